@@ -1,0 +1,23 @@
+//! What a model file says about itself, read and checked before llama.cpp sees it.
+//!
+//! The one idea: llama.cpp answers a file that it does not like with "no model", or with an abort of the process. So all
+//! that it would read of the header is read here first, and what it would refuse is refused with a reason and a remedy.
+//!
+//! Nothing here loads a model, fetches one, or knows the memory that it needs. The tensors' data is believed.
+
+mod checks;
+mod error;
+mod ggml;
+pub mod gguf;
+mod inspect;
+mod parts;
+#[cfg(test)]
+mod sample;
+
+pub use checks::Shape;
+pub use error::{ModelError, Problem};
+pub use ggml::Type;
+pub use inspect::{ModelFile, inspect, tokenizer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! A model file, checked and described, without its data being read.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::checks::{self, Shape};
+use super::error::{ModelError, Problem};
+use super::ggml::Type;
+use super::gguf::{GgufError, Header, Value};
+use super::parts::{self, Part};
+use crate::tokenizer::{Strings, Tokenizer, Vocabulary};
+
+/// A gpt-oss model that llama.cpp can load, as far as its header tells.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// The file that llama.cpp is to be given: the only one, or the first part. As it was named, links not followed.
+    pub path: PathBuf,
+    /// All files, in order; one, if the model is not in parts.
+    pub parts: Vec<PathBuf>,
+    /// The name of the file without `.gguf` and without the number of its part.
+    pub name: String,
+    /// `gguf1:` and 64 hexadecimal digits, which tell this model from others. See [`inspect`] for what it covers.
+    pub digest: String,
+    /// The size of all files together, in bytes.
+    pub size: u64,
+    /// What the model says about its vocabulary; not yet checked. See [`Self::tokenizer`].
+    pub vocabulary: Vocabulary,
+    /// Its sizes.
+    pub shape: Shape,
+    /// The type of the experts' weights. Those of gpt-oss are MXFP4 by origin; anything else was made from that.
+    pub expert_type: Type,
+    /// `general.description`
+    pub description: Option<String>,
+    /// `general.name`, which may be nonsense: a model is not to be known by it.
+    pub general_name: Option<String>,
+    /// Whether the model is for trying things out and knows nothing: its weights are random.
+    pub demonstration: bool,
+}
+
+impl ModelFile {
+    /// The model's tokenizer. Takes tens of milliseconds for a whole vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// If the vocabulary is not one of gpt-oss. A model is sound only if this succeeds, too: llama.cpp aborts over two
+    /// tokens of the same text.
+    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
+        Tokenizer::new(&self.vocabulary).map_err(|error| Problem::Vocabulary(error).at(&self.path))
+    }
+}
+
+/// Reads and checks the header of the model file at `path`, and of its other parts if there are any.
+///
+/// # The digest
+///
+/// It is the SHA-256 over, for each part in order: the bytes of the header, without the padding behind it; the size of
+/// the file in bytes, as a little-endian `u64`; the first 4,096 bytes of each tensor's data, or all if it is shorter, in
+/// the order of the file. So it tells models apart without reading their gigabytes. It is **no integrity check**: a
+/// change further inside a tensor does not change it.
+///
+/// # Errors
+///
+/// What is wrong with the file, as a [`Problem`] with a remedy. A file for which this and [`ModelFile::tokenizer`]
+/// succeed has all that llama.cpp demands of a header.
+pub fn inspect(path: &Path) -> Result<ModelFile, ModelError> {
+    let (mut parts, name) = parts::open_all(path)?;
+    let mut model = describe(path, &mut parts, name).map_err(|problem| problem.at(path))?;
+    model.digest = digest(&mut parts)?;
+    Ok(model)
+}
+
+/// The tokenizer of the model at `path`, from the header of that file alone: the weights need not be there yet.
+///
+/// # Errors
+///
+/// As [`inspect`] and [`ModelFile::tokenizer`], of what is read.
+pub fn tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
+    let mut part = parts::open_header(path)?;
+    architecture(&part.header)
+        .and_then(|()| vocabulary(&mut part.header))
+        .and_then(|vocabulary| Tokenizer::new(&vocabulary).map_err(Problem::Vocabulary))
+        .map_err(|problem| problem.at(path))
+}
+
+fn architecture(header: &Header) -> Result<(), Problem> {
+    match checks::text(header, "general.architecture")? {
+        "gpt-oss" => Ok(()),
+        "gptoss" => Err(Problem::Ollama),
+        other => Err(Problem::Architecture(other.into())),
+    }
+}
+
+/// Everything but the digest.
+fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, Problem> {
+    let header = &mut parts[0].header;
+    architecture(header)?;
+    let shape = Shape::of(header)?;
+    let vocabulary = vocabulary(header)?;
+    let description = optional_text(header, "general.description");
+    let general_name = optional_text(header, "general.name");
+    let said = header.get("magistrate.demonstration") == Some(&Value::Bool(true));
+    let random = description.as_ref().is_some_and(|text| text.contains("random weights"));
+    let tensors = || parts.iter().flat_map(|part| &part.header.tensors);
+    checks::tensors(tensors(), &shape, vocabulary.tokens.len() as u64)?;
+    let expert = "blk.0.ffn_gate_exps.weight";
+    let expert = tensors().find(|tensor| tensor.name == expert).ok_or(Problem::MissingTensor(expert.into()))?;
+    Ok(ModelFile {
+        path: path.into(),
+        parts: parts.iter().map(|part| part.path.clone()).collect(),
+        name,
+        digest: String::new(),
+        size: parts.iter().map(|part| part.size).sum(),
+        vocabulary,
+        shape,
+        expert_type: expert.kind,
+        description,
+        general_name,
+        demonstration: said || random,
+    })
+}
+
+/// The vocabulary, moved out of the metadata.
+fn vocabulary(header: &mut Header) -> Result<Vocabulary, Problem> {
+    let model = checks::text(header, "tokenizer.ggml.model")?.into();
+    let pre = checks::text(header, "tokenizer.ggml.pre")?.into();
+    let tokens = strings(header, "tokenizer.ggml.tokens")?;
+    let merges = strings(header, "tokenizer.ggml.merges")?;
+    let key = "tokenizer.ggml.token_type";
+    let types = match header.take(key) {
+        Some(Value::I32s(types)) => types,
+        Some(_) => {
+            return Err(Problem::KeyType { key: key.into(), wanted: "an array of i32" });
+        }
+        None => return Err(Problem::MissingKey(key.into())),
+    };
+    let key = "tokenizer.ggml.scores";
+    match header.get(key) {
+        None => {}
+        Some(Value::Array { kind: 6, count }) if *count >= tokens.len() as u64 => {}
+        Some(Value::I32s(scores)) if scores.len() >= tokens.len() => {}
+        Some(_) => {
+            return Err(Problem::KeyType { key: key.into(), wanted: "an array of one f32 for each token" });
+        }
+    }
+    Ok(Vocabulary { tokens, types, merges, pre, model })
+}
+
+fn strings(header: &mut Header, key: &str) -> Result<Strings, Problem> {
+    match header.take(key) {
+        Some(Value::Strings(strings)) => Ok(strings),
+        Some(_) => Err(Problem::KeyType { key: key.into(), wanted: "an array of strings" }),
+        None => Err(Problem::MissingKey(key.into())),
+    }
+}
+
+fn optional_text(header: &Header, key: &str) -> Option<String> {
+    checks::text(header, key).ok().map(Into::into)
+}
+
+/// By the rule that [`inspect`] states.
+fn digest(parts: &mut [Part]) -> Result<String, ModelError> {
+    let mut digest = Sha256::new();
+    for part in parts {
+        add(part, &mut digest).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(&part.path))?;
+    }
+    Ok(format!("gguf1:{}", crate::hex(&digest.finalize())))
+}
+
+fn add(part: &mut Part, digest: &mut Sha256) -> io::Result<()> {
+    /// Bytes of a tensor's data: a page.
+    const HEAD: u64 = 4096;
+    let Part { file, size, header, .. } = part;
+    let mut buffer = vec![0; 1 << 16];
+    let mut take = |start: u64, length: u64, digest: &mut Sha256| -> io::Result<()> {
+        file.seek(SeekFrom::Start(start))?;
+        let mut left = file.by_ref().take(length);
+        while left.limit() > 0 {
+            match left.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => digest.update(&buffer[..read]),
+            }
+        }
+        Ok(())
+    };
+    take(0, header.length, digest)?;
+    digest.update(size.to_le_bytes());
+    for tensor in &header.tensors {
+        take(header.data + tensor.offset, tensor.size.min(HEAD), digest)?;
+    }
+    Ok(())
+}

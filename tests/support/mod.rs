@@ -1,0 +1,27 @@
+//! What integration tests share: model files of their own making.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod synth;
+
+use std::path::{Path, PathBuf};
+
+use magistrate::tokenizer::Tokenizer;
+use synth::Shape;
+
+/// A folder that goes with the test, and a model of this shape in it.
+pub fn model(shape: &Shape) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = synth::write(&folder.path().join("model.gguf"), shape).unwrap();
+    (folder, files[0].clone())
+}
+
+/// The tokenizer of a model of this shape.
+pub fn tokenizer(shape: &Shape) -> Tokenizer {
+    let (_folder, path) = model(shape);
+    magistrate::model::inspect(&path).unwrap().tokenizer().unwrap()
+}
+
+/// The demonstration model of the repository.
+pub fn demonstration() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/random.gguf")
+}
