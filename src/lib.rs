@@ -4,6 +4,8 @@
 pub mod content;
 pub mod harmony;
 pub mod model;
+pub mod policy;
+pub mod prompt;
 pub mod tokenizer;
 
 /// Bytes in lower-case hexadecimal.

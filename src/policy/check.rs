@@ -1,0 +1,241 @@
+//! From a parsed file to a policy: what its values mean to one another.
+//!
+//! The one idea: the first fault is reported, at its own line. The wording of the rules is not judged here; that is
+//! the linter's business.
+
+use std::collections::HashSet;
+
+use super::error::{Place, PolicyError, PolicyErrorKind};
+use super::file::{CategoryPart, Document, ExamplePart, Text};
+use super::fit::{Misfit, Spot};
+use super::phrase::{listed, nearest, quoted};
+use super::{Body, Category, Contract, Definition, Example, Label, Policy, Source, Structured, Verdict};
+
+pub(super) fn policy(name: &str, source: &str, file: &Document) -> Result<Policy, PolicyError> {
+    Check { name, source }.policy(file)
+}
+
+struct Check<'a> {
+    name: &'a str,
+    source: &'a str,
+}
+
+impl Check<'_> {
+    fn policy(&self, file: &Document) -> Result<Policy, PolicyError> {
+        let id = self.id(&file.id)?;
+        let title = self.line(&file.title)?;
+        let version = self.line(&file.version)?;
+        let rules = Structured {
+            summary: self.line(&file.summary)?,
+            instruction: self.block(&file.instruction)?,
+            definitions: self.definitions(file)?,
+            categories: self.categories(file)?,
+            examples: self.examples(file)?,
+            precedence: self.lines(&file.precedence)?,
+            ambiguity: self.lines(&file.ambiguity)?,
+            escalation: self.lines(&file.escalation)?,
+            taxonomy: self.taxonomy(file)?,
+            source: match &file.source {
+                Some(part) => Some(Source {
+                    url: part.url.as_ref().map(|url| self.line(url)).transpose()?,
+                    licence: part.licence.as_ref().map(|licence| self.line(licence)).transpose()?,
+                    note: part.note.as_ref().map(|note| self.line(note)).transpose()?,
+                }),
+                None => None,
+            },
+        };
+        let contract = self.contract(file, &rules)?;
+        Ok(Policy {
+            id,
+            title,
+            version,
+            effort: file.effort.unwrap_or_default(),
+            contract,
+            body: Body::Structured(Box::new(rules)),
+        })
+    }
+
+    fn id(&self, id: &Text) -> Result<String, PolicyError> {
+        let text = self.line(id)?;
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.len() > 64 || text.starts_with('-') || !text.bytes().all(allowed) {
+            return Err(self
+                .wrong(id.place, format!("{} cannot be an id", quoted(&text)))
+                .with_hint("use lower-case letters, digits and hyphens, 64 at most, as in `prompt-injection`"));
+        }
+        Ok(text)
+    }
+
+    fn definitions(&self, file: &Document) -> Result<Vec<Definition>, PolicyError> {
+        file.definitions
+            .0
+            .iter()
+            .map(|(term, meaning)| Ok(Definition { term: self.line(term)?, meaning: self.line(meaning)? }))
+            .collect()
+    }
+
+    fn categories(&self, file: &Document) -> Result<Vec<Category>, PolicyError> {
+        let parts = &file.categories.value;
+        let mut codes = HashSet::new();
+        let mut categories = Vec::new();
+        for part in parts {
+            let category = self.category(part)?;
+            if !codes.insert(category.code.to_ascii_lowercase()) {
+                return Err(self
+                    .wrong(part.code.place, format!("the code {} stands twice", quoted(&category.code)))
+                    .with_hint("an answer names a category by its code alone, and case does not tell codes apart"));
+            }
+            categories.push(category);
+        }
+        if !categories.iter().any(|category| category.verdict == Verdict::Violation) {
+            return Err(self
+                .wrong(file.categories.place, "no category is a violation".to_owned())
+                .with_hint("give one the line `verdict: violation`"));
+        }
+        Ok(categories)
+    }
+
+    fn category(&self, part: &CategoryPart) -> Result<Category, PolicyError> {
+        let code = self.line(&part.code)?;
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if code.len() > 32 || !code.bytes().all(allowed) {
+            return Err(self
+                .wrong(part.code.place, format!("{} cannot be a code", quoted(&code)))
+                .with_hint("use letters, digits, `.`, `_` and `-`, 32 at most, as in `SP2.a`"));
+        }
+        if part.criteria.is_empty() {
+            return Err(self
+                .wrong(part.code.place, format!("the category {} has no criteria", quoted(&code)))
+                .with_hint("say when it applies"));
+        }
+        Ok(Category {
+            code,
+            title: self.line(&part.title)?,
+            verdict: part.verdict,
+            severity: part.severity,
+            action: part.action,
+            criteria: self.lines(&part.criteria)?,
+        })
+    }
+
+    fn examples(&self, file: &Document) -> Result<Vec<Example>, PolicyError> {
+        let codes: Vec<&str> = file.categories.value.iter().map(|part| part.code.value.trim()).collect();
+        let mut texts = HashSet::new();
+        let mut examples = Vec::new();
+        for ExamplePart { text: located, category, why } in &file.examples {
+            let text = self.block(located)?;
+            if !texts.insert(text.clone()) {
+                return Err(self.wrong(located.place, "the same example stands twice".to_owned()));
+            }
+            if let Some(category) = category {
+                let code = self.line(category)?;
+                if !codes.contains(&code.as_str()) {
+                    let hint = match nearest(&code, codes.iter().copied()) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("declared are {}; null is safe", listed(&codes)),
+                    };
+                    let message = format!("no category has the code {}", quoted(&code));
+                    return Err(self.wrong(category.place, message).with_hint(hint));
+                }
+            }
+            examples.push(Example {
+                text,
+                category: category.as_ref().map(|code| self.line(code)).transpose()?,
+                why: why.as_ref().map(|why| self.line(why)).transpose()?,
+            });
+        }
+        Ok(examples)
+    }
+
+    fn taxonomy(&self, file: &Document) -> Result<Vec<(String, Vec<String>)>, PolicyError> {
+        let mut taxonomy = Vec::new();
+        for (name, keys) in &file.taxonomy.0 {
+            let name = self.line(name)?;
+            for key in keys.iter().filter(|_| name == "openai") {
+                if !OPENAI.contains(&key.value.trim()) {
+                    let hint = match nearest(key.value.trim(), OPENAI) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("they are {}", listed(&OPENAI)),
+                    };
+                    let message = format!("{} is no category of OpenAI's moderation", quoted(&key.value));
+                    return Err(self.wrong(key.place, message).with_hint(hint));
+                }
+            }
+            taxonomy.push((name, self.lines(keys)?));
+        }
+        Ok(taxonomy)
+    }
+
+    fn contract(&self, file: &Document, rules: &Structured) -> Result<Contract, PolicyError> {
+        let part = &file.contract;
+        let stated = part.labels.as_ref();
+        let labels = match stated {
+            Some(entries) => entries
+                .value
+                .0
+                .iter()
+                .map(|(text, verdict)| Label { text: text.value.clone(), verdict: *verdict })
+                .collect(),
+            None => {
+                Contract::standard_labels(rules.categories.iter().any(|category| category.verdict == Verdict::Review))
+            }
+        };
+        let labels_place = stated.map_or(part.form.place, |labels| labels.place);
+        let misfit = |Misfit { spot, message, hint }: Misfit| {
+            let place = match spot {
+                Spot::Labels => labels_place,
+                Spot::Label(index) => stated.map_or(labels_place, |labels| labels.value.0[index].0.place),
+                Spot::Category(index) => file.categories.value[index].code.place,
+                Spot::Example(index) => file.examples[index].text.place,
+            };
+            self.error(PolicyErrorKind::Labels, place, message).with_hint(hint)
+        };
+        let contract = Contract::checked(part.form.value, labels).map_err(misfit)?;
+        contract.fits(rules).map_err(misfit)?;
+        Ok(contract)
+    }
+
+    /// A text on one line: how an author breaks lines is not part of a policy.
+    fn line(&self, text: &Text) -> Result<String, PolicyError> {
+        let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.filled(line, text.place)
+    }
+
+    fn lines(&self, texts: &[Text]) -> Result<Vec<String>, PolicyError> {
+        texts.iter().map(|text| self.line(text)).collect()
+    }
+
+    /// A text whose lines mean something.
+    fn block(&self, text: &Text) -> Result<String, PolicyError> {
+        self.filled(text.value.trim().to_owned(), text.place)
+    }
+
+    fn filled(&self, text: String, place: Place) -> Result<String, PolicyError> {
+        if text.is_empty() { Err(self.wrong(place, "there is no text here".to_owned())) } else { Ok(text) }
+    }
+
+    fn wrong(&self, place: Place, message: String) -> PolicyError {
+        self.error(PolicyErrorKind::Value, place, message)
+    }
+
+    fn error(&self, kind: PolicyErrorKind, place: Place, message: String) -> PolicyError {
+        PolicyError::new(kind, message).named(self.name).at(self.source, place)
+    }
+}
+
+/// The categories of `/v1/moderations`; a key that is none of them would be lost without a word.
+const OPENAI: [&str; 13] = [
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/intent",
+    "self-harm/instructions",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+];

@@ -1,0 +1,169 @@
+//! The contract: what a reply may be, byte for byte.
+//!
+//! The one idea: the allowed answers are a finite list, written here and nowhere else. The policy template shows these
+//! strings, the verdict is scored over these strings, so the two cannot drift apart.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{PolicyError, PolicyErrorKind};
+use super::phrase::{nearest, quoted};
+use super::{Category, Verdict};
+
+/// The form of a reply and the labels in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Contract {
+    /// The form.
+    pub form: Form,
+    /// The labels, in the author's order.
+    pub labels: Vec<Label>,
+}
+
+/// The form of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// The label alone: `1`.
+    Label,
+    /// Label and category: `{"violation":1,"policy_category":"SP2.a"}`.
+    Category,
+    /// Label, category, and a rationale in the model's words.
+    Rationale,
+}
+
+/// A word that stands for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Label {
+    /// The word.
+    pub text: String,
+    /// What it stands for.
+    pub verdict: Verdict,
+}
+
+/// One complete answer that the contract allows, byte for byte, up to its free text if it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Answer {
+    /// The bytes; with [`Form::Rationale`] they end in the quote that opens the rationale.
+    pub text: String,
+    /// The label's text.
+    pub label: String,
+    /// The code of the category that it names.
+    pub category: Option<String>,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+impl Contract {
+    /// Labels in a form.
+    ///
+    /// # Errors
+    /// The labels cannot stand together: one is empty, unprintable or there twice, or safe or violation has none.
+    pub fn new(form: Form, labels: Vec<Label>) -> Result<Self, PolicyError> {
+        Self::checked(form, labels).map_err(PolicyError::from)
+    }
+
+    /// Reads labels as they are given to a command: `INVALID=violation,VALID=safe,ESCALATE=review`.
+    ///
+    /// # Errors
+    /// A part is not `LABEL=VERDICT`, or the labels cannot stand together; the message names the part.
+    pub fn parse_labels(text: &str) -> Result<Vec<Label>, PolicyError> {
+        let wrong = |message| PolicyError::new(PolicyErrorKind::Labels, message).with_hint(LABELS_HINT);
+        let labels = text
+            .split(',')
+            .map(|part| {
+                let (label, verdict) = part
+                    .rsplit_once('=')
+                    .ok_or_else(|| wrong(format!("{} is not LABEL=VERDICT", quoted(part.trim()))))?;
+                let verdict = verdict.trim().parse().map_err(|unknown| {
+                    let meant = nearest(verdict.trim(), ["violation", "safe", "review"]);
+                    let hint =
+                        meant.map(|word| format!("did you mean {}?", quoted(&format!("{}={word}", label.trim()))));
+                    wrong(format!("in {}: {unknown}", quoted(part.trim())))
+                        .with_hint(hint.unwrap_or_else(|| LABELS_HINT.to_owned()))
+                })?;
+                Ok(Label { text: label.trim().to_owned(), verdict })
+            })
+            .collect::<Result<Vec<_>, PolicyError>>()?;
+        Ok(Self::new(Form::Label, labels)?.labels)
+    }
+
+    /// An answer with its rationale filled in, or as it is where the form has none.
+    #[must_use]
+    pub fn complete(&self, answer: &Answer, rationale: &str) -> String {
+        match self.form {
+            Form::Label | Form::Category => answer.text.clone(),
+            Form::Rationale => format!("{}{}}}", answer.text, &json(rationale)[1..]),
+        }
+    }
+
+    /// `0` is safe, `1` a violation, and `2`, where a policy leaves something to people, review.
+    pub(super) fn standard_labels(review: bool) -> Vec<Label> {
+        let labels = [("0", Verdict::Safe), ("1", Verdict::Violation), ("2", Verdict::Review)];
+        let wanted = if review { &labels[..] } else { &labels[..2] };
+        wanted.iter().map(|(text, verdict)| Label { text: (*text).to_owned(), verdict: *verdict }).collect()
+    }
+
+    pub(super) fn answers(&self, categories: &[Category]) -> Vec<Answer> {
+        match self.form {
+            Form::Label => self
+                .labels
+                .iter()
+                .map(|label| {
+                    let named = categories.iter().find(|category| category.code == label.text);
+                    self.answer(label, named.map(|category| category.code.as_str()))
+                })
+                .collect(),
+            Form::Category | Form::Rationale => {
+                let unsafe_ones = categories.iter().filter(|category| category.verdict != Verdict::Safe);
+                std::iter::once(None)
+                    .chain(unsafe_ones.map(Some))
+                    .filter_map(|category| self.answer_for(category))
+                    .collect()
+            }
+        }
+    }
+
+    /// The answer to content that falls under a category, or under none; `None` if several labels could say so.
+    pub(super) fn answer_for(&self, category: Option<&Category>) -> Option<Answer> {
+        let verdict = category.map_or(Verdict::Safe, |category| category.verdict);
+        let code = category.map(|category| category.code.as_str());
+        let label = self.labels.iter().find(|label| self.form == Form::Label && Some(&*label.text) == code);
+        if let Some(label) = label {
+            return Some(self.answer(label, code));
+        }
+        let mut labels = self.labels.iter().filter(|label| label.verdict == verdict);
+        match (labels.next(), labels.next()) {
+            (Some(label), None) if self.form == Form::Label => Some(self.answer(label, None)),
+            (Some(label), None) => Some(self.answer(label, code.filter(|_| verdict != Verdict::Safe))),
+            _ => None,
+        }
+    }
+
+    pub(super) fn answer(&self, label: &Label, category: Option<&str>) -> Answer {
+        let object = || {
+            let label = if is_number(&label.text) { label.text.clone() } else { json(&label.text) };
+            format!(r#"{{"violation":{label},"policy_category":{}"#, category.map_or("null".to_owned(), json))
+        };
+        let text = match self.form {
+            Form::Label => label.text.clone(),
+            Form::Category => object() + "}",
+            Form::Rationale => object() + r#","rationale":""#,
+        };
+        Answer { text, label: label.text.clone(), category: category.map(str::to_owned), verdict: label.verdict }
+    }
+}
+
+const LABELS_HINT: &str = "write labels like INVALID=violation,VALID=safe,ESCALATE=review; review may be left out";
+
+/// A label that JSON writes as a number and reads back as the same characters.
+fn is_number(label: &str) -> bool {
+    let digits = label.strip_prefix('-').filter(|digits| *digits != "0").unwrap_or(label);
+    (1..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'))
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,124 @@
+//! The shipped policies, and policies named on a command line.
+//!
+//! The one idea: one word finds a policy, whether it is an id or a path. This is the only file of `policy` that reads
+//! files.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::error::{Place, PolicyError, PolicyErrorKind};
+use super::phrase::{listed, nearest, quoted};
+use super::{Label, Policy};
+
+/// The policies that come with magistrate.
+#[derive(Debug)]
+pub struct PolicyLibrary {
+    shelf: Vec<(Policy, &'static str)>,
+}
+
+/// File name and text of every shipped policy.
+const SHIPPED: [(&str, &str); 2] = [
+    ("policies/spam.yaml", include_str!("../../policies/spam.yaml")),
+    ("policies/prompt-injection.yaml", include_str!("../../policies/prompt-injection.yaml")),
+];
+
+impl PolicyLibrary {
+    /// The shipped library.
+    ///
+    /// # Panics
+    /// A shipped policy is wrong, which the tests rule out.
+    #[must_use]
+    pub fn shipped() -> &'static Self {
+        static LIBRARY: LazyLock<PolicyLibrary> = LazyLock::new(|| PolicyLibrary {
+            shelf: SHIPPED
+                .iter()
+                .map(|(name, source)| (Policy::from_yaml(name, source).expect("shipped policies are tested"), *source))
+                .collect(),
+        });
+        &LIBRARY
+    }
+
+    /// The policy of that id.
+    ///
+    /// # Errors
+    /// There is none; the hint lists those that there are.
+    pub fn get(&self, id: &str) -> Result<&Policy, PolicyError> {
+        self.find(id).map(|(policy, _)| policy)
+    }
+
+    /// The YAML of the policy of that id, as one can save and change it.
+    ///
+    /// # Errors
+    /// There is none; the hint lists those that there are.
+    pub fn source(&self, id: &str) -> Result<&'static str, PolicyError> {
+        self.find(id).map(|(_, source)| *source)
+    }
+
+    /// All policies.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.shelf.iter().map(|(policy, _)| policy)
+    }
+
+    fn find(&self, id: &str) -> Result<&(Policy, &'static str), PolicyError> {
+        self.shelf.iter().find(|(policy, _)| policy.id == id).ok_or_else(|| {
+            let ids: Vec<&str> = self.iter().map(|policy| policy.id.as_str()).collect();
+            let meant = nearest(id, ids.iter().copied()).map(|id| format!("did you mean `{id}`? "));
+            PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy is called {}", quoted(id))).with_hint(
+                format!(
+                    "{}shipped: {}; a file of your own ends in .yaml, .yml, .md or .txt",
+                    meant.unwrap_or_default(),
+                    ids.join(", "),
+                ),
+            )
+        })
+    }
+}
+
+/// The policy that a word names: the id of a shipped one, else a path to YAML (`.yaml`, `.yml`) or to a text that is the
+/// instructions word for word (`.md`, `.txt`). `labels` replace those that the policy states.
+///
+/// # Errors
+/// There is no such policy or file, it cannot be read, or it is wrong.
+pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+    let path = Path::new(spec);
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let library = PolicyLibrary::shipped();
+    let policy = match (library.get(spec), ending.as_str()) {
+        (Ok(policy), _) => policy.clone(),
+        (Err(_), "yaml" | "yml") => Policy::from_yaml(spec, &read(path, spec)?)?,
+        (Err(_), "md" | "txt") => {
+            let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(spec);
+            return Policy::from_plain(id, &read(path, spec)?, labels).map_err(|error| error.named(spec));
+        }
+        (Err(_), _) if path.is_file() => {
+            let message = format!("{} could be YAML or plain text", quoted(spec));
+            return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message).with_hint(format!(
+                "name the file with one of the endings {}",
+                listed(&[".yaml", ".yml", ".md", ".txt"])
+            )));
+        }
+        (Err(unknown), _) => return Err(unknown),
+    };
+    match labels {
+        Some(labels) => policy.with_labels(labels),
+        None => Ok(policy),
+    }
+}
+
+fn read(path: &Path, spec: &str) -> Result<String, PolicyError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(spec)
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        let place = Place { line: before.matches('\n').count() + 1, column: last_line.chars().count() + 1, width: 1 };
+        PolicyError::new(PolicyErrorKind::Encoding, format!("not UTF-8 at byte {valid}"))
+            .named(spec)
+            .at(&String::from_utf8_lossy(error.as_bytes()), place)
+            .with_hint("save the file as UTF-8")
+    })?;
+    // A byte order mark belongs to the encoding, not to the text.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}

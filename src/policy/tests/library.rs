@@ -1,0 +1,83 @@
+use std::fs;
+
+use super::*;
+use PolicyErrorKind as Kind;
+
+#[test]
+fn shipped_policies_are_found_by_id_and_their_source_makes_the_same_policy() {
+    let library = PolicyLibrary::shipped();
+    assert_eq!(library.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(), ["spam", "prompt-injection"]);
+    for policy in library.iter() {
+        assert_eq!(library.get(&policy.id).unwrap(), policy);
+        assert_eq!(&Policy::from_yaml("x", library.source(&policy.id).unwrap()).unwrap(), policy);
+        assert_eq!((policy.contract.form, policy.effort), (Form::Rationale, Effort::Low));
+    }
+}
+
+#[test]
+fn shipped_policies_have_examples_of_both_sides_and_rules_for_doubt() {
+    for policy in PolicyLibrary::shipped().iter() {
+        let Body::Structured(rules) = &policy.body else { panic!("{} is structured", policy.id) };
+        let safe = rules.examples.iter().filter(|example| example.category.is_none()).count();
+        assert!(
+            safe >= 2 && rules.examples.len() - safe >= 2 && rules.examples.iter().all(|example| example.why.is_some())
+        );
+        assert!(!rules.precedence.is_empty() && !rules.ambiguity.is_empty() && !rules.escalation.is_empty());
+    }
+}
+
+#[test]
+fn an_unknown_id_is_answered_with_those_that_there_are() {
+    let error = load("spamm", None).unwrap_err();
+    assert_eq!(error.kind(), Kind::UnknownPolicy);
+    let hint = error.hint().unwrap();
+    assert!(hint.starts_with("did you mean `spam`?") && hint.contains("spam, prompt-injection"), "{hint}");
+}
+
+#[test]
+fn the_ending_of_a_path_says_how_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("a.yml"), SMALL).unwrap();
+    fs::write(path("bom.yaml"), format!("\u{feff}{SMALL}")).unwrap();
+    fs::write(path("b.md"), "# House rules\nReturn exactly one word: VALID or INVALID\n").unwrap();
+    fs::write(path("c.json"), "{}").unwrap();
+    fs::write(path("d.txt"), b"Zeile\nGr\xfc\xdfe").unwrap();
+    fs::write(path("e.txt"), "\n").unwrap();
+    assert_eq!(load(&path("a.yml"), None).unwrap().id, "small");
+    assert_eq!(load(&path("bom.yaml"), None).unwrap().id, "small");
+    let plain = load(&path("b.md"), None).unwrap();
+    assert_eq!((plain.id.as_str(), plain.title.as_str()), ("b", "House rules"));
+    assert_eq!(load(&path("c.json"), None).unwrap_err().kind(), Kind::UnknownPolicy);
+    let encoding = load(&path("d.txt"), None).unwrap_err();
+    assert_eq!((encoding.kind(), encoding.message()), (Kind::Encoding, "not UTF-8 at byte 8"));
+    assert_eq!((encoding.line(), encoding.column()), (Some(2), Some(3)));
+    let empty = load(&path("e.txt"), None).unwrap_err();
+    assert_eq!((empty.kind(), empty.name()), (Kind::Empty, Some(path("e.txt").as_str())));
+    assert_eq!(load(&path("none.yaml"), None).unwrap_err().kind(), Kind::Read);
+}
+
+#[test]
+fn given_labels_replace_those_of_a_policy_or_are_refused() {
+    let policy = load("spam", Some(labels("YES=violation,NO=safe"))).unwrap();
+    assert_eq!(policy.answers()[0].text, r#"{"violation":"NO","policy_category":null,"rationale":""#);
+    let error = load("spam", Some(labels("YES=violation,NO=safe,ASK=review"))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Labels);
+}
+
+#[test]
+fn shipped_policies_satisfy_the_schema_and_unknown_keys_do_not() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for policy in PolicyLibrary::shipped().iter() {
+        let source = PolicyLibrary::shipped().source(&policy.id).unwrap();
+        let value: serde_json::Value = serde_yaml::from_str(source).unwrap();
+        let faults: Vec<String> = validator.iter_errors(&value).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{}: {faults:?}", policy.id);
+        for pointer in ["", "/contract", "/categories/0", "/examples/0", "/source"] {
+            let mut value = value.clone();
+            value.pointer_mut(pointer).unwrap().as_object_mut().unwrap().insert("colour".to_owned(), "red".into());
+            assert!(!validator.is_valid(&value), "an unknown key at {pointer:?} passes");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Policies as YAML: reading a file, and where each value stood in it.
+//!
+//! The one idea: every value keeps its place, so that a fault found long after parsing still points at its line. What
+//! the values mean to one another is not known here: that is `check`. No other file of the package reads YAML.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_yaml::{Error, Location, MessageFormatter as _, Spanned};
+
+use super::error::{Place, PolicyError, PolicyErrorKind};
+use super::file::{Document, Text};
+use super::phrase::{listed, nearest, quoted};
+
+/// Bytes of a policy file: far more than a model can read.
+const LARGEST_FILE: usize = 1 << 20;
+
+/// A value and its place in the file.
+pub(super) struct Located<T> {
+    pub value: T,
+    pub place: Place,
+}
+
+/// A mapping in the order of the file.
+pub(super) struct Entries<T>(pub Vec<(Text, T)>);
+
+pub(super) fn parse(name: &str, source: &str) -> Result<Document, PolicyError> {
+    if source.trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty() {
+        return Err(PolicyError::new(PolicyErrorKind::Empty, "the policy is empty").named(name));
+    }
+    if source.len() > LARGEST_FILE {
+        let message = format!("the policy has {} bytes, and at most {LARGEST_FILE} are read", source.len());
+        return Err(PolicyError::new(PolicyErrorKind::Limit, message).named(name));
+    }
+    // A policy has five levels and some hundred values; whatever goes far beyond is meant to exhaust the parser.
+    let options = serde_yaml::options! {
+        budget: serde_yaml::budget! {
+            max_depth: 16,
+            flow_nesting_limit: 16,
+            max_nodes: 20_000,
+            max_events: 50_000,
+            max_aliases: 100,
+            max_anchors: 100,
+            max_documents: 8,
+            max_total_scalar_bytes: LARGEST_FILE,
+        },
+        merge_keys: serde_yaml::options::MergeKeyPolicy::Error,
+        with_snippet: false,
+    };
+    serde_yaml::from_str_with_options(source, options).map_err(|error| translated(&error).named(name).finish(source))
+}
+
+/// An error on its way from the parser's words into ours.
+struct Translation {
+    error: PolicyError,
+    place: Place,
+}
+
+impl Translation {
+    fn named(self, name: &str) -> Self {
+        Self { error: self.error.named(name), ..self }
+    }
+
+    fn finish(self, source: &str) -> PolicyError {
+        self.error.at(source, self.place)
+    }
+}
+
+fn translated(error: &Error) -> Translation {
+    use PolicyErrorKind as Kind;
+    let place = error.location().map(place).unwrap_or_default();
+    let found = |kind, message: String, hint: Option<String>| {
+        let error = PolicyError::new(kind, message);
+        Translation {
+            error: match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            },
+            place,
+        }
+    };
+    match error {
+        Error::WithSnippet { error, .. } => translated(error),
+        Error::AliasError { error, .. } => Translation { place, ..translated(error) },
+        Error::SerdeUnknownField { field, expected, .. } => {
+            found(Kind::UnknownKey, format!("unknown key {}", quoted(field)), Some(choice(field, expected)))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            found(Kind::Value, format!("{} cannot stand here", quoted(variant)), Some(choice(variant, expected)))
+        }
+        Error::SerdeMissingField { field, .. } => {
+            // The parser reports the last key of the mapping that lacks one.
+            let hint = format!("add `{field}:` beside the key marked here");
+            found(Kind::MissingKey, format!("the key `{field}` is missing"), Some(hint))
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().map(quoted).unwrap_or_default();
+            found(Kind::DuplicateKey, format!("the key {key} stands twice"), None)
+        }
+        Error::MultipleDocuments { .. } => {
+            let hint = "put each policy into a file of its own, without a `---` between".to_owned();
+            found(Kind::Syntax, "more than one YAML document".to_owned(), Some(hint))
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            found(Kind::Limit, "deeper or more entangled than a policy can be".to_owned(), None)
+        }
+        Error::SerdeInvalidType { .. }
+        | Error::SerdeInvalidValue { .. }
+        | Error::SerdeInvalidLength { .. }
+        | Error::InvalidScalar { .. }
+        | Error::Unexpected { .. }
+        | Error::NullIntoString { .. }
+        | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+        | Error::UnexpectedValueForUnitEnumVariant { .. } => found(Kind::Type, wanted(error), None),
+        _ => {
+            let message = words(error);
+            let hint = message.starts_with("mapping values").then(|| "put a text with `: ` in it in quotes".to_owned());
+            found(Kind::Syntax, message, hint)
+        }
+    }
+}
+
+/// A wrong type in the words of an author, who knows no YAML events and no Rust.
+fn wanted(error: &Error) -> String {
+    let wanted = match error {
+        Error::Unexpected { expected: "sequence start", .. } => "a list",
+        Error::Unexpected { expected: "mapping start", .. } => "a mapping",
+        Error::Unexpected { expected: "string scalar", .. } | Error::NullIntoString { .. } => "a text",
+        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } | Error::UnexpectedValueForUnitEnumVariant { .. } => {
+            "one word"
+        }
+        _ => return words(error),
+    };
+    format!("{wanted} must stand here")
+}
+
+fn words(error: &Error) -> String {
+    serde_yaml::UserMessageFormatter.format_message(error).escape_debug().to_string()
+}
+
+fn choice(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("known here: {}", listed(known)),
+    }
+}
+
+fn place(location: Location) -> Place {
+    let number = |number: u64| usize::try_from(number).unwrap_or_default();
+    Place { line: number(location.line()), column: number(location.column()), width: number(location.span().len()) }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::deserialize(deserializer)?;
+        Ok(Self { value, place: place(referenced) })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Entries<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("MappingOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        std::collections::BTreeMap::<String, T>::json_schema(generator)
+    }
+}

@@ -1,0 +1,115 @@
+//! The prompt: policy and effort make its prefix, content makes its suffix.
+//!
+//! The one idea is where the two part. The prefix ends right after a control token and depends on nothing that
+//! belongs to an item, so tokens(prefix) ++ tokens(suffix) are the tokens of the whole, and the engine decodes the
+//! prefix once. How text becomes tokens is [`crate::tokenizer`]'s affair, what the messages say is the templates'.
+
+mod template;
+
+pub use template::{TemplateError, Templates};
+
+use crate::harmony::Segment;
+use crate::policy::{Body, Effort, Policy};
+use crate::tokenizer::{Token, Tokenizer};
+
+/// A prompt for one policy and effort, with a place for content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    prefix: Vec<Segment>,
+    /// Text of the template that leads up to the content, in one message with it. Mostly empty.
+    lead: String,
+    /// Text of the template that follows the content, likewise.
+    follow: String,
+    tail: Vec<Segment>,
+}
+
+impl Prompt {
+    /// Renders the prompt.
+    ///
+    /// `date` is printed as it is, where the template has a place for it. Leave it out: a date makes every day's
+    /// prefix another one.
+    ///
+    /// # Errors
+    ///
+    /// When a template fails, or loses the policy or the content.
+    pub fn new(
+        templates: &Templates,
+        policy: &Policy,
+        effort: Effort,
+        date: Option<&str>,
+    ) -> Result<Self, TemplateError> {
+        let text = policy_text(templates, policy)?;
+        // Without reasoning the line is that of the effort which the same sequence may go on to.
+        let effort = match (effort, policy.effort) {
+            (Effort::None, Effort::None) => Effort::Low,
+            (Effort::None, escalation) => escalation,
+            (effort, _) => effort,
+        };
+        let rendered = templates.harmony(&text, effort.as_str(), date)?;
+        let (mut prefix, mut tail) = (rendered.before, rendered.after);
+        let lead = match prefix.last() {
+            Some(Segment::Text(_)) => text_of(prefix.pop()),
+            _ => String::new(),
+        };
+        let follow = match tail.first() {
+            Some(Segment::Text(_)) => text_of(Some(tail.remove(0))),
+            _ => String::new(),
+        };
+        Ok(Self { prefix, lead, follow, tail })
+    }
+
+    /// What every item of this policy and effort shares.
+    #[must_use]
+    pub fn prefix(&self) -> &[Segment] {
+        &self.prefix
+    }
+
+    /// What one item adds, up to where the model's turn begins.
+    #[must_use]
+    pub fn suffix(&self, content: &str) -> Vec<Segment> {
+        let text = format!("{}{content}{}", self.lead, self.follow);
+        let mut suffix = Vec::with_capacity(1 + self.tail.len());
+        if !text.is_empty() {
+            suffix.push(Segment::Text(text));
+        }
+        suffix.extend_from_slice(&self.tail);
+        suffix
+    }
+
+    /// The whole prompt around one content.
+    #[must_use]
+    pub fn segments(&self, content: &str) -> Vec<Segment> {
+        [self.prefix.clone(), self.suffix(content)].concat()
+    }
+
+    /// The tokens of the prefix.
+    #[must_use]
+    pub fn prefix_tokens(&self, tokenizer: &Tokenizer) -> Vec<Token> {
+        tokenizer.encode_segments(&self.prefix)
+    }
+
+    /// The tokens of one item's suffix.
+    #[must_use]
+    pub fn suffix_tokens(&self, tokenizer: &Tokenizer, content: &str) -> Vec<Token> {
+        tokenizer.encode_segments(&self.suffix(content))
+    }
+}
+
+/// The text of a policy that the model reads: a plain policy word for word, a structured one through its template.
+///
+/// # Errors
+///
+/// When the template fails.
+pub fn policy_text(templates: &Templates, policy: &Policy) -> Result<String, TemplateError> {
+    match (&policy.body, policy.context()) {
+        (Body::Verbatim(text), _) => Ok(text.clone()),
+        (Body::Structured(_), context) => templates.policy(&context),
+    }
+}
+
+fn text_of(segment: Option<Segment>) -> String {
+    match segment {
+        Some(Segment::Text(text)) => text,
+        _ => String::new(),
+    }
+}
