@@ -7,6 +7,7 @@ pub mod model;
 pub mod policy;
 pub mod prompt;
 pub mod tokenizer;
+pub mod verdict;
 
 /// Bytes in lower-case hexadecimal.
 fn hex(bytes: &[u8]) -> String {
