@@ -1,0 +1,195 @@
+//! The engine: a model in memory, and sessions that judge content with it.
+//!
+//! The one idea: the policy is decoded once. A [`Session`] pins a policy and effort; each content forks that sequence,
+//! adds its own few tokens and is cleared whole. The model lives on a thread of its own, which ends with the engine.
+
+pub mod backend;
+pub mod item;
+#[cfg(feature = "llama")]
+pub mod llama;
+pub mod run;
+mod sample;
+pub mod script;
+pub mod scripted;
+#[cfg(feature = "llama")]
+mod thread;
+
+pub use item::{Completion, Reasoning, Usage};
+pub use sample::Sampling;
+pub use script::Mode;
+#[cfg(feature = "llama")]
+pub use thread::{Engine, Session};
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::model::ModelError;
+use crate::policy::{Effort, PolicyError};
+use crate::prompt::TemplateError;
+use crate::verdict::Rule;
+
+/// How a model is loaded.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The GGUF file, of a split model its first part.
+    pub model: PathBuf,
+    /// Tokens that the cache holds: pinned policies, and of each content at work its text, reasoning and answers.
+    pub context: usize,
+    /// Tokens computed in one go, at most.
+    pub batch: usize,
+    /// Tokens computed in one pass over the weights, at most.
+    pub micro_batch: usize,
+    /// Sequences: one for each pinned policy and each content at work, and some to score answers side by side. 3 to 256.
+    pub sequences: usize,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Layers that a GPU takes; all of them if `None`.
+    pub gpu_layers: Option<u32>,
+    /// Rearranges the weights for the CPU when loading: some speed, for a copy of them in memory and a slow start.
+    pub repack: bool,
+    /// Flash attention.
+    pub flash_attention: FlashAttention,
+    /// Keys and values in F32 rather than F16: for tests of exactness.
+    pub exact: bool,
+}
+
+/// Whether attention is computed in one fused step, which is faster and rounds more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlashAttention {
+    /// Where the device can.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl EngineConfig {
+    /// The defaults for a model.
+    #[must_use]
+    pub fn new(model: impl Into<PathBuf>) -> Self {
+        Self {
+            model: model.into(),
+            context: 8192,
+            batch: 2048,
+            micro_batch: 512,
+            sequences: 16,
+            threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            gpu_layers: None,
+            repack: false,
+            flash_attention: FlashAttention::Auto,
+            exact: false,
+        }
+    }
+}
+
+/// How a session judges.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionOptions {
+    /// How much the model reasons; the policy's own effort if `None`.
+    pub effort: Option<Effort>,
+    /// The most tokens that it may reason; a number for the effort if `None`.
+    pub budget: Option<usize>,
+    /// Lets the model write its whole turn, headers included, and reads what it wrote.
+    pub free: bool,
+    /// How probabilities become a verdict.
+    pub rule: Rule,
+    /// How reasoning and rationale are drawn.
+    pub sampling: Sampling,
+    /// A date for the prompt, printed as it is.
+    pub date: Option<String>,
+}
+
+impl SessionOptions {
+    /// The phases that these options and a policy's own effort come to.
+    #[must_use]
+    pub fn mode(&self, policy: Effort) -> Mode {
+        let effort = self.effort.unwrap_or(policy);
+        let budget = self.budget.unwrap_or(match effort {
+            Effort::None => 0,
+            // Hosted runs at low effort took 160 tokens at the median and 820 at the ninth decile.
+            Effort::Low => 512,
+            Effort::Medium => 1536,
+            Effort::High => 4096,
+        });
+        match (self.free, effort, budget) {
+            // The headers and the answer come out of the same budget there.
+            (true, ..) => Mode::Free { budget: budget.saturating_add(256) },
+            (false, Effort::None, _) | (false, _, 0) => Mode::Answer,
+            (false, _, budget) => Mode::Reason { budget },
+        }
+    }
+}
+
+/// Why there is no engine, no session or no completion.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model file cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A template fails.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The model's vocabulary cannot be used.
+    #[error("{file}: {reason}")]
+    Vocabulary {
+        /// The model file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// llama.cpp cannot load the model.
+    #[error("the model cannot be loaded: {0}")]
+    Load(String),
+    /// The CPU lacks what this build needs.
+    #[error(
+        "this build needs {0}, which this CPU does not have\nhint: build magistrate on this machine, for its own instruction set: scripts/run"
+    )]
+    Cpu(String),
+    /// A setting is out of range.
+    #[error("{name} must be from {least} to {most}, not {value}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The least that it can be.
+        least: usize,
+        /// The most that it can be.
+        most: usize,
+    },
+    /// The content, or the policy, does not fit.
+    #[error("{what} takes {tokens} tokens, and there is room for {room}\nhint: {}", room_hint(*needed, *most))]
+    TooLong {
+        /// What does not fit: `the content` or `the policy`.
+        what: &'static str,
+        /// Its tokens.
+        tokens: usize,
+        /// The tokens that there is room for.
+        room: usize,
+        /// The context that would do.
+        needed: usize,
+        /// The largest context that the model takes.
+        most: usize,
+    },
+    /// The backend failed.
+    #[error("decoding failed: {0}")]
+    Fault(#[from] backend::Fault),
+    /// The engine's thread has ended.
+    #[error("the engine has stopped: it failed earlier, or llama.cpp did")]
+    Stopped,
+}
+
+fn room_hint(needed: usize, most: usize) -> String {
+    if needed <= most {
+        format!("--context {needed} makes room")
+    } else {
+        format!(
+            "that would take a context of {needed} tokens, and this model takes {most}: shorten it, or lower --budget"
+        )
+    }
+}

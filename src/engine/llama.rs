@@ -1,0 +1,271 @@
+//! The fence around llama.cpp: the only file that knows it, and the only one with `unsafe`.
+//!
+//! The one idea: what llama.cpp would assert, and end the process over, cannot be asked for from here on (see
+//! [`super::backend`]), and what the safe binding lacks is done here and nowhere else. Model, context and batch live on
+//! the stack of [`with_backend`], so nothing borrows from itself. What is decoded, and why, is not known here.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::io::Write as _;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
+use llama_cpp_2::context::session::LlamaStateSeqFlags;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_sys_2 as sys;
+
+use super::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use super::{EngineConfig, EngineError, FlashAttention};
+use crate::model::ModelFile;
+
+/// Loads the model and hands a backend to `work`, on this thread.
+///
+/// `progress` is told how much of the model is loaded, from 0 to 1, and stops the loading by returning false.
+///
+/// # Errors
+///
+/// When this CPU lacks an instruction set that the build needs, or the model or its context cannot be had.
+pub fn with_backend<T>(
+    file: &ModelFile,
+    config: &EngineConfig,
+    mut progress: impl FnMut(f32) -> bool,
+    work: impl FnOnce(&mut dyn Backend) -> T,
+) -> Result<T, EngineError> {
+    check_cpu()?;
+    check_settings(file, config)?;
+    let backend = initialized()?;
+    let model = load(file, config, &mut progress)?;
+    let vocabulary = file.vocabulary.tokens.len();
+    if usize::try_from(model.n_vocab()) != Ok(vocabulary) {
+        return Err(EngineError::Load(format!("llama.cpp counts {} tokens, the file {vocabulary}", model.n_vocab())));
+    }
+    let limits = Limits { cells: config.context, batch: config.batch.min(config.context), sequences: config.sequences };
+    let context = model
+        .new_context(backend, context_params(config, limits))
+        .map_err(|error| EngineError::Load(said(&error.to_string())))?;
+    let batch = LlamaBatch::new(limits.batch, 1);
+    Ok(work(&mut Llama { context, batch, limits, vocabulary }))
+}
+
+struct Llama<'model> {
+    context: LlamaContext<'model>,
+    batch: LlamaBatch<'static>,
+    limits: Limits,
+    vocabulary: usize,
+}
+
+impl Backend for Llama<'_> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.batch.clear();
+        for entry in batch.entries() {
+            let token = i32::try_from(entry.token.0)
+                .ok()
+                .filter(|_| (entry.token.0 as usize) < self.vocabulary)
+                .ok_or_else(|| Fault::Other(format!("token {} is not in the vocabulary", entry.token.0)))?;
+            let position = i32::try_from(entry.position)
+                .map_err(|_| Fault::Other(format!("position {} is out of range", entry.position)))?;
+            // One sequence for each token: `add` does not check their number, and writes beyond its allocation.
+            self.batch
+                .add(LlamaToken(token), position, &[id(entry.seq)], entry.logits)
+                .map_err(|error| Fault::Other(error.to_string()))?;
+        }
+        forget_log();
+        self.context.decode(&mut self.batch).map_err(|error| match error {
+            DecodeError::NoKvCacheSlot => Fault::NoCells,
+            DecodeError::NTokensZero => Fault::Other(said("llama.cpp refused the batch")),
+            DecodeError::Unknown(code) => Fault::Other(said(&format!("llama.cpp failed with code {code}"))),
+        })
+    }
+
+    fn logits(&self, row: Row) -> &[f32] {
+        self.context.get_logits_ith(i32::try_from(row.index()).unwrap_or(i32::MAX))
+    }
+
+    fn fork(&mut self, from: Seq, to: Seq) {
+        // A whole copy has no range that could be out of bounds.
+        let _ = self.context.kv_cache_seq_cp(id(from), id(to), None, None);
+    }
+
+    fn clear(&mut self, seq: Seq) {
+        let _ = self.context.kv_cache_seq_rm(id(seq), None, None);
+    }
+
+    /// The small cache of the sliding layers still holds cells that left the window, and a fork would pin them all:
+    /// writing the state skips them, so reading it back leaves the window alone. `PARTIAL_ONLY` is that cache, without the
+    /// full layers', whose shared cells would become copies.
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        forget_log();
+        let state = self.context.state_seq_get(id(seq), LlamaStateSeqFlags::PARTIAL_ONLY);
+        state
+            .and_then(|state| self.context.state_seq_set(&state, id(seq)))
+            .map_err(|error| Fault::Other(said(&error.to_string())))
+    }
+}
+
+fn id(seq: Seq) -> i32 {
+    i32::try_from(seq.index()).unwrap_or(i32::MAX)
+}
+
+fn context_params(config: &EngineConfig, limits: Limits) -> LlamaContextParams {
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let threads = i32::try_from(config.threads).unwrap_or(i32::MAX);
+    let kv = if config.exact { KvCacheType::F32 } else { KvCacheType::F16 };
+    let flash_attention = match config.flash_attention {
+        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    };
+    LlamaContextParams::default()
+        // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
+        .with_n_ctx(NonZeroU32::new(number(limits.cells.max(limits.sequences))))
+        .with_n_batch(number(limits.batch.max(limits.sequences)))
+        .with_n_ubatch(number(limits.batch.min(config.micro_batch)))
+        .with_n_seq_max(number(limits.sequences))
+        .with_n_threads(threads)
+        .with_n_threads_batch(threads)
+        .with_type_k(kv)
+        .with_type_v(kv)
+        .with_flash_attention_policy(flash_attention)
+        // Without unified cells a fork copies buffers, and llama.cpp asserts that they are full.
+        .with_kv_unified(true)
+        .with_swa_full(false)
+}
+
+/// Loads the weights. The binding offers no way to leave weights as they are in the file (`use_extra_bufts`): on a CPU
+/// they would be repacked, which costs a copy of them in memory and a minute for the 20b.
+fn load(
+    file: &ModelFile,
+    config: &EngineConfig,
+    progress: &mut dyn FnMut(f32) -> bool,
+) -> Result<LlamaModel, EngineError> {
+    let path = file.path.to_str().ok_or_else(|| EngineError::Load("its path is not valid UTF-8".to_owned()))?;
+    let path = CString::new(path).map_err(|_| EngineError::Load("its path holds a NUL byte".to_owned()))?;
+    let mut progress = progress;
+    // SAFETY: takes nothing and returns a plain struct.
+    let mut params = unsafe { sys::llama_model_default_params() };
+    params.use_extra_bufts = config.repack;
+    if let Some(layers) = config.gpu_layers {
+        params.n_gpu_layers = i32::try_from(layers).unwrap_or(i32::MAX);
+    }
+    params.progress_callback = Some(tell);
+    params.progress_callback_user_data = (&raw mut progress).cast::<c_void>();
+    forget_log();
+    // SAFETY: `path` and `progress` outlive the call, all other pointers are the defaults.
+    let model = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
+    if model.is_null() {
+        return Err(EngineError::Load(said("llama.cpp gave no reason")));
+    }
+    const {
+        assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>());
+        assert!(align_of::<LlamaModel>() == align_of::<*mut sys::llama_model>());
+    }
+    // SAFETY: LlamaModel is `repr(transparent)` over a `repr(transparent)` NonNull<llama_model> (llama-cpp-2 0.1.160, which
+    // Cargo.toml pins; the assertions above hold its size and alignment). The pointer is not null, comes from the
+    // function that `LlamaModel::load_from_file` calls, and is owned by nobody else, so its Drop frees it once.
+    Ok(unsafe { std::mem::transmute::<*mut sys::llama_model, LlamaModel>(model) })
+}
+
+/// Passes llama.cpp's progress on.
+extern "C" fn tell(progress: f32, user_data: *mut c_void) -> bool {
+    // SAFETY: `load` passes a pointer to its `&mut dyn FnMut`, which lives until loading is over, and llama.cpp calls
+    // from the loading thread only. A panic may not cross into C++: it stops the loading.
+    let callback = unsafe { &mut *user_data.cast::<&mut dyn FnMut(f32) -> bool>() };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(progress))).unwrap_or(false)
+}
+
+/// llama.cpp's own state, once for each process.
+fn initialized() -> Result<&'static LlamaBackend, EngineError> {
+    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+    BACKEND
+        .get_or_init(|| {
+            // SAFETY: the callbacks are plain functions that live for ever and take no user data.
+            unsafe {
+                sys::llama_log_set(Some(keep), std::ptr::null_mut());
+                sys::ggml_set_abort_callback(Some(last_words));
+            }
+            LlamaBackend::init().map_err(|error| error.to_string())
+        })
+        .as_ref()
+        .map_err(|error| EngineError::Load(error.clone()))
+}
+
+/// What llama.cpp last complained of: it says in its log alone why something failed.
+static COMPLAINT: Mutex<String> = Mutex::new(String::new());
+
+extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    if text.is_null() || level != sys::GGML_LOG_LEVEL_ERROR {
+        return;
+    }
+    // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    let mut complaint = COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner);
+    // The first complaint is the cause, what follows only passes it on.
+    if complaint.is_empty() {
+        text.trim().clone_into(&mut complaint);
+    }
+}
+
+/// Says why llama.cpp is about to end the process. Left to itself it would also run a debugger, which writes to stdout.
+extern "C" fn last_words(message: *const c_char) {
+    // SAFETY: ggml passes a NUL-terminated string that lives for this call.
+    let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    let _ = writeln!(std::io::stderr(), "error: llama.cpp ends the process: {message}");
+}
+
+fn forget_log() {
+    COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// What llama.cpp complained of since it was last asked, else `otherwise`.
+fn said(otherwise: &str) -> String {
+    let complaint = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+    if complaint.is_empty() { otherwise.to_owned() } else { complaint }
+}
+
+/// What llama.cpp would take without a word, and abort over, or take all memory for.
+fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineError> {
+    let most = usize::try_from(file.shape.context_length).unwrap_or(usize::MAX);
+    for (name, value, range) in [
+        ("context", config.context, 1..=most),
+        ("batch", config.batch, 1..=1 << 16),
+        ("micro-batch", config.micro_batch, 1..=1 << 16),
+        ("sequences", config.sequences, 3..=256),
+        ("threads", config.threads, 1..=512),
+    ] {
+        if !range.contains(&value) {
+            return Err(EngineError::Setting { name, value, least: *range.start(), most: *range.end() });
+        }
+    }
+    Ok(())
+}
+
+/// The C++ of a portable x86-64 build needs more than Rust's baseline: without this an older CPU meets an illegal
+/// instruction.
+fn check_cpu() -> Result<(), EngineError> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let missing: Vec<&str> = [
+            ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+            ("FMA", std::arch::is_x86_feature_detected!("fma")),
+            ("F16C", std::arch::is_x86_feature_detected!("f16c")),
+            ("BMI2", std::arch::is_x86_feature_detected!("bmi2")),
+        ]
+        .into_iter()
+        .filter_map(|(name, there)| (!there).then_some(name))
+        .collect();
+        if !missing.is_empty() {
+            return Err(EngineError::Cpu(missing.join(", ")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! From logits to a token, or to the probability of one.
+//!
+//! The one idea: candidates are named beforehand, a range of ordinary tokens and a few control tokens, so nothing else
+//! can come out and nothing else is looked at. Probabilities, though, are over the whole vocabulary.
+
+use std::ops::Range;
+
+use super::backend::Fault;
+use crate::tokenizer::Token;
+
+/// How the free parts, reasoning and rationale, are chosen. Verdicts never are: they are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// 0 takes the likeliest token; 1 draws as the model proposes.
+    pub temperature: f32,
+    /// Where the random numbers start. The same seed on the same machine and batch draws the same.
+    pub seed: u64,
+}
+
+/// Draws tokens for one item.
+#[derive(Clone, Debug)]
+pub(super) struct Sampler {
+    temperature: f32,
+    state: u64,
+}
+
+impl Sampler {
+    pub(super) fn new(sampling: Sampling) -> Self {
+        Self { temperature: sampling.temperature, state: sampling.seed }
+    }
+
+    /// Takes one of `ordinary` and `controls`.
+    pub(super) fn take(&mut self, logits: &[f32], ordinary: &Range<u32>, controls: &[Token]) -> Result<Token, Fault> {
+        let candidates =
+            ordinary.clone().chain(controls.iter().map(|token| token.0)).map(|id| (id, logits[id as usize]));
+        let best = if self.temperature > 0.0 {
+            // Gumbel's way: the largest of logit / T plus noise is a draw from the softmax, in one pass.
+            let temperature = self.temperature;
+            largest(candidates.map(|(id, logit)| (id, logit / temperature + self.gumbel())))
+        } else {
+            largest(candidates)
+        };
+        best.filter(|(_, logit)| logit.is_finite()).map(|(id, _)| Token(id)).ok_or(Fault::NotFinite)
+    }
+
+    fn gumbel(&mut self) -> f32 {
+        // SplitMix64 (Steele, Lea, Flood 2014), and of it 23 bits: a number strictly between 0 and 1.
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^= bits >> 31;
+        -(-open_unit(bits).ln()).ln()
+    }
+}
+
+/// The upper 23 bits as a number in the middle of its 2^-23, so neither 0 nor 1: their logarithms are no numbers.
+fn open_unit(bits: u64) -> f32 {
+    #[allow(clippy::cast_precision_loss, reason = "23 bits and a half are exact in an f32")]
+    let steps = (bits >> 41) as f32 + 0.5;
+    steps / 8_388_608.0
+}
+
+fn largest(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
+    candidates.reduce(|best, other| if other.1 > best.1 || best.1.is_nan() { other } else { best })
+}
+
+/// The natural logarithm of what the softmax divides by.
+pub(super) fn log_sum_exp(logits: &[f32]) -> Result<f64, Fault> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // Eight sums at once keep the additions independent of one another.
+    let mut sums = [0f32; 8];
+    for chunk in logits.chunks(8) {
+        for (sum, logit) in sums.iter_mut().zip(chunk) {
+            *sum += (logit - largest).exp();
+        }
+    }
+    let log = f64::from(largest) + sums.iter().copied().map(f64::from).sum::<f64>().ln();
+    if log.is_finite() { Ok(log) } else { Err(Fault::NotFinite) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_candidates_come_out() {
+        let mut logits = vec![0.0; 10];
+        logits[9] = 100.0;
+        logits[3] = 1.0;
+        let mut sampler = Sampler::new(Sampling::default());
+        assert_eq!(sampler.take(&logits, &(0..6), &[Token(7)]), Ok(Token(3)));
+        logits[7] = 2.0;
+        assert_eq!(sampler.take(&logits, &(0..6), &[Token(7)]), Ok(Token(7)));
+        let mut sampler = Sampler::new(Sampling { temperature: 5.0, seed: 1 });
+        for _ in 0..1000 {
+            let token = sampler.take(&logits, &(0..6), &[Token(7)]).unwrap();
+            assert!(token.0 < 6 || token.0 == 7);
+        }
+    }
+
+    #[test]
+    fn draws_follow_the_softmax_and_repeat_with_the_seed() {
+        let logits = [0.0, 3f32.ln()];
+        let draw = |seed| {
+            let mut sampler = Sampler::new(Sampling { temperature: 1.0, seed });
+            (0..4000).map(|_| sampler.take(&logits, &(0..2), &[]).unwrap().0).sum::<u32>()
+        };
+        assert!((2850..3150).contains(&draw(7)), "{}", draw(7));
+        assert_eq!(draw(7), draw(7));
+    }
+
+    #[test]
+    fn every_draw_is_a_number() {
+        for bits in [0, 1, u64::MAX, u64::MAX - 1, 1 << 63] {
+            let unit = open_unit(bits);
+            assert!(unit > 0.0 && unit < 1.0, "{bits:x}: {unit}");
+            assert!((-(-unit.ln()).ln()).is_finite());
+        }
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_a_fault() {
+        let nan = [f32::NAN; 4];
+        assert_eq!(Sampler::new(Sampling::default()).take(&nan, &(0..4), &[]), Err(Fault::NotFinite));
+        assert_eq!(log_sum_exp(&nan), Err(Fault::NotFinite));
+        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 4]), Err(Fault::NotFinite));
+        assert_eq!(log_sum_exp(&[0.0, f32::NAN]), Err(Fault::NotFinite));
+    }
+
+    #[test]
+    fn the_sum_is_that_of_the_whole_vocabulary() {
+        let logits: Vec<f32> = (0..1003u16).map(|value| f32::from(value % 17) - 4.0).collect();
+        let expected: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum::<f64>().ln();
+        assert!((log_sum_exp(&logits).unwrap() - expected).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,128 @@
+//! A backend without a model, for tests: logits are a function of the tokens that a sequence holds.
+//!
+//! The one idea: it is strict where llama.cpp would assert. Whatever breaks a precondition panics here, with words, in
+//! a test, rather than there, without any, in front of a user.
+
+use super::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use crate::tokenizer::Token;
+
+/// How far the sliding layers see, in tokens.
+const WINDOW: usize = 128;
+
+/// The backend. `model` sees all tokens of a sequence and fills in the logits of the next.
+pub struct Scripted<F> {
+    limits: Limits,
+    vocabulary: usize,
+    model: F,
+    sequences: Vec<Vec<Token>>,
+    /// For each sequence how many of its tokens are shared with the one it was forked from.
+    shared: Vec<usize>,
+    /// Cells of the sliding layers: a position, and the sequences that hold it as bits.
+    window: Vec<(usize, u64)>,
+    rows: Vec<Option<Vec<f32>>>,
+    /// Batches decoded so far.
+    pub batches: usize,
+    /// The most cells that were in use at once.
+    pub peak: usize,
+}
+
+impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
+    /// A backend of these limits over a vocabulary of so many entries.
+    pub fn new(limits: Limits, vocabulary: usize, model: F) -> Self {
+        Self {
+            limits,
+            vocabulary,
+            model,
+            sequences: vec![Vec::new(); limits.sequences],
+            shared: vec![0; limits.sequences],
+            window: vec![(0, 0); (WINDOW * limits.sequences + limits.batch).next_multiple_of(256)],
+            rows: Vec::new(),
+            batches: 0,
+            peak: 0,
+        }
+    }
+
+    /// The tokens that a sequence holds.
+    #[must_use]
+    pub fn tokens(&self, seq: Seq) -> &[Token] {
+        &self.sequences[seq.index()]
+    }
+
+    /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of the only sequence
+    /// that holds it. That is llama.cpp's rule, and why a long sequence is compacted before it is forked.
+    fn slide(&mut self, seq: Seq, position: usize) -> Result<(), Fault> {
+        let left = |at: usize, holders: u64| {
+            holders.is_power_of_two() && at + WINDOW <= self.sequences[holders.trailing_zeros() as usize].len()
+        };
+        let empty = self.window.iter().position(|&(_, holders)| holders == 0);
+        let cell = empty.or_else(|| self.window.iter().position(|&(at, holders)| left(at, holders)));
+        self.window[cell.ok_or(Fault::NoCells)?] = (position, 1 << seq.index());
+        Ok(())
+    }
+
+    /// Cells in use, shared ones counted once. A fork's cells count as its own once its origin is cleared.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.sequences.iter().zip(&self.shared).map(|(tokens, shared)| tokens.len() - shared).sum()
+    }
+}
+
+impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        assert!(self.limits.sequences <= 64, "as many sequences as a u64 has bits");
+        assert!(!batch.entries().is_empty(), "an empty batch");
+        assert!(batch.entries().len() <= self.limits.batch, "a batch beyond its limit");
+        self.batches += 1;
+        self.rows.clear();
+        for entry in batch.entries() {
+            assert!((entry.token.0 as usize) < self.vocabulary, "a token beyond the vocabulary");
+            let sequence = &mut self.sequences[entry.seq.index()];
+            assert_eq!(entry.position, sequence.len(), "a gap or a repeat in a sequence's positions");
+            sequence.push(entry.token);
+            self.slide(entry.seq, entry.position)?;
+            let sequence = &self.sequences[entry.seq.index()];
+            self.rows.push(entry.logits.then(|| {
+                let mut logits = vec![0.0; self.vocabulary];
+                (self.model)(sequence, &mut logits);
+                logits
+            }));
+        }
+        self.peak = self.peak.max(self.used());
+        if self.used() > self.limits.cells { Err(Fault::NoCells) } else { Ok(()) }
+    }
+
+    fn logits(&self, row: Row) -> &[f32] {
+        self.rows[row.index()].as_deref().expect("logits of a row that asked for none")
+    }
+
+    fn fork(&mut self, from: Seq, to: Seq) {
+        assert_ne!(from, to, "a fork onto itself");
+        assert!(self.sequences[to.index()].is_empty(), "a fork onto a sequence in use");
+        self.sequences[to.index()] = self.sequences[from.index()].clone();
+        self.shared[to.index()] = self.sequences[to.index()].len();
+        for (_, holders) in self.window.iter_mut().filter(|(_, holders)| holders & (1 << from.index()) != 0) {
+            *holders |= 1 << to.index();
+        }
+    }
+
+    fn clear(&mut self, seq: Seq) {
+        self.sequences[seq.index()].clear();
+        self.shared[seq.index()] = 0;
+        for (_, holders) in &mut self.window {
+            *holders &= !(1 << seq.index());
+        }
+    }
+
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        let length = self.sequences[seq.index()].len();
+        assert!(length > 0, "compacting an empty sequence");
+        for (_, holders) in self.window.iter_mut().filter(|(at, _)| at + WINDOW <= length) {
+            *holders &= !(1 << seq.index());
+        }
+        Ok(())
+    }
+}
