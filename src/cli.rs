@@ -1,0 +1,205 @@
+//! The command line: one file a verb. Flags are validated and resolved into the library's values here.
+
+mod check;
+mod exit;
+mod input;
+mod output;
+mod policy;
+mod progress;
+mod prompt;
+mod row;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand};
+use magistrate::policy::{Contract, Effort, Label, Policy, PolicyError};
+use magistrate::prompt::{TemplateError, Templates};
+
+/// Classify text against a written policy, on this machine, with gpt-oss-safeguard GGUF models.
+#[derive(Debug, Parser)]
+#[command(name = "magistrate", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Judge one text by one or more policies
+    Check(check::Check),
+    /// Print the exact prompt that a text and a policy make
+    Prompt(prompt::Prompt),
+    /// List, show and describe policies
+    Policy(policy::PolicyVerb),
+}
+
+/// Reads the command line.
+///
+/// What clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or a verb
+/// is named.
+pub fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| discreet(error).exit())
+}
+
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return error,
+    };
+    let harmless = match error.get(kind) {
+        Some(ContextValue::String(word)) => match kind {
+            ContextKind::InvalidArg => word.starts_with('-') && is_name(word.trim_start_matches('-')),
+            _ => is_name(word),
+        },
+        _ => true,
+    };
+    if !harmless {
+        let tip = match kind {
+            ContextKind::InvalidArg => {
+                "put a text of several words in quotes, and one that begins with a dash behind --"
+            }
+            _ => "to judge a text: magistrate check -p POLICY TEXT",
+        };
+        error.insert(kind, ContextValue::String("...".to_owned()));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+fn is_name(word: &str) -> bool {
+    word.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
+}
+
+/// Tells an error on stderr, with what caused it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    output::say(&with_causes(error));
+    ExitCode::from(exit::ERROR)
+}
+
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors say themselves what caused them.
+        if !text.contains(&cause) {
+            text.push_str(&format!("\n  caused by: {cause}"));
+        }
+    }
+    text
+}
+
+/// Which policies.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// A shipped policy's id, a YAML file, or a .md or .txt file that is the instructions word for word
+    #[arg(short, long = "policy", value_name = "POLICY", required = true)]
+    policies: Vec<String>,
+
+    /// What a reply's words mean, for .md and .txt policies: INVALID=violation,VALID=safe
+    #[arg(long, value_name = "WORD=VERDICT,...", value_parser = parse_labels)]
+    labels: Option<Labels>,
+}
+
+/// Labels, in a type of their own so that clap does not take them for several values.
+#[derive(Clone, Debug)]
+struct Labels(Vec<Label>);
+
+fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
+    Contract::parse_labels(text).map(Labels)
+}
+
+impl PolicyArgs {
+    /// The policies, in the order of the flags.
+    pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
+        let mut policies: Vec<Policy> = Vec::new();
+        let plain = |spec: &str| {
+            let ending = std::path::Path::new(spec).extension().and_then(|ending| ending.to_str());
+            ending.is_some_and(|ending| ["md", "txt"].contains(&ending.to_ascii_lowercase().as_str()))
+        };
+        anyhow::ensure!(
+            self.labels.is_none() || self.policies.iter().any(|spec| plain(spec)),
+            "--labels is for policies in .md or .txt files\nhint: a YAML policy has its labels under contract: labels:"
+        );
+        for spec in &self.policies {
+            let labels = self.labels.as_ref().filter(|_| plain(spec)).map(|labels| labels.0.clone());
+            let policy = magistrate::policy::load(spec, labels)?;
+            if policies.iter().any(|other| other.id == policy.id) {
+                anyhow::bail!("two policies have the id `{}`\nhint: give each -p a policy of its own id", policy.id);
+            }
+            policies.push(policy);
+        }
+        Ok(policies)
+    }
+}
+
+/// Which prompt.
+#[derive(Debug, Args)]
+pub struct PromptArgs {
+    /// How much the model reasons: none, low, medium or high [default: the policy's own]
+    #[arg(long, value_name = "EFFORT")]
+    effort: Option<Effort>,
+
+    /// A date for the prompt, printed as it is. A date makes every day's prompt another one
+    #[arg(long, value_name = "DATE")]
+    date: Option<String>,
+
+    /// A folder with a harmony.jinja or a policy.md.jinja in place of the shipped ones
+    #[arg(long, value_name = "FOLDER")]
+    templates: Option<PathBuf>,
+}
+
+impl PromptArgs {
+    pub fn templates(&self) -> Result<Templates, TemplateError> {
+        self.templates.as_deref().map_or_else(|| Ok(Templates::shipped()), Templates::from_folder)
+    }
+}
+
+const MODEL_HELP: &str = "A gpt-oss GGUF file, of a model in parts the first [env: MAGISTRATE_MODEL] [default: the \
+    demonstration model of the repository]";
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    #[arg(short, long, value_name = "FILE", help = MODEL_HELP)]
+    model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// The model's file: as named, or the one in the repository that this was built from.
+    pub fn path(&self) -> Result<PathBuf, anyhow::Error> {
+        // Not clap's `env`: to clap a variable is as good as a flag, so --schema would be in conflict with it.
+        let variable = || std::env::var_os("MAGISTRATE_MODEL").filter(|path| !path.is_empty()).map(PathBuf::from);
+        if let Some(path) = self.model.clone().or_else(variable) {
+            return Ok(path);
+        }
+        let demonstration = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/models/random.gguf"));
+        anyhow::ensure!(
+            demonstration.is_file(),
+            "no model is named\nhint: pass --model FILE or set MAGISTRATE_MODEL to a gpt-oss-safeguard GGUF file"
+        );
+        Ok(demonstration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use magistrate::engine::EngineError;
+    use magistrate::engine::backend::Fault;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let fault = anyhow::Error::from(EngineError::Fault(Fault::NoCells));
+        assert_eq!(with_causes(&fault), format!("error: decoding failed: {}", Fault::NoCells));
+        let wrapped = Err::<(), _>(fault).context("the text was not judged").unwrap_err();
+        assert_eq!(
+            with_causes(&wrapped),
+            format!("error: the text was not judged\n  caused by: decoding failed: {}", Fault::NoCells)
+        );
+    }
+}

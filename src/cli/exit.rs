@@ -1,0 +1,60 @@
+//! Exit codes. They are an interface: see the table in the README.
+
+use magistrate::policy::Verdict;
+
+use super::row::{Row, Status};
+
+pub const SAFE: u8 = 0;
+pub const VIOLATION: u8 = 1;
+pub const ERROR: u8 = 2;
+pub const UNDECIDED: u8 = 3;
+
+/// The code of a run, from the code of each row.
+pub fn of_rows(rows: &[Row]) -> u8 {
+    of_several(rows.iter().map(|row| of_one(row.status, row.verdict)))
+}
+
+fn of_one(status: Status, verdict: Option<Verdict>) -> u8 {
+    match (status, verdict) {
+        (Status::Ok, Some(Verdict::Safe)) => SAFE,
+        (Status::Ok, Some(Verdict::Violation)) => VIOLATION,
+        (Status::Ok, Some(Verdict::Review)) | (Status::Unresolved, _) => UNDECIDED,
+        (Status::Error, _) | (Status::Ok, None) => ERROR,
+    }
+}
+
+/// An error before something undecided, that before a violation, that before safe. Nothing at all is an error.
+fn of_several(codes: impl Iterator<Item = u8>) -> u8 {
+    let rank = |code: &u8| [SAFE, VIOLATION, UNDECIDED, ERROR].iter().position(|other| other == code);
+    codes.max_by_key(rank).unwrap_or(ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_verdict_of_safe_exits_0() {
+        for verdict in [None, Some(Verdict::Safe), Some(Verdict::Violation), Some(Verdict::Review)] {
+            assert_eq!(of_one(Status::Unresolved, verdict), 3);
+            assert_eq!(of_one(Status::Error, verdict), 2);
+        }
+        let ok = |verdict| of_one(Status::Ok, verdict);
+        assert_eq!(ok(Some(Verdict::Safe)), 0);
+        assert_eq!(ok(Some(Verdict::Violation)), 1);
+        assert_eq!(ok(Some(Verdict::Review)), 3);
+        assert_eq!(ok(None), 2);
+    }
+
+    #[test]
+    fn of_several_2_comes_before_3_before_1_before_0() {
+        let order = [2, 3, 1, 0];
+        for (place, &code) in order.iter().enumerate() {
+            for &later in &order[place..] {
+                assert_eq!(of_several([code, later].into_iter()), code);
+                assert_eq!(of_several([later, later, code].into_iter()), code);
+            }
+        }
+        assert_eq!(of_several(std::iter::empty()), 2);
+    }
+}

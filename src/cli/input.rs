@@ -1,0 +1,59 @@
+//! The text that is judged: an argument, a file's bytes as they are, or stdin less one newline at its end.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::content::Content;
+
+/// Far more than any model's context holds, and little enough not to hurt: an endless file is an error, not a full memory.
+const LARGEST: u64 = 64 << 20;
+
+#[derive(Debug, Args)]
+pub struct TextArgs {
+    /// The text, behind -- if it begins with a dash; without it, stdin is read
+    #[arg(value_name = "TEXT", conflicts_with = "file")]
+    text: Option<String>,
+
+    /// A file with the text, its bytes as they are; - is stdin
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl TextArgs {
+    /// Reads the text. Its content never becomes part of an error.
+    pub fn read(self) -> Result<Content, anyhow::Error> {
+        if let Some(text) = self.text {
+            return Ok(Content::new(text));
+        }
+        if let Some(path) = self.file.filter(|path| path.as_os_str() != "-") {
+            let bytes = std::fs::File::open(&path)
+                .and_then(read_bounded)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            return Content::from_bytes(bytes).with_context(|| format!("{} is not text", path.display()));
+        }
+        let stdin = std::io::stdin();
+        anyhow::ensure!(
+            !stdin.is_terminal(),
+            "there is no text\nhint: pass it as an argument, with -f FILE, or on stdin"
+        );
+        let mut bytes = read_bounded(stdin).context("stdin cannot be read")?;
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
+        }
+        Content::from_bytes(bytes).context("stdin is not text")
+    }
+}
+
+fn read_bounded(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(std::io::Error::other("it is larger than 64 MiB, which no context holds"));
+    }
+    Ok(bytes)
+}

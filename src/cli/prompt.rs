@@ -1,0 +1,83 @@
+//! `prompt`: exactly what a model is given, for people who want to see it. Needs the model's header only.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use magistrate::harmony::{Control, Segment};
+use magistrate::model;
+use magistrate::prompt;
+
+use super::input::TextArgs;
+use super::{ModelArgs, PolicyArgs, PromptArgs, output};
+
+#[derive(Debug, Args)]
+pub struct Prompt {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    #[command(flatten)]
+    how: PromptArgs,
+
+    /// Print token ids, as one JSON array
+    #[arg(long)]
+    tokens: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    text: TextArgs,
+}
+
+impl Prompt {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let policies = self.policy.load()?;
+        let [policy] = policies.as_slice() else { anyhow::bail!("a prompt has one policy\nhint: pass -p once") };
+        let templates = self.how.templates()?;
+        let effort = self.how.effort.unwrap_or(policy.effort);
+        let prompt = prompt::Prompt::new(&templates, policy, effort, self.how.date.as_deref())?;
+        let segments = prompt.segments(self.text.read()?.text());
+        if self.tokens {
+            let tokenizer = model::tokenizer(&self.model.path()?)?;
+            let ids: Vec<u32> = tokenizer.encode_segments(&segments).into_iter().map(|token| token.0).collect();
+            output::print(&format!("{}\n", serde_json::to_string(&ids)?))?;
+        } else {
+            output::print(&marked(&segments, output::coloured()))?;
+            warn_of_lookalikes(&segments);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The prompt as text. On a terminal control tokens stand out; elsewhere the bytes are exactly the prompt's.
+fn marked(segments: &[Segment], coloured: bool) -> String {
+    let part = |segment: &Segment| match segment {
+        Segment::Control(control) => output::styled(control.name(), "1;36", coloured),
+        Segment::Text(text) if coloured => output::harmless(text),
+        Segment::Text(text) => text.clone(),
+    };
+    let mut text: String = segments.iter().map(part).collect();
+    if coloured {
+        text.push('\n');
+    }
+    text
+}
+
+/// In plain output a text that spells a control token's name looks like one: say that it is not.
+fn warn_of_lookalikes(segments: &[Segment]) {
+    for control in Control::ALL {
+        let times: usize = segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Text(text) => text.matches(control.name()).count(),
+                Segment::Control(_) => 0,
+            })
+            .sum();
+        let often = match times {
+            0 => continue,
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        output::say(&format!("note: the policy or the text spells {control} {often}: that is text, not a token"));
+    }
+}

@@ -1,0 +1,54 @@
+//! A row for people: the verdict first, then what it rests on.
+
+use magistrate::policy::{Policy, Verdict};
+
+use super::output::{harmless, styled};
+use super::row::{Row, Status};
+
+/// The row of one policy.
+pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
+    let (word, style) = match (row.status, row.verdict) {
+        (Status::Ok, Some(Verdict::Violation)) => ("violation", "1;31"),
+        (Status::Ok, Some(Verdict::Safe)) => ("safe", "1;32"),
+        (Status::Ok, Some(Verdict::Review)) => ("review", "1;33"),
+        (Status::Unresolved, _) => ("unresolved", "1;33"),
+        (Status::Error, _) | (Status::Ok, None) => ("error", "1;31"),
+    };
+    let mut text = format!("{}: {}", harmless(&policy.id), styled(word, style, coloured));
+    if let Some(code) = &row.category {
+        let title = policy.categories().iter().find(|category| category.code == *code).map_or("", |found| &found.title);
+        text.push_str(&format!("  {code} {title}"));
+    }
+    text.push('\n');
+    if let Some(probability) = row.probability {
+        text.push_str(&format!("  probability {}", share(probability)));
+        if let Some(threshold) = row.threshold {
+            text.push_str(&format!(" (threshold {threshold})"));
+        }
+        if let Some(mass) = row.mass {
+            text.push_str(&format!(", mass {}", share(mass)));
+        }
+        text.push('\n');
+    }
+    if let Some(error) = &row.error {
+        text.push_str(&indented(&error.message));
+    }
+    if let Some(rationale) = &row.rationale {
+        // A sentence or two: line breaks in it are the model's whim.
+        let words: Vec<&str> = rationale.split_whitespace().collect();
+        text.push_str(&indented(&harmless(&words.join(" "))));
+    }
+    if let Some(reasoning) = &row.reasoning {
+        text.push_str(&indented(&format!("reasoning: {}", harmless(reasoning))));
+    }
+    text
+}
+
+/// Three digits behind the point, more where these would all be zero.
+fn share(share: f64) -> String {
+    if share > 0.0 && share < 0.0005 { format!("{share:.1e}") } else { format!("{share:.3}") }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}

@@ -1,0 +1,16 @@
+//! The command `magistrate`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use crate::cli::Verb;
+
+fn main() -> ExitCode {
+    let done = match cli::parse().verb {
+        Verb::Check(check) => check.run(),
+        Verb::Prompt(prompt) => prompt.run(),
+        Verb::Policy(policy) => policy.run(),
+    };
+    done.unwrap_or_else(|error| cli::report(&error))
+}

@@ -1,0 +1,97 @@
+//! The invariants of ARCHITECTURE.md that a look at the source can check.
+
+use std::path::{Path, PathBuf};
+
+/// All Rust files of the library and the command, with their paths from `src`.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    assert!(files.len() > 20, "the sources are not where they were");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/");
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// Code alone: no comments, and nothing from the file's tests on.
+fn code(source: &str) -> String {
+    source
+        .split("#[cfg(test)]\nmod ")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[track_caller]
+fn only_in(words: &[&str], rooms: &[&str]) {
+    for (name, source) in sources() {
+        if rooms.iter().any(|room| name.starts_with(room)) || name.contains("/tests") {
+            continue;
+        }
+        for word in words {
+            assert!(!code(&source).contains(word), "{name} holds `{word}`, which belongs in {rooms:?}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_is_in_the_fence_alone() {
+    only_in(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], &["engine/llama.rs"]);
+}
+
+#[test]
+fn each_heavy_dependency_has_one_place() {
+    only_in(&["llama_cpp_2", "llama_cpp_sys_2"], &["engine/llama.rs"]);
+    only_in(&["minijinja"], &["prompt/template.rs"]);
+    only_in(&["serde_yaml"], &["policy/yaml.rs"]);
+    only_in(&["clap::", "anyhow", "indicatif"], &["cli", "main.rs"]);
+}
+
+#[test]
+fn what_decides_does_no_io_and_reads_no_clock() {
+    let io = ["std::fs", "std::io", "std::net", "std::env", "std::time", "std::process", "Instant", "SystemTime"];
+    for (name, source) in sources() {
+        let pure = [
+            "content",
+            "harmony",
+            "verdict",
+            "tokenizer",
+            "policy/contract",
+            "engine/item",
+            "engine/run",
+            "engine/sample",
+            "engine/script",
+        ];
+        if pure.iter().any(|room| name.starts_with(room)) && !name.contains("/tests") {
+            for word in io {
+                assert!(!code(&source).contains(word), "{name} holds `{word}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_asks_for_a_partial_removal() {
+    for (name, source) in sources() {
+        for line in code(&source).lines().filter(|line| line.contains("kv_cache_seq_rm")) {
+            assert!(line.contains("None, None"), "{name}: {line}");
+        }
+    }
+}
