@@ -1,0 +1,295 @@
+# shellcheck shell=sh
+# What run, test and setup share. They set $root and source this.
+# POSIX sh only: macOS has bash 3.2, small containers have no bash.
+root=${root:?set by the script that sources this}
+
+say() { printf 'magistrate: %s\n' "$*" >&2; }
+# 2 is "error" in the exit codes of `magistrate check`: 0 and 1 are verdicts, and a failed build is neither.
+die() { printf 'error: %s\n' "$*" >&2; exit 2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+system=$(uname -s)
+rust_min=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$root/Cargo.toml")
+toolchain=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/magistrate/toolchain
+
+target=${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-$root/target}}
+case $target in /* | [A-Za-z]:*) ;; *) target=$PWD/$target ;; esac
+
+features=$(printf '%s' "${MAGISTRATE_FEATURES-}" | tr -s ' ' ',')
+[ "$system" != Darwin ] || features=metal${features:+,$features}
+
+# Runs a command in the repository: cargo reads .cargo/config.toml from the folder it is started in. A subshell, so that
+# the caller's own folder stays what it was. What is said goes to stderr: stdout belongs to the product.
+in_root() (cd "$root" && CARGO_TARGET_DIR=$target && export CARGO_TARGET_DIR && exec "$@")
+
+# ---- the CPU ----------------------------------------------------------------------------------------------------------
+
+# The instruction sets of this machine, as one number, or "portable" where RUSTFLAGS replaces target-cpu=native.
+# Of Linux's flags only those that a compiler acts on: kernels add others as they are updated.
+cpu_id() {
+	case ${CARGO_ENCODED_RUSTFLAGS-${RUSTFLAGS-native}} in *native*) ;; *) echo portable; return ;; esac
+	case $system in
+	Linux) awk -F: '
+		/^$/ { exit }
+		/^(Features|CPU implementer|CPU part|isa)[[:space:]]*:/ { print $2 }
+		/^flags[[:space:]]*:/ { n = split($2, flag, " "); for (i = 1; i <= n; i++) if (flag[i] ~ \
+			/^(cx16|lahf_lm|popcnt|movbe|adx|s?sse|pni|avx|fma|f16c|xop|tbm|bmi|abm|aes|vaes|v?pclmul|sha|sm[34]|gfni|amx|movdir)/) \
+			print flag[i] }' /proc/cpuinfo | cksum | tr ' ' - ;;
+	Darwin) sysctl -n machdep.cpu.brand_string ;;
+	*) uname -m ;;
+	esac
+}
+cpu=$(cpu_id)
+
+# cargo sees the flag "native" and not what it stands for. On another CPU than the build's (a home folder on a network,
+# a container moved, a cache restored) what is in the target folder may hold instructions that this one lacks.
+guard_cpu() {
+	[ "$cpu" != portable ] || return 0
+	note=$target/.magistrate-cpu
+	if [ -f "$note" ] && [ "$(cat "$note")" != "$cpu" ]; then
+		say "$target was built on another CPU: building again for this one"
+		in_root cargo clean --release >&2 || die "cargo clean failed"
+	fi
+	mkdir -p "$target"
+	printf '%s\n' "$cpu" >"$note"
+	# ccache, where there is one, does not see it either: -march=native is the same text on every CPU.
+	CCACHE_EXTRAFILES=$note${CCACHE_EXTRAFILES:+:$CCACHE_EXTRAFILES}
+	export CCACHE_EXTRAFILES
+}
+
+# Whether llama.cpp has been compiled here, whatever for.
+cpp_is_built() {
+	set -- "$target"/release/build/llama-cpp-sys-2-*/output
+	[ -e "$1" ]
+}
+
+say_first_build() {
+	cpp_is_built || say "the first build compiles llama.cpp (C++) for this machine: some minutes, once. It stays in $target"
+}
+
+# ---- the tools --------------------------------------------------------------------------------------------------------
+
+any_file() { for one; do [ ! -e "$one" ] || return 0; done; return 1; }
+
+has_cxx() {
+	[ "$system" != Darwin ] || { xcode-select -p >/dev/null 2>&1; return; }
+	{ [ -n "${CC-}" ] || has cc || has gcc || has clang; } && { [ -n "${CXX-}" ] || has c++ || has g++ || has clang++; }
+}
+
+# bindgen loads libclang as a library, and libclang needs its own stddef.h beside it.
+has_libclang() {
+	[ -z "${LIBCLANG_PATH-}" ] || return 0
+	case $system in
+	Darwin) has_cxx ;; # comes with the command line tools
+	Linux)
+		any_file /usr/lib*/libclang[-.]*so* /usr/lib*/*/libclang[-.]*so* /usr/lib*/*/*/libclang[-.]*so* /usr/local/lib*/libclang[-.]*so* &&
+			any_file /usr/lib*/clang/*/include/stddef.h /usr/lib*/*/lib*/clang/*/include/stddef.h /usr/local/lib*/clang/*/include/stddef.h
+		;;
+	*) has llvm-config || any_file "/c/Program Files/LLVM/bin/libclang.dll" /usr/local/llvm*/lib/libclang.so* ;;
+	esac
+}
+
+new_enough() { # VERSION: is it at least $rust_min?
+	[ "${1%%.*}" -gt "${rust_min%%.*}" ] && return
+	minor=${1#*.} least=${rust_min#*.}
+	[ "${1%%.*}" -eq "${rust_min%%.*}" ] && [ "${minor%%.*}" -ge "${least%%.*}" ]
+}
+
+rust_is_new_enough() {
+	version=$(cd "$root" && rustc --version 2>/dev/null | cut -d ' ' -f 2)
+	[ -n "$version" ] && new_enough "$version"
+}
+
+# Puts on PATH what may be there without being on it, and takes a toolchain of our own where rustup's default is older.
+has_rust() {
+	has cargo && rust_is_new_enough && return
+	for bin in "${CARGO_HOME:-${HOME-}/.cargo}/bin" /opt/homebrew/opt/rustup/bin /usr/local/opt/rustup/bin; do
+		[ -x "$bin/cargo" ] || continue
+		case $PATH in "$bin":*) ;; *) PATH=$bin:$PATH ;; esac
+		rust_is_new_enough && return
+	done
+	has rustup && [ -z "${RUSTUP_TOOLCHAIN-}" ] && rustup run "$rust_min" rustc --version >/dev/null 2>&1 || return 1
+	RUSTUP_TOOLCHAIN=$rust_min
+	export RUSTUP_TOOLCHAIN
+}
+
+# What an earlier set-up left in user space. Behind the system's on PATH: a system's tool is the better kept one.
+use_toolchain() {
+	[ -d "$toolchain" ] || return 0
+	# bin holds ninja, and a cmake that is a script for a Python with the package on its path: the program goes before it.
+	case :$PATH: in *":$toolchain/bin:"*) ;; *) PATH=$PATH:$toolchain/cmake/data/bin:$toolchain/bin ;; esac
+	if ! has_libclang && any_file "$toolchain"/clang/native/libclang.*; then
+		LIBCLANG_PATH=$toolchain/clang/native
+		# The package has no headers of its own: the compiler's will do.
+		BINDGEN_EXTRA_CLANG_ARGS="-I$(${CC:-cc} -print-file-name=include)${BINDGEN_EXTRA_CLANG_ARGS:+ $BINDGEN_EXTRA_CLANG_ARGS}"
+		export LIBCLANG_PATH BINDGEN_EXTRA_CLANG_ARGS
+	fi
+	# cmake takes make where nothing is said. Said only without make: a build folder keeps its first generator.
+	if ! has make && has ninja; then
+		CMAKE_GENERATOR=${CMAKE_GENERATOR-Ninja}
+		export CMAKE_GENERATOR
+	fi
+}
+
+# Prints which of the NEEDS are not met: rust cxx make cmake libclang.
+lacking() {
+	for need; do
+		case $need in
+		rust) has_rust ;;
+		cxx) has_cxx ;;
+		make) has make || has ninja ;;
+		cmake) has cmake ;;
+		libclang) has_libclang ;;
+		esac || printf '%s ' "$need"
+	done
+}
+
+# Asks where somebody can answer. Elsewhere: yes.
+confirm() {
+	if [ -t 0 ] && [ -t 2 ]; then
+		printf 'magistrate: missing: %s\nRun this now?  %s  [y/N] ' "${missing% }" "$*" >&2
+		read -r answer || return 1
+		case $answer in [yY]*) ;; *) return 1 ;; esac
+	else
+		say "missing: ${missing% }"
+		say "+ $*"
+	fi
+}
+
+# Sets $install to the command that installs the NEEDS from the system's packages; empty where there is none.
+system_command() {
+	install='' packages=''
+	if has apt-get; then
+		names='cxx=g++ make=make cmake=cmake libclang=libclang-dev rust=rustup'
+		install='apt-get install -y --no-install-recommends'
+	elif has dnf; then
+		names='cxx=gcc-c++ make=make cmake=cmake libclang=clang-devel rust=rustup'
+		install='dnf install -y'
+	elif has pacman; then
+		names='cxx=gcc make=make cmake=cmake libclang=clang rust=rustup'
+		install='pacman -S --needed --noconfirm'
+	elif has brew; then
+		names='cmake=cmake rust=rustup'
+		install='brew install'
+	else
+		return 0
+	fi
+	for need; do
+		for name in $names; do
+			[ "${name%%=*}" != "$need" ] || packages="$packages ${name#*=}"
+		done
+	done
+	[ -n "$packages" ] || { install=''; return 0; }
+	install=$install$packages
+	case $install in brew*) ;; *) [ "$(id -u)" -eq 0 ] || install="sudo $install" ;; esac
+}
+
+# May the command in $install be run? Without a terminal only where no password will be asked for.
+may_install() {
+	case $install in
+	'') return 1 ;;
+	sudo*) has sudo && { { [ -t 0 ] && [ -t 2 ]; } || { [ -n "${CI-}" ] && sudo -n true 2>/dev/null; }; } ;;
+	esac
+}
+
+install_from_system() {
+	system_command "$@"
+	may_install && confirm "$install" || return 0
+	# Word splitting is meant: the command was built from plain words.
+	# shellcheck disable=SC2086
+	case $install in
+	*apt-get*)
+		sudo=${install%%apt-get*}
+		export DEBIAN_FRONTEND=noninteractive
+		# A fresh image has no package lists, an old one has lists of packages that are gone.
+		apt-cache show $packages >/dev/null 2>&1 || $sudo apt-get update -q >&2 || :
+		apt-cache show $packages >/dev/null 2>&1 || return 0 # not in this release, as rustup before Debian 13
+		$install >&2 || { $sudo apt-get update -q >&2 && $install >&2; } || :
+		;;
+	*) $install >&2 || : ;;
+	esac
+}
+
+# The same tools as packages of the Python index, in a folder of their own: neither root nor the system's Python is touched.
+# All of them or none: pip does not add to such a folder.
+install_in_user_space() {
+	case "$*" in *make* | *libclang*) ;; *) return 0 ;; esac
+	has_cxx && has python3 && python3 -m pip --version >/dev/null 2>&1 || return 0
+	packages='cmake==4.4.4 ninja==1.13.2'
+	[ "$system" = Darwin ] || packages="$packages libclang==18.1.1"
+	confirm "python3 -m pip install --target '$toolchain' $packages" || return 0
+	rm -rf "$toolchain"
+	# shellcheck disable=SC2086
+	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
+		--target "$toolchain" $packages >&2 || rm -rf "$toolchain"
+}
+
+rustup_line="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c clippy -c rustfmt"
+
+install_rust() {
+	has rustup || has rustup-init || install_from_system rust
+	if has rustup && [ -z "$(rustc --version 2>/dev/null)" ]; then # just installed: no toolchain yet
+		confirm "rustup default stable" || return 0
+		rustup default stable >&2 || :
+	elif has rustup; then # beside the user's default, which stays what it is
+		confirm "rustup toolchain install $rust_min --profile minimal -c clippy -c rustfmt" || return 0
+		rustup toolchain install "$rust_min" --profile minimal -c clippy -c rustfmt >&2 || :
+	elif has rustup-init; then # Fedora's package and Homebrew's
+		confirm "rustup-init -y --no-modify-path --profile minimal -c clippy -c rustfmt" || return 0
+		rustup-init -y --no-modify-path --profile minimal -c clippy -c rustfmt >&2 || :
+	elif [ -t 0 ] && [ -t 2 ] && has curl; then # a script from the net: never unasked
+		confirm "$rustup_line" || return 0
+		sh -c "$rustup_line" >&2 || :
+	fi
+}
+
+# Sees to it that the NEEDS are met, or ends with what is missing and how to get it.
+require() {
+	use_toolchain
+	has_rust || : # it puts cargo on PATH, which lacking's subshell would not keep
+	missing=$(lacking "$@")
+	[ -n "$missing" ] || return 0
+	tools=$(printf '%s' "$missing" | sed 's/rust //')
+	# Lists of plain words, here and below.
+	# shellcheck disable=SC2086
+	[ -z "$tools" ] || install_from_system $tools
+	case $missing in *rust*) missing='rust ' && install_rust && { has_rust || :; } ;; esac
+	missing=$(lacking "$@")
+	# shellcheck disable=SC2086
+	[ -z "$missing" ] || install_in_user_space $missing
+	use_toolchain
+	missing=$(lacking "$@")
+	[ -z "$missing" ] || explain
+}
+
+explain() {
+	printf 'error: missing, and not to be had from here: %s\n' "${missing% }" >&2
+	others=''
+	for need in $missing; do
+		case $need in
+		rust)
+			printf 'hint: Rust %s or newer: %s\n' "$rust_min" "$rustup_line" >&2
+			! has rustup || printf 'hint: with the rustup that is here: rustup toolchain install %s\n' "$rust_min" >&2
+			! has rustc || printf 'note: found %s\n' "$(rustc --version 2>&1 | head -n 1)" >&2
+			;;
+		*) others="$others$need " ;;
+		esac
+	done
+	[ -n "$others" ] || exit 2
+	# shellcheck disable=SC2086
+	system_command $others
+	if [ "$system" = Darwin ]; then
+		case $others in *cxx* | *libclang*) echo 'hint: xcode-select --install' >&2 ;; esac
+	fi
+	if [ -n "$install" ]; then
+		printf 'hint: %s\n' "$install" >&2
+	elif [ "$system" != Darwin ]; then
+		printf 'hint: a C and a C++ compiler, make or ninja, cmake, and libclang with its headers, from your packages\n' >&2
+	fi
+	case $others in *cxx*) ;; *)
+		has python3 && python3 -m pip --version >/dev/null 2>&1 ||
+			printf 'hint: without root: with python3 and its pip here, this script gets them for you alone\n' >&2
+		;;
+	esac
+	exit 2
+}
