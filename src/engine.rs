@@ -5,10 +5,12 @@
 
 pub mod backend;
 pub mod item;
+mod lane;
 #[cfg(feature = "llama")]
 pub mod llama;
 pub mod run;
 mod sample;
+mod scoring;
 pub mod script;
 pub mod scripted;
 #[cfg(feature = "llama")]

@@ -1,0 +1,189 @@
+//! Scoring: the probability of every answer, side by side.
+//!
+//! The one idea: answers are paths down one tree. What all of them begin with, the trunk, stands in the item's own
+//! sequence, which stays there; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
+//! and is then fed its whole path again, which is a few tokens long. What the probabilities are for is not known here.
+
+use super::backend::{Backend, Fault, Seq};
+use super::lane::Lane;
+use super::sample::log_sum_exp;
+use super::script::{Script, forced};
+use crate::harmony::Control;
+use crate::tokenizer::Token;
+use crate::verdict::{NodeId, Step, Target};
+
+/// The answers of one item, as far as they are scored.
+#[derive(Debug)]
+pub(super) struct Scoring {
+    /// The logarithm of each answer's probability, as far as it is known.
+    pub(super) logs: Vec<f64>,
+    /// How many tokens were fed for it.
+    pub(super) tokens: usize,
+    trunk: Branch,
+    branches: Vec<(Lane, Branch)>,
+    /// Branches that wait for a free sequence.
+    waiting: Vec<Branch>,
+}
+
+/// A path down the tree.
+#[derive(Debug, Default)]
+struct Branch {
+    /// Its tokens, from the trunk's end on.
+    path: Vec<Token>,
+    /// How many of them are scored.
+    scored: usize,
+    /// The nodes, one behind each token that is not. The trunk's begin with the root.
+    nodes: Vec<NodeId>,
+    /// The logarithm of the probability of what is scored.
+    log: f64,
+}
+
+impl Scoring {
+    /// Appends the opener of `final`, and what all answers begin with, to the item's own lane.
+    pub(super) fn open(script: &Script, own: &mut Lane) -> Self {
+        own.feed(&[script.opener.as_slice(), &script.trunk].concat(), script.opener.len() - 1);
+        Self {
+            logs: vec![f64::NEG_INFINITY; script.answers.len()],
+            tokens: script.trunk.len(),
+            trunk: Branch { nodes: script.trunk_nodes.clone(), ..Branch::default() },
+            branches: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The lanes beside the item's own.
+    pub(super) fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.branches.iter_mut().map(|(lane, _)| lane)
+    }
+
+    /// Goes as far as the last batch went, and branches. True once every answer is scored.
+    ///
+    /// `long` says that the item's own lane goes on for longer than the window behind its prefix.
+    pub(super) fn advance(
+        &mut self,
+        script: &Script,
+        own: &mut Lane,
+        long: bool,
+        backend: &mut dyn Backend,
+        free: &mut Vec<Seq>,
+    ) -> Result<bool, Fault> {
+        let children = score(script, own, &mut self.trunk, &mut self.logs, backend)?;
+        if long && !children.is_empty() {
+            // What has left the window is still there for reuse, and forks would keep it from that.
+            backend.compact(own.seq)?;
+        }
+        // Those that are here now; what they branch into comes with the next batch.
+        let here = self.branches.len();
+        for child in children {
+            self.fork(own.seq, own.position, child, backend, free);
+        }
+        for index in 0..here {
+            let (lane, branch) = &mut self.branches[index];
+            let (seq, position) = (lane.seq, lane.position);
+            let mut children = score(script, lane, branch, &mut self.logs, backend)?.into_iter();
+            // One goes on where its parent stands, once the others are forked from there.
+            let stays = children.next();
+            for child in children {
+                self.fork(seq, position, child, backend, free);
+            }
+            if let Some(child) = stays {
+                self.branches[index] = self.grow(seq, position, child.scored, child);
+            }
+        }
+        self.lend(own, backend, free);
+        Ok(own.over() && self.branches.is_empty() && self.waiting.is_empty())
+    }
+
+    /// Empties its sequences and gives them back.
+    pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+        for (lane, _) in self.branches.drain(..) {
+            backend.clear(lane.seq);
+            free.push(lane.seq);
+        }
+    }
+
+    /// Lets a branch go on in a fork of a sequence that holds all that is scored of it.
+    fn fork(&mut self, from: Seq, position: usize, branch: Branch, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+        let Some(seq) = free.pop() else { return self.waiting.push(branch) };
+        backend.fork(from, seq);
+        let grown = self.grow(seq, position, branch.scored, branch);
+        self.branches.push(grown);
+    }
+
+    /// A lane that goes down a branch, of whose path so many tokens are in its sequence.
+    fn grow(&mut self, seq: Seq, position: usize, there: usize, branch: Branch) -> (Lane, Branch) {
+        let mut lane = Lane::new(seq, position);
+        lane.feed(&branch.path[there..], branch.scored - there);
+        self.tokens += branch.path.len() - there;
+        (lane, branch)
+    }
+
+    /// Takes back the sequences of branches that are over, and lends free ones to those that wait.
+    fn lend(&mut self, own: &Lane, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+        for (lane, _) in self.branches.extract_if(.., |(lane, _)| lane.over()) {
+            backend.clear(lane.seq);
+            free.push(lane.seq);
+        }
+        while !self.waiting.is_empty()
+            && let Some(seq) = free.pop()
+        {
+            let branch = self.waiting.swap_remove(0);
+            backend.fork(own.seq, seq);
+            let grown = self.grow(seq, own.position, 0, branch);
+            self.branches.push(grown);
+        }
+    }
+}
+
+/// Takes in what the last batch tells of a branch. From its end, if that is reached, the branches that go on from there.
+fn score(
+    script: &Script,
+    lane: &mut Lane,
+    branch: &mut Branch,
+    logs: &mut [f64],
+    backend: &dyn Backend,
+) -> Result<Vec<Branch>, Fault> {
+    for (place, row) in lane.take_rows() {
+        let node = branch.nodes[place];
+        let mut ways = Vec::new();
+        for (edge, log) in script.tree.edges(node).iter().zip(edge_logs(script, node, backend.logits(row))?) {
+            match (edge.to, edge.step) {
+                (Target::Leaf(leaf), _) => logs[leaf] = branch.log + log,
+                (Target::Node(next), Step::Token(token)) => ways.push((token, next, branch.log + log)),
+                // A stop ends an answer: it leads to no node.
+                (Target::Node(_), Step::Stop) => {}
+            }
+        }
+        if place + 1 == branch.nodes.len() {
+            return Ok(ways.into_iter().map(|(token, next, log)| branch.child(script, token, next, log)).collect());
+        }
+        // In the middle of a forced stretch the only way on is what stands next.
+        branch.log = ways.first().map_or(branch.log, |(_, _, log)| *log);
+    }
+    Ok(Vec::new())
+}
+
+impl Branch {
+    /// What goes on from its end with a token, as far as there is no choice.
+    fn child(&self, script: &Script, token: Token, next: NodeId, log: f64) -> Self {
+        let (tokens, nodes) = forced(&script.tree, next);
+        Self {
+            path: [self.path.as_slice(), &[token], &tokens].concat(),
+            scored: self.path.len(),
+            nodes: [vec![next], nodes].concat(),
+            log,
+        }
+    }
+}
+
+/// The logarithm of the probability of each way on from a node, among all of the vocabulary.
+fn edge_logs(script: &Script, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
+    let total = log_sum_exp(logits)?;
+    let log = |token: Token| f64::from(logits[token.0 as usize]) - total;
+    let ends = [Control::Return, Control::End].map(|control| script.tokenizer.control(control));
+    let of_step = |step| match step {
+        Step::Token(token) => log(token),
+        Step::Stop => ends.map(log).map(f64::exp).iter().sum::<f64>().ln(),
+    };
+    Ok(script.tree.edges(node).iter().map(|edge| of_step(edge.step)).collect())
+}
