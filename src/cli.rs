@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use magistrate::policy::{Contract, Effort, Label, Policy, PolicyError};
+use magistrate::policy::{Contract, Effort, Label, Policy, PolicyError, is_plain};
 use magistrate::prompt::{TemplateError, Templates};
 
 /// Classify text against a written policy, on this machine, with gpt-oss-safeguard GGUF models.
@@ -115,16 +115,12 @@ impl PolicyArgs {
     /// The policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
         let mut policies: Vec<Policy> = Vec::new();
-        let plain = |spec: &str| {
-            let ending = std::path::Path::new(spec).extension().and_then(|ending| ending.to_str());
-            ending.is_some_and(|ending| ["md", "txt"].contains(&ending.to_ascii_lowercase().as_str()))
-        };
         anyhow::ensure!(
-            self.labels.is_none() || self.policies.iter().any(|spec| plain(spec)),
+            self.labels.is_none() || self.policies.iter().any(|spec| is_plain(spec)),
             "--labels is for policies in .md or .txt files\nhint: a YAML policy has its labels under contract: labels:"
         );
         for spec in &self.policies {
-            let labels = self.labels.as_ref().filter(|_| plain(spec)).map(|labels| labels.0.clone());
+            let labels = self.labels.as_ref().filter(|_| is_plain(spec)).map(|labels| labels.0.clone());
             let policy = magistrate::policy::load(spec, labels)?;
             if policies.iter().any(|other| other.id == policy.id) {
                 anyhow::bail!("two policies have the id `{}`\nhint: give each -p a policy of its own id", policy.id);

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 pub use contract::{Answer, Contract, Form, Label};
 pub use error::{PolicyError, PolicyErrorKind};
 pub use file::schema;
-pub use library::{PolicyLibrary, load};
+pub use library::{PolicyLibrary, is_plain, load};
 pub use words::{Action, Effort, Severity, UnknownWord, Verdict};
 
 /// A written policy, checked: its contract, its categories and its examples agree with one another.

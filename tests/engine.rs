@@ -66,3 +66,39 @@ fn a_content_that_does_not_fit_costs_only_itself() {
     assert!(tokens > room);
     assert!((scores(&session, "A text.").probability - before.probability).abs() < 1e-3);
 }
+
+/// llama.cpp aborts over what it does not expect, and would take this test's process with it.
+#[test]
+fn a_damaged_header_is_refused_or_does_no_harm() {
+    let (_folder, path) = support::model(&Shape::tiny());
+    let whole = std::fs::read(&path).unwrap();
+    let header = magistrate::model::gguf::Header::read(whole.as_slice(), whole.len() as u64).unwrap();
+    let length = usize::try_from(header.length).unwrap();
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let (mut refused, mut loaded) = (0, 0);
+    for _ in 0..400 {
+        let mut damaged = whole.clone();
+        // Most of a header is its vocabulary: half of the damage goes where the numbers are, at its ends.
+        let place = match random(4) {
+            0 => random(600),
+            1 => length - 1 - random(1800),
+            _ => random(length),
+        };
+        damaged[place] ^= 1 << random(8);
+        std::fs::write(&path, &damaged).unwrap();
+        match Engine::load(&EngineConfig { context: 256, ..EngineConfig::new(&path) }) {
+            Ok(engine) => {
+                loaded += 1;
+                let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+                let _ = session.classify(&Content::new("A text."));
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    println!("{refused} refused, {loaded} loaded");
+    assert!(refused > 50 && loaded > 5, "{refused} refused, {loaded} loaded");
+}

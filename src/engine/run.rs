@@ -26,6 +26,14 @@ pub struct Pinned {
     length: usize,
 }
 
+impl Pinned {
+    /// The sequence that holds it, and nothing else until it is unpinned.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+}
+
 impl<'backend> Runner<'backend> {
     /// A runner with all of the backend's sequences, which must be empty.
     pub fn new(backend: &'backend mut dyn Backend) -> Self {

@@ -3,10 +3,12 @@
 //! The one idea: model, cache and sequences belong to one thread, on whose stack they lie. All others hold a channel to
 //! it, so an [`Engine`] can be shared freely, and if the thread dies its users get an error rather than a crash.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use super::backend::Seq;
 use super::item::Completion;
 use super::llama;
 use super::run::{Pinned, Runner};
@@ -34,7 +36,7 @@ pub struct Session<'engine> {
     engine: &'engine Engine,
     prompt: Prompt,
     script: Arc<Script>,
-    pin: usize,
+    pin: Seq,
 }
 
 /// How far something that takes long has come: done, of all.
@@ -47,9 +49,9 @@ enum Request {
         least: usize,
         reply: Sender<Pinning>,
     },
-    Unpin(usize),
+    Unpin(Seq),
     Run {
-        pin: usize,
+        pin: Seq,
         script: Arc<Script>,
         suffix: Vec<Token>,
         reply: Sender<Result<Completion, EngineError>>,
@@ -58,7 +60,7 @@ enum Request {
 
 enum Pinning {
     Progress(usize),
-    Done(Result<usize, EngineError>),
+    Done(Result<Seq, EngineError>),
 }
 
 impl Engine {
@@ -214,11 +216,10 @@ fn serve(file: &ModelFile, config: &EngineConfig, started: &Sender<Starting>, in
     };
     let loaded = llama::with_backend(file, config, progress, |backend| {
         let _ = started.send(Starting::Done(Ok(())));
-        let mut runner = Runner::new(backend);
-        let mut pins: Vec<Option<Pinned>> = Vec::new();
         let most = file.shape.context_length as usize;
+        let mut desk = Desk { runner: Runner::new(backend), pins: HashMap::new(), most };
         for request in inbox {
-            answer(&mut runner, most, &mut pins, request);
+            desk.answer(request);
         }
     });
     if let Err(error) = loaded {
@@ -226,60 +227,61 @@ fn serve(file: &ModelFile, config: &EngineConfig, started: &Sender<Starting>, in
     }
 }
 
-/// `most` is the largest context of the model, for hints. A reply that nobody waits for any more is not missed.
-fn answer(runner: &mut Runner<'_>, most: usize, pins: &mut Vec<Option<Pinned>>, request: Request) {
-    match request {
-        Request::Pin { prefix, least, reply } => {
-            let room = runner.room();
-            let pinned = if prefix.len() > room {
-                let tokens = prefix.len();
-                let needed = least.saturating_add(runner.limits().cells + tokens - room);
-                Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most })
-            } else {
-                runner
-                    .pin(&prefix, |tokens| {
-                        let _ = reply.send(Pinning::Progress(tokens));
-                    })
-                    .map_err(EngineError::from)
-            };
-            let _ = reply.send(Pinning::Done(pinned.map(|pinned| {
-                pins.push(Some(pinned));
-                pins.len() - 1
-            })));
-        }
-        Request::Unpin(pin) => {
-            if let Some(pinned) = pins[pin].take() {
-                runner.unpin(&pinned);
-            }
-        }
-        Request::Run { pin, script, suffix, reply } => {
-            let _ = reply.send(match &pins[pin] {
-                Some(pinned) => run(runner, most, pinned, &script, &suffix),
-                None => Err(EngineError::Stopped),
-            });
-        }
-    }
+/// What the thread works with.
+struct Desk<'backend> {
+    runner: Runner<'backend>,
+    pins: HashMap<Seq, Pinned>,
+    /// The largest context of the model, for hints.
+    most: usize,
 }
 
-fn run(
-    runner: &mut Runner<'_>,
-    most: usize,
-    pinned: &Pinned,
-    script: &Arc<Script>,
-    suffix: &[Token],
-) -> Result<Completion, EngineError> {
-    let cells = script.cells(suffix.len(), runner.free().saturating_sub(1));
-    let free = runner.room();
-    if cells > free {
-        let tokens = suffix.len();
-        return Err(EngineError::TooLong {
-            what: "the content",
-            tokens,
-            // Reasoning and answers need their share of the room as well.
-            room: free.saturating_sub(cells - tokens),
-            needed: (cells - free).saturating_add(runner.limits().cells),
-            most,
-        });
+impl Desk<'_> {
+    /// A reply that nobody waits for any more is not missed.
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Pin { prefix, least, reply } => {
+                let pinned = self.pin(&prefix, least, |tokens| {
+                    let _ = reply.send(Pinning::Progress(tokens));
+                });
+                let _ = reply.send(Pinning::Done(pinned));
+            }
+            Request::Unpin(seq) => {
+                if let Some(pinned) = self.pins.remove(&seq) {
+                    self.runner.unpin(&pinned);
+                }
+            }
+            Request::Run { pin, script, suffix, reply } => {
+                let _ = reply.send(self.run(pin, &script, &suffix));
+            }
+        }
     }
-    Ok(runner.run(pinned, script, suffix)?)
+
+    fn pin(&mut self, prefix: &[Token], least: usize, progress: impl FnMut(usize)) -> Result<Seq, EngineError> {
+        let (tokens, room) = (prefix.len(), self.runner.room());
+        if tokens > room {
+            let needed = least.saturating_add(self.runner.limits().cells + tokens - room);
+            return Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most: self.most });
+        }
+        let pinned = self.runner.pin(prefix, progress)?;
+        let seq = pinned.seq();
+        self.pins.insert(seq, pinned);
+        Ok(seq)
+    }
+
+    fn run(&mut self, pin: Seq, script: &Arc<Script>, suffix: &[Token]) -> Result<Completion, EngineError> {
+        let pinned = self.pins.get(&pin).ok_or(EngineError::Stopped)?;
+        let (tokens, free) = (suffix.len(), self.runner.room());
+        let cells = script.cells(tokens, self.runner.free().saturating_sub(1));
+        if cells > free {
+            return Err(EngineError::TooLong {
+                what: "the content",
+                tokens,
+                // Reasoning and answers need their share of the room as well.
+                room: free.saturating_sub(cells - tokens),
+                needed: (cells - free).saturating_add(self.runner.limits().cells),
+                most: self.most,
+            });
+        }
+        Ok(self.runner.run(pinned, script, suffix)?)
+    }
 }

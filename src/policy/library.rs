@@ -81,12 +81,11 @@ impl PolicyLibrary {
 /// There is no such policy or file, it cannot be read, or it is wrong.
 pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
     let path = Path::new(spec);
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let library = PolicyLibrary::shipped();
-    let policy = match (library.get(spec), ending.as_str()) {
+    let policy = match (library.get(spec), ending(spec).as_str()) {
         (Ok(policy), _) => policy.clone(),
         (Err(_), "yaml" | "yml") => Policy::from_yaml(spec, &read(path, spec)?)?,
-        (Err(_), "md" | "txt") => {
+        (Err(_), _) if is_plain(spec) => {
             let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(spec);
             return Policy::from_plain(id, &read(path, spec)?, labels).map_err(|error| error.named(spec));
         }
@@ -103,6 +102,17 @@ pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyErro
         Some(labels) => policy.with_labels(labels),
         None => Ok(policy),
     }
+}
+
+/// Whether a word names a text that is the instructions word for word, by its ending.
+#[must_use]
+pub fn is_plain(spec: &str) -> bool {
+    matches!(ending(spec).as_str(), "md" | "txt")
+}
+
+fn ending(spec: &str) -> String {
+    let ending = Path::new(spec).extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
 }
 
 fn read(path: &Path, spec: &str) -> Result<String, PolicyError> {
