@@ -17,8 +17,12 @@ pub struct PolicyLibrary {
 }
 
 /// File name and text of every shipped policy.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 6] = [
     ("policies/spam.yaml", include_str!("../../policies/spam.yaml")),
+    ("policies/fraud-and-scams.yaml", include_str!("../../policies/fraud-and-scams.yaml")),
+    ("policies/hate.yaml", include_str!("../../policies/hate.yaml")),
+    ("policies/harassment.yaml", include_str!("../../policies/harassment.yaml")),
+    ("policies/personal-data.yaml", include_str!("../../policies/personal-data.yaml")),
     ("policies/prompt-injection.yaml", include_str!("../../policies/prompt-injection.yaml")),
 ];
 

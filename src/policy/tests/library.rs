@@ -6,7 +6,10 @@ use PolicyErrorKind as Kind;
 #[test]
 fn shipped_policies_are_found_by_id_and_their_source_makes_the_same_policy() {
     let library = PolicyLibrary::shipped();
-    assert_eq!(library.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(), ["spam", "prompt-injection"]);
+    assert_eq!(
+        library.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
+        ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"]
+    );
     for policy in library.iter() {
         assert_eq!(library.get(&policy.id).unwrap(), policy);
         assert_eq!(&Policy::from_yaml("x", library.source(&policy.id).unwrap()).unwrap(), policy);
@@ -31,7 +34,7 @@ fn an_unknown_id_is_answered_with_those_that_there_are() {
     let error = load("spamm", None).unwrap_err();
     assert_eq!(error.kind(), Kind::UnknownPolicy);
     let hint = error.hint().unwrap();
-    assert!(hint.starts_with("did you mean `spam`?") && hint.contains("spam, prompt-injection"), "{hint}");
+    assert!(hint.starts_with("did you mean `spam`?") && hint.contains("spam, fraud-and-scams, hate"), "{hint}");
 }
 
 #[test]
