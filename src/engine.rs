@@ -8,19 +8,18 @@ pub mod item;
 mod lane;
 #[cfg(feature = "llama")]
 pub mod llama;
-pub mod run;
+mod prefixes;
 mod sample;
+pub mod schedule;
 mod scoring;
 pub mod script;
 pub mod scripted;
-#[cfg(feature = "llama")]
 mod thread;
 
 pub use item::{Completion, Reasoning, Usage};
 pub use sample::Sampling;
 pub use script::Mode;
-#[cfg(feature = "llama")]
-pub use thread::{Engine, Session};
+pub use thread::{Engine, Pending, Progress, Session};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -41,8 +40,13 @@ pub struct EngineConfig {
     pub batch: usize,
     /// Tokens computed in one pass over the weights, at most.
     pub micro_batch: usize,
-    /// Sequences: one for each pinned policy and each content at work, and some to score answers side by side. 3 to 256.
+    /// Contents that are decoded at once, at most.
+    pub parallel: usize,
+    /// Sequences: one for each policy in the cache and each content at work, and some to score answers side by side. 3 to
+    /// 256.
     pub sequences: usize,
+    /// Bytes of memory for policies that had to leave the cache for others.
+    pub saved: usize,
     /// Threads that compute.
     pub threads: usize,
     /// Layers that a GPU takes; all of them if `None`.
@@ -76,7 +80,9 @@ impl EngineConfig {
             context: 8192,
             batch: 2048,
             micro_batch: 512,
-            sequences: 16,
+            parallel: 8,
+            sequences: 24,
+            saved: 1 << 30,
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             gpu_layers: None,
             repack: false,
@@ -101,6 +107,8 @@ pub struct SessionOptions {
     pub sampling: Sampling,
     /// A date for the prompt, printed as it is.
     pub date: Option<String>,
+    /// The most tokens that a content may have, what stands around it included.
+    pub max_content: Option<usize>,
 }
 
 impl SessionOptions {
@@ -177,6 +185,20 @@ pub enum EngineError {
         needed: usize,
         /// The largest context that the model takes.
         most: usize,
+    },
+    /// The content has more tokens than the options allow.
+    #[error("the content takes {tokens} tokens, and {most} are allowed")]
+    OverLimit {
+        /// Its tokens, those around it included.
+        tokens: usize,
+        /// The most that are allowed.
+        most: usize,
+    },
+    /// As many contents wait as may.
+    #[error("the engine is overloaded: {queue} contents wait already")]
+    Overloaded {
+        /// How many may wait.
+        queue: usize,
     },
     /// The backend failed.
     #[error("decoding failed: {0}")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use magistrate::engine::backend::{Backend, Fault, Limits};
 use magistrate::engine::item::Completion;
-use magistrate::engine::run::Runner;
+use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::script::Script;
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Mode, Sampling};
@@ -109,15 +109,31 @@ fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limi
         Segment::Control(Control::Start),
         Segment::Text("assistant".into()),
     ]);
-    let mut runner = Runner::new(&mut backend);
-    let pinned = runner.pin(&prefix, |_| ()).unwrap();
-    let free = runner.free();
-    let completion = runner.run(&pinned, &script, &suffix);
-    assert_eq!(runner.free(), free, "every sequence is given back");
-    let needed = script.cells(suffix.len(), free - 1);
+    let completion = run(&mut backend, &prefix, &script, &suffix);
+    let needed = script.cells(suffix.len(), limits.sequences - 2);
     assert_eq!(backend.used(), prefix.len(), "every cell is given back");
     assert!(backend.peak <= prefix.len() + needed, "{} cells in use, {needed} foreseen", backend.peak - prefix.len());
     completion
+}
+
+/// Runs one item behind a prefix, to its end.
+fn run(
+    backend: &mut dyn Backend,
+    prefix: &[Token],
+    script: &Arc<Script>,
+    suffix: &[Token],
+) -> Result<Completion, Fault> {
+    let sequences = backend.limits().sequences;
+    let mut schedule = Schedule::new(backend, 1, 0);
+    let prefix = schedule.add_prefix(prefix.to_vec());
+    schedule.submit(JobId(0), prefix, Arc::clone(script), suffix.to_vec()).unwrap();
+    for _ in 0..100_000 {
+        if let Some((_, ended)) = schedule.step().pop() {
+            assert_eq!(schedule.free_sequences(), sequences - 1, "every sequence is given back");
+            return ended.map(Option::unwrap);
+        }
+    }
+    panic!("the item does not end");
 }
 
 fn judge(policy: &Policy, author: &Author, mode: Mode, limits: Limits) -> Judgement {
@@ -332,9 +348,7 @@ impl Free<'_> {
             Rule::default(),
             Sampling::default(),
         );
-        let mut runner = Runner::new(&mut backend);
-        let pinned = runner.pin(&[self.tokenizer.control(Message)], |_| ()).unwrap();
-        runner.run(&pinned, &Arc::new(script), &suffix).unwrap()
+        run(&mut backend, &[self.tokenizer.control(Message)], &Arc::new(script), &suffix).unwrap()
     }
 }
 
@@ -353,13 +367,10 @@ fn logits_that_are_no_numbers_are_a_fault_and_nothing_stays_behind() {
             rule,
             Sampling::default(),
         );
-        let mut runner = Runner::new(&mut backend);
-        let pinned = runner.pin(&[Token(1)], |_| ()).unwrap();
-        assert_eq!(runner.run(&pinned, &Arc::new(script), &[Token(2)]), Err(Fault::NotFinite));
-        runner.unpin(&pinned);
-        assert_eq!(runner.free(), LIMITS.sequences);
+        assert_eq!(run(&mut backend, &[Token(1)], &Arc::new(script), &[Token(2)]), Err(Fault::NotFinite));
+        assert_eq!(backend.used(), 1, "the prefix alone is still there");
+        backend.clear(LIMITS.seqs().next().unwrap());
         assert_eq!(backend.used(), 0);
-        let _ = backend.limits();
     }
 }
 

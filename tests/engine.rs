@@ -42,17 +42,106 @@ fn sessions_side_by_side_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_dropped_session_makes_room() {
+fn more_sessions_than_the_cache_holds_take_turns() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let exact = EngineConfig { exact: true, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let policies: Vec<Policy> =
+        (0..4).map(|number| plain(&format!("Policy {number}. {}", "Judge it. ".repeat(100)))).collect();
+    let wide = Engine::load(&exact).unwrap();
+    let expected: Vec<f64> = policies
+        .iter()
+        .map(|policy| scores(&wide.session(policy, Effort::None).unwrap(), "A text.").probability)
+        .collect();
+    for saved in [0, 1 << 30] {
+        let narrow = Engine::load(&EngineConfig { context: 1000, saved, ..exact.clone() }).unwrap();
+        let sessions: Vec<_> = policies.iter().map(|policy| narrow.session(policy, Effort::None).unwrap()).collect();
+        for _ in 0..3 {
+            for (session, expected) in sessions.iter().zip(&expected) {
+                let probability = scores(session, "A text.").probability;
+                assert!((probability - expected).abs() < 1e-4, "{probability} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dropped_session_leaves_nothing_behind() {
     let (_folder, path) = support::model(&Shape::tiny());
-    let config = EngineConfig { context: 1000, sequences: 4, ..EngineConfig::new(&path) };
-    let engine = Engine::load(&config).unwrap();
+    let engine = Engine::load(&EngineConfig { context: 1000, sequences: 4, ..EngineConfig::new(&path) }).unwrap();
     let policy = plain(&"Judge it. ".repeat(100));
     for _ in 0..20 {
-        let session = engine.session(&policy, Effort::None).unwrap();
-        let refused = engine.session(&plain(&"Judge it. ".repeat(250)), Effort::None);
-        assert!(matches!(refused, Err(EngineError::TooLong { what: "the policy", .. })), "{refused:?}");
-        scores(&session, "A text.");
+        scores(&engine.session(&policy, Effort::None).unwrap(), "A text.");
     }
+    let refused = engine.session(&plain(&"Judge it. ".repeat(400)), Effort::None);
+    assert!(matches!(refused, Err(EngineError::TooLong { what: "the policy", .. })), "{refused:?}");
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let config = EngineConfig { exact: true, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let engine = Engine::load(&EngineConfig { context: 2000, parallel: 8, ..config }).unwrap();
+    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let contents: Vec<Content> = (0..100)
+        .map(|number| {
+            Content::new(format!("Text {number}. ").repeat(if number % 10 == 3 { 900 } else { number % 7 + 1 }))
+        })
+        .collect();
+    let alone: Vec<_> = contents.iter().map(|content| session.classify(content)).collect();
+    let together: Vec<_> = session.classify_all(&contents).collect();
+    assert_eq!(together.len(), 100);
+    for (number, (alone, together)) in alone.iter().zip(&together).enumerate() {
+        match (alone, together) {
+            (Ok(alone), Ok(together)) => {
+                let probability = |outcome: &Outcome| match outcome {
+                    Outcome::Verdict(judgement) => judgement.scores.unwrap().probability,
+                    Outcome::Unresolved(why) => panic!("{why}"),
+                };
+                let (one, two) = (probability(&alone.outcome), probability(&together.outcome));
+                assert!((one - two).abs() < 1e-4, "{number}: {one} {two}");
+            }
+            (Err(EngineError::TooLong { .. }), Err(EngineError::TooLong { .. })) => assert_eq!(number % 10, 3),
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_sends_more_than_the_queue_takes_is_told_so() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let engine = Engine::load(&EngineConfig { parallel: 1, ..EngineConfig::new(&path) }).unwrap();
+    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let content = Content::new("A text of some length. ".repeat(100));
+    let mut sent = Vec::new();
+    let refused = loop {
+        match session.try_submit(&content) {
+            Ok(pending) => sent.push(pending),
+            Err(error) => break error,
+        }
+        assert!(sent.len() < 10_000, "the queue has no end");
+    };
+    assert!(matches!(refused, EngineError::Overloaded { .. }), "{refused}");
+    // Those that were taken are answered, except for the ones that nobody waits for.
+    for pending in sent.into_iter().take(3) {
+        assert!(pending.wait().is_ok());
+    }
+    assert!(session.classify(&content).is_ok());
+}
+
+#[test]
+fn dropping_the_engine_gives_up_what_is_being_decoded() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let engine = Engine::load(&EngineConfig { context: 60_000, ..EngineConfig::new(&path) }).unwrap();
+    let content = Content::new("word ".repeat(50_000));
+    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let pending = session.submit(&content).unwrap();
+    assert!(pending.wait_for(std::time::Duration::from_millis(300)).is_none(), "50,000 tokens took no time");
+    let begun = std::time::Instant::now();
+    drop(pending);
+    drop(session);
+    drop(engine);
+    // Decoding it all takes minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -5,25 +5,46 @@
 
 mod support;
 
-use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Seq};
-use magistrate::engine::{EngineConfig, FlashAttention, llama};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
+use magistrate::engine::schedule::{JobId, Schedule};
+use magistrate::engine::script::Script;
+use magistrate::engine::{EngineConfig, FlashAttention, Mode, Sampling, llama};
 use magistrate::model::inspect;
+use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::Token;
+use magistrate::verdict::Rule;
 
 use support::synth::Shape;
 
 /// Runs `work` on a model file with F32 keys and values.
-fn with<T>(path: &std::path::Path, flash_attention: FlashAttention, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
+fn with<T>(path: &Path, flash_attention: FlashAttention, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
+    with_sequences(path, flash_attention, 10, work)
+}
+
+fn with_sequences<T>(
+    path: &Path,
+    flash_attention: FlashAttention,
+    sequences: usize,
+    work: impl FnOnce(&mut dyn Backend) -> T,
+) -> T {
     let config = EngineConfig {
-        context: 9 * 1024,
+        context: 12 * 1024,
         micro_batch: 512,
+        // Tests run side by side: of several threads of each, some wait for others that have no core.
+        threads: 1,
         batch: 512,
-        sequences: 10,
+        sequences,
         flash_attention,
         exact: true,
         ..EngineConfig::new(path)
     };
-    llama::with_backend(&inspect(path).unwrap(), &config, |_| true, work).unwrap()
+    llama::with_backend(&inspect(path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
 }
 
 /// Some ordinary tokens, different for each seed.
@@ -186,6 +207,219 @@ fn a_long_item_is_compacted_forked_and_still_exact() {
     });
 }
 
+/// Everything that continuous batching does, against the same items one by one, and against each alone in an empty cache.
+#[test]
+fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
+    let (_folder, path) =
+        support::model(&Shape { ranks: Some(2000), layers: 2, heads: 2, kv_heads: 1, head_dim: 32, ..Shape::exact() });
+    let tokenizer = Arc::new(inspect(&path).unwrap().tokenizer().unwrap());
+    let contract = Contract::parse_labels("0=safe,1=violation").unwrap();
+    let script = Arc::new(Script::new(
+        Arc::clone(&tokenizer),
+        Form::Label,
+        Policy::from_plain("plain", "Judge.", Some(contract)).unwrap().answers(),
+        Mode::Reason { budget: 3 },
+        Rule::default(),
+        Sampling::default(),
+    ));
+    let lengths = [200, 4000];
+    let prefixes = lengths.map(|length| ordinary(tokens(length, length as u64)));
+    let items: Vec<(usize, Vec<Token>)> =
+        (0..1000).map(|item| (item % 2, ordinary(tokens(3 + item * 37 % 40, 10_000 + item as u64)))).collect();
+    // Ids of a run must differ from one another, so the first item again is one more.
+    let again: Vec<_> = items.iter().chain([&items[0]]).cloned().collect();
+
+    with_sequences(&path, FlashAttention::Off, 48, |backend| {
+        let seqs = seqs(backend.limits());
+        let mut alone = Recorder::new(&mut *backend, HashMap::new());
+        judge_all(&mut alone, &prefixes, &script, &items, 1);
+        let rows = alone.notes.into_inner().rows;
+        // The sliding layers hold a prefix's last 127 tokens, which the next one sees, and perhaps one more.
+        let windows = |backend: &dyn Backend| {
+            let spans = [0, 1].map(|prefix| backend.span(seqs[prefix]).unwrap());
+            println!("windows of the prefixes: {spans:?}");
+            spans.iter().zip(lengths).all(|(span, length)| span.0 <= length - 127 && span.1 == length - 1)
+        };
+        assert!(windows(backend));
+        for &seq in &seqs {
+            backend.clear(seq);
+        }
+
+        let expected = rows.len();
+        let mut together = Recorder::new(&mut *backend, rows);
+        let most = judge_all(&mut together, &prefixes, &script, &again, 33);
+        let notes = together.notes.into_inner();
+        println!("{} rows, at most {most} items at once: {:.1e}", notes.seen, notes.worst);
+        assert_eq!(notes.unknown, 0, "rows that no item had alone");
+        assert!(notes.seen >= expected, "{} rows of {expected}", notes.seen);
+        assert_eq!(most, 33);
+        assert!(notes.worst < 1e-3, "{}", notes.worst);
+
+        // Nothing has stayed behind: the prefixes' windows, and every cell but theirs.
+        assert!(windows(backend));
+        let free = backend.limits().cells - lengths.iter().sum::<usize>();
+        let mut batch = Batch::new(backend.limits());
+        for position in 0..free {
+            if batch.push(Token(5), position, seqs[2], false).is_none() {
+                backend.decode(&batch).unwrap();
+                batch.clear();
+                let _ = batch.push(Token(5), position, seqs[2], false);
+            }
+        }
+        backend.decode(&batch).unwrap();
+        batch.clear();
+        let _ = batch.push(Token(5), free, seqs[2], false);
+        assert_eq!(backend.decode(&batch), Err(Fault::NoCells), "one cell more than there should be");
+        backend.clear(seqs[2]);
+
+        // Some of them without any fork: prefix and item in one empty cache.
+        let mut judge = Recorder::new(&mut *backend, HashMap::new());
+        judge_all(&mut judge, &prefixes, &script, &items[..2], 2);
+        let (rows, mut worst) = (judge.notes.into_inner().rows, 0f32);
+        for &seq in &seqs {
+            backend.clear(seq);
+        }
+        for (history, forked) in rows {
+            let whole = feed(backend, seqs[0], 0, &history, 1);
+            backend.clear(seqs[0]);
+            worst = worst.max(difference(&[forked], &whole));
+        }
+        println!("against prefix and item in one empty cache: {worst:.1e}");
+        assert!(worst < 1e-3, "{worst}");
+    });
+}
+
+/// Within the small vocabulary's text.
+fn ordinary(tokens: Vec<Token>) -> Vec<Token> {
+    tokens.into_iter().map(|token| Token(token.0 % 1900)).collect()
+}
+
+/// Judges all items, and tells how many were at work at once.
+fn judge_all(
+    backend: &mut dyn Backend,
+    prefixes: &[Vec<Token>],
+    script: &Arc<Script>,
+    items: &[(usize, Vec<Token>)],
+    parallel: usize,
+) -> usize {
+    let mut schedule = Schedule::new(backend, parallel, 0);
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| schedule.add_prefix(prefix.clone())).collect();
+    for (prefix, id) in prefixes.iter().zip(10_000..) {
+        schedule.pin(JobId(id), *prefix).unwrap();
+    }
+    let (mut sent, mut ended, mut most) = (0, 0, 0);
+    while ended < items.len() + prefixes.len() {
+        while sent < items.len() && schedule.waiting() < 64 {
+            let (prefix, suffix) = &items[sent];
+            schedule.submit(JobId(sent as u64), prefixes[*prefix], Arc::clone(script), suffix.clone()).unwrap();
+            sent += 1;
+        }
+        for (_, result) in schedule.step() {
+            result.unwrap();
+            ended += 1;
+        }
+        most = most.max(schedule.active());
+    }
+    most
+}
+
+/// Keeps the logits of all rows that items look at, under the tokens that led to them, or compares them with what it kept.
+struct Recorder<'a> {
+    inner: &'a mut dyn Backend,
+    histories: Vec<Vec<Token>>,
+    /// The history of each row of the last batch.
+    batch: Vec<Vec<Token>>,
+    notes: RefCell<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    rows: HashMap<Vec<Token>, Vec<f32>>,
+    comparing: bool,
+    seen: usize,
+    unknown: usize,
+    worst: f32,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(inner: &'a mut dyn Backend, rows: HashMap<Vec<Token>, Vec<f32>>) -> Self {
+        let histories = vec![Vec::new(); inner.limits().sequences];
+        let notes = Notes { comparing: !rows.is_empty(), rows, ..Notes::default() };
+        Self { inner, histories, batch: Vec::new(), notes: RefCell::new(notes) }
+    }
+}
+
+impl Backend for Recorder<'_> {
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.batch.clear();
+        for entry in batch.entries() {
+            let history = &mut self.histories[entry.seq.index()];
+            history.push(entry.token);
+            self.batch.push(if entry.logits { history.clone() } else { Vec::new() });
+        }
+        self.inner.decode(batch)
+    }
+    fn logits(&self, row: Row) -> &[f32] {
+        let (logits, history) = (self.inner.logits(row), &self.batch[row.index()]);
+        let mut notes = self.notes.borrow_mut();
+        notes.seen += 1;
+        let worst = notes.rows.get(history).map(|known| difference(&[known.clone()], &[logits.to_vec()]));
+        match worst {
+            Some(worst) if notes.comparing => notes.worst = notes.worst.max(worst),
+            None if notes.comparing => notes.unknown += 1,
+            _ => drop(notes.rows.insert(history.clone(), logits.to_vec())),
+        }
+        logits
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn fork(&mut self, from: Seq, to: Seq) {
+        self.histories[to.index()] = self.histories[from.index()].clone();
+        self.inner.fork(from, to);
+    }
+    fn clear(&mut self, seq: Seq) {
+        self.histories[seq.index()].clear();
+        self.inner.clear(seq);
+    }
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        self.inner.compact(seq)
+    }
+    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+        self.inner.save(seq)
+    }
+    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+        self.inner.restore(saved, seq)
+    }
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        self.inner.span(seq)
+    }
+}
+
+#[test]
+fn a_saved_prefix_comes_back_exact() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        let seqs = seqs(backend.limits());
+        let (prefix, suffix) = (tokens(2000, 1), tokens(40, 2));
+        feed(backend, seqs[0], 0, &prefix, 0);
+        backend.compact(seqs[0]).unwrap();
+        let judge = |backend: &mut dyn Backend, from: Seq| {
+            backend.fork(from, seqs[2]);
+            let logits = feed(backend, seqs[2], prefix.len(), &suffix, 40);
+            backend.clear(seqs[2]);
+            logits
+        };
+        let before = judge(backend, seqs[0]);
+        let saved = backend.save(seqs[0]).unwrap();
+        backend.clear(seqs[0]);
+        feed(backend, seqs[1], 0, &tokens(3000, 3), 0);
+        backend.restore(&saved, seqs[0]).unwrap();
+        assert_eq!(backend.span(seqs[0]), Some((2000 - 128, 1999)));
+        assert!(difference(&before, &judge(backend, seqs[0])) < 1e-3);
+    });
+}
+
 #[test]
 fn a_model_in_two_parts_computes_what_the_whole_one_does() {
     let (_folder, whole) = support::model(&Shape::exact());
@@ -216,7 +450,8 @@ fn a_batch_of_what_is_not_there_is_a_fault_and_the_context_lives_on() {
         assert_eq!(feed(backend, seqs[0], 0, &tokens(20, 1), 1).len(), 1);
         backend.clear(seqs[0]);
         // More than the cache holds: refused, and what is there stays.
-        feed(backend, seqs[0], 0, &tokens(9 * 1024, 1), 1);
+        let cells = backend.limits().cells;
+        feed(backend, seqs[0], 0, &tokens(cells, 1), 1);
         batch.clear();
         let _ = batch.push(Token(5), 0, seqs[1], true);
         assert_eq!(backend.decode(&batch), Err(Fault::NoCells));
@@ -229,5 +464,7 @@ fn a_batch_of_what_is_not_there_is_a_fault_and_the_context_lives_on() {
 fn loading_can_be_stopped_and_says_so() {
     let (_folder, path) = support::model(&Shape::exact());
     let config = EngineConfig::new(&path);
-    assert!(llama::with_backend(&inspect(&path).unwrap(), &config, |_| false, |_| ()).is_err());
+    assert!(
+        llama::with_backend(&inspect(&path).unwrap(), &config, |_| false, &AtomicBool::new(false), |_| ()).is_err()
+    );
 }

@@ -134,6 +134,7 @@ impl Check {
             rule: Rule { threshold: self.threshold, min_mass: self.min_mass },
             sampling: Sampling { temperature: self.temperature, seed: self.seed },
             date: self.prompt.date.clone(),
+            max_content: None,
         };
         let (json, reasoning) = (self.json, self.reasoning);
         let content = self.text.read()?;

@@ -4,6 +4,8 @@
 //! here. A [`Seq`] is made by [`Limits`] only, a [`Batch`] is never larger than the backend takes, logits exist only for
 //! a [`Row`] that was asked for. There is no partial removal: under a sliding window it succeeds and is wrong.
 
+use std::any::Any;
+
 use crate::tokenizer::Token;
 
 /// Computes logits, and keeps what sequences have been fed.
@@ -33,6 +35,31 @@ pub trait Backend {
     ///
     /// A [`Fault`]; the sequence is then to be cleared.
     fn compact(&mut self, seq: Seq) -> Result<(), Fault>;
+
+    /// A copy of what a compacted sequence holds, outside of the cache.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]; the sequence is as it was.
+    fn save(&mut self, seq: Seq) -> Result<Saved, Fault>;
+
+    /// Puts a saved copy into a sequence, which must be empty.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]; the sequence is then to be cleared.
+    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault>;
+
+    /// The first and the last position that a sequence holds, in the layers that hold the least.
+    fn span(&self, seq: Seq) -> Option<(usize, usize)>;
+}
+
+/// What a sequence held, in the backend's own form.
+pub struct Saved {
+    /// The copy itself.
+    pub state: Box<dyn Any>,
+    /// The memory that it takes.
+    pub bytes: usize,
 }
 
 /// A fault of the backend: what it was asked for did not happen.
@@ -41,6 +68,9 @@ pub enum Fault {
     /// The cache had no cells for the batch.
     #[error("the cache is full")]
     NoCells,
+    /// The engine is being dropped: the batch was given up.
+    #[error("the engine is stopping")]
+    Stopped,
     /// The logits are not numbers.
     #[error("the model computes what is not a number: its file may be damaged")]
     NotFinite,

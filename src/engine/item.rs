@@ -123,6 +123,18 @@ impl Item {
         }
     }
 
+    /// How many tokens it wants decoded.
+    #[must_use]
+    pub fn wants(&self) -> usize {
+        self.lane.left() + self.scoring.iter().map(Scoring::left).sum::<usize>()
+    }
+
+    /// Whether a sequence is the item's own, or a fork of it.
+    #[must_use]
+    pub fn holds(&self, seq: Seq) -> bool {
+        self.lane.seq == seq || self.scoring.iter().any(|scoring| scoring.holds(seq))
+    }
+
     /// Moves on with the logits of the batch that it filled. `free` are sequences that it may fork into, and where it
     /// puts back those that it is done with.
     ///

@@ -51,8 +51,13 @@ impl Lane {
         std::mem::take(&mut self.rows)
     }
 
+    /// How many of its tokens are not decoded yet.
+    pub(super) fn left(&self) -> usize {
+        self.queue.len() - self.fed
+    }
+
     /// Whether all of its tokens are decoded.
     pub(super) fn over(&self) -> bool {
-        self.fed == self.queue.len()
+        self.left() == 0
     }
 }

@@ -8,25 +8,27 @@
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::io::Write as _;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
-use llama_cpp_2::context::session::LlamaStateSeqFlags;
+use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
-use super::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use super::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
 use super::{EngineConfig, EngineError, FlashAttention};
 use crate::model::ModelFile;
 
 /// Loads the model and hands a backend to `work`, on this thread.
 ///
-/// `progress` is told how much of the model is loaded, from 0 to 1, and stops the loading by returning false.
+/// `progress` is told how much of the model is loaded, from 0 to 1, and stops the loading by returning false. Once `stop`
+/// is set, a batch that is being decoded is given up.
 ///
 /// # Errors
 ///
@@ -35,6 +37,7 @@ pub fn with_backend<T>(
     file: &ModelFile,
     config: &EngineConfig,
     mut progress: impl FnMut(f32) -> bool,
+    stop: &AtomicBool,
     work: impl FnOnce(&mut dyn Backend) -> T,
 ) -> Result<T, EngineError> {
     check_cpu()?;
@@ -47,11 +50,14 @@ pub fn with_backend<T>(
     }
     let limits = Limits { cells: config.context, batch: config.batch.min(config.context), sequences: config.sequences };
     let context = model
-        .new_context(backend, context_params(config, limits))
+        .new_context(backend, context_params(config, limits, stop))
         .map_err(|error| EngineError::Load(said(&error.to_string())))?;
     let batch = LlamaBatch::new(limits.batch, 1);
     Ok(work(&mut Llama { context, batch, limits, vocabulary }))
 }
+
+/// What llama_decode returns when its abort callback said so.
+const ABORTED: i32 = 2;
 
 struct Llama<'model> {
     context: LlamaContext<'model>,
@@ -82,6 +88,7 @@ impl Backend for Llama<'_> {
         forget_log();
         self.context.decode(&mut self.batch).map_err(|error| match error {
             DecodeError::NoKvCacheSlot => Fault::NoCells,
+            DecodeError::Unknown(ABORTED) => Fault::Stopped,
             DecodeError::NTokensZero => Fault::Other(said("llama.cpp refused the batch")),
             DecodeError::Unknown(code) => Fault::Other(said(&format!("llama.cpp failed with code {code}"))),
         })
@@ -110,13 +117,33 @@ impl Backend for Llama<'_> {
             .and_then(|state| self.context.state_seq_set(&state, id(seq)))
             .map_err(|error| Fault::Other(said(&error.to_string())))
     }
+
+    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+        forget_log();
+        let state = self.context.state_seq_get(id(seq), LlamaStateSeqFlags::empty());
+        let state = state.map_err(|error| Fault::Other(said(&error.to_string())))?;
+        Ok(Saved { bytes: state.byte_len(), state: Box::new(state) })
+    }
+
+    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+        let state = saved.state.downcast_ref::<SeqState>();
+        let state = state.ok_or_else(|| Fault::Other("a state of another backend".to_owned()))?;
+        forget_log();
+        self.context.state_seq_set(state, id(seq)).map_err(|error| Fault::Other(said(&error.to_string())))
+    }
+
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        let first = usize::try_from(self.context.kv_cache_seq_pos_min(id(seq))).ok()?;
+        let last = usize::try_from(self.context.kv_cache_seq_pos_max(id(seq))).ok()?;
+        Some((first, last))
+    }
 }
 
 fn id(seq: Seq) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
 }
 
-fn context_params(config: &EngineConfig, limits: Limits) -> LlamaContextParams {
+fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> LlamaContextParams {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let threads = i32::try_from(config.threads).unwrap_or(i32::MAX);
     let kv = if config.exact { KvCacheType::F32 } else { KvCacheType::F16 };
@@ -125,7 +152,20 @@ fn context_params(config: &EngineConfig, limits: Limits) -> LlamaContextParams {
         FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
     };
-    LlamaContextParams::default()
+    let mut params = LlamaContextParams::default();
+    const {
+        assert!(size_of::<LlamaContextParams>() == size_of::<sys::llama_context_params>());
+        assert!(align_of::<LlamaContextParams>() == align_of::<sys::llama_context_params>());
+    }
+    // SAFETY: LlamaContextParams has one field, a llama_context_params (llama-cpp-2 0.1.160, which Cargo.toml pins), and
+    // is no larger, so that field is where it begins. The binding offers no way to set these two. The flag outlives the
+    // context, which lives in `with_backend`, and is only ever read there.
+    unsafe {
+        let raw = &mut *(&raw mut params).cast::<sys::llama_context_params>();
+        raw.abort_callback = Some(stopped);
+        raw.abort_callback_data = std::ptr::from_ref(stop).cast_mut().cast::<c_void>();
+    }
+    params
         // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
         .with_n_ctx(NonZeroU32::new(number(limits.cells.max(limits.sequences))))
         .with_n_batch(number(limits.batch.max(limits.sequences)))
@@ -139,6 +179,12 @@ fn context_params(config: &EngineConfig, limits: Limits) -> LlamaContextParams {
         // Without unified cells a fork copies buffers, and llama.cpp asserts that they are full.
         .with_kv_unified(true)
         .with_swa_full(false)
+}
+
+/// Whether the batch that is being decoded is to be given up.
+extern "C" fn stopped(flag: *mut c_void) -> bool {
+    // SAFETY: `context_params` passes a pointer to an AtomicBool that outlives the context.
+    unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }
 
 /// Loads the weights. The binding offers no way to leave weights as they are in the file (`use_extra_bufts`): on a CPU
@@ -239,6 +285,7 @@ fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineE
         ("context", config.context, 1..=most),
         ("batch", config.batch, 1..=1 << 16),
         ("micro-batch", config.micro_batch, 1..=1 << 16),
+        ("parallel", config.parallel, 1..=240),
         ("sequences", config.sequences, 3..=256),
         ("threads", config.threads, 1..=512),
     ] {

@@ -56,6 +56,16 @@ impl Scoring {
         self.branches.iter_mut().map(|(lane, _)| lane)
     }
 
+    /// How many tokens these want decoded.
+    pub(super) fn left(&self) -> usize {
+        self.branches.iter().map(|(lane, _)| lane.left()).sum()
+    }
+
+    /// Whether a sequence is one of theirs.
+    pub(super) fn holds(&self, seq: Seq) -> bool {
+        self.branches.iter().any(|(lane, _)| lane.seq == seq)
+    }
+
     /// Goes as far as the last batch went, and branches. True once every answer is scored.
     ///
     /// `long` says that the item's own lane goes on for longer than the window behind its prefix.

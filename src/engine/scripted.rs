@@ -3,7 +3,7 @@
 //! The one idea: it is strict where llama.cpp would assert. Whatever breaks a precondition panics here, with words, in
 //! a test, rather than there, without any, in front of a user.
 
-use super::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use super::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
 use crate::tokenizer::Token;
 
 /// How far the sliding layers see, in tokens.
@@ -124,5 +124,27 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
             *holders &= !(1 << seq.index());
         }
         Ok(())
+    }
+
+    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+        let tokens = self.sequences[seq.index()].clone();
+        assert!(!tokens.is_empty(), "saving an empty sequence");
+        Ok(Saved { bytes: tokens.len() * 4, state: Box::new(tokens) })
+    }
+
+    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+        assert!(self.sequences[seq.index()].is_empty(), "restoring onto a sequence in use");
+        let tokens = saved.state.downcast_ref::<Vec<Token>>().expect("a state of another backend");
+        self.sequences[seq.index()].clone_from(tokens);
+        for position in tokens.len().saturating_sub(WINDOW)..tokens.len() {
+            self.slide(seq, position)?;
+        }
+        self.peak = self.peak.max(self.used());
+        Ok(())
+    }
+
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        let positions = self.window.iter().filter(|(_, holders)| holders & (1 << seq.index()) != 0).map(|(at, _)| *at);
+        Some((positions.clone().min()?, positions.max()?))
     }
 }

@@ -1,17 +1,24 @@
 //! The engine's thread, and the sessions that send it work.
 //!
-//! The one idea: model, cache and sequences belong to one thread, on whose stack they lie. All others hold a channel to
-//! it, so an [`Engine`] can be shared freely, and if the thread dies its users get an error rather than a crash.
+//! The one idea: model, cache and sequences belong to one thread, on whose stack they lie. All others hold a bounded
+//! queue to it, so an [`Engine`] can be shared freely, who sends too much waits or is told so, and if the thread dies
+//! its users get an error rather than a crash.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
+};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::backend::Seq;
+use super::backend::{Backend, Fault};
 use super::item::Completion;
-use super::llama;
-use super::run::{Pinned, Runner};
+use super::prefixes::PrefixId;
+use super::schedule::{Ended, JobId, Schedule};
 use super::script::Script;
 use super::{EngineConfig, EngineError, SessionOptions};
 use crate::content::Content;
@@ -23,44 +30,66 @@ use crate::tokenizer::{Token, Tokenizer};
 /// A model in memory.
 #[derive(Debug)]
 pub struct Engine {
-    requests: Option<Sender<Request>>,
+    requests: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
     model: Arc<ModelFile>,
     tokenizer: Arc<Tokenizer>,
     templates: Templates,
+    parallel: usize,
 }
 
-/// An engine with one policy and effort pinned. Dropping it makes room for another.
+/// An engine with one policy and effort, decoded. Dropping it makes room for another.
 #[derive(Debug)]
 pub struct Session<'engine> {
     engine: &'engine Engine,
     prompt: Prompt,
     script: Arc<Script>,
-    pin: Seq,
+    prefix: PrefixId,
+    max_content: Option<usize>,
+}
+
+/// A content on its way. Dropping it cancels the work.
+#[derive(Debug)]
+pub struct Pending<'session> {
+    answer: Receiver<Result<Completion, EngineError>>,
+    abandoned: Arc<AtomicBool>,
+    session: PhantomData<&'session ()>,
 }
 
 /// How far something that takes long has come: done, of all.
 pub type Progress<'call> = &'call mut (dyn FnMut(u64, u64) + Send);
 
+/// Requests that wait to be looked at. Whoever sends more waits, or is told that the engine is overloaded.
+const QUEUE: usize = 64;
+
+/// Jobs that the schedule sees beyond those at work, to gather those of one policy.
+const LOOKAHEAD: usize = 64;
+
 enum Request {
     /// `least` is what the shortest content will take beside the prefix, in cells.
-    Pin {
+    Open {
         prefix: Vec<Token>,
         least: usize,
-        reply: Sender<Pinning>,
+        reply: Sender<Opening>,
     },
-    Unpin(Seq),
-    Run {
-        pin: Seq,
+    Close(PrefixId),
+    Judge {
+        prefix: PrefixId,
         script: Arc<Script>,
         suffix: Vec<Token>,
-        reply: Sender<Result<Completion, EngineError>>,
+        caller: Caller,
     },
 }
 
-enum Pinning {
+enum Opening {
     Progress(usize),
-    Done(Result<Seq, EngineError>),
+    Done(Result<PrefixId, EngineError>),
+}
+
+struct Caller {
+    reply: Sender<Result<Completion, EngineError>>,
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -69,6 +98,7 @@ impl Engine {
     /// # Errors
     ///
     /// When the file cannot be used or memory is short.
+    #[cfg(feature = "llama")]
     pub fn load(config: &EngineConfig) -> Result<Self, EngineError> {
         Self::load_with(config, Templates::shipped(), &mut |_, _| ())
     }
@@ -78,19 +108,77 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::load`].
+    #[cfg(feature = "llama")]
     pub fn load_with(config: &EngineConfig, templates: Templates, progress: Progress<'_>) -> Result<Self, EngineError> {
         let model = Arc::new(model::inspect(&config.model)?);
+        let (file, settings) = (Arc::clone(&model), config.clone());
+        Self::start(model, config, templates, progress, move |loading, work| {
+            let mut last = 0;
+            let progress = |fraction: f32| {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of 1000 fits")]
+                let thousandths = (fraction.clamp(0.0, 1.0) * 1000.0) as u64;
+                // Nobody listens any more: stop loading.
+                thousandths == last || {
+                    last = thousandths;
+                    loading.news.send(Starting::Progress(thousandths)).is_ok()
+                }
+            };
+            super::llama::with_backend(&file, &settings, progress, loading.stop, work)
+        })
+    }
+
+    /// An engine on another backend than llama.cpp, which is made on the engine's own thread. Of the model's file only the
+    /// header is used.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be used.
+    pub fn on<B: Backend>(
+        backend: impl FnOnce() -> B + Send + 'static,
+        config: &EngineConfig,
+        templates: Templates,
+    ) -> Result<Self, EngineError> {
+        let model = Arc::new(model::inspect(&config.model)?);
+        Self::start(model, config, templates, &mut |_, _| (), move |_, work| {
+            work(&mut backend());
+            Ok(())
+        })
+    }
+
+    fn start(
+        model: Arc<ModelFile>,
+        config: &EngineConfig,
+        templates: Templates,
+        progress: Progress<'_>,
+        host: impl FnOnce(Loading<'_>, &mut dyn FnMut(&mut dyn Backend)) -> Result<(), EngineError> + Send + 'static,
+    ) -> Result<Self, EngineError> {
         let tokenizer = Arc::new(model.tokenizer()?);
-        let (requests, inbox) = channel();
-        let (started, news) = channel();
-        let (file, config) = (Arc::clone(&model), config.clone());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (requests, inbox) = sync_channel(QUEUE);
+        let (news, started) = channel();
+        let parallel = config.parallel;
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || serve(&file, &config, &started, &inbox))
+            .spawn({
+                let (stop, saved, most) = (Arc::clone(&stop), config.saved, model.shape.context_length as usize);
+                move || {
+                    let loading = Loading { news: &news, stop: &stop };
+                    let loaded = host(loading, &mut |backend| {
+                        let _ = news.send(Starting::Done(Ok(())));
+                        let schedule = Schedule::new(backend, parallel, saved);
+                        Desk { schedule, most, next: 0, judging: HashMap::new(), opening: Vec::new() }
+                            .serve(&inbox, &stop);
+                    });
+                    if let Err(error) = loaded {
+                        let _ = news.send(Starting::Done(Err(error)));
+                    }
+                }
+            })
             .map_err(|error| EngineError::Load(error.to_string()))?;
-        let engine = Self { requests: Some(requests), thread: Some(thread), model, tokenizer, templates };
+        let thread = Some(thread);
+        let engine = Self { requests: Some(requests), thread, stop, model, tokenizer, templates, parallel };
         loop {
-            match news.recv().map_err(|_| EngineError::Stopped)? {
+            match started.recv().map_err(|_| EngineError::Stopped)? {
                 Starting::Progress(thousandths) => progress(thousandths, 1000),
                 Starting::Done(result) => return result.map(|()| engine),
             }
@@ -103,17 +191,30 @@ impl Engine {
         &self.model
     }
 
+    /// The tokenizer of the model.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The templates that prompts are made with.
     #[must_use]
     pub fn templates(&self) -> &Templates {
         &self.templates
     }
 
+    /// How many contents should be on their way at once, so that none of the engine's places is idle while a long one
+    /// holds up the order.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        4 * self.parallel
+    }
+
     /// Decodes a policy, for any number of contents. An [`Effort`] alone will do for options.
     ///
     /// # Errors
     ///
-    /// When a template fails, or the policy does not fit beside those already pinned.
+    /// When a template fails, or the policy does not fit.
     pub fn session(&self, policy: &Policy, options: impl Into<SessionOptions>) -> Result<Session<'_>, EngineError> {
         self.session_with(policy, &options.into(), &mut |_, _| ())
     }
@@ -142,24 +243,29 @@ impl Engine {
         );
         let all = u64::try_from(prefix.len()).unwrap_or(u64::MAX);
         let (reply, news) = channel();
-        self.send(Request::Pin { prefix, least: script.cells(1, usize::MAX), reply })?;
-        let pin = loop {
+        self.send(Request::Open { prefix, least: script.cells(1, usize::MAX), reply })?;
+        let prefix = loop {
             match news.recv().map_err(|_| EngineError::Stopped)? {
-                Pinning::Progress(tokens) => progress(u64::try_from(tokens).unwrap_or(all), all),
-                Pinning::Done(pin) => break pin?,
+                Opening::Progress(tokens) => progress(u64::try_from(tokens).unwrap_or(all), all),
+                Opening::Done(prefix) => break prefix?,
             }
         };
-        Ok(Session { engine: self, prompt, script: Arc::new(script), pin })
+        Ok(Session { engine: self, prompt, script: Arc::new(script), prefix, max_content: options.max_content })
+    }
+
+    fn queue(&self) -> Result<&SyncSender<Request>, EngineError> {
+        self.requests.as_ref().ok_or(EngineError::Stopped)
     }
 
     fn send(&self, request: Request) -> Result<(), EngineError> {
-        let requests = self.requests.as_ref().ok_or(EngineError::Stopped)?;
-        requests.send(request).map_err(|_| EngineError::Stopped)
+        self.queue()?.send(request).map_err(|_| EngineError::Stopped)
     }
 }
 
 impl Drop for Engine {
+    /// What is being decoded is given up.
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         self.requests = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported to whoever waited for an answer.
@@ -176,18 +282,94 @@ impl Session<'_> {
     /// When the content does not fit, or the backend fails. A content without a verdict is no error but
     /// [`crate::verdict::Outcome::Unresolved`].
     pub fn classify(&self, content: &Content) -> Result<Completion, EngineError> {
+        self.submit(content)?.wait()
+    }
+
+    /// Judges many, side by side. The answers come in the order of the contents, which are taken as there is room.
+    pub fn classify_all<C: Borrow<Content>>(
+        &self,
+        contents: impl IntoIterator<Item = C>,
+    ) -> impl Iterator<Item = Result<Completion, EngineError>> {
+        let mut contents = contents.into_iter().fuse();
+        let mut window = VecDeque::with_capacity(self.engine.window());
+        std::iter::from_fn(move || {
+            while window.len() < self.engine.window()
+                && let Some(content) = contents.next()
+            {
+                window.push_back(self.submit(content.borrow()));
+            }
+            window.pop_front().map(|pending| pending.and_then(Pending::wait))
+        })
+    }
+
+    /// Sends a content to be judged, and waits for a place in the engine's queue if it has none.
+    ///
+    /// # Errors
+    ///
+    /// When the content is longer than the options allow, or the engine has stopped.
+    pub fn submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
+        let (request, pending) = self.request(content)?;
+        self.engine.send(request)?;
+        Ok(pending)
+    }
+
+    /// Sends a content to be judged, unless the engine's queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Overloaded`] if it is; else as [`Session::submit`].
+    pub fn try_submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
+        let (request, pending) = self.request(content)?;
+        match self.engine.queue()?.try_send(request) {
+            Ok(()) => Ok(pending),
+            Err(TrySendError::Full(_)) => Err(EngineError::Overloaded { queue: QUEUE }),
+            Err(TrySendError::Disconnected(_)) => Err(EngineError::Stopped),
+        }
+    }
+
+    fn request(&self, content: &Content) -> Result<(Request, Pending<'_>), EngineError> {
         let suffix = self.prompt.suffix_tokens(&self.engine.tokenizer, content.text());
+        if let Some(most) = self.max_content.filter(|most| suffix.len() > *most) {
+            return Err(EngineError::OverLimit { tokens: suffix.len(), most });
+        }
         let (reply, answer) = channel();
-        let script = Arc::clone(&self.script);
-        self.engine.send(Request::Run { pin: self.pin, script, suffix, reply })?;
-        answer.recv().map_err(|_| EngineError::Stopped)?
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let caller = Caller { reply, abandoned: Arc::clone(&abandoned) };
+        let request = Request::Judge { prefix: self.prefix, script: Arc::clone(&self.script), suffix, caller };
+        Ok((request, Pending { answer, abandoned, session: PhantomData }))
     }
 }
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
         // If the engine has stopped there is nothing to give back.
-        let _ = self.engine.send(Request::Unpin(self.pin));
+        let _ = self.engine.send(Request::Close(self.prefix));
+    }
+}
+
+impl Pending<'_> {
+    /// Waits for what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::classify`].
+    pub fn wait(self) -> Result<Completion, EngineError> {
+        self.answer.recv().map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Waits for what comes of it, but only so long. `None` if it is not there yet.
+    pub fn wait_for(&self, time: Duration) -> Option<Result<Completion, EngineError>> {
+        match self.answer.recv_timeout(time) {
+            Ok(result) => Some(result),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(EngineError::Stopped)),
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
     }
 }
 
@@ -198,90 +380,121 @@ impl From<Effort> for SessionOptions {
 }
 
 enum Starting {
+    #[cfg_attr(not(feature = "llama"), allow(dead_code, reason = "only llama.cpp takes long"))]
     Progress(u64),
     Done(Result<(), EngineError>),
 }
 
-/// The thread's life: load, then answer requests until nobody can send any.
-fn serve(file: &ModelFile, config: &EngineConfig, started: &Sender<Starting>, inbox: &Receiver<Request>) {
-    let mut last = 0;
-    let progress = |fraction: f32| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of 1000 fits")]
-        let thousandths = (fraction.clamp(0.0, 1.0) * 1000.0) as u64;
-        // Nobody listens any more: stop loading.
-        thousandths == last || {
-            last = thousandths;
-            started.send(Starting::Progress(thousandths)).is_ok()
-        }
-    };
-    let loaded = llama::with_backend(file, config, progress, |backend| {
-        let _ = started.send(Starting::Done(Ok(())));
-        let most = file.shape.context_length as usize;
-        let mut desk = Desk { runner: Runner::new(backend), pins: HashMap::new(), most };
-        for request in inbox {
-            desk.answer(request);
-        }
-    });
-    if let Err(error) = loaded {
-        let _ = started.send(Starting::Done(Err(error)));
-    }
+/// What a backend that takes long to make is given: whom to tell how far it is, and when to give up.
+struct Loading<'thread> {
+    #[cfg_attr(not(feature = "llama"), allow(dead_code, reason = "only llama.cpp takes long"))]
+    news: &'thread Sender<Starting>,
+    #[cfg_attr(not(feature = "llama"), allow(dead_code, reason = "only llama.cpp takes long"))]
+    stop: &'thread AtomicBool,
 }
 
 /// What the thread works with.
 struct Desk<'backend> {
-    runner: Runner<'backend>,
-    pins: HashMap<Seq, Pinned>,
+    schedule: Schedule<'backend>,
     /// The largest context of the model, for hints.
     most: usize,
+    next: u64,
+    judging: HashMap<JobId, Caller>,
+    opening: Vec<(JobId, PrefixId, Sender<Opening>)>,
 }
 
 impl Desk<'_> {
-    /// A reply that nobody waits for any more is not missed.
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Pin { prefix, least, reply } => {
-                let pinned = self.pin(&prefix, least, |tokens| {
-                    let _ = reply.send(Pinning::Progress(tokens));
-                });
-                let _ = reply.send(Pinning::Done(pinned));
+    /// The thread's life: answer requests until nobody can send any, or the engine is dropped.
+    fn serve(&mut self, inbox: &Receiver<Request>, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            if self.schedule.idle() {
+                let Ok(request) = inbox.recv() else { return };
+                self.take(request);
             }
-            Request::Unpin(seq) => {
-                if let Some(pinned) = self.pins.remove(&seq) {
-                    self.runner.unpin(&pinned);
+            while self.schedule.waiting() < LOOKAHEAD {
+                match inbox.try_recv() {
+                    Ok(request) => self.take(request),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 }
             }
-            Request::Run { pin, script, suffix, reply } => {
-                let _ = reply.send(self.run(pin, &script, &suffix));
+            self.forget_abandoned();
+            for (id, ended) in self.schedule.step() {
+                self.tell(id, ended);
+            }
+            for (_, prefix, reply) in &self.opening {
+                let _ = reply.send(Opening::Progress(self.schedule.decoded(*prefix)));
             }
         }
     }
 
-    fn pin(&mut self, prefix: &[Token], least: usize, progress: impl FnMut(usize)) -> Result<Seq, EngineError> {
-        let (tokens, room) = (prefix.len(), self.runner.room());
-        if tokens > room {
-            let needed = least.saturating_add(self.runner.limits().cells + tokens - room);
-            return Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most: self.most });
+    fn take(&mut self, request: Request) {
+        let id = JobId(self.next);
+        self.next += 1;
+        match request {
+            Request::Open { prefix, least, reply } => match self.open(id, prefix, least) {
+                Ok(prefix) => self.opening.push((id, prefix, reply)),
+                // A reply that nobody waits for any more is not missed, here and below.
+                Err(error) => drop(reply.send(Opening::Done(Err(error)))),
+            },
+            Request::Close(prefix) => self.schedule.remove_prefix(prefix),
+            Request::Judge { prefix, script, suffix, caller } => match self.judge(id, prefix, script, suffix) {
+                Ok(()) => drop(self.judging.insert(id, caller)),
+                Err(error) => drop(caller.reply.send(Err(error))),
+            },
         }
-        let pinned = self.runner.pin(prefix, progress)?;
-        let seq = pinned.seq();
-        self.pins.insert(seq, pinned);
-        Ok(seq)
     }
 
-    fn run(&mut self, pin: Seq, script: &Arc<Script>, suffix: &[Token]) -> Result<Completion, EngineError> {
-        let pinned = self.pins.get(&pin).ok_or(EngineError::Stopped)?;
-        let (tokens, free) = (suffix.len(), self.runner.room());
-        let cells = script.cells(tokens, self.runner.free().saturating_sub(1));
-        if cells > free {
-            return Err(EngineError::TooLong {
-                what: "the content",
-                tokens,
-                // Reasoning and answers need their share of the room as well.
-                room: free.saturating_sub(cells - tokens),
-                needed: (cells - free).saturating_add(self.runner.limits().cells),
-                most: self.most,
-            });
+    fn open(&mut self, id: JobId, prefix: Vec<Token>, least: usize) -> Result<PrefixId, EngineError> {
+        let (tokens, cells) = (prefix.len(), self.schedule.limits().cells);
+        let needed = least.saturating_add(tokens);
+        if needed > cells {
+            let room = cells.saturating_sub(least);
+            return Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most: self.most });
         }
-        Ok(self.runner.run(pinned, script, suffix)?)
+        let prefix = self.schedule.add_prefix(prefix);
+        self.schedule.pin(id, prefix)?;
+        Ok(prefix)
+    }
+
+    fn judge(
+        &mut self,
+        id: JobId,
+        prefix: PrefixId,
+        script: Arc<Script>,
+        suffix: Vec<Token>,
+    ) -> Result<(), EngineError> {
+        let (tokens, cells) = (suffix.len(), self.schedule.limits().cells);
+        let needed = self.schedule.cells(prefix, &script, tokens);
+        if needed > cells {
+            // Policy, reasoning and answers need their share of the room as well.
+            let room = cells.saturating_sub(needed - tokens);
+            return Err(EngineError::TooLong { what: "the content", tokens, room, needed, most: self.most });
+        }
+        Ok(self.schedule.submit(id, prefix, script, suffix)?)
+    }
+
+    /// Cancels what nobody waits for any more.
+    fn forget_abandoned(&mut self) {
+        let schedule = &mut self.schedule;
+        self.judging.retain(|id, caller| {
+            let kept = !caller.abandoned.load(Ordering::Relaxed);
+            if !kept {
+                schedule.cancel(*id);
+            }
+            kept
+        });
+    }
+
+    fn tell(&mut self, id: JobId, ended: Ended) {
+        if let Some(place) = self.opening.iter().position(|(job, ..)| *job == id) {
+            let (_, prefix, reply) = self.opening.swap_remove(place);
+            if ended.is_err() {
+                self.schedule.remove_prefix(prefix);
+            }
+            let _ = reply.send(Opening::Done(ended.map(|_| prefix).map_err(EngineError::Fault)));
+        } else if let Some(caller) = self.judging.remove(&id) {
+            let completion = ended.and_then(|completion| completion.ok_or(Fault::Stopped));
+            let _ = caller.reply.send(completion.map_err(EngineError::Fault));
+        }
     }
 }
