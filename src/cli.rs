@@ -3,11 +3,13 @@
 mod check;
 mod exit;
 mod input;
+mod judging;
+mod label;
 mod output;
 mod policy;
 mod progress;
 mod prompt;
-mod row;
+mod stop;
 mod text;
 
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub struct Cli {
 pub enum Verb {
     /// Judge one text by one or more policies
     Check(check::Check),
+    /// Judge a stream of texts, a row for each
+    Label(label::Label),
     /// Print the exact prompt that a text and a policy make
     Prompt(prompt::Prompt),
     /// List, show and describe policies

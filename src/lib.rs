@@ -21,14 +21,17 @@
 //! ```
 //!
 //! The way through: [`policy`] and [`content`] make a [`prompt`] of [`harmony`] segments, the [`tokenizer`] of the [`model`]
-//! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits.
+//! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits. [`label`] does
+//! so for a stream, and says each verdict in a [`row`].
 
 pub mod content;
 pub mod engine;
 pub mod harmony;
+pub mod label;
 pub mod model;
 pub mod policy;
 pub mod prompt;
+pub mod row;
 pub mod tokenizer;
 pub mod verdict;
 

@@ -9,6 +9,7 @@ use crate::cli::Verb;
 fn main() -> ExitCode {
     let done = match cli::parse().verb {
         Verb::Check(check) => check.run(),
+        Verb::Label(label) => label.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
     };

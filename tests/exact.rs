@@ -363,7 +363,7 @@ impl Backend for Recorder<'_> {
         let (logits, history) = (self.inner.logits(row), &self.batch[row.index()]);
         let mut notes = self.notes.borrow_mut();
         notes.seen += 1;
-        let worst = notes.rows.get(history).map(|known| difference(&[known.clone()], &[logits.to_vec()]));
+        let worst = notes.rows.get(history).map(|known| difference(std::slice::from_ref(known), &[logits.to_vec()]));
         match worst {
             Some(worst) if notes.comparing => notes.worst = notes.worst.max(worst),
             None if notes.comparing => notes.unknown += 1,

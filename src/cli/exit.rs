@@ -2,12 +2,19 @@
 
 use magistrate::policy::Verdict;
 
-use super::row::{Row, Status};
+use magistrate::row::{Row, Status};
 
 pub const SAFE: u8 = 0;
 pub const VIOLATION: u8 = 1;
 pub const ERROR: u8 = 2;
 pub const UNDECIDED: u8 = 3;
+/// Of `label`: every row has a verdict. Not that it is safe.
+pub const DONE: u8 = 0;
+/// Of `label --only`, as of grep: some input lines were let through, or none.
+pub const FOUND: u8 = 0;
+pub const NONE_FOUND: u8 = 1;
+/// As shells have it for SIGINT.
+pub const STOPPED: u8 = 130;
 
 /// The code of a run, from the code of each row.
 pub fn of_rows(rows: &[Row]) -> u8 {

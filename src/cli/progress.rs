@@ -1,8 +1,8 @@
 //! A bar on a terminal, silence elsewhere, and nothing at all for what is over at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Runs something that tells how far it is.
 pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) + Send)) -> T) -> T {
@@ -11,7 +11,7 @@ pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) 
         bar.set_style(style);
     }
     // indicatif draws on stderr, and only on a terminal; a first draw after a while spares a flash.
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let done = work(&mut |done, all| {
         if begun.elapsed() > Duration::from_millis(300) {
             bar.set_length(all);
@@ -32,4 +32,58 @@ pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     let done = work();
     spinner.finish_and_clear();
     done
+}
+
+/// Rows that go by: a bar with rate and time left on a terminal, a line now and then elsewhere.
+pub struct Rows {
+    bar: ProgressBar,
+    begun: Instant,
+    /// When it was last told how far it is, where there is no terminal.
+    told: Instant,
+    sized: bool,
+}
+
+/// How often a log is told how far it is: rarely enough not to fill it.
+const LOGGED: Duration = Duration::from_mins(1);
+
+impl Rows {
+    /// `size` is that of the input in bytes, if it is known. A quiet one draws nothing.
+    pub fn new(size: Option<u64>, quiet: bool) -> Self {
+        let bar = size.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let template =
+            if size.is_some() { "{msg} {wide_bar} {percent}% {eta} left" } else { "{msg} {spinner} {elapsed}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        if quiet {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { bar, begun: Instant::now(), told: Instant::now(), sized: size.is_some() }
+    }
+
+    /// So many rows are done, which took so many bytes of the input.
+    pub fn show(&mut self, rows: u64, bytes: u64) {
+        #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+        let said = || format!("{rows} rows, {:.1}/s", rows as f64 / self.begun.elapsed().as_secs_f64().max(1e-3));
+        if !self.bar.is_hidden() {
+            self.bar.set_message(said());
+            if self.sized {
+                self.bar.set_position(bytes);
+            } else {
+                self.bar.tick();
+            }
+        } else if self.told.elapsed() >= LOGGED {
+            super::output::say(&said());
+            self.told = Instant::now();
+        }
+    }
+
+    /// Lets something else be written to the terminal.
+    pub fn aside(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
 }

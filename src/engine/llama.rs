@@ -56,7 +56,7 @@ pub fn with_backend<T>(
     Ok(work(&mut Llama { context, batch, limits, vocabulary }))
 }
 
-/// What llama_decode returns when its abort callback said so.
+/// What `llama_decode` returns when its abort callback said so.
 const ABORTED: i32 = 2;
 
 struct Llama<'model> {

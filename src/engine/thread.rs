@@ -327,11 +327,25 @@ impl Session<'_> {
         }
     }
 
-    fn request(&self, content: &Content) -> Result<(Request, Pending<'_>), EngineError> {
+    /// Whether the content is within the limit that the options set.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::OverLimit`] if not.
+    pub fn allows(&self, content: &Content) -> Result<(), EngineError> {
+        self.suffix(content).map(|_| ())
+    }
+
+    fn suffix(&self, content: &Content) -> Result<Vec<Token>, EngineError> {
         let suffix = self.prompt.suffix_tokens(&self.engine.tokenizer, content.text());
-        if let Some(most) = self.max_content.filter(|most| suffix.len() > *most) {
-            return Err(EngineError::OverLimit { tokens: suffix.len(), most });
+        match self.max_content {
+            Some(most) if suffix.len() > most => Err(EngineError::OverLimit { tokens: suffix.len(), most }),
+            _ => Ok(suffix),
         }
+    }
+
+    fn request(&self, content: &Content) -> Result<(Request, Pending<'_>), EngineError> {
+        let suffix = self.suffix(content)?;
         let (reply, answer) = channel();
         let abandoned = Arc::new(AtomicBool::new(false));
         let caller = Caller { reply, abandoned: Arc::clone(&abandoned) };
@@ -358,6 +372,7 @@ impl Pending<'_> {
     }
 
     /// Waits for what comes of it, but only so long. `None` if it is not there yet.
+    #[must_use]
     pub fn wait_for(&self, time: Duration) -> Option<Result<Completion, EngineError>> {
         match self.answer.recv_timeout(time) {
             Ok(result) => Some(result),
@@ -446,10 +461,10 @@ impl Desk<'_> {
 
     fn open(&mut self, id: JobId, prefix: Vec<Token>, least: usize) -> Result<PrefixId, EngineError> {
         let (tokens, cells) = (prefix.len(), self.schedule.limits().cells);
-        let needed = least.saturating_add(tokens);
-        if needed > cells {
-            let room = cells.saturating_sub(least);
-            return Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most: self.most });
+        if tokens > cells {
+            // A context of no more than the policy would only lead to the next refusal, that of the content.
+            let needed = least.saturating_add(tokens);
+            return Err(EngineError::TooLong { what: "the policy", tokens, room: cells, needed, most: self.most });
         }
         let prefix = self.schedule.add_prefix(prefix);
         self.schedule.pin(id, prefix)?;

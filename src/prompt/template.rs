@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::harmony::{Control, Segment};
 
 /// The two templates: the harmony prompt, and the Markdown of a policy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Templates {
     environment: Environment<'static>,
     id: String,

@@ -1,20 +1,30 @@
-//! The row: what `check --json` says of one content and one policy. Edges own their wire types; this is ours.
+//! The row: what is said of one content and one policy, in `check --json` and by `label`.
+//!
+//! The one idea: domain types are not wire types. Names and shape of what goes out are fixed here and nowhere else.
 
-use magistrate::engine::{Completion, EngineError, Reasoning, Usage};
-use magistrate::model::ModelFile;
-use magistrate::policy::{Effort, Policy, Verdict};
-use magistrate::prompt::Templates;
-use magistrate::verdict::{Outcome, Rule, Unresolved};
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::engine::{EngineError, Reasoning, Usage};
+use crate::label::judge::{Judged, Pieces};
+use crate::label::records::Defect;
+use crate::model::ModelFile;
+use crate::policy::{Effort, Policy, Verdict};
+use crate::prompt::Templates;
+use crate::verdict::{Outcome, Rule, Unresolved};
 
 /// One verdict, or why there is none. Every field is always there.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Row {
-    /// The content's id, where its source has one.
-    pub id: Option<String>,
+    /// The content's id, as its source has it.
+    #[schemars(with = "Option<Id>")]
+    pub id: Option<Box<RawValue>>,
     /// `ok` if and only if there is a verdict.
     pub status: Status,
+    /// The verdict, if there is one.
     pub verdict: Option<Verdict>,
     /// The label that the policy's contract gives the verdict.
     pub label: Option<String>,
@@ -37,31 +47,55 @@ pub struct Row {
     pub min_mass: f64,
     /// Whether the model wrote freely and its answer had to be taken from a broken header.
     pub repaired: bool,
+    /// Why, in the model's words, if the contract asks for it.
     pub rationale: Option<String>,
     /// The model's raw reasoning, only if it was asked for. For developers: it may be wrong, or as bad as the content.
     pub reasoning: Option<String>,
+    /// The policy.
     pub policy: Named,
+    /// The model.
     pub model: Named,
+    /// The template that the prompt was made with.
     pub template: Named,
+    /// How much the model was to reason.
     pub effort: Effort,
     /// magistrate's version.
     pub version: &'static str,
+    /// What it took, if it was judged.
     pub usage: Option<RowUsage>,
+    /// If the content was judged in pieces, which and how they were combined. `usage` is then that of all of them.
+    pub pieces: Option<RowPieces>,
+    /// Why there is no verdict.
     pub error: Option<RowError>,
 }
 
+/// What an id can be.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is the schema that counts")]
+enum Id {
+    Text(String),
+    Number(f64),
+}
+
+/// Whether there is a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// There is.
     Ok,
+    /// The model gave none.
     Unresolved,
+    /// The content was not judged.
     Error,
 }
 
 /// Something with a digest of what it says.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Named {
+    /// What it is called.
     pub id: String,
+    /// A digest of what it says.
     pub digest: String,
 }
 
@@ -72,25 +106,48 @@ pub struct RowUsage {
     pub prefix_tokens: usize,
     /// Of the content, and what stands around it.
     pub content_tokens: usize,
+    /// Sampled as reasoning.
     pub reasoning_tokens: usize,
     /// Appended and scored for the answers.
     pub answer_tokens: usize,
+    /// Sampled as rationale.
     pub rationale_tokens: usize,
     /// Whether reasoning ended by itself or by its budget. Null if there was none.
     pub reasoning_ended: Option<Ended>,
 }
 
+/// What ended the reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ended {
+    /// The model.
     Itself,
+    /// The budget.
     Budget,
+}
+
+/// How a long content was judged in pieces. The row is that of the worst piece, but for the probability.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct RowPieces {
+    /// How many.
+    pub count: usize,
+    /// Tokens of a piece, at most.
+    pub tokens: usize,
+    /// Tokens that two neighbours share, about.
+    pub overlap: usize,
+    /// Which piece the row is about, from 1: a violation before one without a verdict, that before review, and that before
+    /// safe.
+    pub worst: usize,
+    /// Pieces without a verdict.
+    pub undecided: usize,
+    /// `noisy-or`: 1 - (1 - p1)(1 - p2)..., so that a probability is at least that of each piece.
+    pub probability: &'static str,
 }
 
 /// Why there is no verdict.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RowError {
-    /// A word for machines: `off-contract`, `truncated`, `too-long`, `fault` and so on.
+    /// A word for machines: `off-contract`, `truncated`, `too-long`, `empty`, `fault` and so on.
     pub code: &'static str,
     /// A sentence for people.
     pub message: String,
@@ -107,6 +164,8 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// That of a policy, a model, templates and how they are used.
+    #[must_use]
     pub fn new(policy: &Policy, model: &ModelFile, templates: &Templates, effort: Effort, rule: Rule) -> Self {
         Self {
             policy: Named { id: policy.id.clone(), digest: policy.digest() },
@@ -118,9 +177,11 @@ impl Provenance {
     }
 
     /// The row of what came of a content.
-    pub fn row(&self, result: &Result<Completion, EngineError>, show_reasoning: bool) -> Row {
+    #[must_use]
+    pub fn row(&self, judged: &Judged, show_reasoning: bool) -> Row {
         let mut row = self.empty();
-        match result {
+        row.pieces = judged.pieces.map(RowPieces::new);
+        match &judged.result {
             Ok(completion) => {
                 row.usage = Some(RowUsage::new(completion.usage, completion.reasoning.as_ref()));
                 if show_reasoning {
@@ -149,7 +210,7 @@ impl Provenance {
             }
             Err(error) => {
                 let code = match error {
-                    EngineError::TooLong { .. } => "too-long",
+                    EngineError::TooLong { .. } | EngineError::OverLimit { .. } => "too-long",
                     EngineError::Fault(_) => "fault",
                     _ => "engine",
                 };
@@ -159,7 +220,16 @@ impl Provenance {
         row
     }
 
-    fn empty(&self) -> Row {
+    /// The row of what holds no text to judge.
+    #[must_use]
+    pub fn row_of_defect(&self, defect: &Defect) -> Row {
+        let error = RowError { code: defect.code, message: defect.message.clone() };
+        Row { error: Some(error), ..self.empty() }
+    }
+
+    /// A row of which nothing is known yet: it says that there is no verdict.
+    #[must_use]
+    pub fn empty(&self) -> Row {
         Row {
             id: None,
             status: Status::Error,
@@ -180,8 +250,46 @@ impl Provenance {
             effort: self.effort,
             version: env!("CARGO_PKG_VERSION"),
             usage: None,
+            pieces: None,
             error: None,
         }
+    }
+}
+
+/// All that is said of one content: of one policy its row, of several each one's by its id.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Printed<'rows> {
+    /// One policy.
+    One(&'rows Row),
+    /// Several.
+    Several {
+        /// The content's id, as its source has it.
+        #[schemars(with = "Option<Id>")]
+        id: Option<&'rows RawValue>,
+        /// The row of each policy.
+        verdicts: BTreeMap<&'rows str, &'rows Row>,
+    },
+}
+
+impl<'rows> Printed<'rows> {
+    /// What is said by these rows, one for each policy.
+    #[must_use]
+    pub fn new(rows: &'rows [Row]) -> Self {
+        match rows {
+            [row] => Self::One(row),
+            rows => Self::Several {
+                id: rows.first().and_then(|row| row.id.as_deref()),
+                verdicts: rows.iter().map(|row| (row.policy.id.as_str(), row)).collect(),
+            },
+        }
+    }
+}
+
+impl RowPieces {
+    fn new(pieces: Pieces) -> Self {
+        let Pieces { count, size, overlap, worst, undecided } = pieces;
+        Self { count, tokens: size, overlap, worst: worst + 1, undecided, probability: "noisy-or" }
     }
 }
 

@@ -1,0 +1,189 @@
+//! How texts are judged: the flags that `check` and `label` share, and what they come to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use magistrate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use magistrate::label::judge::Chunking;
+use magistrate::policy::{Effort, Policy};
+use magistrate::prompt::{Prompt, Templates};
+use magistrate::row::Provenance;
+use magistrate::verdict::Rule;
+
+use super::{ModelArgs, PromptArgs, output, progress};
+
+#[derive(Debug, Args)]
+pub struct JudgingArgs {
+    /// Call it a violation from this probability on, 0 to 1
+    #[arg(long, value_name = "P", value_parser = share)]
+    threshold: Option<f64>,
+
+    /// Leave it unresolved if all allowed answers together have less than this mass, 0 to 1
+    #[arg(long, value_name = "M", default_value = "0", value_parser = share)]
+    min_mass: f64,
+
+    /// Show the model's raw reasoning. For developers: it may be wrong, or as bad as the text
+    #[arg(long)]
+    reasoning: bool,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+
+    /// The most tokens of reasoning [default: 512, 1536 or 4096, by effort]
+    #[arg(long, value_name = "TOKENS")]
+    budget: Option<usize>,
+
+    /// Refuse a text of more tokens [default: what --context has room for]
+    #[arg(long, value_name = "TOKENS")]
+    max_content_tokens: Option<usize>,
+
+    /// Judge a longer text in overlapping pieces of so many tokens [1024 if none are given]: the worst piece decides
+    #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024")]
+    chunk: Option<usize>,
+
+    /// phased: we write the headers and score the answers. free: the model writes it all, for comparison
+    #[arg(long, value_name = "HOW", default_value = "phased")]
+    decode: Decode,
+
+    /// How reasoning and rationale are drawn: 0 takes the likeliest token
+    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature)]
+    temperature: f32,
+
+    /// Where the random numbers of a temperature start
+    #[arg(long, value_name = "N", default_value = "0")]
+    seed: u64,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Decode {
+    Phased,
+    Free,
+}
+
+/// How the model runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// Texts, or pieces of one, that are judged at once
+    #[arg(long, value_name = "N", default_value_t = EngineConfig::new("").parallel)]
+    parallel: usize,
+
+    /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: 8192, or 1024
+    /// for each text at once if that is more]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<usize>,
+
+    /// Threads that compute [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Layers that a GPU takes [default: all]
+    #[arg(long, value_name = "N")]
+    gpu_layers: Option<u32>,
+
+    /// Rearrange the weights for this CPU: somewhat faster, for a copy of them in memory and a slow start
+    #[arg(long)]
+    repack: bool,
+}
+
+/// What the flags come to.
+pub struct Judging {
+    config: EngineConfig,
+    templates: Templates,
+    options: SessionOptions,
+    pub chunking: Option<Chunking>,
+    pub reasoning: bool,
+}
+
+impl JudgingArgs {
+    /// Resolves the flags, and tries whether the templates can render these policies: what fails, fails before a large
+    /// model is loaded.
+    pub fn resolve(self, policies: &[Policy]) -> Result<Judging, anyhow::Error> {
+        let judging = Judging {
+            templates: self.prompt.templates()?,
+            config: self.engine.config(self.model.path()?),
+            options: SessionOptions {
+                effort: self.prompt.effort,
+                budget: self.budget,
+                free: self.decode == Decode::Free,
+                rule: Rule { threshold: self.threshold, min_mass: self.min_mass },
+                sampling: Sampling { temperature: self.temperature, seed: self.seed },
+                date: self.prompt.date,
+                max_content: self.max_content_tokens,
+            },
+            chunking: self.chunk.map(Chunking::of),
+            reasoning: self.reasoning,
+        };
+        for policy in policies {
+            let Judging { templates, options, .. } = &judging;
+            Prompt::new(templates, policy, options.effort.unwrap_or(policy.effort), options.date.as_deref())?;
+        }
+        Ok(judging)
+    }
+}
+
+impl Judging {
+    /// Loads the model, and says so if it is one for demonstration.
+    pub fn load(&self) -> Result<Engine, EngineError> {
+        let engine = progress::shown("loading the model", |progress| {
+            Engine::load_with(&self.config, self.templates.clone(), progress)
+        })?;
+        if engine.model().demonstration {
+            let name = &engine.model().name;
+            output::say(&format!(
+                "note: {name} is a demonstration model with random weights: its verdicts mean nothing. Name a real one with --model"
+            ));
+        }
+        Ok(engine)
+    }
+
+    /// Decodes a policy.
+    pub fn session<'engine>(&self, engine: &'engine Engine, policy: &Policy) -> Result<Session<'engine>, EngineError> {
+        progress::shown("reading the policy", |progress| engine.session_with(policy, &self.options, progress))
+    }
+
+    /// What the rows of a policy have in common.
+    pub fn provenance(&self, engine: &Engine, policy: &Policy) -> Provenance {
+        let effort = match self.options.mode(policy.effort) {
+            Mode::Answer => Effort::None,
+            _ => self.options.effort.unwrap_or(policy.effort),
+        };
+        Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
+    }
+}
+
+impl EngineArgs {
+    fn config(&self, model: PathBuf) -> EngineConfig {
+        let config = EngineConfig::new(model);
+        EngineConfig {
+            parallel: self.parallel,
+            // Some for policies, and for the answers of each text.
+            sequences: self.parallel.saturating_add(16).min(256),
+            context: self.context.unwrap_or(config.context.max(self.parallel.saturating_mul(1024))),
+            threads: self.threads.unwrap_or(config.threads),
+            gpu_layers: self.gpu_layers,
+            repack: self.repack,
+            ..config
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(temperature) if temperature >= 0.0 && temperature.is_finite() => Ok(temperature),
+        _ => Err("not a number from 0 up".to_owned()),
+    }
+}

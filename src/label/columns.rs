@@ -1,0 +1,156 @@
+//! The input's own columns beside ours.
+//!
+//! The one idea: on a clash of names ours wins, and the input's column stays under another name: nothing of the input is
+//! lost, and nothing in it can pose as a verdict. What a column holds is not known here.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::ser::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// Columns in their order, each value as the JSON that came in. A name may stand twice. Serialized it is a map, to be
+/// flattened into a row.
+#[derive(Clone, Default)]
+pub struct Columns(pub Vec<(String, Box<RawValue>)>);
+
+/// The names that are ours.
+#[derive(Clone, Debug)]
+pub struct Clashes {
+    ours: HashSet<String>,
+    /// The input's names whose new name has been told.
+    told: HashSet<String>,
+}
+
+/// A column of the input under a new name. Both consist of a name of ours and `input_`, so that they can be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// The name in the input.
+    pub from: String,
+    /// The name in the output.
+    pub to: String,
+}
+
+impl Clashes {
+    /// Nothing of the input may have one of these names.
+    pub fn new<'n>(ours: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { ours: ours.into_iter().map(str::to_owned).collect(), told: HashSet::new() }
+    }
+
+    /// Gives a column that has a name of ours another: `input_` before it, again until no column of the record has it.
+    /// Returns what was renamed for the first time.
+    pub fn resolve(&mut self, columns: &mut Columns) -> Vec<Renamed> {
+        let mut renamed: Vec<Renamed> = Vec::new();
+        for at in 0..columns.0.len() {
+            let from = &columns.0[at].0;
+            if !self.ours.contains(from) {
+                continue;
+            }
+            // What stands twice in the input stands twice in the output.
+            let known = renamed.iter().find(|known| known.from == *from).map(|known| known.to.clone());
+            let to = known.unwrap_or_else(|| {
+                let to = self.free(from, columns);
+                renamed.push(Renamed { from: from.clone(), to: to.clone() });
+                to
+            });
+            columns.0[at].0 = to;
+        }
+        renamed.retain(|new| self.told.insert(new.from.clone()));
+        renamed
+    }
+
+    fn free(&self, name: &str, columns: &Columns) -> String {
+        let mut free = format!("input_{name}");
+        while self.ours.contains(&free) || columns.names().any(|taken| taken == free) {
+            free.insert_str(0, "input_");
+        }
+        free
+    }
+}
+
+impl Columns {
+    /// Appends a column whose value is a text.
+    pub(super) fn push_text(&mut self, name: &str, text: &str) {
+        let value = serde_json::value::to_raw_value(text).expect("a text can always be written as JSON");
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The values of all columns with this name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &RawValue> {
+        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_ref())
+    }
+}
+
+impl Serialize for Columns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl fmt::Debug for Columns {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Columns({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(entries: &[(&str, &str)]) -> Columns {
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        Columns(entries.iter().map(|(name, json)| ((*name).to_owned(), raw(json))).collect())
+    }
+
+    #[test]
+    fn flattened_into_a_row_every_value_is_the_bytes_that_came_in() {
+        #[derive(serde::Serialize)]
+        struct Row {
+            verdict: u8,
+            #[serde(flatten)]
+            columns: Columns,
+        }
+        let columns = columns(&[
+            ("number", "1.00000000000000000000000000001e+400"),
+            ("half", r#""\ud800 \u0041""#),
+            ("twice", "1"),
+            ("twice", r#"{"b": 2, "a" :[ ]}"#),
+            ("qu\"ote", "null"),
+        ]);
+        assert_eq!(
+            serde_json::to_string(&Row { verdict: 1, columns }).unwrap(),
+            r#"{"verdict":1,"number":1.00000000000000000000000000001e+400,"half":"\ud800 \u0041","twice":1,"#
+                .to_owned()
+                + r#""twice":{"b": 2, "a" :[ ]},"qu\"ote":null}"#
+        );
+    }
+
+    #[test]
+    fn on_a_clash_the_column_gets_the_first_free_name() {
+        let mut clashes = Clashes::new(["verdict", "input_label", "label"]);
+        let mut resolve = |names: &[&str]| {
+            let mut columns = columns(&names.iter().map(|name| (*name, "1")).collect::<Vec<_>>());
+            let news = clashes.resolve(&mut columns);
+            let names = columns.names().collect::<Vec<_>>().join(" ");
+            (names, news.into_iter().map(|new| new.from + " " + &new.to).collect::<Vec<_>>())
+        };
+        assert_eq!(resolve(&["text", "input_verdict"]), ("text input_verdict".into(), vec![]));
+        assert_eq!(resolve(&["verdict"]), ("input_verdict".into(), vec!["verdict input_verdict".into()]));
+        assert_eq!(resolve(&["verdict"]), ("input_verdict".into(), vec![]), "it is told once");
+        assert_eq!(resolve(&["verdict", "input_verdict"]).0, "input_input_verdict input_verdict");
+        assert_eq!(resolve(&["verdict", "verdict"]).0, "input_verdict input_verdict");
+        assert_eq!(resolve(&vec!["verdict"; 60_000]).0.len(), 60_000 * 14 - 1);
+        assert_eq!(resolve(&["label"]), ("input_input_label".into(), vec!["label input_input_label".into()]));
+        assert_eq!(resolve(&["label", "input_label"]).0, "input_input_label input_input_input_label");
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert_eq!(format!("{:?}", columns(&[("secret", r#""secret""#)])), "Columns(1)");
+    }
+}

@@ -1,0 +1,103 @@
+//! Lines of a stream, within bounds.
+//!
+//! The one idea: a line that is too large is passed over without being kept. What a line holds is not known here.
+
+use std::io::{self, BufRead, Read};
+
+use super::LARGEST;
+use super::format::BYTE_ORDER_MARK;
+
+/// The lines of a stream, less a byte order mark at its start.
+pub(super) struct Lines<R> {
+    stream: R,
+    /// How many lines have been read.
+    pub count: u64,
+    /// How many bytes they had.
+    pub bytes: u64,
+}
+
+/// What came of reading a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Read,
+    /// With it the record would be larger than [`LARGEST`]; the line has been passed over.
+    TooLarge,
+    /// There is no further line.
+    End,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(stream: R) -> Self {
+        Self { stream, count: 0, bytes: 0 }
+    }
+
+    /// Appends the next line to what there is of a record, with its line ending.
+    pub fn read(&mut self, record: &mut Vec<u8>) -> io::Result<Line> {
+        let room = (LARGEST + 1).saturating_sub(record.len());
+        let read = (&mut self.stream).take(room as u64).read_until(b'\n', record)?;
+        if read == 0 {
+            return Ok(Line::End);
+        }
+        self.count += 1;
+        self.bytes += read as u64;
+        if record.len() > LARGEST {
+            if !record.ends_with(b"\n") {
+                self.bytes += self.stream.skip_until(b'\n')? as u64;
+            }
+            return Ok(Line::TooLarge);
+        }
+        if self.count == 1 && record.starts_with(BYTE_ORDER_MARK) {
+            record.drain(..BYTE_ORDER_MARK.len());
+            if record.is_empty() {
+                return Ok(Line::End);
+            }
+        }
+        Ok(Line::Read)
+    }
+}
+
+/// A line less its ending, `\n` or `\r\n`.
+pub(super) fn without_ending(line: &[u8]) -> &[u8] {
+    match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_their_endings_and_lose_the_byte_order_mark() {
+        let mut lines = Lines::new(&b"\xEF\xBB\xBFa\r\n\n\xEF\xBB\xBFb"[..]);
+        let mut next = || {
+            let mut line = Vec::new();
+            (lines.read(&mut line).unwrap() == Line::Read).then_some(line)
+        };
+        assert_eq!(next().unwrap(), b"a\r\n");
+        assert_eq!(next().unwrap(), b"\n");
+        assert_eq!(next().unwrap(), b"\xEF\xBB\xBFb");
+        assert_eq!(next(), None);
+        assert_eq!(Lines::new(BYTE_ORDER_MARK).read(&mut Vec::new()).unwrap(), Line::End);
+    }
+
+    #[test]
+    fn a_line_may_be_as_large_as_the_limit_and_not_a_byte_larger() {
+        for (length, expect) in [(LARGEST - 1, Line::Read), (LARGEST, Line::TooLarge), (LARGEST + 9, Line::TooLarge)] {
+            let stream = [vec![b'a'; length], b"\nnext\n".to_vec()].concat();
+            let mut lines = Lines::new(&stream[..]);
+            assert_eq!(lines.read(&mut Vec::new()).unwrap(), expect);
+            let mut next = Vec::new();
+            assert_eq!(lines.read(&mut next).unwrap(), Line::Read);
+            assert_eq!(next, b"next\n");
+        }
+    }
+
+    #[test]
+    fn an_ending_is_a_newline_and_one_carriage_return_before_it() {
+        for (line, text) in [("a\n", "a"), ("a\r\n", "a"), ("a\r\r\n", "a\r"), ("a\r", "a\r"), ("\n", ""), ("a", "a")] {
+            assert_eq!(without_ending(line.as_bytes()), text.as_bytes());
+        }
+    }
+}

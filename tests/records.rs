@@ -1,0 +1,392 @@
+//! Streams of records: none is lost, and a damaged one harms no other.
+
+use std::io::{self, BufReader, Read};
+
+use magistrate::label::records::{Fields, Format, LARGEST, Record, Records, RecordsError};
+use proptest::prelude::*;
+
+const FORMATS: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Lines];
+
+fn records(format: Format, input: &[u8]) -> Vec<Record> {
+    let records = Records::new(input, format, Fields::default()).unwrap();
+    records.map(Result::unwrap).collect()
+}
+
+fn only(format: Format, input: &str) -> Record {
+    let mut records = records(format, input.as_bytes());
+    assert_eq!(records.len(), 1);
+    records.remove(0)
+}
+
+fn refused(format: Format, input: &[u8], wanted: Fields) -> (&'static str, String) {
+    match Records::new(input, format, wanted) {
+        Err(RecordsError::Header(defect)) => (defect.code, defect.message),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("should have been refused"),
+    }
+}
+
+/// The text, or the code of the defect.
+fn told(record: &Record) -> Result<&str, &'static str> {
+    record.content.as_ref().map(magistrate::content::Content::text).map_err(|defect| defect.code)
+}
+
+fn columns(record: &Record) -> String {
+    serde_json::to_string(&record.columns).unwrap()
+}
+
+fn id(record: &Record) -> Option<&str> {
+    record.id.as_ref().map(|id| id.get())
+}
+
+fn named(text: &str, id: &str) -> Fields {
+    Fields { text: Some(text.into()), id: Some(id.into()) }
+}
+
+#[test]
+fn a_json_object_keeps_every_byte_of_its_values() {
+    let line = r#" {"id": 12345678901234567890123, "text": "a\u00e9", "n": 1.50e+0, "n": [1, 2], "half": "\ud800"} "#;
+    let record = only(Format::Jsonl, line);
+    assert_eq!(told(&record), Ok("aé"));
+    assert_eq!(id(&record), Some("12345678901234567890123"));
+    assert_eq!(columns(&record), r#"{"text":"a\u00e9","n":1.50e+0,"n":[1, 2],"half":"\ud800"}"#);
+}
+
+#[test]
+fn an_id_is_a_string_or_a_number_and_stands_once() {
+    for (value, expect, left) in [
+        ("\"a\"", Some("\"a\""), ""),
+        ("-1e9", Some("-1e9"), ""),
+        ("null", None, ""),
+        ("true", None, r#","id":true"#),
+        (r#"{"a":1}"#, None, r#","id":{"a":1}"#),
+    ] {
+        let record = only(Format::Jsonl, &format!(r#"{{"text":"t","id":{value}}}"#));
+        assert_eq!(id(&record), expect);
+        assert_eq!(columns(&record), format!(r#"{{"text":"t"{left}}}"#));
+    }
+    let input = &br#"{"body":"t","key":7,"id":8}"#[..];
+    let record = Records::new(input, Format::Jsonl, named("body", "key")).unwrap().next().unwrap().unwrap();
+    assert_eq!((told(&record), id(&record)), (Ok("t"), Some("7")));
+    assert_eq!(columns(&record), r#"{"body":"t","key":7,"id":8}"#);
+}
+
+#[test]
+fn each_defect_of_a_json_line_has_its_code_and_shows_no_content() {
+    for (line, code, message) in [
+        (r#"{"text":" \n"}"#, "empty", "the text is empty, or nothing but white space"),
+        (r#"{"text":"SECRET\u0000"}"#, "nul", "a NUL byte, which no text holds: is this a binary file, or UTF-16? con"),
+        ("SECRET\0", "nul", "a NUL byte"),
+        (r#"{"text":"SECRET \udc00"}"#, "not-utf8", "the column `text` holds half of a surrogate pair"),
+        (r#"{"text":"SECRET"#, "not-json", "JSON that stops short after byte 15; each line must be a whole JSON"),
+        ("SECRET", "not-json", "not JSON at byte 1; each line must be a JSON object"),
+        (r#"{"text":"SECRET"} {}"#, "not-json", "not JSON at byte 19"),
+        (r#"{"text": SECRET}"#, "not-json", "not JSON at byte 10"),
+        (r#"{"\ud800 SECRET": 1}"#, "not-json", "not JSON at byte"),
+        (r#""SECRET""#, "not-an-object", "a string, where each line must be a JSON object"),
+        (r#" [{"text":"SECRET"}]"#, "not-an-object", "an array, where"),
+        ("3", "not-an-object", "a number, where"),
+        (
+            r#"{"a":1,"SECRET is here":2}"#,
+            "missing-text",
+            "the column `text` is missing, found: `a` and 1 more; --text",
+        ),
+        (
+            r#"{"SECRET is here":2}"#,
+            "missing-text",
+            "the column `text` is missing, found: one whose name is not shown here",
+        ),
+        ("{}", "missing-text", "the column `text` is missing, found: none; --text"),
+        (r#"{"text":null}"#, "wrong-type", "the column `text` is null and not a string"),
+        (r#"{"text":["SECRET"]}"#, "wrong-type", "the column `text` is an array and"),
+        (r#"{"text":1}"#, "wrong-type", "the column `text` is a number"),
+        (r#"{"text":false}"#, "wrong-type", "the column `text` is a boolean"),
+        (r#"{"text":{}}"#, "wrong-type", "the column `text` is an object"),
+        (r#"{"text":"SECRET","text":"a"}"#, "duplicate-text", "the column `text` stands twice; leave the one that"),
+    ] {
+        let records = records(Format::Jsonl, format!("\n{line}\n{{\"text\":\"next\"}}").as_bytes());
+        let defect = records[0].content.as_ref().unwrap_err();
+        assert_eq!((defect.code, records[0].number), (code, 2), "{line}");
+        assert!(defect.message.starts_with(&format!("line 2: {message}")), "{}", defect.message);
+        assert!(!format!("{:?} {defect}", records[0]).contains("SECRET"));
+        assert_eq!(told(&records[1]), Ok("next"));
+    }
+}
+
+#[test]
+fn a_defective_text_leaves_the_other_columns() {
+    let record = only(Format::Jsonl, r#"{"id":1,"text":null,"lang":"de"}"#);
+    assert_eq!((id(&record), columns(&record)), (Some("1"), r#"{"text":null,"lang":"de"}"#.into()));
+    let records = records(Format::Csv, b"id,text,name\n1,caf\xE9,a\n2,ok,b\n");
+    assert_eq!(told(&records[0]), Err("not-utf8"));
+    assert_eq!((id(&records[0]), columns(&records[0])), (Some("\"1\""), r#"{"name":"a"}"#.into()));
+    assert_eq!(told(&records[1]), Ok("ok"));
+}
+
+#[test]
+fn deep_and_wide_json_is_no_danger() {
+    let deep = format!(r#"{{"text":"t","deep":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(told(&only(Format::Jsonl, &deep)), Ok("t"));
+    let wide = format!(r#"{{"text":"t"{}}}"#, r#","":1"#.repeat(100_000));
+    assert_eq!(told(&only(Format::Jsonl, &wide)), Err("too-large"));
+}
+
+#[test]
+fn plain_lines_are_texts_and_blank_ones_are_empty() {
+    let records = records(Format::Lines, "\u{FEFF}one\r\n\n \n\"two\", {\nthr\u{FFFD}ée".as_bytes());
+    let texts: Vec<_> = records.iter().map(told).collect();
+    assert_eq!(texts, [Ok("one"), Err("empty"), Err("empty"), Ok("\"two\", {"), Ok("thr\u{FFFD}ée")]);
+    assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!((columns(&records[0]), records[0].raw.as_slice()), (r#"{"text":"one"}"#.into(), &b"one\r\n"[..]));
+    let damaged = self::records(Format::Lines, b"a\xFFb\nnext");
+    assert_eq!((told(&damaged[0]), columns(&damaged[0])), (Err("not-utf8"), "{}".into()));
+    assert_eq!(told(&damaged[1]), Ok("next"));
+}
+
+#[test]
+fn quoted_fields_hold_newlines_and_records_know_their_lines() {
+    let input = "\u{FEFF}id,text,\r\n\r\n7,\"a\r\n\"\"b\"\", c\",x\r\n\n8,d,\"\"";
+    let mut stream = Records::new(input.as_bytes(), Format::Csv, Fields::default()).unwrap();
+    assert_eq!(stream.header(), Some(&b"id,text,\r\n"[..]));
+    let first = stream.next().unwrap().unwrap();
+    assert_eq!((first.number, told(&first), id(&first)), (3, Ok("a\r\n\"b\", c"), Some("\"7\"")));
+    assert_eq!(columns(&first), r#"{"text":"a\r\n\"b\", c","column_3":"x"}"#);
+    let second = stream.next().unwrap().unwrap();
+    assert_eq!((second.number, second.raw.as_slice()), (6, &b"8,d,\"\""[..]));
+    assert_eq!(columns(&second), r#"{"text":"d","column_3":""}"#);
+    assert!(stream.next().is_none());
+}
+
+#[test]
+fn a_record_with_another_number_of_fields_is_a_defect_with_both_counts() {
+    let records = records(Format::Tsv, b"text\tlabel\nSECRET\none\t1\na\tb\tc\n");
+    assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Err("fields"), Ok("one"), Err("fields")]);
+    let message = records[2].content.as_ref().unwrap_err().to_string();
+    assert!(message.starts_with("line 4: 3 fields, where the header has 2; "), "{message}");
+    assert_eq!(columns(&records[2]), "{}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_says_where_it_opens() {
+    for (input, opens, last) in [
+        ("text,b\nok,1\n\"x\ny\",\"SECRET\n\na,b\n", 4, 6),
+        ("text,b\nok,1\n\"x\ny\",\"SECRET\n\na,b", 4, 6),
+        ("text,b\nok,1\na,\"", 3, 3),
+        ("text,b\nok,1\na,\"\n", 3, 3),
+    ] {
+        let records = records(Format::Csv, input.as_bytes());
+        assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Ok("ok"), Err("unclosed-quote")], "{input:?}");
+        let message = records[1].content.as_ref().unwrap_err().to_string();
+        let expect = format!("line 3: the quote that opens on line {opens} is never closed, so all lines up to {last}");
+        assert!(message.starts_with(&expect), "{message}");
+        assert!(input.as_bytes().ends_with(&records[1].raw));
+    }
+}
+
+#[test]
+fn a_header_must_have_what_is_wanted() {
+    let refused = |input: &[u8]| refused(Format::Csv, input, Fields::default());
+    for (input, code, message) in [
+        (&b""[..], "no-header", "line 1: the input is empty"),
+        (b"\xEF\xBB\xBF\n\r\n", "no-header", "line 1: the input is empty"),
+        (
+            b"\nid,body,two words\n",
+            "missing-text",
+            "line 2: the column `text` is missing, found: `id`, `body` and 1 more; ",
+        ),
+        (b"text,a,a,b c,b c\n", "duplicate-columns", "line 1: columns of the same name stand in the header: `a` and 1"),
+        (b"text,column_3,\n", "duplicate-columns", "line 1: columns of the same name stand in the header: `column_3`;"),
+        (b"text,\xE9\n", "not-utf8", "line 1: the text is not valid UTF-8: byte 5 of 7"),
+        (b"\xFF\xFEt\0e\0x\0t\0\n\0", "nul", "line 1: a NUL byte"),
+        (b"text,\"a\n", "unclosed-quote", "line 1: the quote that opens on line 1"),
+        (b"text,a\r1,2\r", "carriage-return", "line 1: a carriage return without a newline"),
+    ] {
+        let (found, said) = refused(input);
+        assert_eq!(found, code);
+        assert!(said.starts_with(message), "{said}");
+    }
+    let (code, message) = self::refused(Format::Csv, b"text,a\n", named("text", "key"));
+    assert_eq!(code, "missing-id");
+    assert_eq!(message, "line 1: the column `key` for the id is missing, found: `text`, `a`");
+    assert_eq!(records(Format::Csv, b"text\n").len(), 0);
+    assert_eq!(records(Format::Jsonl, b"\n \n\xEF\xBB\xBF").len(), 1);
+    assert_eq!(records(Format::Lines, b"\xEF\xBB\xBF").len(), 0);
+}
+
+#[test]
+fn what_is_too_large_is_passed_over_up_to_the_next_line() {
+    let large = vec![b'x'; LARGEST + 5];
+    for (format, before, after) in [
+        (Format::Lines, "", "\nok"),
+        (Format::Jsonl, "", "\n{\"text\":\"ok\"}"),
+        (Format::Csv, "text,b\na,", "\nok,1"),
+        (Format::Csv, "text,b\na,\"q\n\"\"", ",\nok,1"),
+    ] {
+        let input = [before.as_bytes(), &large, after.as_bytes()].concat();
+        let records = records(format, &input);
+        assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Err("too-large"), Ok("ok")]);
+        assert!(records[0].raw.is_empty());
+        assert_eq!(records[1].number, 1 + input.split(|byte| *byte == b'\n').count() as u64 - 1);
+    }
+    // An open quote takes lines up to the limit, and no more.
+    let lines = b"a,1\n".repeat(LARGEST / 4 + 100);
+    let records = records(Format::Csv, &[b"text,b\n\"", lines.as_slice()].concat());
+    assert_eq!(told(&records[0]), Err("too-large"));
+    assert_eq!(records.len(), 1 + 100);
+    assert!(records[1..].iter().all(|record| told(record) == Ok("a")));
+}
+
+#[test]
+fn an_error_of_reading_ends_the_stream() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("gone"))
+        }
+    }
+    for format in FORMATS {
+        let stream = BufReader::new(b"text\n{}\n".chain(Broken));
+        let mut records = Records::new(stream, format, Fields::default()).unwrap();
+        let errors = records.by_ref().take(9).filter(Result::is_err).count();
+        assert_eq!(errors, 1);
+        assert!(records.next().is_none());
+    }
+    let at_once = Records::new(BufReader::new(Broken), Format::Csv, Fields::default());
+    assert!(matches!(at_once, Err(RecordsError::Read(_))));
+}
+
+/// Bytes that try hard to be cut at the wrong place.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(vec!["\n", "\r\n", "\r", "\"", "\"\"", ",", "\t", "\n\n", " ", "a", "{", "}"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+        2 => prop::sample::select(vec![
+            &b"{\"text\":\"ok\"}\n"[..],
+            b"{\"id\":1,\"text\":\"\\ud800\"}\n",
+            b"ok,1\n",
+            b"\"o\nk\",1\n",
+            b"\xEF\xBB\xBF",
+            b"\0",
+            b"\xE9",
+            b"\xFF\xFE",
+        ])
+        .prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..6),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+/// Drops the lines that are no records from the front.
+fn skip_blank(format: Format, mut input: &[u8]) -> &[u8] {
+    while format != Format::Lines && !input.is_empty() {
+        let end = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |at| at + 1);
+        let blank = match format {
+            Format::Jsonl => input[..end].iter().all(u8::is_ascii_whitespace),
+            _ => matches!(&input[..end], b"\n" | b"\r\n"),
+        };
+        if !blank {
+            break;
+        }
+        input = &input[end..];
+    }
+    input
+}
+
+/// A record as it is written, and what must come of it.
+#[derive(Clone, Debug)]
+enum Row {
+    Good(String),
+    Damaged(Vec<u8>),
+}
+
+fn good() -> impl Strategy<Value = Row> {
+    any::<String>()
+        .prop_filter("nothing to judge", |text| !text.trim().is_empty() && !text.contains('\0'))
+        .prop_map(Row::Good)
+}
+
+/// A row of JSONL or of CSV whose damage ends with its line.
+fn damaged(json: bool) -> impl Strategy<Value = Row> {
+    let rows: Vec<&[u8]> = if json {
+        vec![b"{\"id\":0,\"text\":\"", b"\xFF\xFE{\0", b"[]", b"\"", b"{\"text\":\"\\udfff\"}", b"}", b"x,y", b"\0"]
+    } else {
+        vec![b"1", b"1,2,3", b"a\"b\"", b"\"\",", b"1,\xE9", b"\0,\0", b"1,\"a\"b\",\"c\"", b"1,"]
+    };
+    prop::sample::select(rows).prop_map(|row| Row::Damaged(row.to_vec()))
+}
+
+fn rows(json: bool) -> impl Strategy<Value = Vec<Row>> {
+    prop::collection::vec(prop_oneof![good(), damaged(json)], 0..20)
+}
+
+fn check(format: Format, rows: &[Row], input: &[u8]) {
+    let records = records(format, input);
+    assert_eq!(records.len(), rows.len());
+    for (number, (record, row)) in records.iter().zip(rows).enumerate() {
+        match row {
+            Row::Good(text) => {
+                assert_eq!(told(record), Ok(text.as_str()));
+                assert_eq!(id(record).unwrap().trim_matches('"'), number.to_string());
+            }
+            Row::Damaged(_) => assert!(record.content.is_err()),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn every_byte_comes_out_once_and_in_order(input in hostile(), buffer in 1..20_usize) {
+        for format in FORMATS {
+            let (mut rest, mut input) = (&input[..], input.clone());
+            if matches!(format, Format::Csv | Format::Tsv) {
+                input = [b"text\n", rest].concat();
+                rest = &input;
+            }
+            rest = rest.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(rest);
+            let whole = rest;
+            let mut stream = Records::new(BufReader::with_capacity(buffer, &input[..]), format, Fields::default()).unwrap();
+            rest = &rest[stream.header().map_or(0, <[u8]>::len)..];
+            for record in stream.by_ref() {
+                let record = record.unwrap();
+                rest = skip_blank(format, rest);
+                prop_assert!(rest.starts_with(&record.raw) && !record.raw.is_empty());
+                let before = &whole[..whole.len() - rest.len()];
+                prop_assert_eq!(record.number, before.split(|byte| *byte == b'\n').count() as u64);
+                rest = &rest[record.raw.len()..];
+                if let Err(defect) = &record.content {
+                    let place = format!("line {}: ", record.number);
+                    prop_assert!(defect.message.starts_with(&place));
+                }
+            }
+            prop_assert!(skip_blank(format, rest).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_of_jsonl_harms_no_other(rows in rows(true)) {
+        let mut input = Vec::new();
+        for (number, row) in rows.iter().enumerate() {
+            match row {
+                Row::Good(text) => input.extend(serde_json::json!({"id": number, "text": text}).to_string().bytes()),
+                Row::Damaged(bytes) => input.extend(bytes),
+            }
+            input.push(b'\n');
+        }
+        check(Format::Jsonl, &rows, &input);
+    }
+
+    #[test]
+    fn a_damaged_record_of_csv_harms_no_other(rows in rows(false)) {
+        let mut input = b"id,text\r\n".to_vec();
+        for (number, row) in rows.iter().enumerate() {
+            match row {
+                Row::Good(text) => input.extend(format!("{number},\"{}\"", text.replace('"', "\"\"")).bytes()),
+                Row::Damaged(bytes) => input.extend(bytes),
+            }
+            input.extend(b"\r\n");
+        }
+        check(Format::Csv, &rows, &input);
+    }
+}
