@@ -173,7 +173,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content, or the policy, does not fit.
-    #[error("{what} takes {tokens} tokens, and there is room for {room}\nhint: {}", room_hint(*needed, *most))]
+    #[error("{what} takes {tokens} tokens, and there is room for {room}\nhint: {}", room_hint(what, *needed, *most))]
     TooLong {
         /// What does not fit: `the content` or `the policy`.
         what: &'static str,
@@ -187,7 +187,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content has more tokens than the options allow.
-    #[error("the content takes {tokens} tokens, and {most} are allowed")]
+    #[error("the content takes {tokens} tokens, and --max-content-tokens allows {most}")]
     OverLimit {
         /// Its tokens, those around it included.
         tokens: usize,
@@ -208,12 +208,13 @@ pub enum EngineError {
     Stopped,
 }
 
-fn room_hint(needed: usize, most: usize) -> String {
+fn room_hint(what: &str, needed: usize, most: usize) -> String {
+    let pieces = if what == "the content" { "; --chunk judges it in pieces" } else { "" };
     if needed <= most {
-        format!("--context {needed} makes room")
+        format!("--context {needed} makes room{pieces}")
     } else {
         format!(
-            "that would take a context of {needed} tokens, and this model takes {most}: shorten it, or lower --budget"
+            "that would take a context of {needed} tokens, and this model takes {most}: shorten it, or lower --budget{pieces}"
         )
     }
 }

@@ -249,7 +249,7 @@ fn without_arguments_it_shows_what_it_can_do() {
 #[test]
 fn every_verb_has_help() {
     let stage = Stage::new();
-    let verbs: [&[&str]; 4] = [&["check"], &["prompt"], &["policy"], &["policy", "show"]];
+    let verbs: [&[&str]; 5] = [&["check"], &["label"], &["prompt"], &["policy"], &["policy", "show"]];
     assert_transcript!(verbs.map(|verb| stage.run(&[verb, &["--help"]].concat())));
 }
 
@@ -257,6 +257,103 @@ fn every_verb_has_help() {
 fn the_version_is_the_packages() {
     let run = Stage::new().run(&["--version"]);
     assert_eq!(run.stdout, format!("magistrate {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+// --- A stream of texts -----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_stream_of_texts_is_labelled_and_its_end_told() {
+    let input = "{\"id\": 1, \"text\": \"Hello\", \"label\": \"mine\"}\n{\"id\": 2}\nquetzal\n";
+    let stage = Stage::new().file("in.jsonl", input).file("in.csv", "id,text\nx1,\"a, b\"\nx2,\n");
+    let label = |args: &[&str]| {
+        let run = stage.run(&[&["label", "-p", "rules.md", "--effort", "none", "--threshold", "0"], args].concat());
+        let rows = run.stdout.lines().map(|line| {
+            let mut row: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+            for ours in ["policy", "model", "template", "version", "usage"] {
+                row.remove(ours);
+            }
+            for number in ["probability", "label_probability", "mass"] {
+                row.insert(number.to_owned(), if row[number].is_null() { Value::Null } else { "[number]".into() });
+            }
+            serde_json::to_string(&row).unwrap() + "\n"
+        });
+        let stdout = if args.contains(&"--only") { run.stdout.clone() } else { rows.collect() };
+        let timed = |line: &str| match line.strip_suffix(" rows/s").and_then(|line| line.rsplit_once("; ")) {
+            Some((rows, _)) => format!("{rows}; [time]"),
+            None => line.to_owned(),
+        };
+        let stderr = run.stderr.lines().map(|line| timed(line) + "\n").collect();
+        Run { stdout, stderr, ..run }
+    };
+    let (jsonl, csv) = (label(&["in.jsonl"]), label(&["in.csv"]));
+    let only = label(&["--only", "violation", "in.csv"]);
+    let none = label(&["--only", "safe", "in.jsonl"]);
+    assert_eq!((jsonl.code, csv.code, only.code, none.code), (3, 3, 0, 2));
+    assert_transcript!([jsonl, csv, only, none]);
+}
+
+#[test]
+fn rows_of_a_stream_fit_its_schema() {
+    let stage = Stage::new().file("in.jsonl", "{\"id\": 1, \"text\": \"Hello\", \"x\": {}}\nno\n");
+    let schema: Value = serde_json::from_str(&stage.run(&["label", "--schema"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for policies in [&["-p", "rules.md"][..], &["-p", "rules.md", "-p", "spam"]] {
+        let run = stage.run(&[&["label", "in.jsonl", "--effort", "none"], policies].concat());
+        let rows: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 2, "{run}");
+        for row in rows {
+            assert!(validator.is_valid(&row), "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_be_labelled_says_why_before_a_model_is_loaded() {
+    let stage = Stage::new()
+        .file("in.csv", "id,body\n1,quetzal\n")
+        .file("in.txt", "quetzal\n")
+        .file("out.jsonl", "something\n")
+        .file("twice.csv", "text,text\nquetzal,quetzal\n");
+    let label = |args: &[&str]| {
+        let run = stage.run(&[&["label", "-p", "rules.md", "-m", "absent.gguf"], args].concat());
+        run.keeps_the_secret()
+    };
+    assert_transcript!([
+        label(&["absent.csv"]),
+        label(&["."]),
+        label(&["in.csv"]),
+        label(&["twice.csv"]),
+        label(&["in.txt", "--text", "body"]),
+        label(&["in.txt", "-o", "out.jsonl"]),
+        label(&["in.txt", "-o", "in.txt"]),
+        label(&["in.txt", "-o", "absent/out.jsonl"]),
+    ]);
+}
+
+#[test]
+fn rows_go_to_a_file_and_all_policies_judge_each() {
+    let stage = Stage::new().file("in.txt", "Hello\nAgain\n");
+    let run = stage.run(&["label", "-p", "rules.md", "-p", "spam", "--effort", "none", "in.txt", "-o", "out.jsonl"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run}");
+    let rows = fs::read_to_string(stage.path("out.jsonl")).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    for (row, text) in rows.iter().zip(["Hello", "Again"]) {
+        assert_eq!(row["text"], text);
+        assert!(["rules", "spam"].iter().all(|policy| row["verdicts"][policy]["status"] == "ok"), "{row}");
+    }
+}
+
+#[test]
+fn a_long_text_is_checked_in_pieces_where_that_is_asked_for() {
+    let stage = Stage::new().file("long.txt", "Some words of a text. ".repeat(900));
+    let check = |args: &[&str]| {
+        stage.run(&[&["check", "-p", "rules.md", "--effort", "none", "--json", "-f", "long.txt"], args].concat())
+    };
+    let refused: Value = serde_json::from_str(&check(&["--context", "2000"]).stdout).unwrap();
+    assert_eq!(refused["error"]["code"], "too-long");
+    let pieces: Value = serde_json::from_str(&check(&["--context", "2000", "--chunk=500"]).stdout).unwrap();
+    assert_eq!((&pieces["status"], &pieces["pieces"]["tokens"]), (&"ok".into(), &500.into()), "{pieces}");
 }
 
 // --- Policies --------------------------------------------------------------------------------------------------------

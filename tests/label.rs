@@ -162,7 +162,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     let limited =
         label("one two three four five. ".repeat(9), Format::Lines, &Settings::default(), &limited, &["rules"]);
     let message = limited.rows[0]["error"]["message"].as_str().unwrap();
-    assert!(message.contains("20 are allowed") && message.contains("tokens"), "{message}");
+    assert!(message.contains("allows 20") && message.contains("tokens"), "{message}");
 
     let settings = Settings { chunking: Some(Chunking::of(200)), ..Settings::default() };
     let done = label(long, Format::Lines, &settings, &options(), &["rules"]);
@@ -197,7 +197,7 @@ fn a_reader_that_goes_away_ends_the_run_without_an_error() {
     impl std::io::Write for Closing {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             let mut lines = self.0.lock().unwrap();
-            *lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+            *lines += bytes.split(|byte| *byte == b'\n').count() - 1;
             if *lines > 3 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -231,6 +231,6 @@ fn a_stopped_run_writes_what_is_done_and_says_so() {
     })
     .unwrap();
     assert_eq!(summary.ended, Some(Ended::Stopped));
-    assert_eq!(output.iter().filter(|byte| **byte == b'\n').count() as u64, summary.rows());
+    assert_eq!(String::from_utf8(output).unwrap().lines().count() as u64, summary.rows());
     assert!((10..200).contains(&summary.rows()), "{}", summary.rows());
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::synth::Shape;
 
-/// `label` by two labels over what is written to its stdin.
+/// `label` by two words over what is written to its stdin.
 fn label(model: &Path, arguments: &[&str]) -> Child {
     let rules = model.with_file_name("rules.txt");
     std::fs::write(&rules, "Judge it.").unwrap();
@@ -55,7 +55,7 @@ fn in_a_long_prefill(model: &Path) -> (Child, impl BufRead) {
     std::thread::spawn(move || {
         let _ = write!(stdin, "short\n{long}\nanother\n");
         // Open for as long as the process lives.
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
     });
     let mut rows = BufReader::new(child.stdout.take().unwrap());
     let mut row = String::new();
