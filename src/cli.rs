@@ -10,6 +10,7 @@ mod policy;
 mod progress;
 mod prompt;
 mod stop;
+mod stream;
 mod text;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 //! adds its own few tokens and is cleared whole. The model lives on a thread of its own, which ends with the engine.
 
 pub mod backend;
+mod desk;
 pub mod item;
 mod lane;
 #[cfg(feature = "llama")]

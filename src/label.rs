@@ -7,4 +7,6 @@ pub mod columns;
 pub mod judge;
 pub mod pieces;
 pub mod records;
+pub mod row;
 pub mod run;
+pub mod summary;

@@ -22,7 +22,7 @@
 //!
 //! The way through: [`policy`] and [`content`] make a [`prompt`] of [`harmony`] segments, the [`tokenizer`] of the [`model`]
 //! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits. [`label`] does
-//! so for a stream, and says each verdict in a [`row`].
+//! so for a stream, and says each verdict in a [`label::row`].
 
 pub mod content;
 pub mod engine;
@@ -31,7 +31,6 @@ pub mod label;
 pub mod model;
 pub mod policy;
 pub mod prompt;
-pub mod row;
 pub mod tokenizer;
 pub mod verdict;
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use magistrate::engine::SessionOptions;
 use magistrate::label::judge::Chunking;
 use magistrate::label::records::{Fields, Format, Records};
-use magistrate::label::run::{Ended, Judge, News, Settings, Standing, Summary, run};
+use magistrate::label::run::{Judge, News, RunError, Settings, run};
+use magistrate::label::summary::{Ended, Standing, Summary};
 use magistrate::policy::{Contract, Policy};
 
 use support::scripted::{Endless, engine, judge, options, policy};
@@ -233,4 +234,47 @@ fn a_stopped_run_writes_what_is_done_and_says_so() {
     assert_eq!(summary.ended, Some(Ended::Stopped));
     assert_eq!(String::from_utf8(output).unwrap().lines().count() as u64, summary.rows());
     assert!((10..200).contains(&summary.rows()), "{}", summary.rows());
+}
+
+/// A disk that breaks after some rows, or one that is full.
+struct Broken<T>(T);
+
+impl std::io::Read for Broken<&[u8]> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(into)? {
+            0 => Err(std::io::Error::other("the disk is gone")),
+            count => Ok(count),
+        }
+    }
+}
+
+impl std::io::Write for Broken<Vec<u8>> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() > 3000 {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_input_that_breaks_off_and_a_full_disk_are_errors_that_say_how_far_it_got() {
+    let engine = engine(2048);
+    let judges = [judge(&engine, &policy("rules"), &options())];
+    let text = b"one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n";
+    let records = Records::new(BufReader::new(Broken(&text[..18])), Format::Lines, Fields::default()).unwrap();
+    let mut output = std::io::BufWriter::new(Vec::new());
+    let broken = run(&engine, &judges, records, &Settings::default(), &mut output, &mut |_| ()).unwrap_err();
+    assert!(matches!(broken, RunError::Read(3, _)), "{broken}");
+    assert_eq!(output.get_ref().split(|byte| *byte == b'\n').count(), 4, "three rows, flushed");
+
+    let records = Records::new(BufReader::new(&text[..]), Format::Lines, Fields::default()).unwrap();
+    let mut disk = Broken(Vec::new());
+    let full = run(&engine, &judges, records, &Settings::default(), &mut disk, &mut |_| ()).unwrap_err();
+    let whole = disk.0.split(|byte| *byte == b'\n').count() as u64 - 1;
+    assert!(matches!(full, RunError::Write(rows, _) if rows == whole), "{full}: {whole}");
 }

@@ -6,9 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use magistrate::engine::Session;
 use magistrate::label::judge::{Judged, Ticket};
+use magistrate::label::row::{Printed, Row, Status};
 use magistrate::policy::Policy;
-use magistrate::row::{Printed, Row, Status};
-use schemars::generate::SchemaSettings;
 
 use super::input::TextArgs;
 use super::judging::JudgingArgs;
@@ -41,7 +40,7 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.schema {
-            output::print(&format!("{:#}\n", schema()))?;
+            output::print(&format!("{:#}\n", Printed::schema("magistrate check --json").to_value()))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut clock = Clock::new(self.verbose);
@@ -95,13 +94,6 @@ impl Clock {
         }
         self.since = Instant::now();
     }
-}
-
-/// The schema of what is printed, not of what could be read back: every field is there.
-fn schema() -> serde_json::Value {
-    let mut schema = SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<Printed>();
-    schema.insert("title".to_owned(), "magistrate check --json".into());
-    schema.to_value()
 }
 
 /// A verdict goes to stdout. An error is talk, and leaves the others' verdicts alone there.

@@ -2,7 +2,7 @@
 
 use magistrate::policy::Verdict;
 
-use magistrate::row::{Row, Status};
+use magistrate::label::row::{Row, Status};
 
 pub const SAFE: u8 = 0;
 pub const VIOLATION: u8 = 1;

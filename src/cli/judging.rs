@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use magistrate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::label::judge::Chunking;
+use magistrate::label::row::Provenance;
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, Templates};
-use magistrate::row::Provenance;
 use magistrate::verdict::Rule;
 
 use super::{ModelArgs, PromptArgs, output, progress};

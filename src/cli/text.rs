@@ -3,7 +3,7 @@
 use magistrate::policy::{Policy, Verdict};
 
 use super::output::{harmless, styled};
-use magistrate::row::{Row, Status};
+use magistrate::label::row::{Row, Status};
 
 /// The row of one policy.
 pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {

@@ -108,7 +108,7 @@ impl Prefixes {
         }
     }
 
-    /// Counts an item behind it, or one less.
+    /// Counts one item more behind it: as long as there is one, it stays.
     pub(super) fn join(&mut self, id: PrefixId) {
         self.clock += 1;
         let clock = self.clock;
@@ -117,6 +117,7 @@ impl Prefixes {
         prefix.last_use = clock;
     }
 
+    /// Counts one item less behind it.
     pub(super) fn part(&mut self, id: PrefixId) {
         self.known(id).users -= 1;
     }

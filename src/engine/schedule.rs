@@ -215,9 +215,13 @@ impl<'backend> Schedule<'backend> {
 
     /// Admits jobs in the order in which they came, past those that do not fit yet as long as these can bear it.
     fn admit(&mut self) {
-        let mut place = 0;
-        while place < self.waiting.len() && !self.active.iter().any(|active| active.suspect) {
-            if self.fits(place) {
+        // Prefixes that those before wait for: they stay where they are.
+        let mut keep = Vec::new();
+        while keep.len() < self.waiting.len() && !self.active.iter().any(|active| active.suspect) {
+            let place = keep.len();
+            keep.push(self.waiting[place].job.prefix);
+            if self.fits(place, &keep) {
+                keep.pop();
                 let Some(waiting) = self.waiting.remove(place) else { return };
                 for passed in self.waiting.iter_mut().take(place) {
                     passed.overtaken += 1;
@@ -229,22 +233,19 @@ impl<'backend> Schedule<'backend> {
             if waiting.suspect || waiting.overtaken >= OVERTAKEN {
                 return;
             }
-            place += 1;
         }
     }
 
     /// Whether a job can begin now: its prefix is in the cache, and there is room for all that it can come to.
-    fn fits(&mut self, place: usize) -> bool {
-        // What those before it wait for stays where it is.
-        let keep: Vec<PrefixId> = self.waiting.iter().take(place + 1).map(|waiting| waiting.job.prefix).collect();
+    fn fits(&mut self, place: usize, keep: &[PrefixId]) -> bool {
         let Waiting { job, suspect, .. } = &self.waiting[place];
-        let there = self.prefixes.bring(job.prefix, &keep, self.backend, &mut self.room);
+        let there = self.prefixes.bring(job.prefix, keep, self.backend, &mut self.room);
         let Some(work) = &job.work else { return there };
         there
             && self.active.len() < if *suspect { 1 } else { self.parallel }
             // Of two spare ones one stays: whoever waits for a sequence to fork into gets it.
             && !self.room.free.is_empty()
-            && self.prefixes.make_room(work.cells, 2, &keep, self.backend, &mut self.room)
+            && self.prefixes.make_room(work.cells, 2, keep, self.backend, &mut self.room)
     }
 
     fn begin(&mut self, Waiting { job, suspect, .. }: Waiting) {
@@ -311,7 +312,7 @@ impl<'backend> Schedule<'backend> {
             if alone {
                 self.ended.push((job.id, Err(fault.clone())));
             } else {
-                self.waiting.push_front(Waiting { job, overtaken: OVERTAKEN, suspect: true });
+                self.waiting.push_front(Waiting { job, overtaken: 0, suspect: true });
             }
         }
     }

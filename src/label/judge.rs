@@ -31,10 +31,14 @@ impl Chunking {
 /// A content on its way before one policy.
 #[derive(Debug)]
 pub struct Ticket<'session> {
-    waiting: Vec<Option<Pending<'session>>>,
-    /// What is known of each piece.
-    known: Vec<Option<Result<Completion, EngineError>>>,
+    pieces: Vec<Piece<'session>>,
     chunking: Option<Chunking>,
+}
+
+#[derive(Debug)]
+enum Piece<'session> {
+    Sent(Pending<'session>),
+    Known(Result<Completion, EngineError>),
 }
 
 /// What came of a content.
@@ -51,10 +55,8 @@ pub struct Judged {
 pub struct Pieces {
     /// How many pieces.
     pub count: usize,
-    /// Tokens of a piece, at most.
-    pub size: usize,
-    /// Tokens that two neighbours share, about.
-    pub overlap: usize,
+    /// How they were cut.
+    pub chunking: Chunking,
     /// The piece that decided, from 0.
     pub worst: usize,
     /// Pieces without a verdict.
@@ -77,31 +79,29 @@ impl<'session> Ticket<'session> {
             }
             _ => vec![content.text()],
         };
-        let chunking = chunking.filter(|_| cut.len() > 1);
-        let (mut waiting, mut known) = (Vec::new(), Vec::new());
-        for piece in &cut {
-            let tried = if cut.len() == 1 { send(session, content) } else { send(session, &Content::new(*piece)) };
-            let (pending, failed) = match tried {
-                Ok(pending) => (Some(pending), None),
-                Err(error) => (None, Some(Err(error))),
-            };
-            waiting.push(pending);
-            known.push(failed);
-        }
-        Self { waiting, known, chunking }
+        let mut send =
+            |content: &Content| send(session, content).map_or_else(|error| Piece::Known(Err(error)), Piece::Sent);
+        let pieces = match cut.as_slice() {
+            [_] => vec![send(content)],
+            cut => cut.iter().map(|piece| send(&Content::new(*piece))).collect(),
+        };
+        Self { chunking: chunking.filter(|_| cut.len() > 1), pieces }
     }
 
     /// Waits for what comes of it, but only so long. `None` if it is not there yet.
     #[must_use]
     pub fn wait_for(&mut self, time: Duration) -> Option<Judged> {
-        for (waiting, known) in self.waiting.iter_mut().zip(&mut self.known) {
-            if let Some(pending) = waiting {
-                *known = Some(pending.wait_for(time)?);
-                *waiting = None;
+        for piece in &mut self.pieces {
+            if let Piece::Sent(pending) = piece {
+                let result = pending.wait_for(time)?;
+                *piece = Piece::Known(result);
             }
         }
-        let known = self.known.drain(..).map(|known| known.unwrap_or(Err(EngineError::Stopped))).collect();
-        Some(combine(known, self.chunking))
+        let results = self.pieces.drain(..).map(|piece| match piece {
+            Piece::Known(result) => result,
+            Piece::Sent(_) => Err(EngineError::Stopped),
+        });
+        Some(combine(results.collect(), self.chunking))
     }
 
     /// Waits for what comes of it.
@@ -117,7 +117,7 @@ impl<'session> Ticket<'session> {
 
 /// Makes one of what came of all pieces.
 fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<Chunking>) -> Judged {
-    let Some(Chunking { size, overlap }) = chunking else {
+    let Some(chunking) = chunking else {
         return Judged { result: results.pop().unwrap_or(Err(EngineError::Stopped)), pieces: None };
     };
     let (count, undecided) = (results.len(), results.iter().filter(|result| verdict(result).is_none()).count());
@@ -141,7 +141,7 @@ fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<C
             scores.probability = 1.0 - survival;
         }
     }
-    Judged { result, pieces: Some(Pieces { count, size, overlap, worst, undecided }) }
+    Judged { result, pieces: Some(Pieces { count, chunking, worst, undecided }) }
 }
 
 fn verdict(result: &Result<Completion, EngineError>) -> Option<Verdict> {
@@ -216,6 +216,7 @@ mod tests {
         let usage = judged.result.unwrap().usage;
         assert_eq!((usage.prefix, usage.suffix, usage.answer), (100, 20, 2));
         let pieces = judged.pieces.unwrap();
-        assert_eq!((pieces.count, pieces.size, pieces.overlap, pieces.undecided), (2, 80, 10, 0));
+        assert_eq!((pieces.count, pieces.undecided), (2, 0));
+        assert_eq!((pieces.chunking.size, pieces.chunking.overlap), (80, 10));
     }
 }

@@ -4,7 +4,6 @@
 //! verdicts in the order of the records and writes. The queues between them are bounded, so memory does not grow with
 //! the input, and a slow reader at either end holds up the others and loses nothing.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +16,10 @@ use serde_json::value::RawValue;
 use super::columns::{Clashes, Columns, Renamed};
 use super::judge::{Chunking, Ticket};
 use super::records::{Defect, Record, Records};
+use super::row::{Printed, Provenance, Row};
+use super::summary::{Ended, Standing, Summary};
 use crate::content::Content;
 use crate::engine::{Engine, EngineError, Session};
-use crate::policy::Verdict;
-use crate::row::{Printed, Provenance, Row, Status};
 
 /// One policy of a run.
 #[derive(Debug)]
@@ -52,43 +51,6 @@ const AHEAD: usize = 8;
 
 /// How often those who wait look whether the run is to stop.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What a record came to, over all policies of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// A violation of one policy at least.
-    Violation,
-    /// None, and under one policy at least no verdict: unresolved, or not judged.
-    Undecided,
-    /// None, all have a verdict, and of one at least it is for review.
-    Review,
-    /// Safe under all.
-    Safe,
-}
-
-/// How far a run is, or got.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// Records that are done, by how they stand.
-    pub standing: BTreeMap<Standing, u64>,
-    /// Of the undecided ones, how many for which reason.
-    pub reasons: BTreeMap<&'static str, u64>,
-    /// Bytes of the input that are done.
-    pub bytes: u64,
-    /// Records that were let through, or rows that were written.
-    pub written: u64,
-    /// Why it ended before the input did.
-    pub ended: Option<Ended>,
-}
-
-/// Why a run ended before its input did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It was stopped. Records that were taken and not done by then are not counted.
-    Stopped,
-    /// Nobody reads the output any more.
-    Closed,
-}
 
 /// What happens during a run.
 #[derive(Debug)]
@@ -142,7 +104,10 @@ pub fn run<R: BufRead + Send + 'static>(
         let mut writer = Writer { judges, settings, output, tell, clashes, stopped: None, summary: Summary::default() };
         let done = writer.run(header.as_deref(), slots);
         over.store(true, Ordering::Relaxed);
-        done.map(|()| writer.summary)
+        // Whatever ended it: what is done goes out.
+        let flushed = writer.output.flush();
+        let flushed = writer.written(flushed);
+        done.and(flushed).map(|()| writer.summary)
     })
 }
 
@@ -246,8 +211,7 @@ impl Writer<'_> {
         if self.settings.stop.load(Ordering::Relaxed) && self.summary.ended.is_none() {
             self.summary.ended = Some(Ended::Stopped);
         }
-        let flushed = self.output.flush();
-        self.written(flushed)
+        Ok(())
     }
 
     /// Waits for something as long as the run may take. Before waiting at all, hands out what is written.
@@ -359,35 +323,4 @@ fn gone(error: RecvTimeoutError) -> Waiting {
 fn write_line(output: &mut dyn Write, line: &[u8]) -> io::Result<()> {
     output.write_all(line)?;
     if line.ends_with(b"\n") { Ok(()) } else { output.write_all(b"\n") }
-}
-
-impl Standing {
-    /// What rows come to, one for each policy.
-    #[must_use]
-    pub fn of(rows: &[Row]) -> Self {
-        rows.iter().map(Self::of_one).min().unwrap_or(Self::Undecided)
-    }
-
-    fn of_one(row: &Row) -> Self {
-        match (row.status, row.verdict) {
-            (Status::Ok, Some(Verdict::Violation)) => Self::Violation,
-            (Status::Ok, Some(Verdict::Review)) => Self::Review,
-            (Status::Ok, Some(Verdict::Safe)) => Self::Safe,
-            _ => Self::Undecided,
-        }
-    }
-}
-
-impl Summary {
-    /// Records that are done.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.standing.values().sum()
-    }
-
-    /// Those of them that stand so.
-    #[must_use]
-    pub fn of(&self, standing: Standing) -> u64 {
-        self.standing.get(&standing).copied().unwrap_or(0)
-    }
 }

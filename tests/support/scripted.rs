@@ -5,10 +5,10 @@ use std::io::Read;
 use magistrate::engine::backend::Limits;
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Engine, EngineConfig, SessionOptions};
+use magistrate::label::row::Provenance;
 use magistrate::label::run::Judge;
 use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::prompt::Templates;
-use magistrate::row::Provenance;
 use magistrate::tokenizer::Token;
 use magistrate::verdict::Rule;
 

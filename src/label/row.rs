@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::judge::{Judged, Pieces};
+use super::records::Defect;
 use crate::engine::{EngineError, Reasoning, Usage};
-use crate::label::judge::{Judged, Pieces};
-use crate::label::records::Defect;
 use crate::model::ModelFile;
 use crate::policy::{Effort, Policy, Verdict};
 use crate::prompt::Templates;
@@ -284,12 +285,22 @@ impl<'rows> Printed<'rows> {
             },
         }
     }
+
+    /// The JSON Schema of what is printed, not of what could be read back: every field is there.
+    #[must_use]
+    pub fn schema(title: &str) -> schemars::Schema {
+        let generator = SchemaSettings::default().for_serialize().into_generator();
+        let mut schema = generator.into_root_schema_for::<Printed<'static>>();
+        schema.insert("title".to_owned(), title.into());
+        schema
+    }
 }
 
 impl RowPieces {
     fn new(pieces: Pieces) -> Self {
-        let Pieces { count, size, overlap, worst, undecided } = pieces;
-        Self { count, tokens: size, overlap, worst: worst + 1, undecided, probability: "noisy-or" }
+        let Pieces { count, chunking, worst, undecided } = pieces;
+        let (tokens, overlap) = (chunking.size, chunking.overlap);
+        Self { count, tokens, overlap, worst: worst + 1, undecided, probability: "noisy-or" }
     }
 }
 
