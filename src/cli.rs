@@ -158,8 +158,8 @@ impl PromptArgs {
     }
 }
 
-const MODEL_HELP: &str = "A gpt-oss GGUF file, of a model in parts the first [env: MAGISTRATE_MODEL] [default: the \
-    demonstration model of the repository]";
+const MODEL_HELP: &str = "A gpt-oss GGUF file, of a model in parts the first [env: MAGISTRATE_MODEL] [default: \
+    magistrate-nano, a small model for demonstration that is built in]";
 
 /// Which model.
 #[derive(Debug, Args)]
@@ -169,20 +169,25 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The model's file: as named, or the one in the repository that this was built from.
+    /// The model's file: as named, or the one that is built in.
     pub fn path(&self) -> Result<PathBuf, anyhow::Error> {
         // Not clap's `env`: to clap a variable is as good as a flag, so --schema would be in conflict with it.
         let variable = || std::env::var_os("MAGISTRATE_MODEL").filter(|path| !path.is_empty()).map(PathBuf::from);
         if let Some(path) = self.model.clone().or_else(variable) {
             return Ok(path);
         }
-        let demonstration = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/models/random.gguf"));
-        anyhow::ensure!(
-            demonstration.is_file(),
-            "no model is named\nhint: pass --model FILE or set MAGISTRATE_MODEL to a gpt-oss-safeguard GGUF file"
-        );
-        Ok(demonstration)
+        built_in()
     }
+}
+
+#[cfg(feature = "nano")]
+fn built_in() -> Result<PathBuf, anyhow::Error> {
+    Ok(magistrate::model::nano::unpacked()?)
+}
+
+#[cfg(not(feature = "nano"))]
+fn built_in() -> Result<PathBuf, anyhow::Error> {
+    anyhow::bail!("no model is named\nhint: pass --model FILE or set MAGISTRATE_MODEL to a gpt-oss-safeguard GGUF file")
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod error;
 mod ggml;
 pub mod gguf;
 mod inspect;
+#[cfg(feature = "nano")]
+pub mod nano;
 mod parts;
 #[cfg(test)]
 mod sample;
@@ -17,7 +19,7 @@ mod sample;
 pub use checks::Shape;
 pub use error::{ModelError, Problem};
 pub use ggml::Type;
-pub use inspect::{ModelFile, inspect, tokenizer};
+pub use inspect::{Demonstration, ModelFile, inspect, tokenizer};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The command as its users see it: exit code, stdout and stderr of every verb, with the demonstration model.
+//! The command as its users see it: exit code, stdout and stderr of every verb, with the model of random weights.
 //!
 //! A test plays commands in a folder of its own and keeps what they printed as a transcript under `snapshots/`. Random
 //! weights round differently from machine to machine, so whatever they decide is taken out of it first.
@@ -92,9 +92,11 @@ impl Stage {
         command.args(args).current_dir(&self.folder).env("NO_COLOR", "1").env("COLUMNS", "100");
         // Threads that share cores with other tests' wait for each other, which costs more than so small a model.
         command.env("OMP_THREAD_LIMIT", "1");
-        for variable in ["MAGISTRATE_MODEL", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        for variable in ["CLICOLOR_FORCE", "RUST_BACKTRACE"] {
             command.env_remove(variable);
         }
+        command.env("MAGISTRATE_MODEL", support::demonstration());
+        command.env("MAGISTRATE_CACHE", self.path("cache"));
         command
     }
 
@@ -540,7 +542,7 @@ fn the_model_is_named_by_flag_or_variable_and_the_flag_wins() {
     };
     assert_eq!(named(&[], "tiny.gguf"), "tiny");
     assert_eq!(named(&["--model", "tiny.gguf"], "none.gguf"), "tiny");
-    assert_eq!(named(&[], ""), "random");
+    assert_eq!(named(&[], ""), "magistrate-nano");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 use magistrate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::Provenance;
+use magistrate::model::Demonstration;
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, Templates};
 use magistrate::verdict::Rule;
@@ -134,11 +135,12 @@ impl Judging {
         let engine = progress::shown("loading the model", |progress| {
             Engine::load_with(&self.config, self.templates.clone(), progress)
         })?;
-        if engine.model().demonstration {
-            let name = &engine.model().name;
-            output::say(&format!(
-                "note: {name} is a demonstration model with random weights: its verdicts mean nothing. Name a real one with --model"
-            ));
+        if let Some(kind) = engine.model().demonstration {
+            let what = match kind {
+                Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
+                Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
+            };
+            output::say(&format!("note: {} is {what}. Name a real one with --model", engine.model().name));
         }
         Ok(engine)
     }

@@ -35,8 +35,17 @@ pub struct ModelFile {
     pub description: Option<String>,
     /// `general.name`, which may be nonsense: a model is not to be known by it.
     pub general_name: Option<String>,
-    /// Whether the model is for trying things out and knows nothing: its weights are random.
-    pub demonstration: bool,
+    /// What it can do, if it is a model for trying things out.
+    pub demonstration: Option<Demonstration>,
+}
+
+/// What a model for trying things out can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demonstration {
+    /// Nothing: its weights are random.
+    Random,
+    /// It was trained, and is far too small to be relied on.
+    Trained,
 }
 
 impl ModelFile {
@@ -102,6 +111,11 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
     let general_name = optional_text(header, "general.name");
     let said = header.get("magistrate.demonstration") == Some(&Value::Bool(true));
     let random = description.as_ref().is_some_and(|text| text.contains("random weights"));
+    let demonstration = match (random, said) {
+        (true, _) => Some(Demonstration::Random),
+        (false, true) => Some(Demonstration::Trained),
+        (false, false) => None,
+    };
     let tensors = || parts.iter().flat_map(|part| &part.header.tensors);
     checks::tensors(tensors(), &shape, vocabulary.tokens.len() as u64)?;
     let expert = "blk.0.ffn_gate_exps.weight";
@@ -117,7 +131,7 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
         expert_type: expert.kind,
         description,
         general_name,
-        demonstration: said || random,
+        demonstration,
     })
 }
 

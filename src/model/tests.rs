@@ -75,10 +75,12 @@ fn a_model_for_trying_things_out_says_so() {
         sample.set(key, value);
         inspect(&write(&folder, "model.gguf", sample.bytes())).expect("a good model").demonstration
     };
-    assert!(demonstration("magistrate.demonstration", Value::Bool(true)));
-    assert!(!demonstration("magistrate.demonstration", Value::Bool(false)));
-    assert!(demonstration("general.description", Value::String("random weights, no training".into())));
-    assert!(!demonstration("general.description", Value::String("a moderator".into())));
+    let trained = Some(Demonstration::Trained);
+    assert_eq!(demonstration("magistrate.demonstration", Value::Bool(true)), trained);
+    assert_eq!(demonstration("magistrate.demonstration", Value::Bool(false)), None);
+    let random = Value::String("random weights, no training".into());
+    assert_eq!(demonstration("general.description", random), Some(Demonstration::Random));
+    assert_eq!(demonstration("general.description", Value::String("a moderator".into())), None);
 }
 
 #[test]

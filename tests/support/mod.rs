@@ -22,7 +22,7 @@ pub fn tokenizer(shape: &Shape) -> Tokenizer {
     magistrate::model::inspect(&path).unwrap().tokenizer().unwrap()
 }
 
-/// The demonstration model of the repository.
+/// The model of random weights in the repository.
 pub fn demonstration() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/random.gguf")
 }

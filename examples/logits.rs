@@ -1,0 +1,52 @@
+//! What llama.cpp computes behind each token of a sequence: `logits MODEL.gguf < TOKENS > LOGITS`.
+//!
+//! Token ids come as a JSON array; logits go out as little-endian F32, a row of the vocabulary for each token. Keys and values
+//! are F32 and flash attention is off, so that a trainer's own figures can be compared with them.
+
+use std::error::Error;
+use std::io::{Write, stdin, stdout};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use magistrate::engine::backend::Batch;
+use magistrate::engine::{EngineConfig, FlashAttention, llama};
+use magistrate::model::inspect;
+use magistrate::tokenizer::Token;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: logits MODEL.gguf < TOKENS > LOGITS")?;
+    let tokens: Vec<u32> = serde_json::from_reader(stdin().lock())?;
+    let config = EngineConfig {
+        context: tokens.len().max(256),
+        flash_attention: FlashAttention::Off,
+        exact: true,
+        ..EngineConfig::new(&path)
+    };
+    let model = inspect(Path::new(&path))?;
+    llama::with_backend(
+        &model,
+        &config,
+        |_| true,
+        &AtomicBool::new(false),
+        |backend| {
+            let limits = backend.limits();
+            let seq = limits.seqs().next().ok_or("a backend without sequences")?;
+            let mut batch = Batch::new(limits);
+            let mut out = stdout().lock();
+            for (number, chunk) in tokens.chunks(limits.batch).enumerate() {
+                batch.clear();
+                let mut rows = Vec::new();
+                for (place, &token) in chunk.iter().enumerate() {
+                    rows.extend(batch.push(Token(token), number * limits.batch + place, seq, true));
+                }
+                backend.decode(&batch)?;
+                for row in rows {
+                    for logit in backend.logits(row) {
+                        out.write_all(&logit.to_le_bytes())?;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )?
+}

@@ -1,0 +1,90 @@
+//! magistrate-nano, the small trained model that is built in.
+//!
+//! The one idea: llama.cpp reads files, so the bytes are unpacked into the cache, under a name that holds their digest, and
+//! what lies there is used only if it is these very bytes. How the model was made is told in `models/README.md`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::cache;
+
+/// The file, as it stands in the repository.
+pub const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
+
+/// The model's file in the cache, unpacked if it is not there or not as it should be.
+///
+/// # Errors
+///
+/// When the cache cannot be written; the message names the folder and what to do.
+pub fn unpacked() -> io::Result<PathBuf> {
+    let folder = cache::folder()?;
+    unpack_into(&folder).map_err(|error| {
+        let (folder, variable) = (folder.display(), cache::VARIABLE);
+        io::Error::new(
+            error.kind(),
+            format!(
+                "{folder}: the built-in model cannot be unpacked there: {error}\nhint: name another folder in {variable}, or a model with --model"
+            ),
+        )
+    })
+}
+
+/// [`unpacked`], in a folder of the caller's choice.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+pub fn unpack_into(cache: &Path) -> io::Result<PathBuf> {
+    let digest = crate::hex(&Sha256::digest(BYTES));
+    let folder = cache.join("models").join(&digest[..16]);
+    let path = folder.join("magistrate-nano.gguf");
+    if !std::fs::read(&path).is_ok_and(|found| found == BYTES) {
+        cache::make(&folder)?;
+        cache::put(&path, BYTES)?;
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_tampered_with_is_unpacked_anew() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = unpack_into(cache.path()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), BYTES);
+        let mut damaged = BYTES.to_vec();
+        *damaged.last_mut().unwrap() ^= 1;
+        for wrong in [&damaged[..], &BYTES[..1000], b""] {
+            std::fs::write(&path, wrong).unwrap();
+            assert_eq!(unpack_into(cache.path()).unwrap(), path);
+            assert_eq!(std::fs::read(&path).unwrap(), BYTES);
+        }
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_cache_is_its_users_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let cache = tempfile::tempdir().unwrap();
+        let path = unpack_into(&cache.path().join("new")).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert!(path.ancestors().skip(1).take(3).all(|folder| mode(folder) == 0o700));
+    }
+
+    #[test]
+    fn it_is_a_sound_model_that_says_what_it_is() {
+        let cache = tempfile::tempdir().unwrap();
+        let model = crate::model::inspect(&unpack_into(cache.path()).unwrap()).unwrap();
+        assert_eq!(model.demonstration, Some(crate::model::Demonstration::Trained));
+        assert_eq!(model.expert_type.name, "MXFP4");
+        assert!(model.shape.experts >= 8 && model.shape.experts_used >= 2 && model.shape.sliding_window == 128);
+        assert!(model.size <= 8_000_000);
+        model.tokenizer().unwrap();
+    }
+}
