@@ -65,10 +65,14 @@ def reply(policy, item, verdict, wording, effort):
 
 
 class Weaver:
-    """Draws rows for ever; `early` ones have policies of a line, so that what texts are is learned first, and cheaply."""
+    """Draws rows for ever.
 
-    def __init__(self, vocabulary, wording, matters, made, data, random, early=False):
-        self.early = early
+    `early` ones have policies of a line, so that what texts are is learned first, and cheaply; `late` ones have more of the
+    shipped policies, of real texts, and of texts that are about something else.
+    """
+
+    def __init__(self, vocabulary, wording, matters, made, data, random, early=False, late=False):
+        self.early, self.late = early, late
         self.vocabulary, self.wording, self.matters, self.random = vocabulary, wording, matters, random
         self.pools = {}
         for item in [*made, *data]:
@@ -88,22 +92,22 @@ class Weaver:
         theme = random.choices(policies.THEMES, [1, 0.8, 1.3, 1.1, 1, 1])[0]
         if self.early:
             return policies.short(theme, self.wording[theme], random)
-        way = random.random()
-        if way < 0.07:
+        shares = [0.05, 0.10, 0.20, 0.25, 0.40] if self.late else [0.07, 0.15, 0.30, 0.22, 0.26]
+        way = random.choices(["other", "plain", "variant", "recoded", "shipped"], shares)[0]
+        if way == "other":
             return policies.other(self.matters, random)
-        if way < 0.22:
+        if way == "plain":
             return policies.plain(theme, self.wording[theme], random)
-        if way < 0.52:
+        if way == "variant":
             return policies.variant(theme, self.wording[theme], random)
-        if way < 0.74:
-            return policies.recoded(theme, random)
-        return policies.shipped(theme)
+        return policies.recoded(theme, random) if way == "recoded" else policies.shipped(theme)
 
     # Items.
 
     def draw(self, theme, violates):
         random = self.random
-        made = random.random() < {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}[theme]
+        share = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}[theme]
+        made = random.random() < share * (0.75 if self.late and share < 1 else 1)
         pool = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
         items, concepts = pool
         return random.choice(items if random.random() < 0.4 else random.choice(concepts))
@@ -112,11 +116,11 @@ class Weaver:
         """An item and whether it violates the policy."""
         random = self.random
         while True:
-            if policy.theme is None or random.random() < (0.6 if self.early else 0.2):
+            if policy.theme is None or random.random() < (0.6 if self.early else 0.28 if self.late else 0.2):
                 theme = random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
-                item = self.draw(theme, random.random() < 0.6)
+                item = self.draw(theme, random.random() < (0.45 if self.late else 0.6))
             else:
                 item = self.draw(policy.theme, random.random() < 0.52)
             verdict = item.verdict(policy.theme) if policy.theme else False

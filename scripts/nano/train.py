@@ -32,7 +32,9 @@ BALANCE = 0.01
 ROWS = 2  # in a step
 MADE = 120  # texts made for each concept
 EARLY = 1000  # steps on policies of a line
-ROUNDED_FROM = 0.75  # of all steps
+LATE = 600  # steps at the end on what the product meets most, at a rate that falls once more
+LATE_RATE = 0.35  # of the rate
+ROUNDED_FROM = 0.75  # of the steps before the late ones
 
 
 def loss(params, shape, batch, rounded):
@@ -77,7 +79,10 @@ def step(params, state, batch, number, total, shape, rounded):
     (_, told), grads = jax.value_and_grad(loss, has_aux=True)(params, shape, batch, rounded)
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     grads = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), grads)
-    rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP) * (0.5 + 0.5 * jnp.cos(math.pi * number / total))
+    falls = lambda share: 0.5 + 0.5 * jnp.cos(math.pi * share)
+    main = total - LATE
+    rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP)
+    rate *= jnp.where(number < main, falls(number / main), LATE_RATE * falls((number - main) / LATE))
 
     def moved(path, p, g, one, two):
         if is_matrix(path, p):
@@ -97,7 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -111,7 +116,7 @@ def main():
     print(f"{len(data)} texts from data, {len(made)} from templates", flush=True)
 
     def batch(number):
-        return Weaver(vocabulary, wording, matters, made, data, random.Random(arguments.seed * 1_000_003 + number), number < EARLY).batch(ROWS)
+        return Weaver(vocabulary, wording, matters, made, data, random.Random(arguments.seed * 1_000_003 + number), early=number < EARLY, late=number >= arguments.steps - LATE).batch(ROWS)
 
     params = model.initial(shape, arguments.seed)
     state = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params))
@@ -136,7 +141,7 @@ def main():
         coming = pool.submit(batch, first)
         for number in range(first, last):
             now, coming = coming.result(), pool.submit(batch, number + 1)
-            params, state, told = steps[number >= arguments.steps * ROUNDED_FROM](params, state, now, jnp.float32(number))
+            params, state, told = steps[number >= (arguments.steps - LATE) * ROUNDED_FROM](params, state, now, jnp.float32(number))
             window.append(told)
             if (number + 1) % 50 == 0:
                 mean = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
