@@ -62,6 +62,7 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["minijinja"], &["prompt/template.rs"]);
     only_in(&["serde_yaml"], &["policy/yaml.rs"]);
     only_in(&["csv_core"], &["label/records/separated.rs"]);
+    only_in(&["etcetera"], &["cache.rs"]);
     only_in(&["clap::", "anyhow", "indicatif"], &["cli", "main.rs"]);
 }
 
