@@ -15,12 +15,14 @@ pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 ///
 /// # Errors
 ///
-/// When the user has no home.
+/// When the user has no home; the message says what to do.
 pub fn folder() -> io::Result<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(named.into());
     }
-    let base = etcetera::choose_base_strategy().map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
+    let base = etcetera::choose_base_strategy().map_err(|error| {
+        io::Error::new(io::ErrorKind::NotFound, format!("{error}\nhint: name a folder for caches in {VARIABLE}"))
+    })?;
     Ok(base.cache_dir().join("magistrate"))
 }
 

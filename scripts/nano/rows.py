@@ -177,9 +177,9 @@ class Weaver:
         content = self.vocabulary.encode(words)
         tokens, weights = list(content), [CONTENT] * len(content)
 
-        def header(channel, weight, name_weight=None):
-            name = self.vocabulary.encode(channel)
-            return [control["<|channel|>"], *name, control["<|message|>"]], [weight] + [weight if name_weight is None else name_weight] * len(name) + [weight]
+        def header(channel, weight):
+            header = [control["<|channel|>"], *self.vocabulary.encode(channel), control["<|message|>"]]
+            return header, [weight] * len(header)
 
         def add(more, their_weights):
             tokens.extend(more)

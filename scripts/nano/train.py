@@ -1,6 +1,6 @@
 """Trains magistrate-nano on a CPU: the same steps every time, from any checkpoint on.
 
-Matrices inside the layers are moved by Muon, all else by AdamW. From three quarters of the way on the experts are rounded
+Matrices inside the layers are moved by Muon, all else by Adam. From three quarters of the main steps on the experts are rounded
 to MXFP4 in every forward pass, so that what is learned is what the file can hold.
 """
 

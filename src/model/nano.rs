@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::cache;
 
 /// The file, as it stands in the repository.
-pub const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
+const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 
 /// The model's file in the cache, unpacked if it is not there or not as it should be.
 ///
