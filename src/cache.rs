@@ -4,8 +4,11 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "cache")]
+use std::path::PathBuf;
 
+#[cfg(feature = "cache")]
 use etcetera::BaseStrategy;
 
 /// The environment variable that names another folder.
@@ -16,6 +19,7 @@ pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 /// # Errors
 ///
 /// When the user has no home; the message says what to do.
+#[cfg(feature = "cache")]
 pub fn folder() -> io::Result<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(named.into());

@@ -1,5 +1,6 @@
 //! The command line: one file a verb. Flags are validated and resolved into the library's values here.
 
+mod bench;
 mod check;
 mod exit;
 mod input;
@@ -35,6 +36,8 @@ pub enum Verb {
     Check(check::Check),
     /// Judge a stream of texts, a row for each
     Label(label::Label),
+    /// Measure how fast this machine judges, and where the time goes
+    Bench(bench::Bench),
     /// Print the exact prompt that a text and a policy make
     Prompt(prompt::Prompt),
     /// List, show and describe policies

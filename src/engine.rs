@@ -15,11 +15,14 @@ pub mod schedule;
 mod scoring;
 pub mod script;
 pub mod scripted;
+mod store;
 mod thread;
 
-pub use item::{Completion, Reasoning, Usage};
+pub use backend::Layout;
+pub use item::{Cascade, Completion, Reasoning, Usage};
+pub use prefixes::Store;
 pub use sample::Sampling;
-pub use script::Mode;
+pub use script::{Band, Mode};
 pub use thread::{Engine, Pending, Progress, Session};
 
 use std::num::NonZeroUsize;
@@ -35,7 +38,10 @@ use crate::verdict::Rule;
 pub struct EngineConfig {
     /// The GGUF file, of a split model its first part.
     pub model: PathBuf,
-    /// Tokens that the cache holds: pinned policies, and of each content at work its text, reasoning and answers.
+    /// How policies and contents lie in the cache.
+    pub layout: Layout,
+    /// Tokens that the cache holds: pinned policies, and of each content at work its text, reasoning and answers. In the split
+    /// layout those of one content and its policy.
     pub context: usize,
     /// Tokens computed in one go, at most.
     pub batch: usize,
@@ -48,6 +54,11 @@ pub struct EngineConfig {
     pub sequences: usize,
     /// Bytes of memory for policies that had to leave the cache for others.
     pub saved: usize,
+    /// A folder that keeps decoded policies for the next engine of the same model and settings.
+    pub prefixes: Option<PathBuf>,
+    /// Judges one content after the other, each from the very same state: so no row depends on what else is judged, to the
+    /// last bit. Slower.
+    pub reproducible: bool,
     /// Threads that compute.
     pub threads: usize,
     /// Layers that a GPU takes; all of them if `None`.
@@ -78,18 +89,29 @@ impl EngineConfig {
     pub fn new(model: impl Into<PathBuf>) -> Self {
         Self {
             model: model.into(),
+            layout: Layout::Unified,
             context: 8192,
             batch: 2048,
             micro_batch: 512,
             parallel: 8,
             sequences: 24,
             saved: 1 << 30,
+            prefixes: None,
+            reproducible: false,
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             gpu_layers: None,
             repack: false,
             flash_attention: FlashAttention::Auto,
             exact: false,
         }
+    }
+}
+
+impl EngineConfig {
+    /// With so many threads, if a number is given.
+    #[must_use]
+    pub fn with_threads(self, threads: Option<usize>) -> Self {
+        Self { threads: threads.unwrap_or(self.threads), ..self }
     }
 }
 
@@ -100,6 +122,8 @@ pub struct SessionOptions {
     pub effort: Option<Effort>,
     /// The most tokens that it may reason; a number for the effort if `None`.
     pub budget: Option<usize>,
+    /// Answers without reasoning first, and reasons only where the probability lies in this band.
+    pub cascade: Option<Band>,
     /// Lets the model write its whole turn, headers included, and reads what it wrote.
     pub free: bool,
     /// How probabilities become a verdict.
@@ -124,11 +148,12 @@ impl SessionOptions {
             Effort::Medium => 1536,
             Effort::High => 4096,
         });
-        match (self.free, effort, budget) {
+        match (self.free, effort, budget, self.cascade) {
             // The headers and the answer come out of the same budget there.
             (true, ..) => Mode::Free { budget: budget.saturating_add(256) },
-            (false, Effort::None, _) | (false, _, 0) => Mode::Answer,
-            (false, _, budget) => Mode::Reason { budget },
+            (false, Effort::None, ..) | (false, _, 0, _) => Mode::Answer,
+            (false, _, budget, None) => Mode::Reason { budget },
+            (false, _, budget, Some(band)) => Mode::Cascade { budget, band },
         }
     }
 }

@@ -24,7 +24,7 @@
 //! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits. [`label`] does
 //! so for a stream, and says each verdict in a [`label::row`].
 
-#[cfg(feature = "nano")]
+pub mod bench;
 pub mod cache;
 pub mod content;
 pub mod engine;

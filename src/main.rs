@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let done = match cli::parse().verb {
         Verb::Check(check) => check.run(),
         Verb::Label(label) => label.run(),
+        Verb::Bench(bench) => bench.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
     };

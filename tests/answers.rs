@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use magistrate::engine::backend::{Backend, Fault, Limits};
+use magistrate::engine::backend::{Backend, Fault, Layout, Limits};
 use magistrate::engine::item::Completion;
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::script::Script;
@@ -15,7 +15,7 @@ use magistrate::policy::{Contract, Policy, Verdict};
 use magistrate::tokenizer::{Token, Tokenizer};
 use magistrate::verdict::{Judgement, Outcome, Rule, Unresolved};
 
-const LIMITS: Limits = Limits { cells: 4000, batch: 64, sequences: 16 };
+const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, sequences: 16 };
 
 fn tokenizer() -> Arc<Tokenizer> {
     Arc::new(magistrate::model::inspect(&support::demonstration()).unwrap().tokenizer().unwrap())

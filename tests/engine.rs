@@ -4,7 +4,9 @@
 mod support;
 
 use magistrate::content::Content;
-use magistrate::engine::{Engine, EngineConfig, EngineError, FlashAttention, Session};
+use magistrate::engine::{
+    Band, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session, SessionOptions,
+};
 use magistrate::policy::{Contract, Effort, Policy, PolicyLibrary};
 use magistrate::verdict::{Outcome, Scores};
 
@@ -62,6 +64,98 @@ fn more_sessions_than_the_cache_holds_take_turns() {
             }
         }
     }
+}
+
+#[test]
+fn a_policy_that_another_engine_decoded_comes_from_the_store_and_a_damaged_copy_does_not() {
+    let (_folder, path) = support::model(&Shape::tiny());
+    let store = tempfile::tempdir().unwrap();
+    let config = EngineConfig { prefixes: Some(store.path().join("prefixes")), threads: 1, ..EngineConfig::new(&path) };
+    let copies = || std::fs::read_dir(config.prefixes.as_ref().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let policy = plain(&"Judge it. ".repeat(300));
+    for layout in [Layout::Unified, Layout::Split] {
+        let config = EngineConfig { layout, context: 4096, ..config.clone() };
+        // Tokens that were decoded while the session opened, and what it then judges.
+        let judge = || {
+            let engine = Engine::load(&config).unwrap();
+            let mut decoded = Vec::new();
+            let session =
+                engine.session_with(&policy, &Effort::None.into(), &mut |done, _| decoded.push(done)).unwrap();
+            (decoded, scores(&session, "A text."))
+        };
+        let (cold, warm) = (judge(), judge());
+        assert!(!cold.0.is_empty() && warm.0.is_empty(), "{:?} {:?}", cold.0, warm.0);
+        assert_eq!(cold.1, warm.1);
+        for copy in copies() {
+            let mut bytes = std::fs::read(&copy).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&copy, bytes).unwrap();
+        }
+        let again = judge();
+        assert!(!again.0.is_empty(), "a damaged copy is not used");
+        assert_eq!(cold.1, again.1);
+        assert!(judge().0.is_empty(), "it is written anew");
+    }
+    assert_eq!(copies().count(), 2, "one for each layout");
+}
+
+#[test]
+fn one_by_one_is_the_same_to_the_last_bit_whatever_the_order_and_the_number_of_places() {
+    let (_folder, path) = support::model(&Shape::tiny());
+    let policies = [plain("Judge it."), PolicyLibrary::shipped().get("spam").unwrap().clone()];
+    let mut contents: Vec<Content> =
+        (0..12usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 5 * 9 + 1))).collect();
+    let options = SessionOptions { budget: Some(12), effort: Some(Effort::Low), ..SessionOptions::default() };
+    let mut seen = Vec::new();
+    for (parallel, rotated) in [(1, 0), (8, 5), (32, 3)] {
+        contents.rotate_left(rotated);
+        let config =
+            EngineConfig { parallel, sequences: parallel + 16, reproducible: true, ..EngineConfig::new(&path) };
+        let engine = Engine::load(&EngineConfig { threads: 1, context: 8192.max(parallel * 1024), ..config }).unwrap();
+        let sessions = policies.each_ref().map(|policy| engine.session(policy, options.clone()).unwrap());
+        let mut judged: Vec<String> = sessions
+            .iter()
+            .flat_map(|session| session.classify_all(&contents).collect::<Vec<_>>())
+            .zip(contents.iter().cycle())
+            .map(|(completion, content)| format!("{} {:?}", content.text(), completion.unwrap()))
+            .collect();
+        judged.sort_unstable();
+        seen.push(judged);
+    }
+    assert_eq!(seen[0].len(), 24);
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+}
+
+#[test]
+fn a_cascade_reasons_only_about_what_is_too_close_to_call() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let engine = engine(&path);
+    let policy = plain("Judge it.");
+    let content = Content::new("A text. ".repeat(40));
+    let judge = |cascade: Option<Band>, budget| {
+        let effort = Some(Effort::Low);
+        let options = SessionOptions { cascade, budget: Some(budget), effort, ..SessionOptions::default() };
+        engine.session(&policy, options).unwrap().classify(&content).unwrap()
+    };
+    let probability = |completion: &Completion| match &completion.outcome {
+        Outcome::Verdict(judgement) => judgement.scores.unwrap().probability,
+        Outcome::Unresolved(why) => panic!("{why}"),
+    };
+    let (straight, reasoned) = (judge(None, 0), judge(None, 9));
+    let all = judge(Some(Band { low: 0.0, high: 1.0 }), 9);
+    let first = probability(&straight);
+    let none = judge(Some(Band { low: first + 0.01, high: 1.0 }), 9);
+
+    let cascade = none.cascade.unwrap();
+    assert!(!cascade.escalated && (cascade.first.unwrap() - first).abs() < 1e-4, "{cascade:?} {first}");
+    assert!((probability(&none) - first).abs() < 1e-4 && none.reasoning.is_none());
+
+    let cascade = all.cascade.unwrap();
+    assert!(cascade.escalated && (cascade.first.unwrap() - first).abs() < 1e-4, "{cascade:?} {first}");
+    assert!((probability(&all) - probability(&reasoned)).abs() < 1e-4);
+    assert_eq!(all.reasoning, reasoned.reasoning);
+    assert_eq!(all.usage.suffix, straight.usage.suffix, "the content is read once");
 }
 
 #[test]

@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
+use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Seq};
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::script::Script;
-use magistrate::engine::{EngineConfig, FlashAttention, Mode, Sampling, llama};
+use magistrate::engine::{EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
 use magistrate::model::inspect;
 use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::Token;
@@ -33,18 +33,20 @@ fn with_sequences<T>(
     sequences: usize,
     work: impl FnOnce(&mut dyn Backend) -> T,
 ) -> T {
-    let config = EngineConfig {
+    let config = EngineConfig { sequences, flash_attention, ..config(path) };
+    llama::with_backend(&inspect(path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
+}
+
+fn config(path: &Path) -> EngineConfig {
+    EngineConfig {
         context: 12 * 1024,
         micro_batch: 512,
         // Tests run side by side: of several threads of each, some wait for others that have no core.
         threads: 1,
         batch: 512,
-        sequences,
-        flash_attention,
         exact: true,
         ..EngineConfig::new(path)
-    };
-    llama::with_backend(&inspect(path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
+    }
 }
 
 /// Some ordinary tokens, different for each seed.
@@ -385,15 +387,38 @@ impl Backend for Recorder<'_> {
     fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
         self.inner.compact(seq)
     }
-    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
         self.inner.save(seq)
     }
-    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
         self.inner.restore(saved, seq)
     }
     fn span(&self, seq: Seq) -> Option<(usize, usize)> {
         self.inner.span(seq)
     }
+}
+
+#[test]
+fn a_fork_in_a_stream_of_its_own_computes_what_stands_alone_computes() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let split = EngineConfig {
+        layout: Layout::Split,
+        context: 3 * 1024,
+        sequences: 10,
+        flash_attention: FlashAttention::Off,
+        ..config(&path)
+    };
+    let file = inspect(&path).unwrap();
+    let worst = llama::with_backend(
+        &file,
+        &split,
+        |_| true,
+        &AtomicBool::new(false),
+        |backend| [40, 700, 2000].map(|prefix| forked_against_alone(backend, prefix)),
+    );
+    let worst = worst.unwrap();
+    println!("split: {worst:?}");
+    assert!(worst.iter().all(|worst| *worst < 1e-3), "{worst:?}");
 }
 
 #[test]

@@ -4,15 +4,18 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
+use magistrate::engine::Store;
+use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use magistrate::engine::item::Completion;
 use magistrate::engine::schedule::{Ended, JobId, OVERTAKEN, Schedule};
 use magistrate::engine::script::Script;
 use magistrate::engine::scripted::Scripted;
-use magistrate::engine::{Mode, Sampling};
+use magistrate::engine::{Band, Mode, Sampling};
 use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::{Token, Tokenizer};
 use magistrate::verdict::{Outcome, Rule};
@@ -78,6 +81,8 @@ struct Plan {
 
 struct Setup {
     limits: Limits,
+    /// One by one, each from the same state.
+    alone: bool,
     parallel: usize,
     saved: usize,
     prefixes: Vec<usize>,
@@ -99,6 +104,8 @@ fn scripts() -> Vec<Arc<Script>> {
         branching(Mode::Answer),
         branching(Mode::Reason { budget: 200 }),
         script(Mode::Free { budget: 9 }),
+        script(Mode::Cascade { budget: 7, band: Band { low: 0.3, high: 0.6 } }),
+        branching(Mode::Cascade { budget: 20, band: Band { low: 0.4, high: 0.7 } }),
     ]
 }
 
@@ -106,6 +113,9 @@ fn scripts() -> Vec<Arc<Script>> {
 fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
     let scripts = scripts();
     let mut schedule = Schedule::new(backend, setup.parallel, setup.saved);
+    if setup.alone {
+        schedule = schedule.one_by_one();
+    }
     let prefixes: Vec<_> = setup
         .prefixes
         .iter()
@@ -141,7 +151,9 @@ fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
         schedule.remove_prefix(prefix);
     }
     assert_eq!(schedule.free_sequences(), setup.limits.sequences, "every sequence is given back");
-    assert_eq!(schedule.free_cells(), setup.limits.cells, "every cell is given back");
+    let Limits { layout, cells, sequences, .. } = setup.limits;
+    let cells = if layout == Layout::Split { cells * sequences } else { cells };
+    assert_eq!(schedule.free_cells(), cells, "every cell is given back");
     run
 }
 
@@ -163,24 +175,27 @@ fn alone(setup: &Setup, number: usize) -> Completion {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    let limits = (300usize..1500, 3usize..80, 3usize..20).prop_map(|(cells, batch, sequences)| Limits {
-        cells,
-        batch,
-        sequences,
-    });
-    let job = (0usize..60, 0usize..4, 1usize..150, 0usize..5, prop::option::weighted(0.2, 0usize..40))
+    let limits =
+        (any::<bool>(), 300usize..1500, 3usize..80, 3usize..20).prop_map(|(split, cells, batch, sequences)| Limits {
+            layout: if split { Layout::Split } else { Layout::Unified },
+            cells,
+            batch,
+            sequences,
+        });
+    let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
         .prop_map(|(after, prefix, suffix, script, cancelled)| Plan { after, prefix, suffix, script, cancelled });
     let lengths = prop::collection::vec(1usize..250, 4);
-    (limits, 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40))
-        .prop_map(|(limits, parallel, saved, prefixes, jobs)| Setup { limits, parallel, saved, prefixes, jobs })
+    (limits, prop::bool::weighted(0.2), 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40)).prop_map(
+        |(limits, alone, parallel, saved, prefixes, jobs)| Setup { limits, alone, parallel, saved, prefixes, jobs },
+    )
 }
 
 impl std::fmt::Debug for Setup {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             out,
-            "{:?} parallel {} saved {} {:?}\n{:#?}",
-            self.limits, self.parallel, self.saved, self.prefixes, self.jobs
+            "{:?} alone {} parallel {} saved {} {:?}\n{:#?}",
+            self.limits, self.alone, self.parallel, self.saved, self.prefixes, self.jobs
         )
     }
 }
@@ -242,8 +257,8 @@ fn jobs(count: usize, plan: &Plan) -> Vec<Plan> {
 const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, script: 1, cancelled: None };
 
 fn setup(jobs: Vec<Plan>) -> Setup {
-    let limits = Limits { cells: 4000, batch: 256, sequences: 16 };
-    Setup { limits, parallel: 8, saved: 0, prefixes: vec![100, 100, 100], jobs }
+    let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, sequences: 16 };
+    Setup { limits, alone: false, parallel: 8, saved: 0, prefixes: vec![100, 100, 100], jobs }
 }
 
 #[test]
@@ -257,6 +272,47 @@ fn eight_at_once_take_a_fraction_of_the_batches() {
     assert!(eight * 6 < one, "{eight} batches with eight at once, {one} with one");
 }
 
+/// Keeps what it is given, for whoever holds the other end.
+#[derive(Clone, Default)]
+struct Drawer(Rc<RefCell<HashMap<Vec<Token>, Vec<u8>>>>);
+
+impl Store for Drawer {
+    fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
+        self.0.borrow().get(tokens).cloned()
+    }
+
+    fn put(&mut self, tokens: &[Token], state: &[u8]) {
+        self.0.borrow_mut().insert(tokens.to_vec(), state.to_vec());
+    }
+}
+
+#[test]
+fn a_prefix_that_is_in_the_store_is_not_decoded_and_judges_alike() {
+    for alone in [false, true] {
+        let (drawer, prefix) = (Drawer::default(), tokens(100, 1000));
+        let judge = || {
+            let mut backend = Scripted::new(setup(vec![]).limits, tokenizer().len(), model);
+            let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
+            if alone {
+                schedule = schedule.one_by_one();
+            }
+            let id = schedule.add_prefix(prefix.clone());
+            schedule.submit(JobId(0), id, Arc::clone(&scripts()[1]), tokens(20, 1)).unwrap();
+            let completion = loop {
+                if let Some((_, ended)) = schedule.step().pop() {
+                    break ended.unwrap().unwrap();
+                }
+            };
+            schedule.remove_prefix(id);
+            drop(schedule);
+            (completion, backend.batches)
+        };
+        let (cold, warm) = (judge(), judge());
+        assert_eq!(cold.0, warm.0);
+        assert_eq!(cold.1, warm.1 + 1, "the batch that decodes the prefix is spared");
+    }
+}
+
 #[test]
 fn a_prefix_is_decoded_once_for_all() {
     let count = |items| watch(&setup(jobs(items, &PLAIN)), |_| None).0;
@@ -267,7 +323,7 @@ fn a_prefix_is_decoded_once_for_all() {
 #[test]
 fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
     let mixed: Vec<Plan> = (0..400).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
-    let limits = Limits { cells: 700, batch: 256, sequences: 16 };
+    let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, sequences: 16 };
     let count = |saved| {
         let (tokens, run) = watch(&Setup { limits, saved, prefixes: vec![400, 400], ..setup(mixed.clone()) }, |_| None);
         assert_eq!(run.order.len(), 400);
@@ -363,10 +419,10 @@ impl<B: Backend, F: Fn(&Batch) -> Option<Fault>> Backend for Watched<B, F> {
     fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
         self.inner.compact(seq)
     }
-    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
         self.inner.save(seq)
     }
-    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
         self.inner.restore(saved, seq)
     }
     fn span(&self, seq: Seq) -> Option<(usize, usize)> {

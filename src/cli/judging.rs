@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use magistrate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use magistrate::cache;
+use magistrate::engine::{self, Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::Provenance;
 use magistrate::model::Demonstration;
@@ -42,6 +43,10 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024")]
     chunk: Option<usize>,
 
+    /// Answer without reasoning first, and reason only where that gives a probability from LOW to HIGH
+    #[arg(long, value_name = "LOW:HIGH", value_parser = band)]
+    cascade: Option<Band>,
+
     /// phased: we write the headers and score the answers. free: the model writes it all, for comparison
     #[arg(long, value_name = "HOW", default_value = "phased")]
     decode: Decode,
@@ -76,9 +81,13 @@ pub struct EngineArgs {
     parallel: usize,
 
     /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: 8192, or 1024
-    /// for each text at once if that is more]
+    /// for each text at once if that is more]. In the split layout those of one text and its policy
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
+
+    /// unified: all texts share the policy's memory. split: each has a copy, which is faster on a CPU
+    #[arg(long, value_name = "LAYOUT", default_value = "unified")]
+    layout: Layout,
 
     /// Threads that compute [default: one for each core]
     #[arg(long, value_name = "N")]
@@ -88,9 +97,24 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N")]
     gpu_layers: Option<u32>,
 
+    /// Judge one text after the other, each from the very same state, so that on this machine rows are the same to the last
+    /// byte, whatever their order. Slower
+    #[arg(long)]
+    reproducible: bool,
+
+    /// Decode policies anew, and do not keep them decoded in the cache folder
+    #[arg(long)]
+    no_prefix_store: bool,
+
     /// Rearrange the weights for this CPU: somewhat faster, for a copy of them in memory and a slow start
     #[arg(long)]
     repack: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layout {
+    Unified,
+    Split,
 }
 
 /// What the flags come to.
@@ -106,12 +130,20 @@ impl JudgingArgs {
     /// Resolves the flags, and tries whether the templates can render these policies: what fails, fails before a large
     /// model is loaded.
     pub fn resolve(self, policies: &[Policy]) -> Result<Judging, anyhow::Error> {
+        if self.cascade.is_some() {
+            let none = |policy: &Policy| self.prompt.effort.unwrap_or(policy.effort) == Effort::None;
+            anyhow::ensure!(
+                self.decode == Decode::Phased && self.budget != Some(0) && !policies.iter().any(none),
+                "--cascade needs reasoning to go on to\nhint: leave out --decode free, --budget 0 and --effort none"
+            );
+        }
         let judging = Judging {
             templates: self.prompt.templates()?,
-            config: self.engine.config(self.model.path()?),
+            config: self.engine.config(self.model.path()?, room),
             options: SessionOptions {
                 effort: self.prompt.effort,
                 budget: self.budget,
+                cascade: self.cascade,
                 free: self.decode == Decode::Free,
                 rule: Rule { threshold: self.threshold, min_mass: self.min_mass },
                 sampling: Sampling { temperature: self.temperature, seed: self.seed },
@@ -161,19 +193,44 @@ impl Judging {
 }
 
 impl EngineArgs {
-    fn config(&self, model: PathBuf) -> EngineConfig {
-        let config = EngineConfig::new(model);
+    /// For a model. Where the flags do not say how much context, `context` does, for a layout and so many texts at once.
+    pub fn config(&self, model: PathBuf, context: impl Fn(engine::Layout, usize) -> usize) -> EngineConfig {
+        let layout = match self.layout {
+            Layout::Unified => engine::Layout::Unified,
+            Layout::Split => engine::Layout::Split,
+        };
         EngineConfig {
             parallel: self.parallel,
             // Some for policies, and for the answers of each text.
             sequences: self.parallel.saturating_add(16).min(256),
-            context: self.context.unwrap_or(config.context.max(self.parallel.saturating_mul(1024))),
-            threads: self.threads.unwrap_or(config.threads),
+            layout,
+            context: self.context.unwrap_or_else(|| context(layout, self.parallel)),
+            // Without a home there is nowhere to keep them, which is only slower.
+            prefixes: if self.no_prefix_store {
+                None
+            } else {
+                cache::folder().ok().map(|folder| folder.join("prefixes"))
+            },
+            reproducible: self.reproducible,
             gpu_layers: self.gpu_layers,
             repack: self.repack,
-            ..config
+            ..EngineConfig::new(model).with_threads(self.threads)
         }
     }
+}
+
+/// Tokens that fit in memory, where nobody says how many.
+fn room(layout: engine::Layout, parallel: usize) -> usize {
+    match layout {
+        engine::Layout::Unified => parallel.saturating_mul(1024).max(8192),
+        engine::Layout::Split => 4096,
+    }
+}
+
+fn band(text: &str) -> Result<Band, String> {
+    let (low, high) = text.split_once(':').ok_or("not of the form LOW:HIGH")?;
+    let band = Band { low: share(low)?, high: share(high)? };
+    if band.low <= band.high { Ok(band) } else { Err("LOW is above HIGH".to_owned()) }
 }
 
 fn share(text: &str) -> Result<f64, String> {

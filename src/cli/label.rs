@@ -124,7 +124,11 @@ fn sum_up(summary: &Summary, seconds: f64) {
     let noun = if rows == 1 { "row" } else { "rows" };
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = rows as f64 / seconds.max(1e-9);
-    output::say(&format!("{stopped}{rows} {noun}{counts}; {seconds:.1} s, {rate:.1} rows/s"));
+    let escalated = match summary.cascaded {
+        0 => String::new(),
+        all => format!("; {} of {all} escalated", summary.escalated),
+    };
+    output::say(&format!("{stopped}{rows} {noun}{counts}{escalated}; {seconds:.1} s, {rate:.1} rows/s"));
 }
 
 /// Says what happens on the way, without disturbing the bar.

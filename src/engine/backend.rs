@@ -4,7 +4,7 @@
 //! here. A [`Seq`] is made by [`Limits`] only, a [`Batch`] is never larger than the backend takes, logits exist only for
 //! a [`Row`] that was asked for. There is no partial removal: under a sliding window it succeeds and is wrong.
 
-use std::any::Any;
+use std::collections::BTreeSet;
 
 use crate::tokenizer::Token;
 
@@ -36,30 +36,22 @@ pub trait Backend {
     /// A [`Fault`]; the sequence is then to be cleared.
     fn compact(&mut self, seq: Seq) -> Result<(), Fault>;
 
-    /// A copy of what a compacted sequence holds, outside of the cache.
+    /// A copy of what a compacted sequence holds, outside of the cache, in the backend's own form.
     ///
     /// # Errors
     ///
     /// A [`Fault`]; the sequence is as it was.
-    fn save(&mut self, seq: Seq) -> Result<Saved, Fault>;
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault>;
 
-    /// Puts a saved copy into a sequence, which must be empty.
+    /// Puts a saved copy, byte for byte as it was, into a sequence, which must be empty.
     ///
     /// # Errors
     ///
     /// A [`Fault`]; the sequence is then to be cleared.
-    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault>;
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault>;
 
     /// The first and the last position that a sequence holds, in the layers that hold the least.
     fn span(&self, seq: Seq) -> Option<(usize, usize)>;
-}
-
-/// What a sequence held, in the backend's own form.
-pub struct Saved {
-    /// The copy itself.
-    pub state: Box<dyn Any>,
-    /// The memory that it takes.
-    pub bytes: usize,
 }
 
 /// A fault of the backend: what it was asked for did not happen.
@@ -82,12 +74,25 @@ pub enum Fault {
 /// How much a backend takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Cells of the cache: tokens that all sequences together can hold, shared ones counted once.
+    /// How sequences lie in the cache.
+    pub layout: Layout,
+    /// Cells of the cache: tokens that all sequences together can hold, shared ones counted once; where each has cells of
+    /// its own, tokens that each can hold.
     pub cells: usize,
     /// Tokens in one batch.
     pub batch: usize,
     /// Sequences, at most 256.
     pub sequences: usize,
+}
+
+/// How sequences lie in the cache. On a CPU attention spans all cells of a stream, also those of other sequences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// In one stream: a fork is free, and what it shares is held once.
+    #[default]
+    Unified,
+    /// Each in a stream of its own: a fork is a copy of all its cells, and attention spans no others.
+    Split,
 }
 
 /// A sequence: its tokens attend to one another.
@@ -106,6 +111,34 @@ impl Seq {
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
+    }
+}
+
+/// Sequences that nobody holds. The lowest is taken first, so that those in use stand side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Free(BTreeSet<Seq>);
+
+impl Free {
+    /// Takes one.
+    pub fn take(&mut self) -> Option<Seq> {
+        self.0.pop_first()
+    }
+
+    /// Gives one back, emptied.
+    pub fn give(&mut self, seq: Seq) {
+        self.0.insert(seq);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl FromIterator<Seq> for Free {
+    fn from_iter<I: IntoIterator<Item = Seq>>(seqs: I) -> Self {
+        Self(seqs.into_iter().collect())
     }
 }
 

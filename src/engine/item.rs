@@ -1,13 +1,14 @@
 //! One content on its way through the phases of decoding.
 //!
 //! The one idea: we write every header, the model only fills bodies. `analysis` is sampled within a budget, the opener of
-//! `final` is appended whole, then the answers are scored, and a rationale is sampled behind the one that won. An item
+//! `final` is appended whole, then the answers are scored, and a rationale is sampled behind the one that won. In a cascade
+//! the answers are scored first in a fork, and only what is too close to call goes on to reason where it stands. An item
 //! only says which tokens it wants decoded, and moves on when it is shown the logits; how its tokens share batches with
 //! other items' is not known here.
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Batch, Fault, Seq};
+use super::backend::{Backend, Batch, Fault, Free, Seq};
 use super::lane::Lane;
 use super::sample::Sampler;
 use super::scoring::Scoring;
@@ -25,10 +26,21 @@ const WINDOW: usize = 128;
 pub struct Completion {
     /// The verdict, or why there is none.
     pub outcome: Outcome,
+    /// Of a cascade, what the first answer came to.
+    pub cascade: Option<Cascade>,
     /// What the model reasoned. For developers: it may be wrong, or as bad as the content.
     pub reasoning: Option<Reasoning>,
     /// What it took.
     pub usage: Usage,
+}
+
+/// What came of the answer before any reasoning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cascade {
+    /// P(violation) then, if the contract's answers had any mass.
+    pub first: Option<f64>,
+    /// Whether it was too close to call.
+    pub escalated: bool,
 }
 
 /// The `analysis` of one item.
@@ -62,7 +74,12 @@ pub struct Item {
     phase: Phase,
     /// The item's own sequence. The forks that score answers belong to the scoring.
     lane: Lane,
+    /// Of a cascade, the fork that the first answer is scored in.
+    probe: Option<Lane>,
     scoring: Option<Scoring>,
+    cascade: Option<Cascade>,
+    /// Tokens that the first answer took, if it was not the last.
+    probed: usize,
     sampler: Sampler,
     written: Vec<Token>,
     finished: bool,
@@ -73,6 +90,9 @@ pub struct Item {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// The content is read, and then forked for the first answer.
+    Read,
+    Probe,
     Reason,
     Free,
     Answer,
@@ -87,7 +107,10 @@ impl Item {
         let mut item = Self {
             phase: Phase::Done,
             lane: Lane::new(seq, prefix),
+            probe: None,
             scoring: None,
+            cascade: None,
+            probed: 0,
             sampler: Sampler::new(script.sampling),
             written: Vec::new(),
             finished: false,
@@ -107,6 +130,10 @@ impl Item {
                 item.lane.feed(&tokens, last(&tokens));
                 item.phase = Phase::Reason;
             }
+            Mode::Cascade { .. } => {
+                item.lane.feed(suffix, suffix.len());
+                item.phase = Phase::Read;
+            }
             Mode::Free { .. } => {
                 item.lane.feed(suffix, last(suffix));
                 item.phase = Phase::Free;
@@ -118,7 +145,8 @@ impl Item {
     /// Puts the tokens that it wants decoded into a batch, as many as there is room for.
     pub fn fill(&mut self, batch: &mut Batch) {
         self.lane.fill(batch);
-        for lane in self.scoring.iter_mut().flat_map(Scoring::lanes) {
+        let branches = self.scoring.iter_mut().flat_map(Scoring::lanes);
+        for lane in self.probe.iter_mut().chain(branches) {
             lane.fill(batch);
         }
     }
@@ -126,13 +154,17 @@ impl Item {
     /// How many tokens it wants decoded.
     #[must_use]
     pub fn wants(&self) -> usize {
-        self.lane.left() + self.scoring.iter().map(Scoring::left).sum::<usize>()
+        self.lane.left()
+            + self.probe.iter().map(Lane::left).sum::<usize>()
+            + self.scoring.iter().map(Scoring::left).sum::<usize>()
     }
 
     /// Whether a sequence is the item's own, or a fork of it.
     #[must_use]
     pub fn holds(&self, seq: Seq) -> bool {
-        self.lane.seq == seq || self.scoring.iter().any(|scoring| scoring.holds(seq))
+        self.lane.seq == seq
+            || self.probe.iter().any(|lane| lane.seq == seq)
+            || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
     /// Moves on with the logits of the batch that it filled. `free` are sequences that it may fork into, and where it
@@ -141,8 +173,10 @@ impl Item {
     /// # Errors
     ///
     /// A [`Fault`] of the backend, or [`Fault::NotFinite`]; the item is then to be released.
-    pub fn advance(&mut self, backend: &mut dyn Backend, free: &mut Vec<Seq>) -> Result<(), Fault> {
+    pub fn advance(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
         match self.phase {
+            Phase::Read => self.open_probe(backend, free),
+            Phase::Probe => self.score_probe(backend, free),
             Phase::Answer => self.score(backend, free),
             Phase::Done => Ok(()),
             Phase::Reason | Phase::Free | Phase::Rationale => match self.lane.take_rows().pop() {
@@ -155,11 +189,10 @@ impl Item {
     /// Samples one token of a body.
     fn write(&mut self, logits: &[f32]) -> Result<(), Fault> {
         let script = Arc::clone(&self.script);
-        let stops = script.stops();
         let controls = Control::ALL.map(|control| script.tokenizer.control(control));
-        let allowed = if self.phase == Phase::Free { &controls[..] } else { &stops[..] };
+        let allowed = if self.phase == Phase::Free { &controls[..] } else { &script.stops };
         let token = self.sampler.take(logits, &script.ordinary(), allowed)?;
-        let stopped = stops.contains(&token);
+        let stopped = script.stops.contains(&token);
         match (self.phase, script.mode) {
             (Phase::Free, Mode::Free { budget }) => {
                 self.written.push(token);
@@ -189,7 +222,8 @@ impl Item {
                 }
                 self.written.push(token);
                 self.usage.reasoning += 1;
-                if matches!(mode, Mode::Reason { budget } if self.written.len() >= budget) {
+                if matches!(mode, Mode::Reason { budget } | Mode::Cascade { budget, .. } if self.written.len() >= budget)
+                {
                     self.lane.feed(&[token], 1);
                     self.open_answer();
                     return Ok(());
@@ -207,12 +241,14 @@ impl Item {
     }
 
     /// Empties the item's sequences and gives them back.
-    pub fn release(&mut self, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+    pub fn release(&mut self, backend: &mut dyn Backend, free: &mut Free) {
         if let Some(scoring) = &mut self.scoring {
             scoring.release(backend, free);
         }
-        backend.clear(self.lane.seq);
-        free.push(self.lane.seq);
+        for lane in self.probe.iter().chain([&self.lane]) {
+            backend.clear(lane.seq);
+            free.give(lane.seq);
+        }
     }
 
     /// What came of it, once it is done.
@@ -222,7 +258,12 @@ impl Item {
             return self.free_completion();
         }
         let script = &self.script;
-        let reasoning = matches!(script.mode, Mode::Reason { .. }).then(|| Reasoning {
+        let reasoned = match script.mode {
+            Mode::Reason { .. } => true,
+            Mode::Cascade { .. } => self.cascade.is_some_and(|cascade| cascade.escalated),
+            Mode::Answer | Mode::Free { .. } => false,
+        };
+        let reasoning = reasoned.then(|| Reasoning {
             text: String::from_utf8_lossy(&script.tokenizer.decode(&self.written)).into_owned(),
             finished: self.finished,
         });
@@ -236,7 +277,7 @@ impl Item {
                 Outcome::Unresolved(Unresolved::OffContract { mass: logs.map(|log| log.exp()).sum() })
             }
         };
-        Completion { outcome, reasoning, usage: self.usage }
+        Completion { outcome, cascade: self.cascade, reasoning, usage: self.usage }
     }
 
     fn free_completion(self) -> Completion {
@@ -260,6 +301,7 @@ impl Item {
         };
         Completion {
             outcome,
+            cascade: None,
             reasoning: Some(Reasoning { text: analysis, finished: self.finished }),
             usage: self.usage,
         }
@@ -267,31 +309,91 @@ impl Item {
 
     /// Leaves reasoning, if there was any, for the answer.
     fn open_answer(&mut self) {
-        self.scoring = Some(Scoring::open(&self.script, &mut self.lane));
+        self.scoring = Some(Scoring::open(&self.script, &self.script.opener, &mut self.lane));
         self.phase = Phase::Answer;
     }
 
-    /// Scores the answers, and decides once that is done.
-    fn score(&mut self, backend: &mut dyn Backend, free: &mut Vec<Seq>) -> Result<(), Fault> {
+    /// Forks the content, once it is read, for an answer before any reasoning. Waits, if there is no sequence to fork into.
+    fn open_probe(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
+        if !self.lane.over() {
+            return Ok(());
+        }
+        let Some(seq) = free.take() else { return Ok(()) };
+        let mut probe = Lane::new(seq, self.lane.position);
+        self.scoring = Some(Scoring::open(&self.script, &self.script.direct, &mut probe));
+        self.probe = Some(probe);
+        self.phase = Phase::Probe;
+        if self.is_long() {
+            backend.compact(self.lane.seq)?;
+        }
+        backend.fork(self.lane.seq, seq);
+        Ok(())
+    }
+
+    /// Scores the first answer, and goes on with it if it can be called, else with the reasoning.
+    fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
         let script = Arc::clone(&self.script);
-        let Some(scoring) = &mut self.scoring else { return Ok(()) };
-        let long = self.lane.position > self.usage.prefix + WINDOW;
-        let over = scoring.advance(&script, &mut self.lane, long, backend, free)?;
+        let long = self.is_long();
+        let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else { return Ok(()) };
+        let over = scoring.advance(&script, &mut probe, long, backend, free);
         self.usage.answer = scoring.tokens;
+        let (Ok(true), Mode::Cascade { band, .. }) = (&over, script.mode) else {
+            self.probe = Some(probe);
+            return over.map(|_| ());
+        };
+        let decided = script.rule.decide(&script.answers, &scoring.logs).ok();
+        let first = decided.map(|(_, scores)| scores.probability);
+        let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
+        self.cascade = Some(Cascade { first, escalated });
+        // One of the two stays: the fork with its answer, or the content as it was.
+        let gone = if escalated { probe.seq } else { std::mem::replace(&mut self.lane, probe).seq };
+        backend.clear(gone);
+        free.give(gone);
+        match decided.filter(|_| !escalated) {
+            Some((leaf, scores)) => self.decide(leaf, scores),
+            None => {
+                self.scoring = None;
+                self.probed = self.usage.answer;
+                self.lane.feed(&script.analysis, script.analysis.len() - 1);
+                self.phase = Phase::Reason;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the item's own lane goes on for longer than the window behind its prefix.
+    fn is_long(&self) -> bool {
+        self.lane.position > self.usage.prefix + WINDOW
+    }
+
+    /// Scores the answers, and decides once that is done.
+    fn score(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
+        let script = Arc::clone(&self.script);
+        let long = self.is_long();
+        let Some(scoring) = &mut self.scoring else { return Ok(()) };
+        let over = scoring.advance(&script, &mut self.lane, long, backend, free)?;
+        self.usage.answer = self.probed + scoring.tokens;
         if !over {
             return Ok(());
         }
+        match script.rule.decide(&script.answers, &scoring.logs) {
+            Ok((leaf, scores)) => self.decide(leaf, scores),
+            // Off the contract there is nothing to explain: `completion` says so.
+            Err(_) => self.phase = Phase::Done,
+        }
+        Ok(())
+    }
+
+    /// An answer has won: it is appended, where a rationale follows.
+    fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
-        // Off the contract there is nothing to explain: `completion` says so.
-        let Ok((leaf, scores)) = script.rule.decide(&script.answers, &scoring.logs) else { return Ok(()) };
         self.verdict = Some((leaf, scores));
-        if script.form == Form::Rationale {
-            let rest = &script.tree.path(leaf)[script.trunk.len()..];
+        if self.script.form == Form::Rationale {
+            let rest = &self.script.tree.path(leaf)[self.script.trunk.len()..];
             self.usage.answer += rest.len();
             self.lane.feed(rest, rest.len() - 1);
             self.phase = Phase::Rationale;
         }
-        Ok(())
     }
 
     fn segments(&self) -> Vec<Segment> {

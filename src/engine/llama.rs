@@ -14,14 +14,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
-use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
+use llama_cpp_2::context::session::LlamaStateSeqFlags;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
-use super::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use super::{EngineConfig, EngineError, FlashAttention};
 use crate::model::ModelFile;
 
@@ -48,12 +48,17 @@ pub fn with_backend<T>(
     if usize::try_from(model.n_vocab()) != Ok(vocabulary) {
         return Err(EngineError::Load(format!("llama.cpp counts {} tokens, the file {vocabulary}", model.n_vocab())));
     }
-    let limits = Limits { cells: config.context, batch: config.batch.min(config.context), sequences: config.sequences };
+    let limits = Limits {
+        layout: config.layout,
+        cells: config.context,
+        batch: config.batch.min(config.context),
+        sequences: config.sequences,
+    };
     let context = model
         .new_context(backend, context_params(config, limits, stop))
         .map_err(|error| EngineError::Load(said(&error.to_string())))?;
     let batch = LlamaBatch::new(limits.batch, 1);
-    Ok(work(&mut Llama { context, batch, limits, vocabulary }))
+    Ok(work(&mut Llama { context, batch, places: Vec::new(), copies: Vec::new(), limits, vocabulary }))
 }
 
 /// What `llama_decode` returns when its abort callback said so.
@@ -62,6 +67,10 @@ const ABORTED: i32 = 2;
 struct Llama<'model> {
     context: LlamaContext<'model>,
     batch: LlamaBatch<'static>,
+    /// Where each row of the last batch stands in llama.cpp's.
+    places: Vec<i32>,
+    /// Sequences that are being copied, from and to: llama.cpp does so when it decodes next.
+    copies: Vec<Seq>,
     limits: Limits,
     vocabulary: usize,
 }
@@ -73,7 +82,17 @@ impl Backend for Llama<'_> {
 
     fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.batch.clear();
-        for entry in batch.entries() {
+        let entries = batch.entries();
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        // Streams are computed together only if they stand side by side.
+        if self.limits.layout == Layout::Split {
+            order.sort_by_key(|&row| entries[row].seq);
+        }
+        self.places.clear();
+        self.places.resize(entries.len(), 0);
+        for (place, row) in order.into_iter().enumerate() {
+            let entry = entries[row];
+            self.places[row] = i32::try_from(place).unwrap_or(i32::MAX);
             let token = i32::try_from(entry.token.0)
                 .ok()
                 .filter(|_| (entry.token.0 as usize) < self.vocabulary)
@@ -91,15 +110,20 @@ impl Backend for Llama<'_> {
             DecodeError::Unknown(ABORTED) => Fault::Stopped,
             DecodeError::NTokensZero => Fault::Other(said("llama.cpp refused the batch")),
             DecodeError::Unknown(code) => Fault::Other(said(&format!("llama.cpp failed with code {code}"))),
-        })
+        })?;
+        self.copies.clear();
+        Ok(())
     }
 
     fn logits(&self, row: Row) -> &[f32] {
-        self.context.get_logits_ith(i32::try_from(row.index()).unwrap_or(i32::MAX))
+        self.context.get_logits_ith(self.places[row.index()])
     }
 
     fn fork(&mut self, from: Seq, to: Seq) {
-        // A whole copy has no range that could be out of bounds.
+        if self.limits.layout == Layout::Split {
+            self.copies.extend([from, to]);
+        }
+        // A whole copy has no range that could be out of bounds, nor is it a part of a stream, which llama.cpp asserts.
         let _ = self.context.kv_cache_seq_cp(id(from), id(to), None, None);
     }
 
@@ -110,7 +134,12 @@ impl Backend for Llama<'_> {
     /// The small cache of the sliding layers still holds cells that left the window, and a fork would pin them all:
     /// writing the state skips them, so reading it back leaves the window alone. `PARTIAL_ONLY` is that cache, without the
     /// full layers', whose shared cells would become copies.
+    ///
+    /// In a stream of its own a sequence stands in nobody's way.
     fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        if self.limits.layout == Layout::Split {
+            return Ok(());
+        }
         forget_log();
         let state = self.context.state_seq_get(id(seq), LlamaStateSeqFlags::PARTIAL_ONLY);
         state
@@ -118,18 +147,24 @@ impl Backend for Llama<'_> {
             .map_err(|error| Fault::Other(said(&error.to_string())))
     }
 
-    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        self.settled(seq)?;
         forget_log();
-        let state = self.context.state_seq_get(id(seq), LlamaStateSeqFlags::empty());
-        let state = state.map_err(|error| Fault::Other(said(&error.to_string())))?;
-        Ok(Saved { bytes: state.byte_len(), state: Box::new(state) })
+        let mut bytes = vec![0; self.context.state_seq_get_size_ext(id(seq), LlamaStateSeqFlags::empty())];
+        // SAFETY: the buffer has the size that llama.cpp has just asked for, and nothing was decoded in between.
+        let written =
+            unsafe { self.context.state_seq_get_data_ext(bytes.as_mut_ptr(), id(seq), LlamaStateSeqFlags::empty()) };
+        let whole = written > 0 && written == bytes.len();
+        if whole { Ok(bytes) } else { Err(Fault::Other(said("llama.cpp did not save a sequence"))) }
     }
 
-    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
-        let state = saved.state.downcast_ref::<SeqState>();
-        let state = state.ok_or_else(|| Fault::Other("a state of another backend".to_owned()))?;
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+        self.settled(seq)?;
         forget_log();
-        self.context.state_seq_set(state, id(seq)).map_err(|error| Fault::Other(said(&error.to_string())))
+        // SAFETY: the bytes are those that `save` gave, whoever kept them has checked: llama.cpp reads them within their
+        // length, but believes what they say.
+        let done = unsafe { self.context.state_seq_set_data_ext(saved, id(seq), LlamaStateSeqFlags::empty()) };
+        if done { Ok(()) } else { Err(Fault::Other(said("llama.cpp did not restore a sequence"))) }
     }
 
     fn span(&self, seq: Seq) -> Option<(usize, usize)> {
@@ -139,12 +174,24 @@ impl Backend for Llama<'_> {
     }
 }
 
+impl Llama<'_> {
+    /// A copy that is still to come would find, or overwrite, what is now read or written.
+    fn settled(&self, seq: Seq) -> Result<(), Fault> {
+        let pending = self.copies.contains(&seq);
+        if pending { Err(Fault::Other("the sequence is still being copied".to_owned())) } else { Ok(()) }
+    }
+}
+
 fn id(seq: Seq) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
 }
 
 fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> LlamaContextParams {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let cells = match limits.layout {
+        Layout::Unified => limits.cells,
+        Layout::Split => limits.cells.saturating_mul(limits.sequences),
+    };
     let threads = i32::try_from(config.threads).unwrap_or(i32::MAX);
     let kv = if config.exact { KvCacheType::F32 } else { KvCacheType::F16 };
     let flash_attention = match config.flash_attention {
@@ -167,7 +214,7 @@ fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> L
     }
     params
         // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
-        .with_n_ctx(NonZeroU32::new(number(limits.cells.max(limits.sequences))))
+        .with_n_ctx(NonZeroU32::new(number(cells.max(limits.sequences))))
         .with_n_batch(number(limits.batch.max(limits.sequences)))
         .with_n_ubatch(number(limits.batch.min(config.micro_batch)))
         .with_n_seq_max(number(limits.sequences))
@@ -176,8 +223,7 @@ fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> L
         .with_type_k(kv)
         .with_type_v(kv)
         .with_flash_attention_policy(flash_attention)
-        // Without unified cells a fork copies buffers, and llama.cpp asserts that they are full.
-        .with_kv_unified(true)
+        .with_kv_unified(limits.layout == Layout::Unified)
         .with_swa_full(false)
 }
 

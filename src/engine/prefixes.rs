@@ -1,11 +1,12 @@
 //! The policies' prefixes: in the cache, saved aside, or known as tokens alone.
 //!
 //! The one idea: a prefix that nobody decodes behind may give its cells to one that somebody waits for. What it held is
-//! saved within a budget of memory, so that it comes back without being decoded again. Items are not known here.
+//! saved within a budget of memory, so that it comes back without being decoded again; and a [`Store`] may keep it for
+//! another day. Items are not known here.
 
 use std::collections::BTreeMap;
 
-use super::backend::{Backend, Batch, Fault, Saved, Seq};
+use super::backend::{Backend, Batch, Fault, Free, Seq};
 use super::lane::Lane;
 use crate::tokenizer::Token;
 
@@ -13,32 +14,44 @@ use crate::tokenizer::Token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PrefixId(u64);
 
+/// Keeps what prefixes held, for longer than the cache does.
+pub trait Store {
+    /// What a prefix held, if it is there.
+    fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>>;
+
+    /// Keeps what a prefix holds.
+    fn put(&mut self, tokens: &[Token], state: &[u8]);
+}
+
 /// What the cache still has.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// Cells that are promised to nobody.
+    /// Cells that are promised to nobody. Where each sequence has its own, they never run short.
     pub(super) cells: usize,
     /// Sequences that nobody holds.
-    pub(super) free: Vec<Seq>,
+    pub(super) free: Free,
     /// How many there would be, were those that are forked for answers back.
     pub(super) spare: usize,
 }
 
 impl Room {
-    /// A sequence of one's own, and so many cells. They must be there.
-    pub(super) fn take(&mut self, cells: usize) -> Option<Seq> {
-        let seq = self.free.pop()?;
-        self.spare -= 1;
+    /// A sequence of one's own, with a claim to so many in all, and so many cells. They must be there.
+    pub(super) fn take(&mut self, cells: usize, sequences: usize) -> Option<Seq> {
+        let seq = self.free.take()?;
+        self.spare -= sequences;
         self.cells -= cells;
         Some(seq)
     }
 
-    /// Takes note that they came back, with the sequence among the free ones again.
-    pub(super) fn give(&mut self, cells: usize) {
-        self.spare += 1;
+    /// Takes note that they came back, with the sequences among the free ones again.
+    pub(super) fn give(&mut self, cells: usize, sequences: usize) {
+        self.spare += sequences;
         self.cells += cells;
     }
 }
+
+/// Why every prefix that somebody names is there.
+const KNOWN: &str = "a prefix is removed once, after its last use";
 
 /// All prefixes.
 pub(super) struct Prefixes {
@@ -48,11 +61,16 @@ pub(super) struct Prefixes {
     clock: u64,
     /// Bytes that saved states may take.
     budget: usize,
+    store: Option<Box<dyn Store>>,
+    /// Whether what they hold is saved at once, and kept for good.
+    keep: bool,
 }
 
 struct Prefix {
     tokens: Vec<Token>,
     place: Place,
+    /// What it held when it was last in the cache, byte for byte.
+    saved: Option<Vec<u8>>,
     /// Items that are decoded behind it.
     users: usize,
     last_use: u64,
@@ -62,20 +80,44 @@ struct Prefix {
 
 enum Place {
     Nowhere,
-    Saved(Saved),
     Decoding(Lane),
     Here(Seq),
 }
 
 impl Prefixes {
     pub(super) fn new(budget: usize) -> Self {
-        Self { all: BTreeMap::new(), next: 0, clock: 0, budget }
+        Self { all: BTreeMap::new(), next: 0, clock: 0, budget, store: None, keep: false }
+    }
+
+    pub(super) fn keep_in(&mut self, store: Box<dyn Store>) {
+        self.store = Some(store);
+    }
+
+    /// From now on what they hold is saved at once, whatever the budget, for [`Self::renew`].
+    pub(super) fn keep_saved(&mut self) {
+        self.keep = true;
+        self.budget = usize::MAX;
+    }
+
+    /// Empties the cache of all prefixes, which must have no users, and puts this one back as it was saved: so it stands where
+    /// it always stands, and whatever is decoded behind it finds the same.
+    pub(super) fn renew(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) -> Result<(), Fault> {
+        let all: Vec<PrefixId> = self.all.keys().copied().collect();
+        for other in all {
+            self.leave(other, backend, room);
+        }
+        let prefix = self.known(id);
+        let state = prefix.saved.as_ref().ok_or_else(|| Fault::Other("a prefix was not saved".to_owned()))?;
+        let seq = room.take(prefix.tokens.len(), 1).ok_or(Fault::NoCells)?;
+        backend.restore(state, seq)?;
+        prefix.place = Place::Here(seq);
+        Ok(())
     }
 
     pub(super) fn add(&mut self, tokens: Vec<Token>) -> PrefixId {
         let id = PrefixId(self.next);
         self.next += 1;
-        let prefix = Prefix { tokens, place: Place::Nowhere, users: 0, last_use: 0, suspect: false };
+        let prefix = Prefix { tokens, place: Place::Nowhere, saved: None, users: 0, last_use: 0, suspect: false };
         self.all.insert(id, prefix);
         id
     }
@@ -93,10 +135,11 @@ impl Prefixes {
 
     /// Its tokens that are decoded.
     pub(super) fn decoded(&self, id: PrefixId) -> usize {
-        match &self.all[&id].place {
-            Place::Nowhere => 0,
+        let prefix = &self.all[&id];
+        match &prefix.place {
+            Place::Nowhere if prefix.saved.is_none() => 0,
             Place::Decoding(lane) => lane.position,
-            Place::Saved(_) | Place::Here(_) => self.length(id),
+            Place::Nowhere | Place::Here(_) => prefix.tokens.len(),
         }
     }
 
@@ -134,17 +177,20 @@ impl Prefixes {
         match self.all[&id].place {
             Place::Here(_) => return true,
             Place::Decoding(_) => return false,
-            Place::Nowhere | Place::Saved(_) => {}
+            Place::Nowhere => {}
         }
         // Two sequences more than its own, for an item and a fork of it.
         if !self.make_room(self.length(id), 3, keep, backend, room) {
             return false;
         }
-        let Some(seq) = room.take(self.length(id)) else { return false };
-        let prefix = self.known(id);
-        if let Place::Saved(state) = std::mem::replace(&mut prefix.place, Place::Nowhere) {
+        let Some(seq) = room.take(self.length(id), 1) else { return false };
+        let prefix = self.all.get_mut(&id).expect(KNOWN);
+        let store = &mut self.store;
+        let saved = prefix.saved.take().or_else(|| store.as_mut().and_then(|store| store.take(&prefix.tokens)));
+        if let Some(state) = saved {
             if backend.restore(&state, seq).is_ok() {
                 prefix.place = Place::Here(seq);
+                prefix.saved = self.keep.then_some(state);
                 return true;
             }
             // What cannot be read back can be decoded again.
@@ -203,6 +249,15 @@ impl Prefixes {
         }
     }
 
+    /// Does so for the first of them alone.
+    pub(super) fn fill_one(&mut self, batch: &mut Batch) {
+        for prefix in self.all.values_mut() {
+            if let Place::Decoding(lane) = &mut prefix.place {
+                return lane.fill(batch);
+            }
+        }
+    }
+
     /// Does so for one that was in a batch that failed, and must now be alone in it. False if there is none.
     pub(super) fn fill_suspect(&mut self, batch: &mut Batch) -> bool {
         let suspect =
@@ -220,9 +275,25 @@ impl Prefixes {
             if let Place::Decoding(lane) = &prefix.place
                 && lane.over()
             {
+                let seq = lane.seq;
+                let wanted = self.keep || self.store.is_some();
                 // The sliding layers hold stale cells, which forks would keep there.
-                match backend.compact(lane.seq) {
-                    Ok(()) => prefix.place = Place::Here(lane.seq),
+                let done =
+                    backend.compact(seq).and_then(|()| if wanted { backend.save(seq).map(Some) } else { Ok(None) });
+                // What comes back from the store stands elsewhere, and is rounded otherwise: so does what goes there.
+                let done = done.and_then(|state| {
+                    if let Some((store, state)) = self.store.as_mut().zip(state.as_deref()) {
+                        store.put(&prefix.tokens, state);
+                        backend.clear(seq);
+                        backend.restore(state, seq)?;
+                    }
+                    Ok(state)
+                });
+                match done {
+                    Ok(state) => {
+                        prefix.saved = state.filter(|_| self.keep);
+                        prefix.place = Place::Here(seq);
+                    }
                     Err(fault) => failed.push((*id, fault)),
                 }
                 prefix.suspect = false;
@@ -253,11 +324,14 @@ impl Prefixes {
 
     /// Saves what a prefix holds, as far as the budget goes, and frees its cells.
     fn send_away(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
+        if self.keep {
+            return self.leave(id, backend, room);
+        }
         let saved = self.here(id).and_then(|seq| backend.save(seq).ok());
         self.leave(id, backend, room);
-        let Some(saved) = saved.filter(|saved| saved.bytes <= self.budget) else { return };
-        let mut taken = saved.bytes;
-        self.known(id).place = Place::Saved(saved);
+        let Some(saved) = saved.filter(|saved| saved.len() <= self.budget) else { return };
+        let mut taken = saved.len();
+        self.known(id).saved = Some(saved);
         // The newest stays, then those that were used last.
         let mut others: Vec<(u64, PrefixId)> = self
             .all
@@ -267,11 +341,11 @@ impl Prefixes {
             .collect();
         others.sort_unstable();
         for (_, other) in others.into_iter().rev() {
-            if let Place::Saved(state) = &self.all[&other].place {
-                if taken + state.bytes <= self.budget {
-                    taken += state.bytes;
+            if let Some(state) = &self.all[&other].saved {
+                if taken + state.len() <= self.budget {
+                    taken += state.len();
                 } else {
-                    self.known(other).place = Place::Nowhere;
+                    self.known(other).saved = None;
                 }
             }
         }
@@ -283,15 +357,15 @@ impl Prefixes {
         let seq = match &prefix.place {
             Place::Here(seq) => *seq,
             Place::Decoding(lane) => lane.seq,
-            Place::Nowhere | Place::Saved(_) => return,
+            Place::Nowhere => return,
         };
         backend.clear(seq);
-        room.free.push(seq);
-        room.give(prefix.tokens.len());
+        room.free.give(seq);
+        room.give(prefix.tokens.len(), 1);
         prefix.place = Place::Nowhere;
     }
 
     fn known(&mut self, id: PrefixId) -> &mut Prefix {
-        self.all.get_mut(&id).expect("a prefix is removed once, after its last use")
+        self.all.get_mut(&id).expect(KNOWN)
     }
 }

@@ -31,14 +31,17 @@ impl Sampler {
 
     /// Takes one of `ordinary` and `controls`.
     pub(super) fn take(&mut self, logits: &[f32], ordinary: &Range<u32>, controls: &[Token]) -> Result<Token, Fault> {
-        let candidates =
-            ordinary.clone().chain(controls.iter().map(|token| token.0)).map(|id| (id, logits[id as usize]));
+        let words = &logits[ordinary.start as usize..ordinary.end as usize];
+        let controls = controls.iter().map(|token| (token.0, logits[token.0 as usize]));
         let best = if self.temperature > 0.0 {
             // Gumbel's way: the largest of logit / T plus noise is a draw from the softmax, in one pass.
             let temperature = self.temperature;
-            largest(candidates.map(|(id, logit)| (id, logit / temperature + self.gumbel())))
+            let words = ordinary.clone().zip(words.iter().copied());
+            largest(words.chain(controls).map(|(id, logit)| (id, logit / temperature + self.gumbel())))
         } else {
-            largest(candidates)
+            let top = maximum(words);
+            let word = ordinary.clone().zip(words).find(|(_, logit)| **logit >= top).map(|(id, _)| (id, top));
+            largest(word.into_iter().chain(controls))
         };
         best.filter(|(_, logit)| logit.is_finite()).map(|(id, _)| Token(id)).ok_or(Fault::NotFinite)
     }
@@ -65,18 +68,53 @@ fn largest(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
     candidates.reduce(|best, other| if other.1 > best.1 || best.1.is_nan() { other } else { best })
 }
 
+/// The largest number, eight lanes at a time; what is no number does not count.
+fn maximum(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
 /// The natural logarithm of what the softmax divides by.
 pub(super) fn log_sum_exp(logits: &[f32]) -> Result<f64, Fault> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = maximum(logits);
     // Eight sums at once keep the additions independent of one another.
     let mut sums = [0f32; 8];
-    for chunk in logits.chunks(8) {
+    let (chunks, rest) = logits.as_chunks::<8>();
+    for chunk in chunks {
         for (sum, logit) in sums.iter_mut().zip(chunk) {
-            *sum += (logit - largest).exp();
+            *sum += exp(logit - largest);
         }
+    }
+    for (sum, logit) in sums.iter_mut().zip(rest) {
+        *sum += exp(logit - largest);
     }
     let log = f64::from(largest) + sums.iter().copied().map(f64::from).sum::<f64>().ln();
     if log.is_finite() { Ok(log) } else { Err(Fault::NotFinite) }
+}
+
+/// e to a power that is at most 0, to seven digits. The library's own cannot be computed eight at a time, and a softmax over
+/// 201,088 entries is a hundred thousand of them.
+#[allow(clippy::excessive_precision, reason = "the constants as Cephes has them (Moshier, expf.c)")]
+fn exp(power: f32) -> f32 {
+    // Below this it is nothing beside a sum of at least 1. What is no number stays none.
+    let power = if power < -80.0 { -80.0 } else { power };
+    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+    let shifted = power * std::f32::consts::LOG2_E + 12_582_912.0;
+    let whole = shifted - 12_582_912.0;
+    let rest = power - whole * 0.693_359_375 + whole * 2.121_944_4e-4;
+    let series = ((((1.987_569_15e-4 * rest + 1.398_199_95e-3) * rest + 8.333_451_9e-3) * rest + 4.166_579_6e-2)
+        * rest
+        + 1.666_666_55e-1)
+        * rest
+        + 0.5;
+    let scale = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
+    (series * rest * rest + rest + 1.0) * scale
 }
 
 #[cfg(test)]
@@ -126,6 +164,17 @@ mod tests {
         assert_eq!(log_sum_exp(&nan), Err(Fault::NotFinite));
         assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 4]), Err(Fault::NotFinite));
         assert_eq!(log_sum_exp(&[0.0, f32::NAN]), Err(Fault::NotFinite));
+    }
+
+    #[test]
+    fn powers_of_e_are_right_to_six_digits() {
+        for step in 0..60_000u16 {
+            let power = -f32::from(step) / 800.0;
+            let (ours, theirs) = (exp(power), f64::from(power).exp());
+            assert!((f64::from(ours) / theirs - 1.0).abs() < 1e-6, "{power}: {ours} {theirs}");
+        }
+        assert!(exp(f32::NAN).is_nan());
+        assert!(exp(f32::NEG_INFINITY) < 1e-30);
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::backend::{Backend, Batch, Fault, Limits};
+use super::backend::{Backend, Batch, Fault, Layout, Limits};
 use super::item::{Completion, Item};
-use super::prefixes::{PrefixId, Prefixes, Room};
+use super::prefixes::{PrefixId, Prefixes, Room, Store};
 use super::script::Script;
 use crate::tokenizer::Token;
 
@@ -25,6 +25,8 @@ pub struct Schedule<'backend> {
     /// The oldest first.
     active: Vec<Active>,
     ended: Vec<(JobId, Ended)>,
+    /// One item after the other, each from the very same state.
+    alone: bool,
 }
 
 /// Names a job. Whoever submits it chooses the number, each only once.
@@ -52,6 +54,7 @@ struct Work {
     script: Arc<Script>,
     suffix: Vec<Token>,
     cells: usize,
+    sequences: usize,
 }
 
 struct Waiting {
@@ -72,16 +75,38 @@ impl<'backend> Schedule<'backend> {
     /// and prefixes that had to leave the cache may take `saved` bytes of memory.
     pub fn new(backend: &'backend mut dyn Backend, parallel: usize, saved: usize) -> Self {
         let limits = backend.limits();
+        let cells = match limits.layout {
+            Layout::Unified => limits.cells,
+            Layout::Split => limits.cells * limits.sequences,
+        };
         Self {
             batch: Batch::new(limits),
-            room: Room { cells: limits.cells, free: limits.seqs().rev().collect(), spare: limits.sequences },
+            room: Room { cells, free: limits.seqs().collect(), spare: limits.sequences },
             prefixes: Prefixes::new(saved),
             parallel: parallel.max(1),
             waiting: VecDeque::new(),
             active: Vec::new(),
             ended: Vec::new(),
+            alone: false,
             backend,
         }
+    }
+
+    /// Decodes one item after the other, in the order in which they came, each from the very same state of an otherwise empty
+    /// cache: so what comes of it depends on nothing else, to the last bit.
+    #[must_use]
+    pub fn one_by_one(mut self) -> Self {
+        self.alone = true;
+        self.parallel = 1;
+        self.prefixes.keep_saved();
+        self
+    }
+
+    /// Has prefixes kept in a store, and taken from there rather than decoded.
+    #[must_use]
+    pub fn with_store(mut self, store: Box<dyn Store>) -> Self {
+        self.prefixes.keep_in(store);
+        self
     }
 
     /// What the backend takes.
@@ -115,11 +140,16 @@ impl<'backend> Schedule<'backend> {
         self.prefixes.decoded(prefix)
     }
 
-    /// The cells that an item of so many suffix tokens can come to fill, its prefix included.
+    /// The cells that an item of so many suffix tokens can come to fill, its prefix included; where each sequence has its
+    /// own, those of one of the item's.
     #[must_use]
     pub fn cells(&self, prefix: PrefixId, script: &Script, suffix: usize) -> usize {
-        // One sequence is the prefix's, one the item's own.
-        let forks = self.limits().sequences.saturating_sub(2);
+        let Limits { layout, sequences, .. } = self.limits();
+        let forks = match layout {
+            // One sequence is the prefix's, one the item's own.
+            Layout::Unified => sequences.saturating_sub(2),
+            Layout::Split => 0,
+        };
         self.prefixes.length(prefix).saturating_add(script.cells(suffix, forks))
     }
 
@@ -146,11 +176,14 @@ impl<'backend> Schedule<'backend> {
     ) -> Result<(), Fault> {
         let needed = self.cells(prefix, &script, suffix.len());
         let cells = needed - self.prefixes.length(prefix);
-        self.submit_job(Job { id, prefix, work: Some(Work { script, suffix, cells }) }, needed)
+        let sequences = script.sequences();
+        self.submit_job(Job { id, prefix, work: Some(Work { script, suffix, cells, sequences }) }, needed)
     }
 
     fn submit_job(&mut self, job: Job, needed: usize) -> Result<(), Fault> {
-        if needed > self.limits().cells || self.limits().sequences < 3 {
+        // One for the prefix, and one that is nobody's own.
+        let sequences = 2 + job.work.as_ref().map_or(1, |work| work.sequences);
+        if needed > self.limits().cells || self.limits().sequences < sequences {
             return Err(Fault::NoCells);
         }
         self.waiting.push_back(Waiting { job, overtaken: 0, suspect: false });
@@ -198,7 +231,7 @@ impl<'backend> Schedule<'backend> {
     /// Sequences that nobody holds.
     #[must_use]
     pub fn free_sequences(&self) -> usize {
-        self.room.free.len()
+        self.room.free.count()
     }
 
     /// Admits whom it can, decodes one batch, and moves everyone on. The jobs that ended with it.
@@ -230,7 +263,7 @@ impl<'backend> Schedule<'backend> {
                 continue;
             }
             let waiting = &self.waiting[place];
-            if waiting.suspect || waiting.overtaken >= OVERTAKEN {
+            if self.alone || waiting.suspect || waiting.overtaken >= OVERTAKEN {
                 return;
             }
         }
@@ -243,14 +276,19 @@ impl<'backend> Schedule<'backend> {
         let Some(work) = &job.work else { return there };
         there
             && self.active.len() < if *suspect { 1 } else { self.parallel }
-            // Of two spare ones one stays: whoever waits for a sequence to fork into gets it.
-            && !self.room.free.is_empty()
-            && self.prefixes.make_room(work.cells, 2, keep, self.backend, &mut self.room)
+            // One more stays spare: whoever waits for a sequence to fork into gets it.
+            && self.room.free.count() > 0
+            && self.prefixes.make_room(work.cells, work.sequences + 1, keep, self.backend, &mut self.room)
     }
 
     fn begin(&mut self, Waiting { job, suspect, .. }: Waiting) {
         let Some(work) = &job.work else { return self.ended.push((job.id, Ok(None))) };
-        let held = self.prefixes.here(job.prefix).zip(self.room.take(work.cells));
+        if self.alone
+            && let Err(fault) = self.prefixes.renew(job.prefix, self.backend, &mut self.room)
+        {
+            return self.ended.push((job.id, Err(fault)));
+        }
+        let held = self.prefixes.here(job.prefix).zip(self.room.take(work.cells, work.sequences));
         let (prefix, seq) = held.expect("`fits` has seen to both");
         self.backend.fork(prefix, seq);
         self.prefixes.join(job.prefix);
@@ -275,7 +313,11 @@ impl<'backend> Schedule<'backend> {
                 }
             }
         }
-        self.prefixes.fill(&mut self.batch);
+        if !self.alone {
+            self.prefixes.fill(&mut self.batch);
+        } else if self.active.is_empty() {
+            self.prefixes.fill_one(&mut self.batch);
+        }
     }
 
     /// Moves everyone on with the logits of the batch.
@@ -331,7 +373,8 @@ impl<'backend> Schedule<'backend> {
 
     fn release(&mut self, mut active: Active) -> (Job, Item) {
         active.item.release(self.backend, &mut self.room.free);
-        self.room.give(active.job.work.as_ref().map_or(0, |work| work.cells));
+        let (cells, sequences) = active.job.work.as_ref().map_or((0, 0), |work| (work.cells, work.sequences));
+        self.room.give(cells, sequences);
         self.prefixes.part(active.job.prefix);
         (active.job, active.item)
     }

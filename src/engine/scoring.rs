@@ -4,7 +4,7 @@
 //! sequence, which stays there; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
 //! and is then fed its whole path again, which is a few tokens long. What the probabilities are for is not known here.
 
-use super::backend::{Backend, Fault, Seq};
+use super::backend::{Backend, Fault, Free, Seq};
 use super::lane::Lane;
 use super::sample::log_sum_exp;
 use super::script::{Script, forced};
@@ -39,9 +39,9 @@ struct Branch {
 }
 
 impl Scoring {
-    /// Appends the opener of `final`, and what all answers begin with, to the item's own lane.
-    pub(super) fn open(script: &Script, own: &mut Lane) -> Self {
-        own.feed(&[script.opener.as_slice(), &script.trunk].concat(), script.opener.len() - 1);
+    /// Appends an opener of `final`, and what all answers begin with, to the item's own lane.
+    pub(super) fn open(script: &Script, opener: &[Token], own: &mut Lane) -> Self {
+        own.feed(&[opener, &script.trunk].concat(), opener.len() - 1);
         Self {
             logs: vec![f64::NEG_INFINITY; script.answers.len()],
             tokens: script.trunk.len(),
@@ -75,7 +75,7 @@ impl Scoring {
         own: &mut Lane,
         long: bool,
         backend: &mut dyn Backend,
-        free: &mut Vec<Seq>,
+        free: &mut Free,
     ) -> Result<bool, Fault> {
         let children = score(script, own, &mut self.trunk, &mut self.logs, backend)?;
         if long && !children.is_empty() {
@@ -105,16 +105,16 @@ impl Scoring {
     }
 
     /// Empties its sequences and gives them back.
-    pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+    pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut Free) {
         for (lane, _) in self.branches.drain(..) {
             backend.clear(lane.seq);
-            free.push(lane.seq);
+            free.give(lane.seq);
         }
     }
 
     /// Lets a branch go on in a fork of a sequence that holds all that is scored of it.
-    fn fork(&mut self, from: Seq, position: usize, branch: Branch, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
-        let Some(seq) = free.pop() else { return self.waiting.push(branch) };
+    fn fork(&mut self, from: Seq, position: usize, branch: Branch, backend: &mut dyn Backend, free: &mut Free) {
+        let Some(seq) = free.take() else { return self.waiting.push(branch) };
         backend.fork(from, seq);
         let grown = self.grow(seq, position, branch.scored, branch);
         self.branches.push(grown);
@@ -129,13 +129,13 @@ impl Scoring {
     }
 
     /// Takes back the sequences of branches that are over, and lends free ones to those that wait.
-    fn lend(&mut self, own: &Lane, backend: &mut dyn Backend, free: &mut Vec<Seq>) {
+    fn lend(&mut self, own: &Lane, backend: &mut dyn Backend, free: &mut Free) {
         for (lane, _) in self.branches.extract_if(.., |(lane, _)| lane.over()) {
             backend.clear(lane.seq);
-            free.push(lane.seq);
+            free.give(lane.seq);
         }
         while !self.waiting.is_empty()
-            && let Some(seq) = free.pop()
+            && let Some(seq) = free.take()
         {
             let branch = self.waiting.swap_remove(0);
             backend.fork(own.seq, seq);

@@ -23,16 +23,20 @@ pub struct Script {
     pub(super) analysis: Vec<Token>,
     /// What opens `final`: from within `analysis`, or right behind `<|start|>assistant`.
     pub(super) opener: Vec<Token>,
+    /// What opens `final` right behind `<|start|>assistant`, where an answer comes before the reasoning.
+    pub(super) direct: Vec<Token>,
     /// The answers' common beginning, behind the opener, and the nodes that it passes, the root first.
     pub(super) trunk: Vec<Token>,
     pub(super) trunk_nodes: Vec<NodeId>,
+    /// What ends a body, by itself or as an early end of the turn. Nothing, where bodies are as long as their budget.
+    pub(super) stops: Vec<Token>,
     pub(super) mode: Mode,
     pub(super) rule: Rule,
     pub(super) sampling: Sampling,
 }
 
 /// How the model's turn is decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// Straight to the answer.
     Answer,
@@ -41,11 +45,27 @@ pub enum Mode {
         /// The budget, in tokens.
         budget: usize,
     },
+    /// Straight to the answer, and where the probability of that lies in the band, reasoning and another answer.
+    Cascade {
+        /// The budget of the reasoning, in tokens.
+        budget: usize,
+        /// The band.
+        band: Band,
+    },
     /// The model writes all of it, headers included, at most so many tokens.
     Free {
         /// The budget, in tokens.
         budget: usize,
     },
+}
+
+/// Probabilities that are too close to call without reasoning, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    /// The least of them, 0 to 1.
+    pub low: f64,
+    /// The largest of them, 0 to 1.
+    pub high: f64,
 }
 
 /// The longest rationale, in tokens: two or three sentences.
@@ -68,7 +88,7 @@ impl Script {
         let (analysis, opener) = match mode {
             Mode::Free { .. } => (Vec::new(), Vec::new()),
             Mode::Answer => (Vec::new(), header("final").to_vec()),
-            Mode::Reason { .. } => {
+            Mode::Reason { .. } | Mode::Cascade { .. } => {
                 let turn = [Segment::Control(End), Segment::Control(Start), text("assistant")];
                 (header("analysis").to_vec(), [turn.as_slice(), &header("final")].concat())
             }
@@ -78,8 +98,12 @@ impl Script {
         Self {
             analysis: tokenizer.encode_segments(&analysis),
             opener: tokenizer.encode_segments(&opener),
+            direct: tokenizer.encode_segments(&header("final")),
             trunk,
             trunk_nodes: [vec![AnswerTree::ROOT], below].concat(),
+            stops: [Control::End, Control::Return, Control::Call, Control::EndOfText]
+                .map(|control| tokenizer.control(control))
+                .to_vec(),
             tokenizer,
             form,
             answers,
@@ -88,6 +112,19 @@ impl Script {
             rule,
             sampling,
         }
+    }
+
+    /// Work that is counted in tokens, for measuring: so many are sampled, whatever they are, then so many appended, and
+    /// nothing is asked.
+    #[must_use]
+    pub fn counted(tokenizer: Arc<Tokenizer>, sampled: usize, appended: &[Token]) -> Self {
+        let mode = match (sampled, appended) {
+            (0, _) => Mode::Answer,
+            (_, []) => Mode::Free { budget: sampled },
+            _ => Mode::Reason { budget: sampled },
+        };
+        let script = Self::new(tokenizer, Form::Label, Vec::new(), mode, Rule::default(), Sampling::default());
+        Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..script }
     }
 
     /// The cells that an item of so many suffix tokens can come to fill beyond its prefix, when it may fork `forks`
@@ -103,15 +140,17 @@ impl Script {
         // A budget may be any number that a user wrote.
         suffix.saturating_add(match self.mode {
             Mode::Answer => answers + behind,
-            Mode::Reason { budget } => budget.saturating_add(self.analysis.len() + answers + behind),
+            // A cascade's first answer takes less, and has gone when the second comes.
+            Mode::Reason { budget } | Mode::Cascade { budget, .. } => {
+                budget.saturating_add(self.analysis.len() + answers + behind)
+            }
             Mode::Free { budget } => budget,
         })
     }
 
-    /// What ends a body, by itself or as an early end of the turn.
-    pub(super) fn stops(&self) -> [Token; 4] {
-        [Control::End, Control::Return, Control::Call, Control::EndOfText]
-            .map(|control| self.tokenizer.control(control))
+    /// The sequences that an item holds for good: its own, and of a cascade the fork of its first answer.
+    pub(super) fn sequences(&self) -> usize {
+        if matches!(self.mode, Mode::Cascade { .. }) { 2 } else { 1 }
     }
 
     /// What a body is made of.

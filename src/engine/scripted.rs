@@ -3,7 +3,7 @@
 //! The one idea: it is strict where llama.cpp would assert. Whatever breaks a precondition panics here, with words, in
 //! a test, rather than there, without any, in front of a user.
 
-use super::backend::{Backend, Batch, Fault, Limits, Row, Saved, Seq};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use crate::tokenizer::Token;
 
 /// How far the sliding layers see, in tokens.
@@ -51,6 +51,9 @@ impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
     /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of the only sequence
     /// that holds it. That is llama.cpp's rule, and why a long sequence is compacted before it is forked.
     fn slide(&mut self, seq: Seq, position: usize) -> Result<(), Fault> {
+        if self.limits.layout == Layout::Split {
+            return Ok(());
+        }
         let left = |at: usize, holders: u64| {
             holders.is_power_of_two() && at + WINDOW <= self.sequences[holders.trailing_zeros() as usize].len()
         };
@@ -92,7 +95,11 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
             }));
         }
         self.peak = self.peak.max(self.used());
-        if self.used() > self.limits.cells { Err(Fault::NoCells) } else { Ok(()) }
+        let filled = match self.limits.layout {
+            Layout::Unified => self.used(),
+            Layout::Split => self.sequences.iter().map(Vec::len).max().unwrap_or(0),
+        };
+        if filled > self.limits.cells { Err(Fault::NoCells) } else { Ok(()) }
     }
 
     fn logits(&self, row: Row) -> &[f32] {
@@ -103,7 +110,9 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         assert_ne!(from, to, "a fork onto itself");
         assert!(self.sequences[to.index()].is_empty(), "a fork onto a sequence in use");
         self.sequences[to.index()] = self.sequences[from.index()].clone();
-        self.shared[to.index()] = self.sequences[to.index()].len();
+        if self.limits.layout == Layout::Unified {
+            self.shared[to.index()] = self.sequences[to.index()].len();
+        }
         for (_, holders) in self.window.iter_mut().filter(|(_, holders)| holders & (1 << from.index()) != 0) {
             *holders |= 1 << to.index();
         }
@@ -126,24 +135,30 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         Ok(())
     }
 
-    fn save(&mut self, seq: Seq) -> Result<Saved, Fault> {
-        let tokens = self.sequences[seq.index()].clone();
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        let tokens = &self.sequences[seq.index()];
         assert!(!tokens.is_empty(), "saving an empty sequence");
-        Ok(Saved { bytes: tokens.len() * 4, state: Box::new(tokens) })
+        Ok(tokens.iter().flat_map(|token| token.0.to_le_bytes()).collect())
     }
 
-    fn restore(&mut self, saved: &Saved, seq: Seq) -> Result<(), Fault> {
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
         assert!(self.sequences[seq.index()].is_empty(), "restoring onto a sequence in use");
-        let tokens = saved.state.downcast_ref::<Vec<Token>>().expect("a state of another backend");
-        self.sequences[seq.index()].clone_from(tokens);
+        let (tokens, rest) = saved.as_chunks::<4>();
+        assert!(rest.is_empty(), "a state of another backend");
+        let tokens: Vec<Token> = tokens.iter().map(|bytes| Token(u32::from_le_bytes(*bytes))).collect();
         for position in tokens.len().saturating_sub(WINDOW)..tokens.len() {
             self.slide(seq, position)?;
         }
+        self.sequences[seq.index()] = tokens;
         self.peak = self.peak.max(self.used());
         Ok(())
     }
 
     fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        if self.limits.layout == Layout::Split {
+            let last = self.sequences[seq.index()].len().checked_sub(1)?;
+            return Some((last.saturating_sub(WINDOW - 1), last));
+        }
         let positions = self.window.iter().filter(|(_, holders)| holders & (1 << seq.index()) != 0).map(|(at, _)| *at);
         Some((positions.clone().min()?, positions.max()?))
     }

@@ -19,6 +19,7 @@ use super::item::Completion;
 use super::prefixes::PrefixId;
 use super::schedule::Schedule;
 use super::script::Script;
+use super::store::Folder;
 use super::{EngineConfig, EngineError, SessionOptions};
 use crate::content::Content;
 use crate::model::{self, ModelFile};
@@ -126,16 +127,24 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let (requests, inbox) = sync_channel(QUEUE);
         let (news, started) = channel();
-        let parallel = config.parallel;
+        let EngineConfig { parallel, reproducible, .. } = *config;
+        let store = config.prefixes.clone().map(|folder| Folder::new(folder, &model, config));
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn({
+                let mut store = store;
                 let (stop, saved, most) = (Arc::clone(&stop), config.saved, model.shape.context_length as usize);
                 move || {
                     let loading = Loading { news: &news, stop: &stop };
                     let loaded = host(loading, &mut |backend| {
                         let _ = news.send(Starting::Done(Ok(())));
-                        let schedule = Schedule::new(backend, parallel, saved);
+                        let mut schedule = Schedule::new(backend, parallel, saved);
+                        if reproducible {
+                            schedule = schedule.one_by_one();
+                        }
+                        if let Some(store) = store.take() {
+                            schedule = schedule.with_store(Box::new(store));
+                        }
                         Desk::new(schedule, most).serve(&inbox, &stop);
                     });
                     if let Err(error) = loaded {

@@ -183,6 +183,7 @@ mod tests {
             Judgement { verdict, label: verdict.to_string(), category: None, scores, rationale: None, repaired: false };
         Ok(Completion {
             outcome: Outcome::Verdict(judgement),
+            cascade: None,
             reasoning: None,
             usage: Usage { prefix: 100, suffix: 10, answer: 1, ..Usage::default() },
         })
@@ -190,7 +191,7 @@ mod tests {
 
     fn unresolved() -> Result<Completion, EngineError> {
         let outcome = Outcome::Unresolved(Unresolved::Unparsed);
-        Ok(Completion { outcome, reasoning: None, usage: Usage::default() })
+        Ok(Completion { outcome, cascade: None, reasoning: None, usage: Usage::default() })
     }
 
     fn worst(pieces: Vec<Result<Completion, EngineError>>) -> (Option<Verdict>, usize) {

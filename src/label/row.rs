@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::judge::{Judged, Pieces};
 use super::records::Defect;
-use crate::engine::{EngineError, Reasoning, Usage};
+use crate::engine::{Cascade, EngineError, Reasoning, Usage};
 use crate::model::ModelFile;
 use crate::policy::{Effort, Policy, Verdict};
 use crate::prompt::Templates;
@@ -40,6 +40,8 @@ pub struct Row {
     /// What the model gave to all allowed answers together.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mass: Option<f64>,
+    /// Of --cascade, what the answer before any reasoning came to.
+    pub cascade: Option<RowCascade>,
     /// The cut that --threshold set on the probability.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: Option<f64>,
@@ -117,6 +119,16 @@ pub struct RowUsage {
     pub reasoning_ended: Option<Ended>,
 }
 
+/// The first answer of a cascade.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct RowCascade {
+    /// P(violation) before any reasoning. Null if the allowed answers had too little mass.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub probability: Option<f64>,
+    /// Whether it was too close to call, so that the model reasoned.
+    pub escalated: bool,
+}
+
 /// What ended the reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -185,6 +197,8 @@ impl Provenance {
         match &judged.result {
             Ok(completion) => {
                 row.usage = Some(RowUsage::new(completion.usage, completion.reasoning.as_ref()));
+                row.cascade =
+                    completion.cascade.map(|Cascade { first, escalated }| RowCascade { probability: first, escalated });
                 if show_reasoning {
                     row.reasoning = completion.reasoning.as_ref().map(|reasoning| reasoning.text.clone());
                 }
@@ -240,6 +254,7 @@ impl Provenance {
             probability: None,
             label_probability: None,
             mass: None,
+            cascade: None,
             threshold: self.rule.threshold,
             min_mass: self.rule.min_mass,
             repaired: false,

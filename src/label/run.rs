@@ -285,6 +285,10 @@ impl Writer<'_> {
             let reason = rows.iter().find_map(|row| row.error.as_ref()).map_or("unresolved", |error| error.code);
             *self.summary.reasons.entry(reason).or_default() += 1;
         }
+        for cascade in rows.iter().filter_map(|row| row.cascade) {
+            self.summary.cascaded += 1;
+            self.summary.escalated += u64::from(cascade.escalated);
+        }
         self.summary.bytes = end;
         (self.tell)(News::Done(&self.summary));
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use magistrate::engine::backend::Limits;
+use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Engine, EngineConfig, SessionOptions};
 use magistrate::label::row::Provenance;
@@ -18,7 +18,7 @@ pub fn engine(context: usize) -> Engine {
     let tokenizer = magistrate::model::inspect(&config.model).unwrap().tokenizer().unwrap();
     let token = |text: &str| tokenizer.encode(text)[0];
     let (bad, no, yes) = (token("!"), token("0"), token("1"));
-    let limits = Limits { cells: context, batch: 256, sequences: config.sequences };
+    let limits = Limits { layout: Layout::Unified, cells: context, batch: 256, sequences: config.sequences };
     let (vocabulary, model) = (tokenizer.len(), move |history: &[Token], logits: &mut [f32]| {
         logits[if history.contains(&bad) { yes } else { no }.0 as usize] = 20.0;
     });

@@ -1,0 +1,256 @@
+//! How fast this machine judges, and where the time goes.
+//!
+//! The one idea: work is counted in tokens, so that any model will do, random weights too, and another program can be
+//! given the same. It runs on the schedule that judges for real; a meter around the backend tells time inside llama.cpp
+//! from time outside. What is written about the result is not known here.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::engine::EngineConfig;
+use crate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
+use crate::engine::schedule::{JobId, Schedule};
+use crate::engine::script::Script;
+use crate::tokenizer::{Token, Tokenizer};
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Work {
+    /// The policy's tokens.
+    pub prefix: Vec<Token>,
+    /// What all items have in common.
+    pub script: Arc<Script>,
+    /// Of each item its own tokens.
+    pub suffixes: Vec<Vec<Token>>,
+}
+
+/// Work that is made up, as numbers of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Of the policy.
+    pub policy: usize,
+    /// Of each content.
+    pub content: usize,
+    /// That an item writes, sampled or appended. None at all is a pass without reasoning: its only output is scored.
+    pub output: usize,
+    /// Of these, those that are known beforehand, and appended.
+    pub fixed: usize,
+    /// Items.
+    pub items: usize,
+}
+
+impl Work {
+    /// Random tokens, the same each time.
+    #[must_use]
+    pub fn counted(tokenizer: &Arc<Tokenizer>, counts: Counts) -> Self {
+        let mut state = 7;
+        let ordinary = tokenizer.ordinary();
+        let span = u64::from(ordinary.end - ordinary.start);
+        let mut tokens = |count: usize| -> Vec<Token> {
+            let mut token = || {
+                // Knuth's generator for MMIX; its upper bits are random enough for tokens.
+                state = 6_364_136_223_846_793_005_u64.wrapping_mul(state).wrapping_add(1_442_695_040_888_963_407);
+                let offset = u32::try_from((state >> 33) % span).unwrap_or_default();
+                Token(ordinary.start + offset)
+            };
+            (0..count).map(|_| token()).collect()
+        };
+        let Counts { policy, content, output, fixed, items } = counts;
+        // Without output the content's own last token is the one behind which the answer is scored.
+        let (content, sampled, appended) = match output {
+            0 => (content.saturating_sub(1), 0, 1),
+            _ => (content, output.saturating_sub(fixed), fixed.min(output)),
+        };
+        let appended = tokens(appended);
+        Self {
+            prefix: tokens(policy),
+            script: Arc::new(Script::counted(Arc::clone(tokenizer), sampled, &appended)),
+            suffixes: (0..items).map(|_| tokens(content)).collect(),
+        }
+    }
+
+    /// The cells that it takes: of the policy and so many items at once; where each has its own, of one with the policy.
+    #[must_use]
+    pub fn cells(&self, layout: Layout, parallel: usize) -> usize {
+        let longest = self.suffixes.iter().map(Vec::len).max().unwrap_or_default();
+        match layout {
+            Layout::Unified => self.prefix.len() + parallel * self.script.cells(longest, FORKS),
+            Layout::Split => self.prefix.len() + self.script.cells(longest, 0),
+        }
+    }
+}
+
+/// Sequences for answers that are counted in for each item.
+const FORKS: usize = 8;
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Items.
+    pub items: usize,
+    /// From the first item to the last, the policy decoded before.
+    pub seconds: f64,
+    /// Items in a second.
+    pub items_per_s: f64,
+    /// Tokens of contents, decoded in a second.
+    pub prompt_tokens_per_s: f64,
+    /// Tokens sampled or appended in a second.
+    pub output_tokens_per_s: f64,
+    /// The share of the time that was spent inside llama.cpp, 0 to 1.
+    pub inside: f64,
+    /// Batches decoded.
+    pub batches: usize,
+    /// Tokens in a batch, on the average.
+    pub batch_fill: f64,
+    /// Tokens decoded, of all items together.
+    pub decoded_tokens: usize,
+    /// Tokens of the policy that did not have to be decoded again.
+    pub reused_tokens: usize,
+    /// How long the policy took, once.
+    pub policy_seconds: f64,
+    /// The most memory that the process held, in bytes, where the system tells.
+    pub peak_memory: Option<u64>,
+}
+
+/// Does the work, so many items at once, or one by one as `--reproducible` has it. The policy, and one item for each place, are decoded before the clock starts.
+///
+/// # Errors
+///
+/// A [`Fault`] of the backend, or of an item.
+pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Result<Report, Fault> {
+    let tally = Tally::default();
+    let mut metered = Metered { backend, tally: &tally };
+    let parallel = config.parallel;
+    let mut schedule = Schedule::new(&mut metered, parallel, 0);
+    if config.reproducible {
+        schedule = schedule.one_by_one();
+    }
+    let prefix = schedule.add_prefix(work.prefix.clone());
+    let begun = Instant::now();
+    schedule.pin(JobId(0), prefix)?;
+    finish(&mut schedule)?;
+    let policy_seconds = begun.elapsed().as_secs_f64();
+
+    let warm_up = work.suffixes.iter().cycle().take(parallel);
+    for (id, suffix) in (1..).zip(warm_up.chain(&work.suffixes)) {
+        schedule.submit(JobId(id), prefix, Arc::clone(&work.script), suffix.clone())?;
+        if id == parallel as u64 {
+            finish(&mut schedule)?;
+            tally.reset();
+        }
+    }
+    let begun = Instant::now();
+    finish(&mut schedule)?;
+    let seconds = begun.elapsed().as_secs_f64();
+
+    let (items, decoded, batches) = (work.suffixes.len(), tally.tokens.get(), tally.batches.get());
+    let prompt: usize = work.suffixes.iter().map(Vec::len).sum();
+    #[allow(clippy::cast_precision_loss, reason = "rates for people")]
+    let rate = |count: usize| count as f64 / seconds.max(1e-9);
+    Ok(Report {
+        items,
+        seconds,
+        items_per_s: rate(items),
+        prompt_tokens_per_s: rate(prompt),
+        output_tokens_per_s: rate(decoded.saturating_sub(prompt)),
+        inside: tally.spent.get().as_secs_f64() / seconds.max(1e-9),
+        batches,
+        batch_fill: rate(decoded) / rate(batches.max(1)),
+        decoded_tokens: decoded,
+        reused_tokens: items * work.prefix.len(),
+        policy_seconds,
+        peak_memory: peak_memory(),
+    })
+}
+
+fn finish(schedule: &mut Schedule<'_>) -> Result<(), Fault> {
+    while !schedule.idle() {
+        for (_, ended) in schedule.step() {
+            ended?;
+        }
+    }
+    Ok(())
+}
+
+/// The most memory that this process held, in bytes, where the system tells.
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// What a backend was asked for since it was last reset.
+#[derive(Default)]
+struct Tally {
+    spent: Cell<Duration>,
+    batches: Cell<usize>,
+    tokens: Cell<usize>,
+}
+
+impl Tally {
+    fn reset(&self) {
+        self.spent.take();
+        self.batches.take();
+        self.tokens.take();
+    }
+}
+
+/// A backend that is watched at its work.
+struct Metered<'run> {
+    backend: &'run mut dyn Backend,
+    tally: &'run Tally,
+}
+
+impl Metered<'_> {
+    fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self.backend);
+        self.tally.spent.set(self.tally.spent.get() + begun.elapsed());
+        done
+    }
+}
+
+impl Backend for Metered<'_> {
+    fn limits(&self) -> Limits {
+        self.backend.limits()
+    }
+
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.tally.batches.update(|batches| batches + 1);
+        self.tally.tokens.update(|tokens| tokens + batch.entries().len());
+        self.timed(|backend| backend.decode(batch))
+    }
+
+    fn logits(&self, row: Row) -> &[f32] {
+        self.backend.logits(row)
+    }
+
+    fn fork(&mut self, from: Seq, to: Seq) {
+        self.timed(|backend| backend.fork(from, to));
+    }
+
+    fn clear(&mut self, seq: Seq) {
+        self.timed(|backend| backend.clear(seq));
+    }
+
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        self.timed(|backend| backend.compact(seq))
+    }
+
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        self.timed(|backend| backend.save(seq))
+    }
+
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+        self.timed(|backend| backend.restore(saved, seq))
+    }
+
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        self.backend.span(seq)
+    }
+}

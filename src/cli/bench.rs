@@ -1,0 +1,165 @@
+//! `bench`: how fast this machine judges, and where the time goes.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::bench::{self, Counts, Report, Work};
+use magistrate::engine::llama;
+use magistrate::model;
+use serde::{Deserialize, Serialize};
+
+use super::judging::EngineArgs;
+use super::{ModelArgs, exit, output};
+
+#[derive(Debug, Args)]
+#[command(args_override_self = true)]
+pub struct Bench {
+    /// Tokens of the policy
+    #[arg(long, value_name = "TOKENS", default_value_t = 800)]
+    policy: usize,
+
+    /// Tokens of each text, what stands around it included
+    #[arg(long, value_name = "TOKENS", default_value_t = 100)]
+    content: usize,
+
+    /// Tokens that the model writes for each text; 0 is a pass without reasoning
+    #[arg(long, value_name = "TOKENS", default_value_t = 60)]
+    output: usize,
+
+    /// How many of these are known beforehand, and appended rather than sampled
+    #[arg(long, value_name = "TOKENS", default_value_t = 0)]
+    fixed: usize,
+
+    /// Texts
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    items: usize,
+
+    /// Compare with a run of other flags, in turn, and print the ratio of each pair: --versus "--parallel 1"
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    versus: Option<String>,
+
+    /// Pairs of runs to compare
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "versus")]
+    pairs: usize,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Bench {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        anyhow::ensure!(
+            self.policy > 0 && self.content > 0 && self.items > 0,
+            "there is nothing to measure\nhint: --policy, --content and --items are at least 1"
+        );
+        if let Some(flags) = &self.versus {
+            return self.compare(flags);
+        }
+        let report = self.measure()?;
+        output::print(&if self.json { format!("{}\n", serde_json::to_string(&report)?) } else { self.table(&report) })?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+
+    fn measure(&self) -> Result<Report, anyhow::Error> {
+        let file = model::inspect(&self.model.path()?)?;
+        let counts = Counts {
+            policy: self.policy,
+            content: self.content,
+            output: self.output,
+            fixed: self.fixed,
+            items: self.items,
+        };
+        let work = Work::counted(&Arc::new(file.tokenizer()?), counts);
+        let config = self.engine.config(file.path.clone(), |layout, parallel| work.cells(layout, parallel));
+        let never = AtomicBool::new(false);
+        let report =
+            llama::with_backend(&file, &config, |_| true, &never, |backend| bench::run(backend, &work, &config))?;
+        report.context("the work was not done")
+    }
+
+    /// Runs both in turn, each in a process of its own, so that neither has the other's memory.
+    fn compare(&self, flags: &str) -> Result<ExitCode, anyhow::Error> {
+        let one: Vec<String> = std::env::args().skip(1).collect();
+        let two: Vec<String> = one.iter().cloned().chain(flags.split_whitespace().map(str::to_owned)).collect();
+        let mut pairs = Vec::new();
+        for _ in 0..self.pairs {
+            let (one, two) = (rate(&one)?, rate(&two)?);
+            pairs.push(Pair { one, two, ratio: two / one });
+            if !self.json {
+                output::print(&format!("{one:.2} items/s, with {flags} {two:.2}: {:.2} times\n", two / one))?;
+            }
+        }
+        if self.json {
+            output::print(&format!("{}\n", serde_json::to_string(&pairs)?))?;
+        }
+        Ok(ExitCode::from(exit::DONE))
+    }
+
+    fn table(&self, report: &Report) -> String {
+        let Report { items, seconds, batches, .. } = report;
+        let memory = report
+            .peak_memory
+            .map_or_else(String::new, |bytes| format!("memory     {} MB at most\n", bytes / 1_000_000));
+        format!(
+            "work       {items} items of {} + {} tokens, of which {} appended, behind a policy of {}\n\
+             items      {:.2}/s, {seconds:.2} s in all\n\
+             tokens     {:.0}/s of contents, {:.0}/s written\n\
+             batches    {batches}, of {:.1} tokens\n\
+             llama.cpp  {:.1} % of the time\n\
+             policy     decoded in {:.3} s, {} tokens reused\n{memory}",
+            self.content,
+            self.output,
+            self.fixed.min(self.output),
+            self.policy,
+            report.items_per_s,
+            report.prompt_tokens_per_s,
+            report.output_tokens_per_s,
+            report.batch_fill,
+            report.inside * 100.0,
+            report.policy_seconds,
+            report.reused_tokens,
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct Pair {
+    one: f64,
+    two: f64,
+    ratio: f64,
+}
+
+#[derive(Deserialize)]
+struct Rate {
+    items_per_s: f64,
+}
+
+/// Items in a second, as another process measures it.
+fn rate(flags: &[String]) -> Result<f64, anyhow::Error> {
+    let program: PathBuf = std::env::current_exe().context("this program does not know where it is")?;
+    // The last of a flag counts, and no flag is the verb's own comparison again.
+    let mut alone = Vec::new();
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        match flag.as_str() {
+            "--versus" | "--pairs" => drop(flags.next()),
+            other if other.starts_with("--versus=") || other.starts_with("--pairs=") || other == "--json" => {}
+            _ => alone.push(flag),
+        }
+    }
+    let done = Command::new(program).args(alone).arg("--json").stderr(Stdio::inherit()).output()?;
+    anyhow::ensure!(done.status.success(), "a run with these flags failed");
+    let Rate { items_per_s } = serde_json::from_slice(&done.stdout).context("a run printed no report")?;
+    Ok(items_per_s)
+}

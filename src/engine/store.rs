@@ -1,0 +1,200 @@
+//! Decoded policies on disk, so that the next process need not decode them again.
+//!
+//! The one idea: a file says of what it is a copy, and is used only if that is what is wanted, to the last byte. What is
+//! torn, foreign or changed is as good as not there, and is written anew. What a copy is made of is not known here.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::EngineConfig;
+use super::prefixes::Store;
+use crate::cache;
+use crate::model::ModelFile;
+use crate::tokenizer::Token;
+
+/// The llama.cpp that wrote a copy. Another may lay it out differently.
+const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
+
+/// What a file begins with.
+const MAGIC: &[u8; 16] = b"magistrate-pfx-1";
+
+/// Bytes that all copies together may take. For the 20b a policy of 2,000 tokens takes some 50 MB.
+const BUDGET: u64 = 4 << 30;
+
+/// A folder of copies, for one model as one engine runs it.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// All that a copy depends on beside its tokens.
+    setting: String,
+    writers: Vec<JoinHandle<()>>,
+}
+
+impl Folder {
+    pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
+        let EngineConfig { layout, micro_batch, repack, gpu_layers, flash_attention, exact, reproducible, .. } = config;
+        let setting = format!(
+            "{LLAMA} {} {layout:?} {micro_batch} {repack} {gpu_layers:?} {flash_attention:?} {exact} {reproducible}",
+            model.digest
+        );
+        Self { path: folder, setting, writers: Vec::new() }
+    }
+
+    /// The head of the file of a prefix, up to the digest, and its path.
+    fn place(&self, tokens: &[Token]) -> (Vec<u8>, PathBuf) {
+        let mut head = MAGIC.to_vec();
+        for part in
+            [self.setting.as_bytes(), &tokens.iter().flat_map(|token| token.0.to_le_bytes()).collect::<Vec<_>>()]
+        {
+            head.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            head.extend_from_slice(part);
+        }
+        let name = crate::hex(&Sha256::digest(&head)[..16]);
+        (head, self.path.join(name).with_extension(ENDING))
+    }
+}
+
+const ENDING: &str = "prefix";
+
+impl Store for Folder {
+    fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
+        let (head, path) = self.place(tokens);
+        let mut bytes = fs::read(&path).ok()?;
+        let state = bytes.strip_prefix(head.as_slice())?;
+        let (digest, state) = state.split_at_checked(32)?;
+        if Sha256::digest(state).as_slice() != digest {
+            return None;
+        }
+        // It was used: others go first when there is no more room.
+        let _ = File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        Some(bytes.split_off(head.len() + 32))
+    }
+
+    fn put(&mut self, tokens: &[Token], state: &[u8]) {
+        let (mut bytes, path) = self.place(tokens);
+        let head = bytes.len() + 32;
+        bytes.resize(head, 0);
+        bytes.extend_from_slice(state);
+        let folder = self.path.clone();
+        // Beside the work: nobody waits for it, and a disk that is full is nobody's fault.
+        let writer = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || {
+            let digest = Sha256::digest(&bytes[head..]);
+            bytes[head - 32..head].copy_from_slice(&digest);
+            let _ = cache::make(&folder).and_then(|()| cache::put(&path, &bytes)).and_then(|()| trim(&folder, BUDGET));
+        });
+        self.writers.extend(writer);
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        for writer in self.writers.drain(..) {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Removes the copies that were used the longest ago, until the others are within a budget.
+fn trim(folder: &Path, budget: u64) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|ending| ending == ENDING) {
+            let about = entry.metadata()?;
+            files.push((about.modified()?, about.len(), entry.path()));
+        }
+    }
+    files.sort_unstable();
+    let mut taken = 0;
+    for (_, size, path) in files.into_iter().rev() {
+        taken += size;
+        if taken > budget {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_of(folder: &Path, setting: &str) -> Folder {
+        Folder { path: folder.to_owned(), setting: setting.to_owned(), writers: Vec::new() }
+    }
+
+    fn tokens(count: u32) -> Vec<Token> {
+        (0..count).map(Token).collect()
+    }
+
+    fn put(folder: &Path, tokens: &[Token], state: &[u8]) {
+        folder_of(folder, "a model").put(tokens, state);
+    }
+
+    #[test]
+    fn what_was_put_is_there_for_the_next_and_for_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = &folder.path().join("prefixes");
+        assert_eq!(folder_of(folder, "a model").take(&tokens(3)), None);
+        put(folder, &tokens(3), b"a state");
+        assert_eq!(folder_of(folder, "a model").take(&tokens(3)).as_deref(), Some(b"a state".as_slice()));
+        assert_eq!(folder_of(folder, "a model").take(&tokens(4)), None);
+        assert_eq!(folder_of(folder, "another model").take(&tokens(3)), None);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_changed_anywhere_is_not_used_and_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        put(folder, &tokens(2), b"a state");
+        let path = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            for bytes in [&changed, &whole[..place]] {
+                fs::write(&path, bytes).unwrap();
+                assert_eq!(folder_of(folder, "a model").take(&tokens(2)), None, "byte {place}");
+            }
+        }
+        put(folder, &tokens(2), b"a state");
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn what_was_used_the_longest_ago_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for count in 1..4 {
+            put(folder, &tokens(count), &[0; 1000]);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(folder_of(folder, "a model").take(&tokens(1)).is_some());
+        trim(folder, 2500).unwrap();
+        let kept: Vec<bool> = (1..4).map(|count| folder_of(folder, "a model").take(&tokens(count)).is_some()).collect();
+        assert_eq!(kept, [true, false, true]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_user_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("prefixes");
+        put(&folder, &tokens(1), b"a state");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path()), 0o600);
+    }
+
+    #[test]
+    fn the_llama_cpp_is_the_one_that_is_pinned() {
+        let version = LLAMA.rsplit(' ').next().unwrap();
+        let manifest = include_str!("../../Cargo.toml");
+        assert!(manifest.contains(&format!("llama-cpp-sys-2 = {{ version = \"={version}\"")), "{LLAMA}");
+    }
+}
