@@ -2,6 +2,8 @@
 
 mod bench;
 mod check;
+#[cfg(unix)]
+mod daemon;
 mod exit;
 mod input;
 mod judging;
@@ -38,6 +40,9 @@ pub enum Verb {
     Label(label::Label),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
+    /// Keep a model in memory for check --daemon
+    #[cfg(unix)]
+    Daemon(daemon::Daemon),
     /// Print the exact prompt that a text and a policy make
     Prompt(prompt::Prompt),
     /// List, show and describe policies

@@ -34,7 +34,7 @@ use crate::prompt::TemplateError;
 use crate::verdict::Rule;
 
 /// How a model is loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// The GGUF file, of a split model its first part.
     pub model: PathBuf,

@@ -11,6 +11,8 @@ fn main() -> ExitCode {
         Verb::Check(check) => check.run(),
         Verb::Label(label) => label.run(),
         Verb::Bench(bench) => bench.run(),
+        #[cfg(unix)]
+        Verb::Daemon(daemon) => daemon.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
     };

@@ -251,7 +251,8 @@ fn without_arguments_it_shows_what_it_can_do() {
 #[test]
 fn every_verb_has_help() {
     let stage = Stage::new();
-    let verbs: [&[&str]; 5] = [&["check"], &["label"], &["prompt"], &["policy"], &["policy", "show"]];
+    let verbs: [&[&str]; 7] =
+        [&["check"], &["label"], &["bench"], &["daemon"], &["prompt"], &["policy"], &["policy", "show"]];
     assert_transcript!(verbs.map(|verb| stage.run(&[verb, &["--help"]].concat())));
 }
 

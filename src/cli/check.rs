@@ -4,13 +4,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use magistrate::engine::Session;
+use magistrate::content::Content;
+use magistrate::engine::{Engine, EngineError, Session, SessionOptions};
 use magistrate::label::judge::{Judged, Ticket};
 use magistrate::label::row::{Printed, Row, Status};
 use magistrate::policy::Policy;
 
 use super::input::TextArgs;
-use super::judging::JudgingArgs;
+use super::judging::{Judging, JudgingArgs};
+use super::output::Ears;
 use super::{PolicyArgs, exit, output, progress, text};
 
 #[derive(Debug, Args)]
@@ -33,6 +35,12 @@ pub struct Check {
     #[arg(short, long)]
     verbose: bool,
 
+    /// Let a daemon answer that keeps the model in memory, and start one if there is none, which stops when nobody has asked
+    /// for so long [600 if it is not said]
+    #[cfg(unix)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "600")]
+    daemon: Option<u64>,
+
     #[command(flatten)]
     judging: JudgingArgs,
 }
@@ -44,63 +52,136 @@ impl Check {
             return Ok(ExitCode::SUCCESS);
         }
         let mut clock = Clock::new(self.verbose);
+        let case = self.prepare()?;
+        let content = case.text.read()?;
+        anyhow::ensure!(!content.text().trim().is_empty(), "the text is empty: there is nothing to judge");
+        #[cfg(unix)]
+        if let Some(idle) = case.daemon
+            && let Some(code) = super::daemon::ask(&case.judging, &content, idle)?
+        {
+            return Ok(code);
+        }
+        let engine = case.judging.load()?;
+        clock.tell(&mut Ears::Own, "the model is loaded");
+        let mut sessions = Sessions::new(&engine, 1);
+        case.judge(&content, &mut sessions, &mut clock, &mut Ears::Own).map(ExitCode::from)
+    }
+
+    /// Reads what it takes to judge, all but the text and the model.
+    pub fn prepare(self) -> Result<Case, anyhow::Error> {
         let policies = self.policy.load()?;
         let judging = self.judging.resolve(&policies)?;
-        let content = self.text.read()?;
-        anyhow::ensure!(!content.text().trim().is_empty(), "the text is empty: there is nothing to judge");
+        Ok(Case {
+            policies,
+            judging,
+            text: self.text,
+            json: self.json,
+            verbose: self.verbose,
+            #[cfg(unix)]
+            daemon: self.daemon,
+        })
+    }
+}
 
-        let engine = judging.load()?;
-        clock.tell("the model is loaded");
+/// What is judged, by what, and how it is told.
+pub struct Case {
+    policies: Vec<Policy>,
+    pub judging: Judging,
+    text: TextArgs,
+    json: bool,
+    pub verbose: bool,
+    #[cfg(unix)]
+    daemon: Option<u64>,
+}
+
+impl Case {
+    /// Judges a text by each policy. The exit code.
+    pub fn judge(
+        &self,
+        content: &Content,
+        sessions: &mut Sessions<'_>,
+        clock: &mut Clock,
+        ears: &mut Ears,
+    ) -> Result<u8, anyhow::Error> {
+        let Self { policies, judging, .. } = self;
+        let engine = sessions.engine;
         let mut rows = Vec::with_capacity(policies.len());
-        for policy in &policies {
-            // Dropped at the end of its turn, a session makes room for the next.
-            let judged = match judging.session(&engine, policy) {
+        for policy in policies {
+            let judged = match sessions.of(judging, policy) {
                 Ok(session) => {
-                    clock.tell(&format!("{} is decoded", policy.id));
+                    clock.tell(ears, &format!("{} is decoded", policy.id));
                     progress::waiting("judging", || {
-                        Ticket::submit(&engine, &session, &content, judging.chunking, Session::submit).wait()
+                        Ticket::submit(engine, session, content, judging.chunking, Session::submit).wait()
                     })
                 }
                 Err(error) => Judged { result: Err(error), pieces: None },
             };
-            clock.tell("the text is judged");
-            let row = judging.provenance(&engine, policy).row(&judged, judging.reasoning);
+            clock.tell(ears, "the text is judged");
+            let row = judging.provenance(engine, policy).row(&judged, judging.reasoning);
             if !self.json {
-                tell(policy, &row)?;
+                tell(policy, &row, ears)?;
             }
             rows.push(row);
         }
         if self.json {
-            output::print(&format!("{}\n", serde_json::to_string(&Printed::new(&rows))?))?;
+            ears.print(&format!("{}\n", serde_json::to_string(&Printed::new(&rows))?))?;
         }
-        Ok(ExitCode::from(exit::of_rows(&rows)))
+        Ok(exit::of_rows(&rows))
+    }
+}
+
+/// Policies that are decoded, those that were used last.
+pub struct Sessions<'engine> {
+    pub engine: &'engine Engine,
+    open: Vec<(String, SessionOptions, Session<'engine>)>,
+    most: usize,
+}
+
+impl<'engine> Sessions<'engine> {
+    /// None yet, and at most so many: one that is closed makes room for the next.
+    pub fn new(engine: &'engine Engine, most: usize) -> Self {
+        Self { engine, open: Vec::new(), most }
+    }
+
+    fn of(&mut self, judging: &Judging, policy: &Policy) -> Result<&Session<'engine>, EngineError> {
+        let (digest, options) = (policy.digest(), &judging.options);
+        let place = self.open.iter().position(|(of, with, _)| *of == digest && with == options);
+        let used = match place {
+            Some(place) => self.open.remove(place),
+            None => {
+                self.open.truncate(self.most - 1);
+                (digest, options.clone(), judging.session(self.engine, policy)?)
+            }
+        };
+        self.open.insert(0, used);
+        Ok(&self.open[0].2)
     }
 }
 
 /// Tells on stderr how long each step took, if it is wanted.
-struct Clock {
+pub struct Clock {
     wanted: bool,
     since: Instant,
 }
 
 impl Clock {
-    fn new(wanted: bool) -> Self {
+    pub fn new(wanted: bool) -> Self {
         Self { wanted, since: Instant::now() }
     }
 
-    fn tell(&mut self, step: &str) {
+    fn tell(&mut self, ears: &mut Ears, step: &str) {
         if self.wanted {
-            output::say(&format!("{step}: {:.3} s", self.since.elapsed().as_secs_f64()));
+            ears.say(&format!("{step}: {:.3} s", self.since.elapsed().as_secs_f64()));
         }
         self.since = Instant::now();
     }
 }
 
 /// A verdict goes to stdout. An error is talk, and leaves the others' verdicts alone there.
-fn tell(policy: &Policy, row: &Row) -> Result<(), anyhow::Error> {
+fn tell(policy: &Policy, row: &Row, ears: &mut Ears) -> Result<(), anyhow::Error> {
     match (row.status, &row.error) {
-        (Status::Error, Some(error)) => output::say(&format!("error: {}: {}", policy.id, error.message)),
-        _ => output::print(&text::of_row(policy, row, output::coloured()))?,
+        (Status::Error, Some(error)) => ears.say(&format!("error: {}: {}", policy.id, error.message)),
+        _ => ears.print(&text::of_row(policy, row, ears.coloured()))?,
     }
     Ok(())
 }

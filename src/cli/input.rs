@@ -23,12 +23,12 @@ pub struct TextArgs {
 
 impl TextArgs {
     /// Reads the text. Its content never becomes part of an error.
-    pub fn read(self) -> Result<Content, anyhow::Error> {
-        if let Some(text) = self.text {
-            return Ok(Content::new(text));
+    pub fn read(&self) -> Result<Content, anyhow::Error> {
+        if let Some(text) = &self.text {
+            return Ok(Content::new(text.as_str()));
         }
-        if let Some(path) = self.file.filter(|path| path.as_os_str() != "-") {
-            let bytes = std::fs::File::open(&path)
+        if let Some(path) = self.file.as_ref().filter(|path| path.as_os_str() != "-") {
+            let bytes = std::fs::File::open(path)
                 .and_then(read_bounded)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
             return Content::from_bytes(bytes).with_context(|| format!("{} is not text", path.display()));

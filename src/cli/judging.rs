@@ -119,9 +119,9 @@ enum Layout {
 
 /// What the flags come to.
 pub struct Judging {
-    config: EngineConfig,
-    templates: Templates,
-    options: SessionOptions,
+    pub config: EngineConfig,
+    pub templates: Templates,
+    pub options: SessionOptions,
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
 }
@@ -167,12 +167,8 @@ impl Judging {
         let engine = progress::shown("loading the model", |progress| {
             Engine::load_with(&self.config, self.templates.clone(), progress)
         })?;
-        if let Some(kind) = engine.model().demonstration {
-            let what = match kind {
-                Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
-                Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
-            };
-            output::say(&format!("note: {} is {what}. Name a real one with --model", engine.model().name));
+        if let Some(note) = note(&engine) {
+            output::say(&note);
         }
         Ok(engine)
     }
@@ -190,6 +186,15 @@ impl Judging {
         };
         Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
     }
+}
+
+/// What is to be said of a model that is for demonstration.
+pub fn note(engine: &Engine) -> Option<String> {
+    let what = match engine.model().demonstration? {
+        Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
+        Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
+    };
+    Some(format!("note: {} is {what}. Name a real one with --model", engine.model().name))
 }
 
 impl EngineArgs {

@@ -18,6 +18,48 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Where a verb's words go: to this process's own stdout and stderr, or to somebody who has asked for them.
+pub enum Ears {
+    /// Our own.
+    Own,
+    /// Kept, to be sent: what would have gone to stdout, and to stderr.
+    Kept {
+        stdout: String,
+        stderr: String,
+        /// Whether stdout is such a terminal there.
+        coloured: bool,
+    },
+}
+
+impl Ears {
+    /// Writes data to stdout.
+    pub fn print(&mut self, text: &str) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Own => print(text),
+            Self::Kept { stdout, .. } => {
+                stdout.push_str(text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says something on stderr.
+    pub fn say(&mut self, text: &str) {
+        match self {
+            Self::Own => say(text),
+            Self::Kept { stderr, .. } => stderr.push_str(&format!("{text}\n")),
+        }
+    }
+
+    /// Whether stdout is a terminal that takes colour.
+    pub fn coloured(&self) -> bool {
+        match self {
+            Self::Own => coloured(),
+            Self::Kept { coloured, .. } => *coloured,
+        }
+    }
+}
+
 /// Whether stdout is a terminal that takes colour (<https://no-color.org>).
 pub fn coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
