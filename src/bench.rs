@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::engine::EngineConfig;
+use crate::content::Content;
 use crate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use crate::engine::schedule::{JobId, Schedule};
 use crate::engine::script::Script;
+use crate::engine::{EngineConfig, SessionOptions};
+use crate::policy::Policy;
+use crate::prompt::{Prompt, TemplateError, Templates};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// What is to be done.
@@ -72,6 +75,26 @@ impl Work {
         }
     }
 
+    /// Contents that are judged by a policy.
+    ///
+    /// # Errors
+    ///
+    /// When a template cannot render the policy.
+    pub fn judging<'text>(
+        tokenizer: &Arc<Tokenizer>,
+        policy: &Policy,
+        options: &SessionOptions,
+        contents: impl IntoIterator<Item = &'text Content>,
+    ) -> Result<Self, TemplateError> {
+        let effort = options.effort.unwrap_or(policy.effort);
+        let prompt = Prompt::new(&Templates::shipped(), policy, effort, options.date.as_deref())?;
+        Ok(Self {
+            prefix: prompt.prefix_tokens(tokenizer),
+            script: Arc::new(options.script(tokenizer, policy)),
+            suffixes: contents.into_iter().map(|content| prompt.suffix_tokens(tokenizer, content.text())).collect(),
+        })
+    }
+
     /// The cells that it takes: of the policy and so many items at once; where each has its own, of one with the policy.
     #[must_use]
     pub fn cells(&self, layout: Layout, parallel: usize) -> usize {
@@ -107,6 +130,8 @@ pub struct Report {
     pub batch_fill: f64,
     /// Tokens decoded, of all items together.
     pub decoded_tokens: usize,
+    /// Tokens of the policy.
+    pub policy_tokens: usize,
     /// Tokens of the policy that did not have to be decoded again.
     pub reused_tokens: usize,
     /// How long the policy took, once.
@@ -160,6 +185,7 @@ pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Res
         batches,
         batch_fill: rate(decoded) / rate(batches.max(1)),
         decoded_tokens: decoded,
+        policy_tokens: work.prefix.len(),
         reused_tokens: items * work.prefix.len(),
         policy_seconds,
         peak_memory: peak_memory(),

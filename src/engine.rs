@@ -27,11 +27,14 @@ pub use thread::{Engine, Pending, Progress, Session};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::ModelError;
-use crate::policy::{Effort, PolicyError};
+use crate::policy::{Effort, Policy, PolicyError};
 use crate::prompt::TemplateError;
+use crate::tokenizer::Tokenizer;
 use crate::verdict::Rule;
+use script::Script;
 
 /// How a model is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,9 +137,19 @@ pub struct SessionOptions {
     pub date: Option<String>,
     /// The most tokens that a content may have, what stands around it included.
     pub max_content: Option<usize>,
+    /// Leaves out the rationale, where the contract has one: the verdict is known before it.
+    pub no_rationale: bool,
 }
 
 impl SessionOptions {
+    /// What all items have in common that are judged so by a policy.
+    #[must_use]
+    pub fn script(&self, tokenizer: &Arc<Tokenizer>, policy: &Policy) -> Script {
+        let (form, mode) = (policy.contract.form, self.mode(policy.effort));
+        let script = Script::new(Arc::clone(tokenizer), form, policy.answers(), mode, self.rule, self.sampling);
+        if self.no_rationale { script.without_rationale() } else { script }
+    }
+
     /// The phases that these options and a policy's own effort come to.
     #[must_use]
     pub fn mode(&self, policy: Effort) -> Mode {

@@ -262,6 +262,70 @@ fn the_version_is_the_packages() {
     assert_eq!(run.stdout, format!("magistrate {}\n", env!("CARGO_PKG_VERSION")));
 }
 
+#[test]
+fn only_the_fields_that_are_asked_for_are_printed_and_no_more_is_computed() {
+    let stage = Stage::new();
+    let check = ["check", "-p", "spam", "--budget", "4"];
+    let whole = stage.json(&check);
+    let some = stage.json(&[&check[..], &["--fields", "usage,verdict,probability"]].concat());
+    let names: Vec<&String> = some.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["verdict", "probability", "usage"]);
+    assert_eq!(some["verdict"], whole["verdict"]);
+    assert!(whole["usage"]["rationale_tokens"].as_u64() > Some(0));
+    assert_eq!(some["usage"]["rationale_tokens"], 0);
+    assert_transcript!([
+        stage.run(&[&check[..], &["--json", "--fields", "verdict,colour", "Hello"]].concat()),
+        stage.run(&[&check[..], &["--fields", "verdict", "Hello"]].concat()),
+    ]);
+}
+
+#[test]
+fn a_cascade_says_in_the_row_and_at_the_end_what_it_had_to_reason_about() {
+    let stage = Stage::new().file("in.txt", "Hello\nSee you at nine.\n");
+    let check = ["check", "-p", "rules.md", "--budget", "4"];
+    let row = stage.json(&[&check[..], &["--cascade", "0:1"]].concat());
+    assert_eq!(row["cascade"]["escalated"], true);
+    let row = stage.json(&[&check[..], &["--cascade", "1:1"]].concat());
+    assert_eq!(row["cascade"], serde_json::json!({"probability": row["probability"], "escalated": false}));
+    assert_eq!(row["usage"]["reasoning_tokens"], 0);
+    let run = stage.run(&["label", "-p", "rules.md", "--budget", "4", "--cascade", "0:1", "in.txt"]);
+    assert!(run.stderr.contains("; 2 of 2 escalated; "), "{run}");
+    assert_transcript!([
+        stage.run(&[&check[..], &["--cascade", "0.7:0.2", "Hello"]].concat()),
+        stage.run(&[&check[..], &["--cascade", "0.5", "Hello"]].concat()),
+        stage.run(&[&check[..], &["--cascade", "0.2:0.7", "--effort", "none", "Hello"]].concat()),
+    ]);
+}
+
+#[test]
+fn a_bench_reports_what_it_measured() {
+    let stage = Stage::new().file("in.txt", "Hello\n\nSee you at nine.\n");
+    let small = ["bench", "--policy", "40", "--content", "20", "--items", "4", "--parallel", "2"];
+    let report = |args: &[&str]| {
+        let run = stage.run(&[args, &["--json"]].concat());
+        serde_json::from_str::<Value>(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run}"))
+    };
+    for layout in ["unified", "split"] {
+        let run = |args: &[&str]| report(&[&small[..], &["--layout", layout], args].concat());
+        let tokens = |report: Value| report["decoded_tokens"].as_u64().unwrap();
+        assert_eq!(tokens(run(&["--output", "10"])), 4 * (20 + 10 - 1), "the last one sampled is not decoded");
+        assert_eq!(tokens(run(&["--output", "10", "--fixed", "6"])), 4 * (20 + 10));
+        assert_eq!(tokens(run(&["--output", "0"])), 4 * 20);
+    }
+    let judged = report(&["bench", "-p", "spam", "--data", "in.txt", "--effort", "none"]);
+    assert_eq!(judged["items"], 2);
+    assert!(judged["items_per_s"].as_f64() > Some(0.0) && judged["inside"].as_f64() <= Some(1.0));
+    let table = stage.run(&small);
+    assert!(table.stdout.starts_with("work       4 items of 20 + 60 tokens, of which 0 appended"), "{table}");
+    let pairs = report(&[&small[..], &["--pairs", "2", "--versus", "--parallel 1"]].concat());
+    assert_eq!(pairs.as_array().unwrap().len(), 2);
+    assert_transcript!([
+        stage.run(&["bench", "-p", "spam"]),
+        stage.run(&["bench", "--data", "in.txt"]),
+        stage.run(&["bench", "--items", "0"]),
+    ]);
+}
+
 // --- A stream of texts -----------------------------------------------------------------------------------------------
 
 #[test]

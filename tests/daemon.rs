@@ -34,7 +34,7 @@ impl Stage {
     fn wait_until(&self, what: &str, there: impl Fn(&[PathBuf]) -> bool) {
         let begun = Instant::now();
         while !there(&self.sockets()) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -321,6 +321,48 @@ fn a_prefix_is_decoded_once_for_all() {
 }
 
 #[test]
+fn cost_grows_in_line_with_the_work() {
+    let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, sequences: 64 };
+    let count = |prefixes: usize, items: usize| {
+        let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, script: 0, ..PLAIN }).collect();
+        let inner = Scripted::new(limits, tokenizer().len(), model);
+        let mut backend = Watched { inner, fault: |_: &Batch| None, tokens: 0 };
+        run(&Setup { limits, prefixes: vec![100; prefixes], ..setup(jobs) }, &mut backend);
+        (backend.tokens, backend.inner.batches)
+    };
+    let (one, two, three) = (count(1, 80), count(1, 160), count(1, 240));
+    assert_eq!(two.0 - one.0, three.0 - two.0, "tokens");
+    assert_eq!(two.1 - one.1, three.1 - two.1, "batches");
+    assert_eq!(one.0 - 100, two.0 - one.0, "a policy is decoded once");
+    assert_eq!(count(10, 80).0 - one.0, 9 * 100, "ten policies cost ten prefixes");
+}
+
+#[test]
+fn ten_thousand_items_leave_nothing_behind() {
+    let limits = Limits { layout: Layout::Unified, cells: 3000, batch: 512, sequences: 48 };
+    let jobs = (0..10_000usize)
+        .map(|number| Plan {
+            after: number / 8,
+            prefix: number % 3,
+            suffix: if number % 97 == 5 { 4000 } else { number * 7919 % 120 + 1 },
+            script: number * 31 % 2,
+            cancelled: (number % 23 == 7).then_some(number % 11),
+        })
+        .collect();
+    let setup = Setup { limits, parallel: 32, ..setup(jobs) };
+    let run = run(&setup, &mut backend(limits));
+    let long = (0..10_000).filter(|number| number % 97 == 5).count();
+    assert_eq!(run.refused.len(), long);
+    assert_eq!(run.ended.len() + long, 10_000);
+    assert!(run.ended.values().flatten().all(Result::is_ok));
+    for number in [0, 4321, 9999] {
+        if let Some(Ok(completion)) = &run.ended[&number] {
+            assert!(same(completion.as_ref().unwrap(), &alone(&setup, number)), "{number}");
+        }
+    }
+}
+
+#[test]
 fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
     let mixed: Vec<Plan> = (0..400).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
     let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, sequences: 16 };

@@ -8,8 +8,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::Args;
 use magistrate::bench::{self, Counts, Report, Work};
-use magistrate::engine::llama;
+use magistrate::content::Content;
+use magistrate::engine::{SessionOptions, llama};
 use magistrate::model;
+use magistrate::policy::Effort;
+use magistrate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::judging::EngineArgs;
@@ -18,9 +21,17 @@ use super::{ModelArgs, exit, output};
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Bench {
-    /// Tokens of the policy
-    #[arg(long, value_name = "TOKENS", default_value_t = 800)]
-    policy: usize,
+    /// The policy: as many random tokens, or a policy by which --data is judged
+    #[arg(short, long, value_name = "TOKENS|POLICY", default_value = "800")]
+    policy: String,
+
+    /// Texts that the policy judges, a line each; the flags that count tokens say nothing then
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+
+    /// How much the model reasons about them [default: the policy's own]
+    #[arg(long, value_name = "EFFORT", requires = "data")]
+    effort: Option<Effort>,
 
     /// Tokens of each text, what stands around it included
     #[arg(long, value_name = "TOKENS", default_value_t = 100)]
@@ -34,7 +45,7 @@ pub struct Bench {
     #[arg(long, value_name = "TOKENS", default_value_t = 0)]
     fixed: usize,
 
-    /// Texts
+    /// Texts, at most
     #[arg(long, value_name = "N", default_value_t = 64)]
     items: usize,
 
@@ -59,10 +70,6 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        anyhow::ensure!(
-            self.policy > 0 && self.content > 0 && self.items > 0,
-            "there is nothing to measure\nhint: --policy, --content and --items are at least 1"
-        );
         if let Some(flags) = &self.versus {
             return self.compare(flags);
         }
@@ -73,19 +80,33 @@ impl Bench {
 
     fn measure(&self) -> Result<Report, anyhow::Error> {
         let file = model::inspect(&self.model.path()?)?;
-        let counts = Counts {
-            policy: self.policy,
-            content: self.content,
-            output: self.output,
-            fixed: self.fixed,
-            items: self.items,
-        };
-        let work = Work::counted(&Arc::new(file.tokenizer()?), counts);
+        let work = self.work(&Arc::new(file.tokenizer()?))?;
         let config = self.engine.config(file.path.clone(), |layout, parallel| work.cells(layout, parallel));
         let never = AtomicBool::new(false);
         let report =
             llama::with_backend(&file, &config, |_| true, &never, |backend| bench::run(backend, &work, &config))?;
         report.context("the work was not done")
+    }
+
+    fn work(&self, tokenizer: &Arc<Tokenizer>) -> Result<Work, anyhow::Error> {
+        anyhow::ensure!(self.items > 0, "there is nothing to measure\nhint: --items is at least 1");
+        let path = match (self.policy.parse(), &self.data) {
+            (Ok(policy), None) => {
+                let Self { content, output, fixed, items, .. } = *self;
+                anyhow::ensure!(policy > 0 && content > 0, "--policy and --content are at least 1 token");
+                return Ok(Work::counted(tokenizer, Counts { policy, content, output, fixed, items }));
+            }
+            (Err(_), Some(path)) => path,
+            (Ok(_), Some(_)) => anyhow::bail!("--data is judged by a policy\nhint: name one, such as -p spam"),
+            (Err(_), None) => anyhow::bail!("there are no texts for the policy\nhint: name a file of them with --data"),
+        };
+        let policy = magistrate::policy::load(&self.policy, None)?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let lines = text.lines().filter(|line| !line.trim().is_empty()).take(self.items);
+        let contents: Vec<Content> = lines.map(Content::new).collect();
+        anyhow::ensure!(!contents.is_empty(), "{} holds no texts", path.display());
+        let options = SessionOptions { effort: self.effort, ..SessionOptions::default() };
+        Ok(Work::judging(tokenizer, &policy, &options, &contents)?)
     }
 
     /// Runs both in turn, each in a process of its own, so that neither has the other's memory.
@@ -107,21 +128,24 @@ impl Bench {
     }
 
     fn table(&self, report: &Report) -> String {
-        let Report { items, seconds, batches, .. } = report;
+        let Report { items, seconds, batches, policy_tokens, .. } = report;
         let memory = report
             .peak_memory
             .map_or_else(String::new, |bytes| format!("memory     {} MB at most\n", bytes / 1_000_000));
+        let each = match &self.data {
+            Some(path) => format!("of {}", path.display()),
+            None => {
+                let Self { content, output, .. } = self;
+                format!("of {content} + {output} tokens, of which {} appended", self.fixed.min(*output))
+            }
+        };
         format!(
-            "work       {items} items of {} + {} tokens, of which {} appended, behind a policy of {}\n\
+            "work       {items} items {each}, behind a policy of {policy_tokens} tokens\n\
              items      {:.2}/s, {seconds:.2} s in all\n\
              tokens     {:.0}/s of contents, {:.0}/s written\n\
              batches    {batches}, of {:.1} tokens\n\
              llama.cpp  {:.1} % of the time\n\
              policy     decoded in {:.3} s, {} tokens reused\n{memory}",
-            self.content,
-            self.output,
-            self.fixed.min(self.output),
-            self.policy,
             report.items_per_s,
             report.prompt_tokens_per_s,
             report.output_tokens_per_s,

@@ -71,6 +71,7 @@ impl Check {
     pub fn prepare(self) -> Result<Case, anyhow::Error> {
         let policies = self.policy.load()?;
         let judging = self.judging.resolve(&policies)?;
+        anyhow::ensure!(self.json || judging.fields.is_none(), "--fields is for JSON\nhint: add --json");
         Ok(Case {
             policies,
             judging,

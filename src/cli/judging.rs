@@ -1,12 +1,13 @@
 //! How texts are judged: the flags that `check` and `label` share, and what they come to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use magistrate::cache;
 use magistrate::engine::{self, Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::label::judge::Chunking;
-use magistrate::label::row::Provenance;
+use magistrate::label::row::{Fields, Provenance};
 use magistrate::model::Demonstration;
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, Templates};
@@ -27,6 +28,10 @@ pub struct JudgingArgs {
     /// Show the model's raw reasoning. For developers: it may be wrong, or as bad as the text
     #[arg(long)]
     reasoning: bool,
+
+    /// Print only these fields of a row, and compute no more than they need: verdict,probability
+    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
+    fields: Option<Fields>,
 
     #[command(flatten)]
     prompt: PromptArgs,
@@ -124,6 +129,7 @@ pub struct Judging {
     pub options: SessionOptions,
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
+    pub fields: Option<Arc<Fields>>,
 }
 
 impl JudgingArgs {
@@ -149,9 +155,11 @@ impl JudgingArgs {
                 sampling: Sampling { temperature: self.temperature, seed: self.seed },
                 date: self.prompt.date,
                 max_content: self.max_content_tokens,
+                no_rationale: self.fields.as_ref().is_some_and(|fields| !fields.has("rationale")),
             },
             chunking: self.chunk.map(Chunking::of),
             reasoning: self.reasoning,
+            fields: self.fields.map(Arc::new),
         };
         for policy in policies {
             let Judging { templates, options, .. } = &judging;
@@ -185,6 +193,7 @@ impl Judging {
             _ => self.options.effort.unwrap_or(policy.effort),
         };
         Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
+            .with_fields(self.fields.clone())
     }
 }
 

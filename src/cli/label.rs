@@ -54,7 +54,9 @@ impl Label {
             return Ok(ExitCode::SUCCESS);
         }
         let policies = self.policy.load()?;
-        let judging = self.judging.resolve(&policies)?;
+        let mut judging = self.judging.resolve(&policies)?;
+        // Nobody sees it.
+        judging.options.no_rationale |= self.only.is_some();
         let stream = self.stream.open()?;
 
         let engine = judging.load()?;

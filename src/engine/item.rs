@@ -14,7 +14,7 @@ use super::sample::Sampler;
 use super::scoring::Scoring;
 use super::script::{Mode, RATIONALE_BUDGET, Script};
 use crate::harmony::{Control, Segment, reply};
-use crate::policy::{Answer, Form};
+use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
 use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, read_answer};
 
@@ -269,7 +269,7 @@ impl Item {
         });
         let outcome = match self.verdict {
             Some((leaf, scores)) => {
-                let rationale = (script.form == Form::Rationale).then(|| self.rationale.text());
+                let rationale = script.rationale.then(|| self.rationale.text());
                 Outcome::Verdict(judgement(&script.answers[leaf], Some(scores), rationale))
             }
             None => {
@@ -388,7 +388,7 @@ impl Item {
     fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
         self.verdict = Some((leaf, scores));
-        if self.script.form == Form::Rationale {
+        if self.script.rationale {
             let rest = &self.script.tree.path(leaf)[self.script.trunk.len()..];
             self.usage.answer += rest.len();
             self.lane.feed(rest, rest.len() - 1);

@@ -17,6 +17,8 @@ use crate::verdict::{AnswerTree, NodeId, Rule, Step, Target};
 pub struct Script {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) form: Form,
+    /// Whether a rationale is sampled behind the answer.
+    pub(super) rationale: bool,
     pub(super) answers: Vec<Answer>,
     pub(super) tree: AnswerTree,
     /// What opens `analysis`, right behind `<|start|>assistant`. Empty where the model writes freely.
@@ -106,12 +108,19 @@ impl Script {
                 .to_vec(),
             tokenizer,
             form,
+            rationale: form == Form::Rationale,
             answers,
             tree,
             mode,
             rule,
             sampling,
         }
+    }
+
+    /// The same, but nothing is written behind the answer.
+    #[must_use]
+    pub(super) fn without_rationale(self) -> Self {
+        Self { rationale: false, ..self }
     }
 
     /// Work that is counted in tokens, for measuring: so many are sampled, whatever they are, then so many appended, and
@@ -133,10 +142,7 @@ impl Script {
     pub fn cells(&self, suffix: usize, forks: usize) -> usize {
         let answers = self.tree.depth() + self.opener.len();
         let scoring = self.tree.leaves().min(forks) * self.tree.depth();
-        let behind = match self.form {
-            Form::Label | Form::Category => scoring,
-            Form::Rationale => scoring.max(self.tree.depth() + RATIONALE_BUDGET),
-        };
+        let behind = if self.rationale { scoring.max(self.tree.depth() + RATIONALE_BUDGET) } else { scoring };
         // A budget may be any number that a user wrote.
         suffix.saturating_add(match self.mode {
             Mode::Answer => answers + behind,

@@ -211,14 +211,7 @@ impl Engine {
         let effort = options.effort.unwrap_or(policy.effort);
         let prompt = Prompt::new(&self.templates, policy, effort, options.date.as_deref())?;
         let prefix = prompt.prefix_tokens(&self.tokenizer);
-        let script = Script::new(
-            Arc::clone(&self.tokenizer),
-            policy.contract.form,
-            policy.answers(),
-            options.mode(policy.effort),
-            options.rule,
-            options.sampling,
-        );
+        let script = options.script(&self.tokenizer, policy);
         let all = u64::try_from(prefix.len()).unwrap_or(u64::MAX);
         let (reply, news) = channel();
         self.send(Request::Open { prefix, least: script.cells(1, usize::MAX), reply })?;

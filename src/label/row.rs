@@ -2,7 +2,8 @@
 //!
 //! The one idea: domain types are not wire types. Names and shape of what goes out are fixed here and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -70,6 +71,60 @@ pub struct Row {
     pub pieces: Option<RowPieces>,
     /// Why there is no verdict.
     pub error: Option<RowError>,
+    /// Which of all these are printed.
+    #[serde(skip)]
+    pub fields: Option<Arc<Fields>>,
+}
+
+/// Some of a row's fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields(BTreeSet<String>);
+
+/// All fields of a row.
+const NAMES: [&str; 22] = [
+    "id",
+    "status",
+    "verdict",
+    "label",
+    "category",
+    "probability",
+    "label_probability",
+    "mass",
+    "cascade",
+    "threshold",
+    "min_mass",
+    "repaired",
+    "rationale",
+    "reasoning",
+    "policy",
+    "model",
+    "template",
+    "effort",
+    "version",
+    "usage",
+    "pieces",
+    "error",
+];
+
+impl Fields {
+    /// Reads a list: `id,verdict,probability`.
+    ///
+    /// # Errors
+    ///
+    /// When a row has no such field; the message names those that it has.
+    pub fn parse(list: &str) -> Result<Self, String> {
+        let wanted: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+        match wanted.iter().find(|name| !NAMES.contains(&name.as_str())) {
+            None => Ok(Self(wanted)),
+            Some(_) => Err(format!("not all are fields of a row, which has {}", NAMES.join(", "))),
+        }
+    }
+
+    /// Whether a field is among them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
 }
 
 /// What an id can be.
@@ -174,6 +229,7 @@ pub struct Provenance {
     template: Named,
     effort: Effort,
     rule: Rule,
+    fields: Option<Arc<Fields>>,
 }
 
 impl Provenance {
@@ -186,7 +242,14 @@ impl Provenance {
             template: Named { id: templates.id().to_owned(), digest: templates.digest().to_owned() },
             effort,
             rule,
+            fields: None,
         }
+    }
+
+    /// The same, of which only some fields are printed.
+    #[must_use]
+    pub fn with_fields(self, fields: Option<Arc<Fields>>) -> Self {
+        Self { fields, ..self }
     }
 
     /// The row of what came of a content.
@@ -268,7 +331,22 @@ impl Provenance {
             usage: None,
             pieces: None,
             error: None,
+            fields: self.fields.clone(),
         }
+    }
+}
+
+/// A row, as far as it is to be printed.
+pub struct Shown<'row>(&'row Row);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(fields) = &self.0.fields else { return self.0.serialize(serializer) };
+        let mut row = serde_json::to_value(self.0).map_err(serde::ser::Error::custom)?;
+        if let Some(row) = row.as_object_mut() {
+            row.retain(|name, _| fields.has(name));
+        }
+        row.serialize(serializer)
     }
 }
 
@@ -277,14 +355,15 @@ impl Provenance {
 #[serde(untagged)]
 pub enum Printed<'rows> {
     /// One policy.
-    One(&'rows Row),
+    One(#[schemars(with = "Row")] Shown<'rows>),
     /// Several.
     Several {
         /// The content's id, as its source has it.
         #[schemars(with = "Option<Id>")]
         id: Option<&'rows RawValue>,
         /// The row of each policy.
-        verdicts: BTreeMap<&'rows str, &'rows Row>,
+        #[schemars(with = "BTreeMap<String, Row>")]
+        verdicts: BTreeMap<&'rows str, Shown<'rows>>,
     },
 }
 
@@ -293,10 +372,10 @@ impl<'rows> Printed<'rows> {
     #[must_use]
     pub fn new(rows: &'rows [Row]) -> Self {
         match rows {
-            [row] => Self::One(row),
+            [row] => Self::One(Shown(row)),
             rows => Self::Several {
                 id: rows.first().and_then(|row| row.id.as_deref()),
-                verdicts: rows.iter().map(|row| (row.policy.id.as_str(), row)).collect(),
+                verdicts: rows.iter().map(|row| (row.policy.id.as_str(), Shown(row))).collect(),
             },
         }
     }
@@ -329,5 +408,19 @@ impl RowUsage {
             rationale_tokens: usage.rationale,
             reasoning_ended: reasoning.map(|reasoning| if reasoning.finished { Ended::Itself } else { Ended::Budget }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_that_can_be_chosen_are_those_of_a_row() {
+        let schema = schemars::schema_for!(Row).to_value();
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, NAMES);
+        assert!(Fields::parse("verdict, probability").unwrap().has("probability"));
+        assert!(Fields::parse("verdict,").is_err());
     }
 }
