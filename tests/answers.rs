@@ -190,6 +190,34 @@ fn the_probabilities_are_the_models_own_and_sum_to_one() {
     }
 }
 
+/// Branches that can hardly matter are not followed where the model is clear, and cost a ten-thousandth each at most.
+#[test]
+fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
+    let tokenizer = tokenizer();
+    let policy = policy("category");
+    let answers = policy.answers();
+    for preferred in &answers {
+        let mut author = Author::new(&tokenizer, &policy.contract.complete(preferred, "It is so."));
+        author.certainty = 16.0;
+        let masses: Vec<f64> = answers.iter().map(|answer| mass(&author, &policy, &answer.text)).collect();
+        let (total, bound) = (masses.iter().sum::<f64>(), 1e-4 * 6.0);
+        let took = |threshold| {
+            let rule = Rule { threshold, ..Rule::default() };
+            let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
+            let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
+            let scores = judgement.scores.unwrap();
+            let violating = answers.iter().zip(&masses).filter(|(answer, _)| answer.verdict == Verdict::Violation);
+            let probability = violating.map(|(_, mass)| mass).sum::<f64>() / total;
+            assert!((scores.probability - probability).abs() < bound, "{}: {scores:?} {probability}", preferred.text);
+            assert!((scores.mass / total - 1.0).abs() < bound, "{}: {scores:?} {total}", preferred.text);
+            completion.usage.answer
+        };
+        // At a threshold of nothing any violation can win, and all are followed.
+        let (few, all) = (took(None), took(Some(0.0)));
+        assert!(few * 2 < all, "{}: {few} tokens and {all}", preferred.text);
+    }
+}
+
 /// P(text), up to and with the token that ends its last free part, or its stop.
 fn mass(author: &Author, policy: &Policy, text: &str) -> f64 {
     let tokenizer = &author.tokenizer;

@@ -2,7 +2,8 @@
 //!
 //! The one idea: answers are paths down one tree. What all of them begin with, the trunk, stands in the item's own
 //! sequence, which stays there; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
-//! and is then fed its whole path again, which is a few tokens long. What the probabilities are for is not known here.
+//! and is then fed its whole path again, which is a few tokens long. One that can hardly matter is not followed. What the
+//! probabilities are for is not known here.
 
 use super::backend::{Backend, Fault, Free, Seq};
 use super::lane::Lane;
@@ -11,6 +12,13 @@ use super::script::{Script, forced};
 use crate::harmony::Control;
 use crate::tokenizer::Token;
 use crate::verdict::{NodeId, Step, Target};
+
+/// Where the likeliest branch has [`CLEAR`] of the whole probability at least, one with less than this share of that is not
+/// followed: it counts as one answer, with that share. So every probability is right to as much for each branch.
+const NEGLIGIBLE: f64 = 1e-4;
+
+/// Below this the model is hardly on the contract, and what it would rather say tells nothing of which answer ends up larger.
+const CLEAR: f64 = 0.5;
 
 /// The answers of one item, as far as they are scored.
 #[derive(Debug)]
@@ -23,6 +31,10 @@ pub(super) struct Scoring {
     branches: Vec<(Lane, Branch)>,
     /// Branches that wait for a free sequence.
     waiting: Vec<Branch>,
+    /// The logarithm of the largest probability of a branch so far.
+    likeliest: f64,
+    /// Answers of branches that were not followed, each with the logarithm of its share of the likeliest.
+    passed: Vec<(usize, f64)>,
 }
 
 /// A path down the tree.
@@ -48,6 +60,8 @@ impl Scoring {
             trunk: Branch { nodes: script.trunk_nodes.clone(), ..Branch::default() },
             branches: Vec::new(),
             waiting: Vec::new(),
+            likeliest: f64::NEG_INFINITY,
+            passed: Vec::new(),
         }
     }
 
@@ -78,6 +92,7 @@ impl Scoring {
         free: &mut Free,
     ) -> Result<bool, Fault> {
         let children = score(script, own, &mut self.trunk, &mut self.logs, backend)?;
+        let children = self.worth_following(script, children);
         if long && !children.is_empty() {
             // What has left the window is still there for reuse, and forks would keep it from that.
             backend.compact(own.seq)?;
@@ -90,7 +105,8 @@ impl Scoring {
         for index in 0..here {
             let (lane, branch) = &mut self.branches[index];
             let (seq, position) = (lane.seq, lane.position);
-            let mut children = score(script, lane, branch, &mut self.logs, backend)?.into_iter();
+            let children = score(script, lane, branch, &mut self.logs, backend)?;
+            let mut children = self.worth_following(script, children).into_iter();
             // One goes on where its parent stands, once the others are forked from there.
             let stays = children.next();
             for child in children {
@@ -101,7 +117,30 @@ impl Scoring {
             }
         }
         self.lend(own, backend, free);
-        Ok(own.over() && self.branches.is_empty() && self.waiting.is_empty())
+        let over = own.over() && self.branches.is_empty() && self.waiting.is_empty();
+        if over {
+            let largest = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for (leaf, share) in self.passed.drain(..) {
+                self.logs[leaf] = largest + share;
+            }
+        }
+        Ok(over)
+    }
+
+    /// Those of some branches that can matter, the likeliest first.
+    fn worth_following(&mut self, script: &Script, mut branches: Vec<Branch>) -> Vec<Branch> {
+        branches.sort_by(|one, two| two.log.total_cmp(&one.log));
+        self.likeliest = branches.first().map_or(self.likeliest, |branch| branch.log.max(self.likeliest));
+        // At a low threshold what is hardly likely can win, and then its category counts.
+        let share = script.rule.threshold.map_or(NEGLIGIBLE, |threshold| NEGLIGIBLE.min(threshold / 100.0));
+        let least = if self.likeliest < CLEAR.ln() { f64::NEG_INFINITY } else { self.likeliest + share.ln() };
+        let few = branches.partition_point(|branch| branch.log >= least);
+        for branch in branches.drain(few..) {
+            if let Some(leaf) = branch.nodes.first().and_then(|node| script.tree.leaf(*node)) {
+                self.passed.push((leaf, branch.log - self.likeliest));
+            }
+        }
+        branches
     }
 
     /// Empties its sequences and gives them back.

@@ -108,6 +108,17 @@ impl AnswerTree {
         &self.nodes[node.0]
     }
 
+    /// One of the answers that a node leads to.
+    #[must_use]
+    pub fn leaf(&self, mut node: NodeId) -> Option<usize> {
+        loop {
+            match self.edges(node).first()?.to {
+                Target::Leaf(leaf) => return Some(leaf),
+                Target::Node(next) => node = next,
+            }
+        }
+    }
+
     /// The tokens of one complete answer, without its stop.
     #[must_use]
     pub fn path(&self, leaf: usize) -> &[Token] {
