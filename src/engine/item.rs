@@ -384,14 +384,15 @@ impl Item {
         Ok(())
     }
 
-    /// An answer has won: it is appended, where a rationale follows.
+    /// An answer has won: what is not there of it is appended, where a rationale follows.
     fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
         self.verdict = Some((leaf, scores));
-        if self.script.rationale {
-            let rest = &self.script.tree.path(leaf)[self.script.trunk.len()..];
-            self.usage.answer += rest.len();
-            self.lane.feed(rest, rest.len() - 1);
+        let path = &self.script.tree.path(leaf)[self.script.trunk.len()..];
+        let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
+        if let Some([rest @ .., last]) = path.strip_prefix(held).filter(|_| self.script.rationale) {
+            self.usage.answer += rest.len() + 1;
+            self.lane.feed(&[rest, &[*last]].concat(), rest.len());
             self.phase = Phase::Rationale;
         }
     }

@@ -1,7 +1,7 @@
 //! Scoring: the probability of every answer, side by side.
 //!
 //! The one idea: answers are paths down one tree. What all of them begin with, the trunk, stands in the item's own
-//! sequence, which stays there; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
+//! sequence, and grows as long as there is one way on; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
 //! and is then fed its whole path again, which is a few tokens long. One that can hardly matter is not followed. What the
 //! probabilities are for is not known here.
 
@@ -65,6 +65,11 @@ impl Scoring {
         }
     }
 
+    /// What of the answers stands in the item's own sequence, behind what all of them begin with.
+    pub(super) fn held(&self) -> &[Token] {
+        &self.trunk.path
+    }
+
     /// The lanes beside the item's own.
     pub(super) fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
         self.branches.iter_mut().map(|(lane, _)| lane)
@@ -92,7 +97,14 @@ impl Scoring {
         free: &mut Free,
     ) -> Result<bool, Fault> {
         let children = score(script, own, &mut self.trunk, &mut self.logs, backend)?;
-        let children = self.worth_following(script, children);
+        let mut children = self.worth_following(script, children);
+        if self.branches.is_empty() && self.waiting.is_empty() && children.len() == 1 {
+            // The only one needs no fork: the trunk grows.
+            self.trunk = children.remove(0);
+            let tokens = &self.trunk.path[self.trunk.scored..];
+            self.tokens += tokens.len();
+            own.feed(tokens, 0);
+        }
         if long && !children.is_empty() {
             // What has left the window is still there for reuse, and forks would keep it from that.
             backend.compact(own.seq)?;
@@ -178,7 +190,7 @@ impl Scoring {
         {
             let branch = self.waiting.swap_remove(0);
             backend.fork(own.seq, seq);
-            let grown = self.grow(seq, own.position, 0, branch);
+            let grown = self.grow(seq, own.position, self.trunk.path.len(), branch);
             self.branches.push(grown);
         }
     }
