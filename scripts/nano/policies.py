@@ -160,10 +160,10 @@ LABELS = [
 ]
 
 
-def random_labels(random):
-    """A pair of words; in a third of cases with their meanings exchanged."""
+def random_labels(random, exchanged=0.35):
+    """A pair of words; in a share of cases with their meanings exchanged."""
     violation, safe = random.choice(LABELS)
-    if random.random() < 0.35:
+    if random.random() < exchanged:
         violation, safe = safe, violation
     return {"violation": violation, "safe": safe}
 
@@ -300,6 +300,12 @@ def glossary(words, random):
     policy = Policy(None, "Words", "category", {"violation": "1", "safe": "0"}, categories=categories)
     policy.text = "\n".join(f"- {category.code} {category.title}" for category in categories)
     return policy
+
+
+def relabelled(theme, random):
+    """The shipped policy with other labels, which mostly stand alone, and as often as not mean the opposite."""
+    form = random.choices(["rationale", "category", "label"], [0.25, 0.1, 0.65])[0]
+    return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5)
 
 
 def recoded(theme, random):

@@ -89,11 +89,12 @@ class Weaver:
 
     In the phase `texts` policies are of a line or a few, so that what texts are is learned first, and cheaply; `codes` teaches
     to look up what stands in a list; `policies` has whole ones; `product` has more of the shipped ones, of real texts, and of
-    texts that are about something else.
+    texts that are about something else; `polish` still more of these, and labels that have to be read.
     """
 
     def __init__(self, vocabulary, wording, matters, pools, random, phase):
-        self.early, self.codes, self.late = phase in ("texts", "codes"), phase == "codes", phase == "product"
+        self.early, self.codes, self.late = phase in ("texts", "codes"), phase == "codes", phase in ("product", "polish")
+        self.polish = phase == "polish"
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
         self.waiting = {size: [] for size in PREFIXES}
 
@@ -109,6 +110,11 @@ class Weaver:
             if random.random() < 0.4:
                 return policies.short(theme, wording, random)
             return policies.listed(theme, wording, random, letters=self.codes)
+        if self.polish:
+            way = random.choices(["shipped", "relabelled", "plain", "variant", "other"], [0.36, 0.36, 0.16, 0.08, 0.04])[0]
+            if way in ("shipped", "relabelled"):
+                return policies.shipped(theme) if way == "shipped" else policies.relabelled(theme, random)
+            return policies.other(self.matters, random) if way == "other" else getattr(policies, way)(theme, wording, random)
         shares = [0.05, 0.17, 0.18, 0.30, 0.30] if self.late else [0.06, 0.18, 0.30, 0.26, 0.20]
         way = random.choices(["other", "plain", "variant", "recoded", "shipped"], shares)[0]
         if way == "other":
@@ -124,7 +130,7 @@ class Weaver:
     def draw(self, theme, violates):
         random = self.random
         share = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}[theme]
-        made = random.random() < share * (0.75 if self.late and share < 1 else 1)
+        made = random.random() < share * (0.5 if self.polish and share < 1 else 0.75 if self.late and share < 1 else 1)
         pool = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
         items, concepts = pool
         return random.choice(items if random.random() < 0.4 else random.choice(concepts))
@@ -133,7 +139,7 @@ class Weaver:
         """An item and whether it violates the policy."""
         random = self.random
         while True:
-            elsewhere = 0.6 if self.early else 0.45 if policy.theme == "prompt-injection" else 0.28 if self.late else 0.2
+            elsewhere = 0.6 if self.early or self.polish and policy.theme == "prompt-injection" else 0.45 if policy.theme == "prompt-injection" else 0.28 if self.late else 0.2
             if policy.theme is None or random.random() < elsewhere:
                 theme = random.choice(policies.THEMES)
                 if theme == policy.theme:
@@ -157,7 +163,7 @@ class Weaver:
         random, judge = self.random, item
         words = roughened(item.text, random)
         injection = policy.theme == "prompt-injection"
-        if random.random() < (0.12 if injection else 0.2) and (not injection or policy.category("PI3.b") or not policy.codes):
+        if random.random() < (0.03 if injection and self.polish else 0.12 if injection else 0.2) and (not injection or policy.category("PI3.b") or not policy.codes):
             safe = policy.labels["safe"] if policy.code_labels else policy.answer("safe", None, random.choice(["Fine.", "No category applies.", "All good."]))[0]
             safe = random.choice([safe, safe, policy.labels["safe"], "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
             words = words + random.choice([" ", "\n", "\n\n", ". "]) + appended(random, safe)

@@ -33,9 +33,11 @@ ROWS = 2  # in a step
 MADE = 300  # texts made for each concept
 TEXTS = 1350  # steps on policies of a line or a few: what texts are
 CODES = 450  # steps more of that, and of lists in which something is looked up
-PRODUCT = 600  # steps at the end on what the product meets most, at a rate that falls once more
+PRODUCT = 600  # steps towards the end on what the product meets most, at a rate that falls once more
 PRODUCT_RATE = 0.35  # of the rate
-ROUNDED_FROM = 0.75  # of the steps before the late ones
+POLISH = 450  # steps at the end on what was still weak
+POLISH_RATE = 0.3
+ROUNDED_FROM = 0.75  # of the steps before these two
 
 
 def loss(params, shape, batch, rounded):
@@ -81,9 +83,10 @@ def step(params, state, batch, number, total, shape, rounded):
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     grads = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), grads)
     falls = lambda share: 0.5 + 0.5 * jnp.cos(math.pi * share)
-    main = total - PRODUCT
+    main = total - PRODUCT - POLISH
     rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP)
-    rate *= jnp.where(number < main, falls(number / main), PRODUCT_RATE * falls((number - main) / PRODUCT))
+    rate *= jnp.where(number < main, falls(number / main), jnp.where(
+        number < total - POLISH, PRODUCT_RATE * falls((number - main) / PRODUCT), POLISH_RATE * falls((number - total + POLISH) / POLISH)))
 
     def moved(path, p, g, one, two):
         if is_matrix(path, p):
@@ -103,14 +106,16 @@ def phase(number, total):
     """What is learned in a step."""
     if number < TEXTS + CODES:
         return "texts" if number < TEXTS else "codes"
-    return "policies" if number < total - PRODUCT else "product"
+    if number < total - POLISH:
+        return "policies" if number < total - PRODUCT - POLISH else "product"
+    return "polish"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=3800)
+    parser.add_argument("--steps", type=int, default=4250)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -151,7 +156,7 @@ def main():
         coming = pool.submit(batch, first)
         for number in range(first, last):
             now, coming = coming.result(), pool.submit(batch, number + 1)
-            params, state, told = steps[number >= (arguments.steps - PRODUCT) * ROUNDED_FROM](params, state, now, jnp.float32(number))
+            params, state, told = steps[number >= (arguments.steps - PRODUCT - POLISH) * ROUNDED_FROM](params, state, now, jnp.float32(number))
             window.append(told)
             if (number + 1) % 50 == 0:
                 mean = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
