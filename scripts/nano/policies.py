@@ -6,7 +6,6 @@ them. `matter` are policies on themes for which no text is a violation here.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
 import json
 from pathlib import Path
 import re
@@ -114,7 +113,6 @@ def render(policy, rules):
     ).strip()
 
 
-@cache
 def shipped_rules(theme):
     return yaml.safe_load((ROOT / f"policies/{theme}.yaml").read_text())
 
@@ -160,21 +158,18 @@ LABELS = [
 ]
 
 
-def random_labels(random, exchanged=0.35):
-    """A pair of words; in a share of cases with their meanings exchanged."""
+def random_labels(random):
+    """A pair of words; in a third of cases with their meanings exchanged."""
     violation, safe = random.choice(LABELS)
-    if random.random() < exchanged:
+    if random.random() < 0.35:
         violation, safe = safe, violation
     return {"violation": violation, "safe": safe}
 
 
-STEMS = ["SP", "FR", "HT", "HR", "PD", "PI", "A", "C", "R", "S", "V", "VR", "CR", "MD"]
-
-
 def random_codes(random, violations, safes):
     """Codes in one of the ways in which policies write them, not in the shipped order."""
-    letters = random.choice(STEMS) if random.random() < 0.7 else "".join(random.sample(string.ascii_uppercase, random.choice([1, 2])))
-    way = random.choice(["dotted"] * 5 + ["digit", "dash", "letter", "number", "two"])
+    letters = "".join(random.sample(string.ascii_uppercase, random.choice([1, 2, 2, 2, 3])))
+    way = random.choice(["dotted", "dotted", "dotted", "digit", "dash", "letter", "number", "two"])
     if way == "letter":
         codes = list(string.ascii_uppercase)
     elif way == "number":
@@ -206,7 +201,7 @@ def variant(theme, wording, random):
         random.shuffle(unsafe)
         random.shuffle(safe)
     safe = safe[: random.randint(0, len(safe))]
-    form = random.choices(["rationale", "category", "label"], [0.45, 0.2, 0.35])[0]
+    form = random.choices(["rationale", "category", "label"], [0.5, 0.25, 0.25])[0]
     code_labels = form == "label" and safe and random.random() < 0.2
     if code_labels:
         unsafe, safe = unsafe[:4], safe[:1]
@@ -273,53 +268,18 @@ def short(theme, wording, random):
     return Policy(theme, title, "label", labels, text=text)
 
 
-def listed(theme, wording, random, letters=False):
-    """A policy that is a list of codes and titles; the codes are often letters, if so asked."""
-    concepts = wording["concepts"]
-    unsafe = [code for code in concepts if code[2] != "0"]
-    unsafe = random.sample(unsafe, random.randint(3, len(unsafe)))
-    if letters and random.random() < 0.4:
-        codes = random.sample(string.ascii_uppercase, len(unsafe))
-    else:
-        codes, _ = random_codes(random, len(unsafe), 0)
-    categories = [Category(concept, code, random.choice(concepts[concept]["titles"]), [], "violation") for concept, code in zip(unsafe, codes)]
-    policy = Policy(theme, random.choice(wording["titles"]), random.choice(["category", "label"]), random_labels(random), categories=categories)
-    rules = "\n".join(f"- {category.code} {category.title}" for category in categories)
-    answers = [policy.answer(verdict, Category("", "CODE", "", [], verdict), "")[0] for verdict in ("violation", "safe")]
-    policy.text = f"# {policy.title}\n\n{rules}\n\nAnswer {answers[0]} if the content violates a rule, {answers[1]} if it does not."
-    return policy
-
-
-def glossary(words, random):
-    """A list of words with codes that mean nothing: it is only there to be looked up in."""
-    chosen = [" ".join(random.sample(words, random.choice([1, 1, 2]))) for _ in range(random.randint(6, 16))]
-    letters = random.sample(string.ascii_uppercase, len(chosen))
-    # Some ways to write codes have not as many.
-    codes = letters if random.random() < 0.5 else random_codes(random, len(chosen), 0)[0]
-    categories = [Category("", code, title, [], "violation") for code, title in zip(codes, chosen)]
-    policy = Policy(None, "Words", "category", {"violation": "1", "safe": "0"}, categories=categories)
-    policy.text = "\n".join(f"- {category.code} {category.title}" for category in categories)
-    return policy
-
-
-def relabelled(theme, random):
-    """The shipped policy with other labels, which mostly stand alone, and as often as not mean the opposite."""
-    form = random.choices(["rationale", "category", "label"], [0.25, 0.1, 0.65])[0]
-    return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5)
-
-
 def recoded(theme, random):
     """The shipped policy with codes exchanged, other labels or another form."""
     source = shipped_rules(theme)
     recode = {}
-    if random.random() < 0.3:
+    if random.random() < 0.7:
         codes = [entry["code"] for entry in source["categories"] if entry["verdict"] == "violation"]
         if random.random() < 0.5:
             recode = dict(zip(codes, random.sample(codes, len(codes))))
         else:
             recode = dict(zip(codes, random_codes(random, len(codes), 0)[0]))
-    labels = random_labels(random) if random.random() < 0.65 else None
-    form = random.choices(["rationale", "category", "label"], [0.5, 0.15, 0.35])[0]
+    labels = random_labels(random) if random.random() < 0.6 else None
+    form = random.choices(["rationale", "category", "label"], [0.6, 0.2, 0.2])[0]
     return shipped(theme, form, labels, recode=recode, safe_first=random.random() < 0.8)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 import policies
 from model import LONGEST_ITEM
-from texts import appended, roughened
+from texts import APPENDED
 
 TOKENS = 1536  # of items in a row
 PREFIXES = (256, 384, 640, 1024)  # lengths that prefixes are padded to
-WANTED = 768  # tokens of a row that are learned; more are drawn from
+WANTED = 832  # tokens of a row that are learned; more are drawn from
 
 # Weights of the loss, by what a token is.
 CONTENT, SCAFFOLD, WORD, SEEN, CODE, DECIDES = 0.08, 0.3, 1.0, 2.0, 3.0, 5.0
@@ -41,10 +41,12 @@ def reply(policy, item, verdict, wording, effort):
     if policy.code_labels and not verdict:
         category = next(category for category in policy.categories if category.verdict == "safe")
     answer, spans = policy.answer(word, category, why)
-    if verdict and not policy.codes:
-        decided = [("It violates", DECIDES), (" the policy.", WORD)]
+    if verdict and category and policy.codes:
+        decision = [(category.title, DECIDES), (" (", WORD), (category.code, CODE), (").", WORD)]
+    elif verdict:
+        decision = [("It violates", DECIDES), (" the policy.", WORD)]
     else:
-        decided = decision(category if verdict else None)
+        decision = [("No", DECIDES), (" rule is met.", WORD)]
     label = category.code if policy.code_labels and category else policy.labels[word]
     before, after = [], []
     if effort != "low":
@@ -59,70 +61,45 @@ def reply(policy, item, verdict, wording, effort):
         final += [(answer[at:start], WORD), (answer[start:end], DECIDES if number == 0 else CODE)]
         at = end
     final.append((answer[at:], WORD))
-    return Reply([*before, (seen, SEEN), (" ", WORD), *decided, *after], final)
-
-
-def decision(category):
-    """Where the policy has what was seen."""
-    if category is None:
-        return [("No", DECIDES), (" rule is met.", WORD)]
-    # Behind a space the code has the same tokens as in the policy's list: it can be copied.
-    return [(category.title, DECIDES), (",", WORD), (f" {category.code}", CODE), (".", WORD)]
-
-
-def pools(texts):
-    """Texts by theme, verdict and source; and those again by concept, so that rare ones are met as often as common ones."""
-    by_kind = {}
-    for item in texts:
-        by_kind.setdefault((item.theme, item.violates, item.source), []).append(item)
-    found = {}
-    for kind, items in by_kind.items():
-        by_concept = {}
-        for item in items:
-            by_concept.setdefault(item.concept, []).append(item)
-        found[kind] = (items, list(by_concept.values()))
-    return found
+    return Reply([*before, (seen, SEEN), (" ", WORD), *decision, *after], final)
 
 
 class Weaver:
     """Draws rows for ever.
 
-    In the phase `texts` policies are of a line or a few, so that what texts are is learned first, and cheaply; `codes` teaches
-    to look up what stands in a list; `policies` has whole ones; `product` has more of the shipped ones, of real texts, and of
-    texts that are about something else; `polish` still more of these, and labels that have to be read.
+    `early` ones have policies of a line, so that what texts are is learned first, and cheaply; `late` ones have more of the
+    shipped policies, of real texts, and of texts that are about something else.
     """
 
-    def __init__(self, vocabulary, wording, matters, pools, random, phase):
-        self.early, self.codes, self.late = phase in ("texts", "codes"), phase == "codes", phase in ("product", "polish")
-        self.polish = phase == "polish"
-        self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
+    def __init__(self, vocabulary, wording, matters, made, data, random, early=False, late=False):
+        self.early, self.late = early, late
+        self.vocabulary, self.wording, self.matters, self.random = vocabulary, wording, matters, random
+        self.pools = {}
+        for item in [*made, *data]:
+            self.pools.setdefault((item.theme, item.violates, item.source), []).append(item)
+        # By concept, so that rare concepts are met as often as common ones.
+        for key, items in self.pools.items():
+            by_concept = {}
+            for item in items:
+                by_concept.setdefault(item.concept, []).append(item)
+            self.pools[key] = (items, list(by_concept.values()))
         self.waiting = {size: [] for size in PREFIXES}
 
     # Policies.
 
     def policy(self):
         random = self.random
-        if self.codes and random.random() < 0.5:
-            return policies.glossary(self.vocabulary.words, random)
         theme = random.choices(policies.THEMES, [1, 0.8, 1.3, 1.1, 1, 1])[0]
-        wording = self.wording[theme]
         if self.early:
-            if random.random() < 0.4:
-                return policies.short(theme, wording, random)
-            return policies.listed(theme, wording, random, letters=self.codes)
-        if self.polish:
-            way = random.choices(["shipped", "relabelled", "plain", "variant", "other"], [0.36, 0.36, 0.16, 0.08, 0.04])[0]
-            if way in ("shipped", "relabelled"):
-                return policies.shipped(theme) if way == "shipped" else policies.relabelled(theme, random)
-            return policies.other(self.matters, random) if way == "other" else getattr(policies, way)(theme, wording, random)
-        shares = [0.05, 0.17, 0.18, 0.30, 0.30] if self.late else [0.06, 0.18, 0.30, 0.26, 0.20]
+            return policies.short(theme, self.wording[theme], random)
+        shares = [0.05, 0.10, 0.20, 0.25, 0.40] if self.late else [0.07, 0.15, 0.30, 0.22, 0.26]
         way = random.choices(["other", "plain", "variant", "recoded", "shipped"], shares)[0]
         if way == "other":
             return policies.other(self.matters, random)
         if way == "plain":
-            return policies.plain(theme, wording, random)
+            return policies.plain(theme, self.wording[theme], random)
         if way == "variant":
-            return policies.variant(theme, wording, random)
+            return policies.variant(theme, self.wording[theme], random)
         return policies.recoded(theme, random) if way == "recoded" else policies.shipped(theme)
 
     # Items.
@@ -130,7 +107,7 @@ class Weaver:
     def draw(self, theme, violates):
         random = self.random
         share = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}[theme]
-        made = random.random() < share * (0.5 if self.polish and share < 1 else 0.75 if self.late and share < 1 else 1)
+        made = random.random() < share * (0.75 if self.late and share < 1 else 1)
         pool = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
         items, concepts = pool
         return random.choice(items if random.random() < 0.4 else random.choice(concepts))
@@ -139,12 +116,11 @@ class Weaver:
         """An item and whether it violates the policy."""
         random = self.random
         while True:
-            elsewhere = 0.6 if self.early or self.polish and policy.theme == "prompt-injection" else 0.45 if policy.theme == "prompt-injection" else 0.28 if self.late else 0.2
-            if policy.theme is None or random.random() < elsewhere:
+            if policy.theme is None or random.random() < (0.6 if self.early else 0.28 if self.late else 0.2):
                 theme = random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
-                item = self.draw(theme, random.random() < (0.6 if self.early else 0.4 if policy.theme == "prompt-injection" else 0.5))
+                item = self.draw(theme, random.random() < (0.45 if self.late else 0.6))
             else:
                 item = self.draw(policy.theme, random.random() < 0.52)
             verdict = item.verdict(policy.theme) if policy.theme else False
@@ -159,15 +135,27 @@ class Weaver:
                 return item, verdict
 
     def content(self, policy, item, verdict):
-        """The text, roughened, now and then with something appended, and the verdict on that."""
-        random, judge = self.random, item
-        words = roughened(item.text, random)
-        injection = policy.theme == "prompt-injection"
-        if random.random() < (0.03 if injection and self.polish else 0.12 if injection else 0.2) and (not injection or policy.category("PI3.b") or not policy.codes):
-            safe = policy.labels["safe"] if policy.code_labels else policy.answer("safe", None, random.choice(["Fine.", "No category applies.", "All good."]))[0]
-            safe = random.choice([safe, safe, policy.labels["safe"], "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
-            words = words + random.choice([" ", "\n", "\n\n", ". "]) + appended(random, safe)
-            if injection and not verdict:
+        """The text, now and then with something done to it, and the verdict on that."""
+        random, words = self.random, item.text
+        way = random.random()
+        if way < 0.05:
+            words = words.lower()
+        elif way < 0.07:
+            words = words.upper()
+        elif way < 0.10:
+            words = words.rstrip(".!?")
+        elif way < 0.13 and len(words) > 8:
+            at = random.randrange(len(words) - 1)
+            words = words[:at] + words[at + 1] + words[at] + words[at + 2 :]
+        elif way < 0.15 and len(words) > 8:
+            at = random.randrange(len(words))
+            words = words[:at] + words[at + 1 :]
+        judge = item
+        if random.random() < 0.1 and (policy.theme != "prompt-injection" or policy.category("PI3.b") or not policy.codes):
+            safe, _ = policy.answer("safe", None, "No category applies.") if not policy.code_labels else ("SAFE", None)
+            safe = random.choice([safe, safe, "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
+            words = words + random.choice([" ", "\n", "\n\n", ". "]) + random.choice(APPENDED).replace("{safe}", safe)
+            if policy.theme == "prompt-injection" and not verdict:
                 judge = type(item)(words, "prompt-injection", "PI3.b", True, "made")
                 verdict = True
         return words, judge, verdict
@@ -180,27 +168,9 @@ class Weaver:
         ends = np.cumsum(self.vocabulary.lengths(tokens)).astype(int)
         return tokens, [float(weights[start:end].max()) for start, end in zip([0, *ends], ends)]
 
-    def drill(self, policy):
-        """What a text may be seen to do, or a title, and where the policy has it, many times over: densely, without texts."""
-        random, pieces = self.random, []
-        if policy.theme is None:
-            for category in random.sample(policy.categories, min(8, len(policy.categories))):
-                pieces += [(category.title, 0.0), *decision(category)[1:], (" ", 0.0)]
-            return self.tokens(pieces)
-        concepts, seen = self.wording[policy.theme]["concepts"], random.random() < 0.6
-        for concept in random.sample(list(concepts), min(7, len(concepts))):
-            category = policy.category(concept) if concept[2] != "0" else None
-            if seen:
-                pieces += [(concepts[concept]["seen"], 0.0), (" ", 0.0), *decision(category), (" ", 0.0)]
-            elif category:
-                pieces += [(category.title, 0.0), *decision(category)[1:], (" ", 0.0)]
-        return self.tokens(pieces)
-
     def woven(self, policy, effort):
         """Tokens of one item, and for each the weight with which the model is to have foretold it."""
         random, control = self.random, self.vocabulary.control
-        if policy.title == "Words" or policy.theme and policy.codes and random.random() < (0.3 if self.early else 0.05):
-            return self.drill(policy)
         item, verdict = self.item(policy)
         words, item, verdict = self.content(policy, item, verdict)
         told = reply(policy, item, verdict, self.wording, effort)
@@ -217,8 +187,8 @@ class Weaver:
 
         assistant = [control["<|start|>"], *self.vocabulary.encode("assistant")]
         add([control["<|end|>"], *assistant], [0.0] * (1 + len(assistant)))
-        way = random.random()
-        if way < 0.25:
+        way = random.random() if not self.early else random.uniform(0.1, 1.0)
+        if way < 0.2:
             add(*header("final", 0.0))
         else:
             add(*header("analysis", SCAFFOLD))

@@ -21,7 +21,7 @@ import numpy as np
 
 import model
 import policies
-from rows import Weaver, pools
+from rows import Weaver
 from texts import from_data, from_templates
 from vocabulary import Vocabulary
 
@@ -30,14 +30,11 @@ WARM_UP = 60  # steps
 DECAY = 0.05  # of matrices, in proportion to the rate
 BALANCE = 0.01
 ROWS = 2  # in a step
-MADE = 300  # texts made for each concept
-TEXTS = 1350  # steps on policies of a line or a few: what texts are
-CODES = 450  # steps more of that, and of lists in which something is looked up
-PRODUCT = 600  # steps towards the end on what the product meets most, at a rate that falls once more
-PRODUCT_RATE = 0.35  # of the rate
-POLISH = 450  # steps at the end on what was still weak
-POLISH_RATE = 0.3
-ROUNDED_FROM = 0.75  # of the steps before these two
+MADE = 120  # texts made for each concept
+EARLY = 1000  # steps on policies of a line
+LATE = 600  # steps at the end on what the product meets most, at a rate that falls once more
+LATE_RATE = 0.35  # of the rate
+ROUNDED_FROM = 0.75  # of the steps before the late ones
 
 
 def loss(params, shape, batch, rounded):
@@ -53,7 +50,7 @@ def loss(params, shape, batch, rounded):
     told = {
         "loss": jnp.sum(missed * weight) / jnp.sum(weight),
         "decides": jnp.sum(right * decides) / jnp.sum(decides),
-        "label": jnp.sum(right * (weight == 5.0)) / jnp.maximum(jnp.sum(weight == 5.0), 1),
+        "label": jnp.sum(right * (weight == 5.0)) / jnp.sum(weight == 5.0),
         "seen": jnp.sum(right * (weight == 2.0)) / jnp.maximum(jnp.sum(weight == 2.0), 1),
         "code": jnp.sum(right * (weight == 3.0)) / jnp.maximum(jnp.sum(weight == 3.0), 1),
         "balance": balance,
@@ -83,10 +80,9 @@ def step(params, state, batch, number, total, shape, rounded):
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     grads = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), grads)
     falls = lambda share: 0.5 + 0.5 * jnp.cos(math.pi * share)
-    main = total - PRODUCT - POLISH
+    main = total - LATE
     rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP)
-    rate *= jnp.where(number < main, falls(number / main), jnp.where(
-        number < total - POLISH, PRODUCT_RATE * falls((number - main) / PRODUCT), POLISH_RATE * falls((number - total + POLISH) / POLISH)))
+    rate *= jnp.where(number < main, falls(number / main), LATE_RATE * falls((number - main) / LATE))
 
     def moved(path, p, g, one, two):
         if is_matrix(path, p):
@@ -102,20 +98,11 @@ def step(params, state, batch, number, total, shape, rounded):
     return pick(0), (pick(1), pick(2)), {**told, "norm": norm}
 
 
-def phase(number, total):
-    """What is learned in a step."""
-    if number < TEXTS + CODES:
-        return "texts" if number < TEXTS else "codes"
-    if number < total - POLISH:
-        return "policies" if number < total - PRODUCT - POLISH else "product"
-    return "polish"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=4250)
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -126,12 +113,10 @@ def main():
     wording, matters = policies.load_themes(), policies.load_matters()
     made = from_templates(wording, random.Random(arguments.seed), MADE)
     data = from_data(arguments.data)
-    texts = pools([*made, *data])
     print(f"{len(data)} texts from data, {len(made)} from templates", flush=True)
 
     def batch(number):
-        chance = random.Random(arguments.seed * 1_000_003 + number)
-        return Weaver(vocabulary, wording, matters, texts, chance, phase(number, arguments.steps)).batch(ROWS)
+        return Weaver(vocabulary, wording, matters, made, data, random.Random(arguments.seed * 1_000_003 + number), early=number < EARLY, late=number >= arguments.steps - LATE).batch(ROWS)
 
     params = model.initial(shape, arguments.seed)
     state = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params))
@@ -156,7 +141,7 @@ def main():
         coming = pool.submit(batch, first)
         for number in range(first, last):
             now, coming = coming.result(), pool.submit(batch, number + 1)
-            params, state, told = steps[number >= (arguments.steps - PRODUCT - POLISH) * ROUNDED_FROM](params, state, now, jnp.float32(number))
+            params, state, told = steps[number >= (arguments.steps - LATE) * ROUNDED_FROM](params, state, now, jnp.float32(number))
             window.append(told)
             if (number + 1) % 50 == 0:
                 mean = {key: float(np.mean([float(told[key]) for told in window])) for key in told}

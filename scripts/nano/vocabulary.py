@@ -3,7 +3,6 @@
 import base64
 import glob
 import os
-import re
 import sys
 
 import tiktoken
@@ -41,7 +40,6 @@ class Vocabulary:
         self.ranks = ranks()
         self.control = {name: RANKS + place for place, name in enumerate(CONTROLS)}
         self.size = -(-(RANKS + len(CONTROLS)) // 32) * 32
-        self.words = [token[1:].decode() for token, _ in self.ranks if re.fullmatch(rb" [A-Za-z][a-z]{2,}", token)]
         self.encoding = tiktoken.Encoding("o200k_prefix", pat_str=PATTERN, mergeable_ranks=dict(self.ranks), special_tokens={})
 
     def encode(self, text):
