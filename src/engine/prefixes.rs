@@ -109,9 +109,12 @@ impl Prefixes {
         let prefix = self.known(id);
         let state = prefix.saved.as_ref().ok_or_else(|| Fault::Other("a prefix was not saved".to_owned()))?;
         let seq = room.take(prefix.tokens.len(), 1).ok_or(Fault::NoCells)?;
-        backend.restore(state, seq)?;
+        let restored = backend.restore(state, seq);
         prefix.place = Place::Here(seq);
-        Ok(())
+        if restored.is_err() {
+            self.leave(id, backend, room);
+        }
+        restored
     }
 
     pub(super) fn add(&mut self, tokens: Vec<Token>) -> PrefixId {
