@@ -90,9 +90,13 @@ pub struct EngineArgs {
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
 
-    /// unified: all texts share the policy's memory. split: each has a copy, which is faster on a CPU
+    /// unified: all texts share the policy's memory. split: each has a copy. Try it with bench --versus "--layout split"
     #[arg(long, value_name = "LAYOUT", default_value = "unified")]
     layout: Layout,
+
+    /// Whether attention is computed in one fused step
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    flash_attention: FlashAttention,
 
     /// Threads that compute [default: one for each core]
     #[arg(long, value_name = "N")]
@@ -114,6 +118,14 @@ pub struct EngineArgs {
     /// Rearrange the weights for this CPU: somewhat faster, for a copy of them in memory and a slow start
     #[arg(long)]
     repack: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FlashAttention {
+    /// Where the device can
+    Auto,
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -218,6 +230,11 @@ impl EngineArgs {
             // Some for policies, and for the answers of each text.
             sequences: self.parallel.saturating_add(16).min(256),
             layout,
+            flash_attention: match self.flash_attention {
+                FlashAttention::Auto => engine::FlashAttention::Auto,
+                FlashAttention::On => engine::FlashAttention::On,
+                FlashAttention::Off => engine::FlashAttention::Off,
+            },
             context: self.context.unwrap_or_else(|| context(layout, self.parallel)),
             // Without a home there is nowhere to keep them, which is only slower.
             prefixes: if self.no_prefix_store {
