@@ -51,8 +51,8 @@ impl Check {
             output::print(&format!("{:#}\n", Printed::schema("magistrate check --json").to_value()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut clock = Clock::new(self.verbose);
         let case = self.prepare()?;
+        let mut clock = Clock::new(case.verbose);
         let content = case.text.read()?;
         anyhow::ensure!(!content.text().trim().is_empty(), "the text is empty: there is nothing to judge");
         #[cfg(unix)]

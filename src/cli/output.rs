@@ -23,6 +23,7 @@ pub enum Ears {
     /// Our own.
     Own,
     /// Kept, to be sent: what would have gone to stdout, and to stderr.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a daemon keeps them"))]
     Kept {
         stdout: String,
         stderr: String,
