@@ -140,7 +140,8 @@ pub struct Report {
     pub peak_memory: Option<u64>,
 }
 
-/// Does the work, so many items at once, or one by one as `--reproducible` has it. The policy, and one item for each place, are decoded before the clock starts.
+/// Does the work, so many items at once, or one by one where the engine is reproducible. The policy, and one item for each
+/// place, are decoded before the clock starts.
 ///
 /// # Errors
 ///

@@ -87,6 +87,11 @@ fn is_name(word: &str) -> bool {
     word.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
 }
 
+/// The words of the command line, behind the program's name, to be said again. `None` if one is not UTF-8.
+fn arguments() -> Option<Vec<String>> {
+    std::env::args_os().skip(1).map(|word| word.into_string().ok()).collect()
+}
+
 /// Tells an error on stderr, with what caused it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     output::say(&with_causes(error));

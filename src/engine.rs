@@ -110,14 +110,6 @@ impl EngineConfig {
     }
 }
 
-impl EngineConfig {
-    /// With so many threads, if a number is given.
-    #[must_use]
-    pub fn with_threads(self, threads: Option<usize>) -> Self {
-        Self { threads: threads.unwrap_or(self.threads), ..self }
-    }
-}
-
 /// How a session judges.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionOptions {

@@ -19,10 +19,14 @@ impl Stage {
     }
 
     fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin!("magistrate"));
         command.args(args).current_dir(&self.0).env("NO_COLOR", "1").env("OMP_THREAD_LIMIT", "1");
         command.env("MAGISTRATE_MODEL", support::demonstration()).env("MAGISTRATE_CACHE", self.0.path().join("cache"));
-        command.output().unwrap()
+        command
     }
 
     fn sockets(&self) -> Vec<PathBuf> {
@@ -76,19 +80,25 @@ fn a_daemon_is_started_answers_alike_and_stops_when_nobody_asks() {
     stage.wait_until("it stops when nobody asks", <[PathBuf]>::is_empty);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf_8_is_judged_here() {
+    use std::os::unix::ffi::OsStringExt;
+    let stage = Stage::new();
+    let name = std::ffi::OsString::from_vec(b"text-\xff.txt".to_vec());
+    std::fs::write(stage.0.path().join(&name), "Hello").unwrap();
+    let mut command = stage.command(&["check", "-p", "rules.md", "--budget", "8", "--daemon=1", "-f"]);
+    let output = command.arg(name).output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    assert!(stage.sockets().is_empty());
+}
+
 #[test]
 fn a_socket_that_nobody_listens_on_is_no_obstacle() {
     let stage = Stage::new();
     let check = ["check", "-p", "rules.md", "--budget", "8", "Hello"];
     let plain = parts(&stage.run(&check));
-    let mut daemon = Command::new(cargo_bin!("magistrate"))
-        .args(["daemon", "--", "check", "-p", "rules.md"])
-        .current_dir(&stage.0)
-        .env("OMP_THREAD_LIMIT", "1")
-        .env("MAGISTRATE_MODEL", support::demonstration())
-        .env("MAGISTRATE_CACHE", stage.0.path().join("cache"))
-        .spawn()
-        .unwrap();
+    let mut daemon = stage.command(&["daemon", "--", "check", "-p", "rules.md"]).spawn().unwrap();
     stage.wait_until("a daemon starts", |sockets| sockets.len() == 1);
     assert_eq!(parts(&stage.run(&[&check[..], &["--daemon"]].concat())), plain);
     daemon.kill().unwrap();

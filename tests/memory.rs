@@ -4,6 +4,7 @@ mod support;
 
 use std::io::BufReader;
 
+use magistrate::bench::peak_memory;
 use magistrate::label::records::{Fields, Format, Records};
 use magistrate::label::run::{Settings, run};
 
@@ -18,18 +19,11 @@ fn memory_does_not_grow_with_the_rows() {
         let records = Records::new(stream, Format::Jsonl, Fields::default()).unwrap();
         let summary = run(&engine, &judges, records, &Settings::default(), &mut std::io::sink(), &mut |_| ()).unwrap();
         assert_eq!(summary.rows(), rows);
-        peak()
+        peak_memory().map(|bytes| bytes / 1024)
     };
     let (few, many) = (peak_after(1_000), peak_after(20_000));
     println!("peak after 1,000 rows {few:?} kB, after 20,000 more {many:?} kB");
     if let (Some(few), Some(many)) = (few, many) {
         assert!(many - few < 20_000, "{few} kB after 1,000 rows, {many} kB after 20,000");
     }
-}
-
-/// The most memory that this process ever had, in kB, where the system tells.
-fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }

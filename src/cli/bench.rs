@@ -111,7 +111,7 @@ impl Bench {
 
     /// Runs both in turn, each in a process of its own, so that neither has the other's memory.
     fn compare(&self, flags: &str) -> Result<ExitCode, anyhow::Error> {
-        let one: Vec<String> = std::env::args().skip(1).collect();
+        let one = super::arguments().context("a flag is not UTF-8")?;
         let two: Vec<String> = one.iter().cloned().chain(flags.split_whitespace().map(str::to_owned)).collect();
         let mut pairs = Vec::new();
         for _ in 0..self.pairs {

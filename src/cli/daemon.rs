@@ -61,8 +61,8 @@ struct Answer {
 /// Asks the daemon of these flags. `None` if there is none: one is started for the next time, which stops when nobody has asked
 /// for `idle` seconds.
 pub fn ask(judging: &Judging, content: &Content, idle: u64) -> Result<Option<ExitCode>, anyhow::Error> {
-    let Ok(path) = socket(judging) else { return Ok(None) };
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // What is no UTF-8 cannot be sent as JSON.
+    let (Ok(path), Some(arguments)) = (socket(judging), super::arguments()) else { return Ok(None) };
     let folder = std::env::current_dir().context("the current folder cannot be had")?;
     let Ok(mut stream) = UnixStream::connect(&path) else {
         start(&arguments, idle);

@@ -225,8 +225,10 @@ impl EngineArgs {
             Layout::Unified => engine::Layout::Unified,
             Layout::Split => engine::Layout::Split,
         };
+        let config = EngineConfig::new(model);
         EngineConfig {
             parallel: self.parallel,
+            threads: self.threads.unwrap_or(config.threads),
             // Some for policies, and for the answers of each text.
             sequences: self.parallel.saturating_add(16).min(256),
             layout,
@@ -245,7 +247,7 @@ impl EngineArgs {
             reproducible: self.reproducible,
             gpu_layers: self.gpu_layers,
             repack: self.repack,
-            ..EngineConfig::new(model).with_threads(self.threads)
+            ..config
         }
     }
 }

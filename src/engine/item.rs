@@ -189,8 +189,7 @@ impl Item {
     /// Samples one token of a body.
     fn write(&mut self, logits: &[f32]) -> Result<(), Fault> {
         let script = Arc::clone(&self.script);
-        let controls = Control::ALL.map(|control| script.tokenizer.control(control));
-        let allowed = if self.phase == Phase::Free { &controls[..] } else { &script.stops };
+        let allowed = if self.phase == Phase::Free { &script.controls } else { &script.stops };
         let token = self.sampler.take(logits, &script.ordinary(), allowed)?;
         let stopped = script.stops.contains(&token);
         match (self.phase, script.mode) {
@@ -390,9 +389,9 @@ impl Item {
         self.verdict = Some((leaf, scores));
         let path = &self.script.tree.path(leaf)[self.script.trunk.len()..];
         let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
-        if let Some([rest @ .., last]) = path.strip_prefix(held).filter(|_| self.script.rationale) {
-            self.usage.answer += rest.len() + 1;
-            self.lane.feed(&[rest, &[*last]].concat(), rest.len());
+        if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.script.rationale) {
+            self.usage.answer += rest.len();
+            self.lane.feed(rest, rest.len() - 1);
             self.phase = Phase::Rationale;
         }
     }

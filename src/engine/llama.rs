@@ -58,7 +58,15 @@ pub fn with_backend<T>(
         .new_context(backend, context_params(config, limits, stop))
         .map_err(|error| EngineError::Load(said(&error.to_string())))?;
     let batch = LlamaBatch::new(limits.batch, 1);
-    Ok(work(&mut Llama { context, batch, places: Vec::new(), copies: Vec::new(), limits, vocabulary }))
+    Ok(work(&mut Llama {
+        context,
+        batch,
+        order: Vec::new(),
+        places: Vec::new(),
+        copies: Vec::new(),
+        limits,
+        vocabulary,
+    }))
 }
 
 /// What `llama_decode` returns when its abort callback said so.
@@ -67,7 +75,8 @@ const ABORTED: i32 = 2;
 struct Llama<'model> {
     context: LlamaContext<'model>,
     batch: LlamaBatch<'static>,
-    /// Where each row of the last batch stands in llama.cpp's.
+    /// The rows of the last batch in the order of llama.cpp's, and where each stands there.
+    order: Vec<usize>,
     places: Vec<i32>,
     /// Sequences that are being copied, from and to: llama.cpp does so when it decodes next.
     copies: Vec<Seq>,
@@ -83,14 +92,15 @@ impl Backend for Llama<'_> {
     fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.batch.clear();
         let entries = batch.entries();
-        let mut order: Vec<usize> = (0..entries.len()).collect();
+        self.order.clear();
+        self.order.extend(0..entries.len());
         // Streams are computed together only if they stand side by side.
         if self.limits.layout == Layout::Split {
-            order.sort_by_key(|&row| entries[row].seq);
+            self.order.sort_by_key(|&row| entries[row].seq);
         }
         self.places.clear();
         self.places.resize(entries.len(), 0);
-        for (place, row) in order.into_iter().enumerate() {
+        for (place, &row) in self.order.iter().enumerate() {
             let entry = entries[row];
             self.places[row] = i32::try_from(place).unwrap_or(i32::MAX);
             let token = i32::try_from(entry.token.0)

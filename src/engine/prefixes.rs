@@ -89,7 +89,7 @@ impl Prefixes {
         Self { all: BTreeMap::new(), next: 0, clock: 0, budget, store: None, keep: false }
     }
 
-    pub(super) fn keep_in(&mut self, store: Box<dyn Store>) {
+    pub(super) fn use_store(&mut self, store: Box<dyn Store>) {
         self.store = Some(store);
     }
 

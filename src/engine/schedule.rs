@@ -105,7 +105,7 @@ impl<'backend> Schedule<'backend> {
     /// Has prefixes kept in a store, and taken from there rather than decoded.
     #[must_use]
     pub fn with_store(mut self, store: Box<dyn Store>) -> Self {
-        self.prefixes.keep_in(store);
+        self.prefixes.use_store(store);
         self
     }
 

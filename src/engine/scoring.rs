@@ -1,9 +1,9 @@
 //! Scoring: the probability of every answer, side by side.
 //!
 //! The one idea: answers are paths down one tree. What all of them begin with, the trunk, stands in the item's own
-//! sequence, and grows as long as there is one way on; from its end every branch goes on in a fork. A branch that finds no free sequence waits,
-//! and is then fed its whole path again, which is a few tokens long. One that can hardly matter is not followed. What the
-//! probabilities are for is not known here.
+//! sequence, and grows as long as there is one way on; from its end every branch goes on in a fork. A branch that finds no
+//! free sequence waits, and is then fed its whole path again, which is a few tokens long. One that can hardly matter is
+//! not followed. What the probabilities are for is not known here.
 
 use super::backend::{Backend, Fault, Free, Seq};
 use super::lane::Lane;

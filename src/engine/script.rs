@@ -32,6 +32,8 @@ pub struct Script {
     pub(super) trunk_nodes: Vec<NodeId>,
     /// What ends a body, by itself or as an early end of the turn. Nothing, where bodies are as long as their budget.
     pub(super) stops: Vec<Token>,
+    /// What the model may write beside words where it writes its headers itself.
+    pub(super) controls: Vec<Token>,
     pub(super) mode: Mode,
     pub(super) rule: Rule,
     pub(super) sampling: Sampling,
@@ -106,6 +108,7 @@ impl Script {
             stops: [Control::End, Control::Return, Control::Call, Control::EndOfText]
                 .map(|control| tokenizer.control(control))
                 .to_vec(),
+            controls: Control::ALL.map(|control| tokenizer.control(control)).to_vec(),
             tokenizer,
             form,
             rationale: form == Form::Rationale,

@@ -27,9 +27,9 @@ pub struct Summary {
     pub standing: BTreeMap<Standing, u64>,
     /// Of the undecided ones, how many for which reason.
     pub reasons: BTreeMap<&'static str, u64>,
-    /// Verdicts and the like that went through a cascade, and those of them that it had to reason about.
+    /// Contents that were judged in a cascade, counted once for each policy.
     pub cascaded: u64,
-    /// See [`Self::cascaded`].
+    /// Those of them that it had to reason about.
     pub escalated: u64,
     /// Bytes of the input that are done.
     pub bytes: u64,
