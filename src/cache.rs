@@ -43,6 +43,16 @@ pub fn make(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// How a file is opened that its user alone may read.
+#[must_use]
+pub fn options() -> fs::OpenOptions {
+    #[allow(unused_mut, reason = "elsewhere there is nothing to set")]
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// Puts a file in place whole or not at all, readable by its user alone.
 ///
 /// # Errors
@@ -52,11 +62,10 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options
+    let written = options()
+        .write(true)
+        .create(true)
+        .truncate(true)
         .open(&part)
         .and_then(|mut file| io::Write::write_all(&mut file, bytes))
         .and_then(|()| fs::rename(&part, path));

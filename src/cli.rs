@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Flags are validated and resolved into the library's values here.
 
 mod bench;
+mod cache;
 mod check;
 #[cfg(unix)]
 mod daemon;
@@ -8,13 +9,16 @@ mod exit;
 mod input;
 mod judging;
 mod label;
+mod merge;
 mod output;
+mod plan;
 mod policy;
 mod progress;
 mod prompt;
 mod stop;
 mod stream;
 mod text;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +42,10 @@ pub enum Verb {
     Check(check::Check),
     /// Judge a stream of texts, a row for each
     Label(label::Label),
+    /// Put the journals of several machines together, or make another output of one
+    Merge(merge::Merge),
+    /// Judge some rows of a finished run again, and tell where the verdicts differ
+    Verify(verify::Verify),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
     /// Keep a model in memory for check --daemon
@@ -47,6 +55,8 @@ pub enum Verb {
     Prompt(prompt::Prompt),
     /// List, show and describe policies
     Policy(policy::PolicyVerb),
+    /// Show or clear what is kept in the cache folder
+    Cache(cache::CacheVerb),
 }
 
 /// Reads the command line.
@@ -99,7 +109,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn with_causes(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}");
+    format!("error: {}", told(error))
+}
+
+/// An error in words, with what caused it.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Some errors say themselves what caused them.
         if !text.contains(&cause) {

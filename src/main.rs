@@ -10,11 +10,14 @@ fn main() -> ExitCode {
     let done = match cli::parse().verb {
         Verb::Check(check) => check.run(),
         Verb::Label(label) => label.run(),
+        Verb::Merge(merge) => merge.run(),
+        Verb::Verify(verify) => verify.run(),
         Verb::Bench(bench) => bench.run(),
         #[cfg(unix)]
         Verb::Daemon(daemon) => daemon.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
+        Verb::Cache(cache) => cache.run(),
     };
     done.unwrap_or_else(|error| cli::report(&error))
 }

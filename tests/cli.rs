@@ -289,7 +289,7 @@ fn a_cascade_says_in_the_row_and_at_the_end_what_it_had_to_reason_about() {
     assert_eq!(row["cascade"], serde_json::json!({"probability": row["probability"], "escalated": false}));
     assert_eq!(row["usage"]["reasoning_tokens"], 0);
     let run = stage.run(&["label", "-p", "rules.md", "--budget", "4", "--cascade", "0:1", "in.txt"]);
-    assert!(run.stderr.contains("; 2 of 2 escalated; "), "{run}");
+    assert!(run.stderr.contains("cascade  2 of 2 escalated\n"), "{run}");
     assert_transcript!([
         stage.run(&[&check[..], &["--cascade", "0.7:0.2", "Hello"]].concat()),
         stage.run(&[&check[..], &["--cascade", "0.5", "Hello"]].concat()),
@@ -409,6 +409,150 @@ fn rows_go_to_a_file_and_all_policies_judge_each() {
         assert_eq!(row["text"], text);
         assert!(["rules", "spam"].iter().all(|policy| row["verdicts"][policy]["status"] == "ok"), "{row}");
     }
+}
+
+/// A run's stderr, less the time that it took.
+fn timeless(mut run: Run) -> Run {
+    let timed = |line: &str| match line.strip_suffix(" rows/s").and_then(|line| line.rsplit_once("; ")) {
+        Some((rows, _)) => format!("{rows}; [time]\n"),
+        None => format!("{line}\n"),
+    };
+    run.stderr = run.stderr.lines().map(timed).collect();
+    run
+}
+
+/// `label` by the house rules, all of whose rows are a violation.
+const LABEL: [&str; 7] = ["label", "-p", "rules.md", "--effort", "none", "--threshold", "0"];
+
+#[test]
+fn the_same_command_goes_on_and_another_is_refused_with_what_is_different() {
+    let stage = Stage::new().file("in.txt", "Hello\nSee you.\nHello\n").file("mine.jsonl", "{}\n");
+    let label = |args: &[&str]| timeless(stage.run(&[&LABEL[..], args].concat())).redacted();
+    let first = label(&["in.txt", "-o", "out.jsonl"]);
+    let rows = fs::read_to_string(stage.path("out.jsonl")).unwrap();
+    fs::remove_file(stage.path("out.jsonl")).unwrap();
+    let again = label(&["in.txt", "-o", "out.jsonl"]);
+    assert_eq!(fs::read_to_string(stage.path("out.jsonl")).unwrap(), rows, "it is made of the journal");
+    let other = label(&["in.txt", "-o", "out.jsonl", "--min-mass", "0.5"]);
+    let mixed = label(&["in.txt", "-o", "out.jsonl", "--min-mass", "0.5", "--mix"]);
+    let taken = label(&["in.txt", "-o", "mine.jsonl"]);
+    assert_eq!(fs::read_to_string(stage.path("mine.jsonl")).unwrap(), "{}\n");
+    fs::write(stage.path("in.txt"), "Hello\nSee you!\nHello\n").unwrap();
+    let changed = label(&["in.txt", "-o", "out.jsonl"]);
+    let restarted = label(&["in.txt", "-o", "out.jsonl", "--restart"]);
+    assert!(stage.path("out.jsonl.journal.1").exists());
+    assert_eq!(
+        [first.code, again.code, other.code, mixed.code, taken.code, changed.code, restarted.code],
+        [0, 0, 2, 0, 2, 2, 0]
+    );
+    assert_transcript!([first, again, other, mixed, taken, changed, restarted]);
+}
+
+#[test]
+fn machines_that_share_a_run_make_the_file_of_one() {
+    let stage = Stage::new()
+        .file("in.csv", "id,text\n".to_owned() + &(0..30).map(|n| format!("{n},Text {n}\n")).collect::<String>());
+    let label = |args: &[&str]| stage.run(&[&LABEL[..], &["--reproducible", "in.csv"], args].concat());
+    assert_eq!(label(&["-o", "one.csv"]).code, 0);
+    for shard in ["1/3", "2/3", "3/3"] {
+        let out = format!("share-{}.csv", &shard[..1]);
+        assert_eq!(label(&["--shard", shard, "-o", &out]).code, 0);
+    }
+    let early = stage.run(&["merge", "share-1.csv", "share-3.csv", "-o", "all.csv"]);
+    let all = stage.run(&["merge", "share-1.csv", "share-2.csv", "share-3.csv", "-o", "all.csv"]);
+    let twice = stage.run(&["merge", "share-1.csv", "share-2.csv", "share-3.csv", "-o", "all.csv"]);
+    let one = stage.run(&["merge", "one.csv", "--output-format", "tsv", "--fields", "id,verdict"]);
+    let bytes = |name: &str| fs::read(stage.path(name)).unwrap();
+    assert_eq!(bytes("all.csv"), bytes("one.csv"));
+    assert_eq!(bytes("all.csv.journal"), bytes("one.csv.journal"));
+    assert!(one.stdout.starts_with("id\tverdict\ttext\n0\tviolation\tText 0\n"), "{one}");
+    assert_eq!(one.stdout.lines().count(), 31);
+
+    let verify = ["verify", "-p", "rules.md", "--effort", "none", "in.csv", "-o", "all.csv", "--sample", "10"];
+    let same = stage.run(&[&verify[..], &["--threshold", "0"]].concat());
+    let flipped = stage.run(&[&verify[..], &["--threshold", "1"]].concat());
+    assert_eq!((same.code, flipped.code), (0, 1));
+    assert!(same.stdout.starts_with("10 verdicts judged again: 10 the same, "), "{same}");
+    assert!(flipped.stdout.contains(" 10 flipped") && flipped.stdout.contains("rules: violation "), "{flipped}");
+    assert_transcript!([early, all, twice]);
+}
+
+#[test]
+fn what_comes_packed_or_as_requests_goes_out_in_kind() {
+    use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+    use std::io::{Read as _, Write as _};
+
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(b"id,text\n1,Hello\n").unwrap();
+    let requests = [
+        ("chat/completions", r#"{"messages":[{"role":"user","content":"Hello"}]}"#),
+        ("moderations", r#"{"input":""}"#),
+    ]
+    .map(|(url, body)| format!(r#"{{"custom_id":"{url}","method":"POST","url":"/v1/{url}","body":{body}}}"#) + "\n");
+    let stage = Stage::new().file("in.csv.gz", packer.finish().unwrap()).file("in.jsonl", requests.concat());
+    let run = stage.run(&[&LABEL[..], &["in.csv.gz", "-o", "out.jsonl.gz"]].concat());
+    assert_eq!(run.code, 0, "{run}");
+    let mut rows = String::new();
+    GzDecoder::new(fs::File::open(stage.path("out.jsonl.gz")).unwrap()).read_to_string(&mut rows).unwrap();
+    let row: Value = serde_json::from_str(&rows).unwrap();
+    assert_eq!((&row["id"], &row["verdict"], &row["text"]), (&"1".into(), &"violation".into(), &"Hello".into()));
+
+    let run = stage.run(&[&LABEL[..], &["in.jsonl", "--format", "batch"]].concat());
+    assert_eq!(run.code, 3, "{run}");
+    let results: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let message = results[0]["response"]["body"]["choices"][0]["message"]["content"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(message).unwrap()["verdict"], "violation");
+    assert_eq!((&results[0]["custom_id"], &results[0]["error"]), (&"chat/completions".into(), &Value::Null));
+    assert_eq!((&results[1]["response"], &results[1]["error"]["code"]), (&Value::Null, &"empty".into()));
+    let left = fs::read_dir(stage.path("cache/journals")).unwrap().count();
+    assert_eq!(left, 0, "what was kept on the way to stdout is gone");
+}
+
+#[test]
+fn a_dry_run_counts_and_measures_and_writes_nothing() {
+    let stage = Stage::new()
+        .file("in.jsonl", "{\"text\":\"Hello\"}\n{\"text\":\"Hello\"}\n{\"text\":\"See you at nine.\"}\nno\n");
+    let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run"]].concat());
+    assert_eq!(run.code, 0, "{run}");
+    let counted = "rows      4\nno text   1 of them: 1 not-json\ntexts     2 different ones\ntokens    ";
+    assert!(run.stdout.starts_with(counted) && run.stdout.contains("\ntime      about "), "{run}");
+    let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run", "--summary", "-"]].concat());
+    let plan: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&plan["rows"], &plan["texts"], &plan["measured"]["texts"]), (&4.into(), &2.into(), &2.into()));
+}
+
+#[test]
+fn verdicts_of_earlier_runs_are_remembered_where_that_is_asked_for_and_the_cache_can_be_cleared() {
+    let stage = Stage::new().file("a.txt", "Hello\nSee you.\n").file("b.txt", "Hello\nGoodbye.\n");
+    let label = |args: &[&str]| {
+        let run = stage.run(&[&LABEL[..], &["--summary", "summary.json"], args].concat());
+        assert_eq!(run.code, 0, "{run}");
+        serde_json::from_slice::<Value>(&fs::read(stage.path("summary.json")).unwrap()).unwrap()["reused"].clone()
+    };
+    assert_eq!(label(&["--cache", "a.txt"]), 0);
+    assert_eq!(label(&["--cache", "b.txt"]), 1);
+    assert_eq!(label(&["b.txt"]), 0);
+    assert_eq!(label(&["--cache", "--seed", "1", "a.txt"]), 0, "other terms");
+    assert!(stage.run(&["cache"]).stdout.contains("MB  verdicts\n"));
+    assert_eq!(stage.run(&["cache", "clear"]).code, 0);
+    assert_eq!(fs::read_dir(stage.path("cache")).unwrap().count(), 0);
+    assert_eq!(label(&["--cache", "b.txt"]), 0);
+}
+
+#[test]
+fn several_columns_make_a_text_and_those_that_are_wanted_go_along() {
+    let stage = Stage::new().file("in.csv", "q,a,n\nHow?,So.,1\n").file("more.csv", "q,a,n\nWhy?,,2\n");
+    let label = |args: &[&str]| {
+        let run = stage.run(&[&LABEL[..], &["--fields", "verdict,usage"], args].concat());
+        run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let rows = label(&["*.csv", "--pair", "q,a", "--columns", "n"]);
+    assert_eq!((rows.len(), &rows[0]["n"], &rows[1]["n"]), (2, &"1".into(), &"2".into()));
+    assert_eq!(rows[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["verdict", "usage", "n"]);
+    let tokens = |rows: &[Value]| rows[0]["usage"]["content_tokens"].as_u64().unwrap();
+    let template = label(&["in.csv", "--text-template", "{q}"]);
+    assert!(tokens(&template) < tokens(&rows));
+    assert_eq!(tokens(&template), tokens(&label(&["in.csv", "--text-column", "1"])));
 }
 
 #[test]

@@ -3,21 +3,22 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{BufReader, Cursor};
 use std::sync::{Arc, Mutex};
 
 use magistrate::engine::SessionOptions;
 use magistrate::label::judge::Chunking;
-use magistrate::label::records::{Fields, Format, Records};
+use magistrate::label::records::Format;
 use magistrate::label::run::{Judge, News, RunError, Settings, run};
+use magistrate::label::sink::{Only, Sink};
+use magistrate::label::source::Source;
 use magistrate::label::summary::{Ended, Standing, Summary};
 use magistrate::policy::{Contract, Policy};
 
-use support::scripted::{Endless, engine, judge, options, policy};
+use support::scripted::{Endless, engine, judge, nothing, options, policy, rows, source};
 
 /// What a run over this input wrote, and said.
 struct Done {
-    lines: Vec<String>,
     rows: Vec<BTreeMap<String, serde_json::Value>>,
     summary: Summary,
     news: Vec<String>,
@@ -30,24 +31,40 @@ fn label(
     options: &SessionOptions,
     ids: &[&str],
 ) -> Done {
+    let mut output = Vec::new();
+    let (summary, news) =
+        judged(source(Cursor::new(input.into()), format), settings, options, ids, &mut rows(&mut output, ids));
+    let text = String::from_utf8(output).unwrap();
+    Done { rows: text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), summary, news }
+}
+
+/// The lines that a run let through.
+fn pass(input: &str, format: Format, standing: Standing) -> Vec<String> {
+    let source = source(Cursor::new(input.to_owned()), format);
+    let header = source.header().map(<[u8]>::to_vec);
+    let mut output = Vec::new();
+    let mut only = Only::new(&mut output, standing, header.as_deref()).unwrap();
+    judged(source, &Settings::default(), &options(), &["rules"], &mut only);
+    String::from_utf8(output).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn judged(
+    source: Source,
+    settings: &Settings,
+    options: &SessionOptions,
+    ids: &[&str],
+    sink: &mut dyn Sink,
+) -> (Summary, Vec<String>) {
     let engine = engine(2048);
     let judges: Vec<Judge<'_>> = ids.iter().map(|id| judge(&engine, &policy(id), options)).collect();
-    let records = Records::new(std::io::Cursor::new(input.into()), format, Fields::default()).unwrap();
-    let (mut output, mut news) = (Vec::new(), Vec::new());
-    let summary = run(&engine, &judges, records, settings, &mut output, &mut |what| match what {
+    let mut news = Vec::new();
+    let summary = run(&engine, &judges, source, settings, nothing(), sink, &mut |what| match what {
         News::Done(_) => {}
         News::Renamed(renamed) => news.push(format!("{} is {}", renamed.from, renamed.to)),
         News::Defect(defect) => news.push(defect.to_string()),
     })
     .unwrap();
-    let text = String::from_utf8(output).unwrap();
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let rows = if settings.only.is_some() {
-        Vec::new()
-    } else {
-        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
-    Done { lines, rows, summary, news }
+    (summary, news)
 }
 
 #[test]
@@ -114,7 +131,11 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
         }
     }
     assert_eq!(done.summary.of(Standing::Undecided), 100);
-    assert!(done.news.iter().all(|defect| defect.starts_with("line ") && !defect.contains("word")), "{:?}", done.news);
+    assert!(
+        done.news.iter().all(|defect| defect.starts_with("input: line ") && !defect.contains("word")),
+        "{:?}",
+        done.news
+    );
 }
 
 #[test]
@@ -143,14 +164,13 @@ fn the_inputs_columns_come_out_and_ours_win() {
 #[test]
 fn only_lets_the_lines_through_as_they_came() {
     let input = "{\"text\":  \"bad!\", \"n\": 1.50}\n{\"text\": \"good\"}\nbroken\n{ \"text\": \"worse!\" }";
-    let only = |standing| Settings { only: Some(standing), ..Settings::default() };
-    let pass = |standing| label(input, Format::Jsonl, &only(standing), &options(), &["rules"]);
-    assert_eq!(pass(Standing::Violation).lines, ["{\"text\":  \"bad!\", \"n\": 1.50}", "{ \"text\": \"worse!\" }"]);
-    assert_eq!(pass(Standing::Safe).lines, ["{\"text\": \"good\"}"]);
-    assert_eq!(pass(Standing::Undecided).lines, ["broken"]);
-    assert!(pass(Standing::Review).lines.is_empty());
-    let csv = label("id,text\n1,good\n2,\"ba\nd!\"\n", Format::Csv, &only(Standing::Violation), &options(), &["rules"]);
-    assert_eq!(csv.lines.join("\n"), "id,text\n2,\"ba\nd!\"", "with the header, or what follows is no CSV");
+    let pass = |standing| pass(input, Format::Jsonl, standing);
+    assert_eq!(pass(Standing::Violation), ["{\"text\":  \"bad!\", \"n\": 1.50}", "{ \"text\": \"worse!\" }"]);
+    assert_eq!(pass(Standing::Safe), ["{\"text\": \"good\"}"]);
+    assert_eq!(pass(Standing::Undecided), ["broken"]);
+    assert!(pass(Standing::Review).is_empty());
+    let csv = self::pass("id,text\n1,good\n2,\"ba\nd!\"\n", Format::Csv, Standing::Violation);
+    assert_eq!(csv.join("\n"), "id,text\n2,\"ba\nd!\"", "with the header, or what follows is no CSV");
 }
 
 #[test]
@@ -186,9 +206,9 @@ fn many_policies_more_than_the_cache_holds_each_judge_every_row() {
         .collect();
     let judges: Vec<Judge<'_>> = policies.iter().map(|policy| judge(&engine, policy, &options())).collect();
     let input: String = (0..100).map(|row| format!("Text {row}{}\n", if row % 2 == 0 { "!" } else { "" })).collect();
-    let records = Records::new(std::io::Cursor::new(input), Format::Lines, Fields::default()).unwrap();
-    let mut output = Vec::new();
-    let summary = run(&engine, &judges, records, &Settings::default(), &mut output, &mut |_| ()).unwrap();
+    let source = source(Cursor::new(input), Format::Lines);
+    let mut sink = rows(Vec::new(), &["p0", "p1", "p2"]);
+    let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
     assert_eq!((summary.of(Standing::Violation), summary.of(Standing::Safe)), (50, 50));
 }
 
@@ -208,9 +228,9 @@ fn a_reader_that_goes_away_ends_the_run_without_an_error() {
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let stream = BufReader::new(Endless { rows: u64::MAX, buffer: Vec::new() });
-    let records = Records::new(stream, Format::Jsonl, Fields::default()).unwrap();
-    let mut output = Closing(Arc::default());
-    let summary = run(&engine, &judges, records, &Settings::default(), &mut output, &mut |_| ()).unwrap();
+    let source = source(stream, Format::Jsonl);
+    let mut sink = rows(Closing(Arc::default()), &["rules"]);
+    let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
     assert_eq!(summary.ended, Some(Ended::Closed));
     assert!(summary.rows() < 10);
 }
@@ -220,10 +240,10 @@ fn a_stopped_run_writes_what_is_done_and_says_so() {
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let stream = BufReader::new(Endless { rows: u64::MAX, buffer: Vec::new() });
-    let records = Records::new(stream, Format::Jsonl, Fields::default()).unwrap();
+    let source = source(stream, Format::Jsonl);
     let settings = Settings::default();
-    let mut output = Vec::new();
-    let summary = run(&engine, &judges, records, &settings, &mut output, &mut |news| {
+    let mut sink = rows(Vec::new(), &["rules"]);
+    let summary = run(&engine, &judges, source, &settings, nothing(), &mut sink, &mut |news| {
         if let News::Done(summary) = news
             && summary.rows() == 10
         {
@@ -232,7 +252,7 @@ fn a_stopped_run_writes_what_is_done_and_says_so() {
     })
     .unwrap();
     assert_eq!(summary.ended, Some(Ended::Stopped));
-    assert_eq!(String::from_utf8(output).unwrap().lines().count() as u64, summary.rows());
+    assert_eq!(String::from_utf8(sink.output).unwrap().lines().count() as u64, summary.rows());
     assert!((10..200).contains(&summary.rows()), "{}", summary.rows());
 }
 
@@ -266,15 +286,15 @@ fn an_input_that_breaks_off_and_a_full_disk_are_errors_that_say_how_far_it_got()
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let text = b"one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n";
-    let records = Records::new(BufReader::new(Broken(&text[..18])), Format::Lines, Fields::default()).unwrap();
-    let mut output = std::io::BufWriter::new(Vec::new());
-    let broken = run(&engine, &judges, records, &Settings::default(), &mut output, &mut |_| ()).unwrap_err();
+    let broken = source(BufReader::new(Broken(&text[..18])), Format::Lines);
+    let mut sink = rows(std::io::BufWriter::new(Vec::new()), &["rules"]);
+    let broken = run(&engine, &judges, broken, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap_err();
     assert!(matches!(broken, RunError::Read(3, _)), "{broken}");
-    assert_eq!(output.get_ref().split(|byte| *byte == b'\n').count(), 4, "three rows, flushed");
+    assert_eq!(sink.output.get_ref().split(|byte| *byte == b'\n').count(), 4, "three rows, flushed");
 
-    let records = Records::new(BufReader::new(&text[..]), Format::Lines, Fields::default()).unwrap();
-    let mut disk = Broken(Vec::new());
-    let full = run(&engine, &judges, records, &Settings::default(), &mut disk, &mut |_| ()).unwrap_err();
-    let whole = disk.0.split(|byte| *byte == b'\n').count() as u64 - 1;
+    let source = source(BufReader::new(&text[..]), Format::Lines);
+    let mut disk = rows(Broken(Vec::new()), &["rules"]);
+    let full = run(&engine, &judges, source, &Settings::default(), nothing(), &mut disk, &mut |_| ()).unwrap_err();
+    let whole = disk.output.0.split(|byte| *byte == b'\n').count() as u64 - 1;
     assert!(matches!(full, RunError::Write(rows, _) if rows == whole), "{full}: {whole}");
 }

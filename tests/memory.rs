@@ -5,10 +5,12 @@ mod support;
 use std::io::BufReader;
 
 use magistrate::bench::peak_memory;
-use magistrate::label::records::{Fields, Format, Records};
-use magistrate::label::run::{Settings, run};
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::records::Format;
+use magistrate::label::run::{Known, Settings, run};
 
-use support::scripted::{Endless, engine, judge, options, policy};
+use support::scripted::{Endless, engine, judge, options, policy, source};
 
 #[test]
 fn memory_does_not_grow_with_the_rows() {
@@ -16,8 +18,10 @@ fn memory_does_not_grow_with_the_rows() {
     let judges = [judge(&engine, &policy("rules"), &options())];
     let peak_after = |rows| {
         let stream = BufReader::new(Endless { rows, buffer: Vec::new() });
-        let records = Records::new(stream, Format::Jsonl, Fields::default()).unwrap();
-        let summary = run(&engine, &judges, records, &Settings::default(), &mut std::io::sink(), &mut |_| ()).unwrap();
+        let source = source(stream, Format::Jsonl);
+        let mut sink = support::scripted::rows(std::io::sink(), &["rules"]);
+        let known = Known { past: Past::none(), memo: Memo::off() };
+        let summary = run(&engine, &judges, source, &Settings::default(), known, &mut sink, &mut |_| ()).unwrap();
         assert_eq!(summary.rows(), rows);
         peak_memory().map(|bytes| bytes / 1024)
     };

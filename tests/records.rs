@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use magistrate::label::records::{Fields, Format, LARGEST, Record, Records, RecordsError};
+use magistrate::label::records::{Fields, Format, LARGEST, Record, Records, RecordsError, Text};
 use proptest::prelude::*;
 
 const FORMATS: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Lines];
@@ -40,7 +40,7 @@ fn id(record: &Record) -> Option<&str> {
 }
 
 fn named(text: &str, id: &str) -> Fields {
-    Fields { text: Some(text.into()), id: Some(id.into()) }
+    Fields { text: Text::Column(text.into()), id: Some(id.into()), ..Fields::default() }
 }
 
 #[test]

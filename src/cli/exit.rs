@@ -13,6 +13,8 @@ pub const DONE: u8 = 0;
 /// Of `label --only`, as of grep: some input lines were let through, or none.
 pub const FOUND: u8 = 0;
 pub const NONE_FOUND: u8 = 1;
+/// Of `verify`: some verdicts are not what they were.
+pub const DIFFERENT: u8 = 1;
 /// As shells have it for SIGINT.
 pub const STOPPED: u8 = 130;
 

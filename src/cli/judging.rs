@@ -6,12 +6,15 @@ use std::sync::Arc;
 use clap::Args;
 use magistrate::cache;
 use magistrate::engine::{self, Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use magistrate::label::journal::Terms;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
+use magistrate::label::run::Judge;
 use magistrate::model::Demonstration;
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, Templates};
 use magistrate::verdict::Rule;
+use serde_json::{Value, json};
 
 use super::{ModelArgs, PromptArgs, output, progress};
 
@@ -196,6 +199,49 @@ impl Judging {
     /// Decodes a policy.
     pub fn session<'engine>(&self, engine: &'engine Engine, policy: &Policy) -> Result<Session<'engine>, EngineError> {
         progress::shown("reading the policy", |progress| engine.session_with(policy, &self.options, progress))
+    }
+
+    /// Decodes policies, to judge many texts by.
+    pub fn judges<'engine>(
+        &self,
+        engine: &'engine Engine,
+        policies: &[Policy],
+    ) -> Result<Vec<Judge<'engine>>, EngineError> {
+        let judge =
+            |policy| Ok(Judge { session: self.session(engine, policy)?, provenance: self.provenance(engine, policy) });
+        policies.iter().map(judge).collect()
+    }
+
+    /// What rows depend on, beside their texts: each under the name that a journal that was made otherwise is refused by.
+    pub fn terms(&self, engine: &Engine, policies: &[Policy]) -> Terms {
+        let SessionOptions { budget, cascade, free, rule, sampling, date, max_content, no_rationale, .. } =
+            &self.options;
+        let model = engine.model();
+        let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
+        let policies: Vec<String> =
+            policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect();
+        let said = json!({
+            "model": format!("{} {}", model.name, model.digest),
+            "template": format!("{} {}", engine.templates().id(), engine.templates().digest()),
+            "policies": policies,
+            "--budget": budget,
+            "--cascade": cascade.map(|band| format!("{}:{}", band.low, band.high)),
+            "--decode": if *free { "free" } else { "phased" },
+            "--threshold": rule.threshold,
+            "--min-mass": rule.min_mass,
+            "--temperature": sampling.temperature,
+            "--seed": sampling.seed,
+            "--date": date,
+            "--max-content-tokens": max_content,
+            "--chunk": self.chunking.map(|chunking| chunking.size),
+            "--reasoning": self.reasoning,
+            "--reproducible": self.config.reproducible,
+            "rationale": !no_rationale,
+        });
+        match said {
+            Value::Object(terms) => Terms(terms),
+            _ => Terms::default(),
+        }
     }
 
     /// What the rows of a policy have in common.

@@ -1,19 +1,31 @@
-//! `label`: a stream of texts, a row for each; or those texts of it that stand so, as grep would.
+//! `label`: streams of texts, a row for each; or those texts of it that stand so, as grep would.
 
-use std::io::BufWriter;
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::cache;
+use magistrate::engine::Engine;
+use magistrate::label::entry::Form;
+use magistrate::label::export::{self, export};
+use magistrate::label::journal::{self, Existing, Journal, Past, Terms};
+use magistrate::label::memo::{Archive, Memo};
 use magistrate::label::row::Printed;
-use magistrate::label::run::{Judge, News, Settings, run};
+use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
+use magistrate::label::shard::Shard;
+use magistrate::label::sink::{Only, Rows, Sink};
+use magistrate::label::source::Source;
 use magistrate::label::summary::{Ended, Standing, Summary};
 
 use super::judging::JudgingArgs;
-use super::progress::Rows;
-use super::stream::StreamArgs;
-use super::{PolicyArgs, exit, output, stop};
+use super::progress;
+use super::stream::{InputArgs, OutputArgs};
+use super::{PolicyArgs, exit, output, plan, stop};
 
 #[derive(Debug, Args)]
 pub struct Label {
@@ -21,11 +33,40 @@ pub struct Label {
     policy: PolicyArgs,
 
     #[command(flatten)]
-    stream: StreamArgs,
+    input: InputArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Which of the input's columns go along [default: all; --columns "" for none]
+    #[arg(long, value_name = "COLUMN,...")]
+    columns: Option<String>,
 
     /// Print no rows but the input lines that stand so under the policies, unchanged
-    #[arg(long, value_name = "WHICH")]
-    only: Option<Only>,
+    #[arg(long, value_name = "WHICH", conflicts_with_all = ["output_format", "split_by", "columns", "shard"])]
+    only: Option<OnlyArg>,
+
+    /// Judge this share of the rows alone, for as many machines: 3/8. `magistrate merge` puts the shares together
+    #[arg(long, value_name = "I/N", requires = "output")]
+    shard: Option<Shard>,
+
+    /// Count rows and tokens, measure a few, and say how long it will take and how much memory
+    #[arg(long, conflicts_with_all = ["only", "output"])]
+    dry_run: bool,
+
+    /// Let rows go as they are done. A file is put in order at the end all the same
+    #[arg(long)]
+    unordered: bool,
+
+    #[command(flatten)]
+    memo: MemoArgs,
+
+    #[command(flatten)]
+    existing: ExistingArgs,
+
+    /// Write what it came to as JSON, too; - is stdout
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 
     /// Print the JSON Schema of a row, and judge nothing
     #[arg(long, exclusive = true)]
@@ -35,8 +76,56 @@ pub struct Label {
     judging: JudgingArgs,
 }
 
+/// Whether equal texts are judged again.
+#[derive(Debug, Args)]
+struct MemoArgs {
+    /// Remember what was said of texts across runs, in a folder [default: one in the cache folder]
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "how clap has a value that may be left out")]
+    cache: Option<Option<PathBuf>>,
+
+    /// Judge equal texts again each time
+    #[arg(long, conflicts_with = "cache")]
+    no_dedupe: bool,
+}
+
+impl MemoArgs {
+    /// The memo that the flags make of one, under these terms.
+    fn resolve(&self, memo: Memo, terms: &Terms) -> Result<Memo, anyhow::Error> {
+        if self.no_dedupe {
+            return Ok(Memo::off());
+        }
+        let Some(folder) = &self.cache else { return Ok(memo) };
+        let folder = folder.clone().map_or_else(|| cache::folder().map(|cache| cache.join("verdicts")), Ok)?;
+        let archive = Archive::open(&folder, &serde_json::to_string(terms)?);
+        Ok(memo.with_archive(archive.with_context(|| format!("{} cannot be used", folder.display()))?))
+    }
+}
+
+/// What becomes of an earlier run's journal.
+#[derive(Debug, Args)]
+struct ExistingArgs {
+    /// Set the journal of an earlier run aside and begin anew
+    #[arg(long, requires = "output")]
+    restart: bool,
+
+    /// Go on with a journal that was made by another model, policy or setting
+    #[arg(long, requires = "output", conflicts_with = "restart")]
+    mix: bool,
+}
+
+impl ExistingArgs {
+    fn resolve(&self) -> Existing {
+        match (self.restart, self.mix) {
+            (true, _) => Existing::Restart,
+            (_, true) => Existing::Mix,
+            _ => Existing::Resume,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Only {
+enum OnlyArg {
     /// A violation of at least one policy
     Violation,
     /// Safe under all
@@ -57,34 +146,225 @@ impl Label {
         let mut judging = self.judging.resolve(&policies)?;
         // Nobody sees it.
         judging.options.no_rationale |= self.only.is_some();
-        let stream = self.stream.open()?;
+        let form = Form {
+            policies: policies.iter().map(|policy| policy.id.clone()).collect(),
+            fields: judging.fields.clone(),
+        };
+        let source = self.input.open()?;
+        let target = self.output.resolve(self.input.is_batch(), form)?;
+        let only = self.only.map(Standing::from);
+        if !target.is_stream() {
+            target.guard(source.inputs(), only.is_none())?;
+        }
 
         let engine = judging.load()?;
-        let judges = policies
-            .iter()
-            .map(|policy| {
-                let session = judging.session(&engine, policy)?;
-                Ok(Judge { session, provenance: judging.provenance(&engine, policy) })
-            })
-            .collect::<Result<Vec<_>, anyhow::Error>>()?;
-
-        let only = self.only.map(Standing::from);
-        let settings =
-            Settings { only, chunking: judging.chunking, reasoning: judging.reasoning, stop: stop::on_signal()? };
-        let mut teller = Teller {
-            name: &stream.name,
-            bar: Rows::new(stream.size, stream.to_terminal),
-            only: only.is_some(),
-            defects: 0,
+        let judges = judging.judges(&engine, &policies)?;
+        let settings = Settings {
+            chunking: judging.chunking,
+            reasoning: judging.reasoning,
+            columns: self.columns.as_deref().map(names),
+            shard: self.shard,
+            unordered: self.unordered,
+            stop: stop::on_signal()?,
         };
-        let begun = Instant::now();
-        let mut output = BufWriter::new(stream.output);
-        let summary = run(&engine, &judges, stream.records, &settings, &mut output, &mut |news| teller.tell(&news));
-        teller.bar.clear();
-        let summary = summary.with_context(|| stream.name.clone())?;
-        sum_up(&summary, begun.elapsed().as_secs_f64());
-        Ok(code(&summary, only))
+        if self.dry_run {
+            return plan::tell(&engine, &judges, source, &settings, self.summary.as_deref());
+        }
+
+        let terms = judging.terms(&engine, &policies);
+        let mut work =
+            Work { engine: &engine, judges: &judges, settings: &settings, source, quiet: target.is_terminal() };
+        if only.is_some() || (target.is_stream() && target.export.format == export::Format::Jsonl) {
+            let memo = self.memo.resolve(Memo::in_memory(), &terms)?;
+            let output = direct(target.file.as_deref())?;
+            let summary = match only {
+                Some(only) => {
+                    let mut sink =
+                        Only::new(output, only, work.source.header()).context("the output cannot be written")?;
+                    work.run(Past::none(), memo, &mut sink, Defects::Told)?
+                }
+                None => {
+                    let mut sink = Rows { output, form: target.export.form };
+                    work.run(Past::none(), memo, &mut sink, Defects::InRows)?
+                }
+            };
+            return finish(&summary, only, None, self.summary.as_deref());
+        }
+
+        // Other formats are known only when all rows are: until then they are kept in a journal, too.
+        let file = target.file.as_deref();
+        if let Some(file) = file.filter(|_| target.is_stream()) {
+            anyhow::bail!("{} is a pipe or a device, which takes JSONL\nhint: --output-format jsonl", file.display());
+        }
+        let place = file.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
+        let (mut journal, past) = Journal::open(&place.path, &work.terms(&terms), self.existing.resolve())?;
+        let failed = || format!("{} cannot be used", place.path.display());
+        let memo = self.memo.resolve(Memo::in_journal(File::open(&place.path).with_context(failed)?), &terms)?;
+        let done = work.run(past, memo, &mut journal, Defects::InRows).and_then(|summary| {
+            if let Some(records) = summary.records {
+                journal.finish(records).with_context(failed)?;
+                let to = file.map_or(export::Target::Stdout, export::Target::File);
+                progress::waiting("writing the output", || export(&place.path, to, &target.export))?;
+            }
+            Ok(summary)
+        });
+        let summary = done.map_err(|error| place.hinted(&error))?;
+        finish(&summary, None, place.hint(), self.summary.as_deref())
     }
+}
+
+/// The names of a list: none of an empty one.
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Where rows are kept on the way.
+struct Place {
+    path: PathBuf,
+    /// It is removed at the end.
+    passing: bool,
+}
+
+impl Place {
+    fn beside(output: &Path) -> Self {
+        Self { path: journal::beside(output), passing: false }
+    }
+
+    fn passing() -> Result<Self, anyhow::Error> {
+        let folder = cache::folder()?.join("journals");
+        cache::make(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        Ok(Self { path: folder.join(format!("{}.journal", std::process::id())), passing: true })
+    }
+
+    /// How to go on after this run.
+    fn hint(&self) -> Option<String> {
+        (!self.passing)
+            .then(|| format!("what is done is in {}, and the same command goes on from there", self.path.display()))
+    }
+}
+
+impl Place {
+    /// An error that also says how to go on.
+    fn hinted(&self, error: &anyhow::Error) -> anyhow::Error {
+        let told = super::told(error);
+        // It says itself what to do.
+        let of_journal = |cause: &(dyn Error + 'static)| matches!(cause.downcast_ref(), Some(RunError::Journal(_)));
+        match self.hint().filter(|_| !error.chain().any(of_journal)) {
+            Some(hint) => anyhow::anyhow!("{told}\nhint: {hint}"),
+            None => anyhow::anyhow!("{told}"),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.passing {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Where rows go that are not kept.
+fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
+    Ok(match file {
+        None => Box::new(BufWriter::new(std::io::stdout())),
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+            Box::new(BufWriter::new(file))
+        }
+    })
+}
+
+/// What is judged, by what, and how.
+struct Work<'run> {
+    engine: &'run Engine,
+    judges: &'run [Judge<'run>],
+    settings: &'run Settings,
+    source: Source,
+    /// The user looks at the rows: no bar between them.
+    quiet: bool,
+}
+
+/// Where a record says that it holds no text to judge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Defects {
+    InRows,
+    /// There are no rows: somebody must.
+    Told,
+}
+
+impl Work<'_> {
+    /// What all rows have in common, the inputs included.
+    fn terms(&self, terms: &Terms) -> Terms {
+        let mut terms = terms.clone();
+        let inputs: Vec<&str> = self.source.inputs().iter().map(|input| &*input.name).collect();
+        terms.0.insert("inputs".to_owned(), inputs.into());
+        terms.0.insert("columns to judge".to_owned(), self.source.reading());
+        if let Some(columns) = &self.settings.columns {
+            terms.0.insert("columns to keep".to_owned(), columns.clone().into());
+        }
+        if let Some(shard) = self.settings.shard {
+            terms.0.insert(journal::SHARD.to_owned(), shard.to_string().into());
+        }
+        terms
+    }
+
+    fn run(&mut self, past: Past, memo: Memo, sink: &mut dyn Sink, defects: Defects) -> Result<Timed, anyhow::Error> {
+        let inputs = self.source.inputs();
+        let name = match inputs {
+            [one] => one.name.to_string(),
+            several => format!("{} inputs", several.len()),
+        };
+        let mut teller = Teller { bar: progress::Rows::new(self.source.size(), self.quiet), defects, told: 0 };
+        let begun = Instant::now();
+        let source = std::mem::replace(&mut self.source, Source::none());
+        let known = Known { past, memo };
+        let done = run(self.engine, self.judges, source, self.settings, known, sink, &mut |news| teller.tell(&news));
+        teller.bar.clear();
+        let summary = done.with_context(|| name)?;
+        Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
+    }
+}
+
+/// What a run came to, and how long it took.
+#[derive(serde::Serialize)]
+struct Timed {
+    #[serde(flatten)]
+    summary: Summary,
+    seconds: f64,
+}
+
+impl std::ops::Deref for Timed {
+    type Target = Summary;
+
+    fn deref(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+/// Tells what came of it all. `hint` says how to go on if it was stopped.
+fn finish(
+    timed: &Timed,
+    only: Option<Standing>,
+    hint: Option<String>,
+    file: Option<&Path>,
+) -> Result<ExitCode, anyhow::Error> {
+    if let Some(path) = file {
+        write_summary(path, &format!("{}\n", serde_json::to_string(timed)?))?;
+    }
+    sum_up(timed);
+    if let Some(hint) = hint.filter(|_| timed.ended == Some(Ended::Stopped)) {
+        output::say(&hint);
+    }
+    Ok(code(timed, only))
+}
+
+/// Writes JSON to a file, or to stdout for `-`.
+pub fn write_summary(path: &Path, json: &str) -> Result<(), anyhow::Error> {
+    if path.as_os_str() == "-" {
+        return output::print(json);
+    }
+    std::fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The exit code: as grep's where input lines are let through, else whether every row has a verdict.
@@ -102,65 +382,96 @@ fn code(summary: &Summary, only: Option<Standing>) -> ExitCode {
 }
 
 /// Says on stderr what came of it all.
-fn sum_up(summary: &Summary, seconds: f64) {
-    let rows = summary.rows();
+fn sum_up(timed: &Timed) {
+    let (summary, done) = (&timed.summary, timed.rows());
     let stopped = match summary.ended {
         Some(Ended::Closed) => return,
         Some(Ended::Stopped) => "stopped after ",
         None => "",
     };
-    let words = [
-        (Standing::Violation, "violation"),
-        (Standing::Review, "review"),
-        (Standing::Safe, "safe"),
-        (Standing::Undecided, "undecided"),
-    ];
-    let counts: Vec<String> = words
+    let table = table(summary);
+    if !table.is_empty() {
+        output::say(&table);
+    }
+    let order = [Standing::Violation, Standing::Review, Standing::Safe, Standing::Undecided];
+    let counts: Vec<String> = order
         .into_iter()
-        .filter(|(standing, _)| summary.of(*standing) > 0)
-        .map(|(standing, word)| format!("{} {word}", summary.of(standing)))
+        .filter(|standing| summary.of(*standing) > 0)
+        .map(|standing| format!("{} {}", summary.of(standing), standing.word()))
         .collect();
-    let reasons: Vec<String> = summary.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let counts = if counts.is_empty() { String::new() } else { format!(": {}{reasons}", counts.join(", ")) };
-    let noun = if rows == 1 { "row" } else { "rows" };
+    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = rows as f64 / seconds.max(1e-9);
-    let escalated = match summary.cascaded {
-        0 => String::new(),
-        all => format!("; {} of {all} escalated", summary.escalated),
+    let rate = (done - summary.resumed) as f64 / timed.seconds.max(1e-9);
+    output::say(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
+}
+
+fn rows(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "row" } else { "rows" })
+}
+
+/// What was counted beside the verdicts of all rows, a line for each sort of thing.
+pub fn table(summary: &Summary) -> String {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let joined = |counts: &std::collections::BTreeMap<String, u64>| {
+        counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
     };
-    output::say(&format!("{stopped}{rows} {noun}{counts}{escalated}; {seconds:.1} s, {rate:.1} rows/s"));
+    for (policy, counts) in &summary.policies {
+        lines.push((policy.clone(), joined(counts)));
+    }
+    if !summary.reasons.is_empty() {
+        lines.push(("undecided".to_owned(), joined(&summary.reasons)));
+    }
+    let tokens = summary.tokens;
+    if tokens.all() > 0 {
+        let parts = [
+            (tokens.content, "of texts"),
+            (tokens.reasoning, "reasoning"),
+            (tokens.answer, "answers"),
+            (tokens.rationale, "rationale"),
+        ];
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        lines.push(("tokens".to_owned(), parts.join(", ")));
+    }
+    if summary.cascaded > 0 {
+        lines.push(("cascade".to_owned(), format!("{} of {} escalated", summary.escalated, summary.cascaded)));
+    }
+    if summary.reused > 0 {
+        lines.push(("reused".to_owned(), format!("{}, whose text had been judged", rows(summary.reused))));
+    }
+    if summary.resumed > 0 {
+        lines.push(("resumed".to_owned(), format!("{}, which an earlier run had done", rows(summary.resumed))));
+    }
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    lines.iter().map(|(name, what)| format!("{name:width$}  {what}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Says what happens on the way, without disturbing the bar.
-struct Teller<'run> {
-    name: &'run str,
-    bar: Rows,
-    only: bool,
-    defects: u32,
+struct Teller {
+    bar: progress::Rows,
+    defects: Defects,
+    told: u32,
 }
 
-impl Teller<'_> {
+impl Teller {
     fn tell(&mut self, news: &News<'_>) {
         const SHOWN: u32 = 5;
         match news {
-            News::Done(summary) => self.bar.show(summary.rows(), summary.bytes),
-            News::Renamed(renamed) => {
+            News::Done(summary) => self.bar.show(summary),
+            News::Renamed(renamed) if self.defects == Defects::InRows => {
                 let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);
                 self.bar.aside(|| output::say(&text));
             }
-            // Rows say it themselves; where there are none, somebody must.
-            News::Defect(defect) if self.only => {
-                self.defects += 1;
-                let text = match self.defects {
-                    0..=SHOWN => format!("warning: {}: {defect}", self.name),
-                    _ if self.defects == SHOWN + 1 => "warning: and more; the count comes at the end".to_owned(),
+            News::Defect(defect) if self.defects == Defects::Told => {
+                self.told += 1;
+                let text = match self.told {
+                    0..=SHOWN => format!("warning: {defect}"),
+                    _ if self.told == SHOWN + 1 => "warning: and more; the count comes at the end".to_owned(),
                     _ => return,
                 };
                 self.bar.aside(|| output::say(&text));
             }
-            News::Defect(_) => {}
+            News::Defect(_) | News::Renamed(_) => {}
         }
     }
 }
@@ -174,13 +485,13 @@ fn schema() -> serde_json::Value {
     schema.to_value()
 }
 
-impl From<Only> for Standing {
-    fn from(only: Only) -> Self {
+impl From<OnlyArg> for Standing {
+    fn from(only: OnlyArg) -> Self {
         match only {
-            Only::Violation => Self::Violation,
-            Only::Safe => Self::Safe,
-            Only::Review => Self::Review,
-            Only::Undecided => Self::Undecided,
+            OnlyArg::Violation => Self::Violation,
+            OnlyArg::Safe => Self::Safe,
+            OnlyArg::Review => Self::Review,
+            OnlyArg::Undecided => Self::Undecided,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use magistrate::label::summary::Summary;
 
 /// Runs something that tells how far it is.
 pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) + Send)) -> T) -> T {
@@ -61,14 +62,25 @@ impl Rows {
         Self { bar, begun: Instant::now(), told: Instant::now(), sized: size.is_some() }
     }
 
-    /// So many rows are done, which took so many bytes of the input.
-    pub fn show(&mut self, rows: u64, bytes: u64) {
-        #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-        let said = || format!("{rows} rows, {:.1}/s", rows as f64 / self.begun.elapsed().as_secs_f64().max(1e-3));
+    /// So far it has come.
+    pub fn show(&mut self, summary: &Summary) {
+        let rows = summary.rows();
+        if rows == summary.resumed {
+            // What an earlier run did says nothing of how long the rest will take.
+            self.begun = Instant::now();
+            self.bar.reset_eta();
+        }
+        #[allow(clippy::cast_precision_loss, reason = "rates for people")]
+        let said = || {
+            let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
+            let rate = |count: u64| count as f64 / seconds;
+            let (new, tokens) = (rate(rows - summary.resumed), rate(summary.tokens.all()));
+            format!("{rows} rows, {new:.1}/s, {tokens:.0} tokens/s")
+        };
         if !self.bar.is_hidden() {
             self.bar.set_message(said());
             if self.sized {
-                self.bar.set_position(bytes);
+                self.bar.set_position(summary.bytes);
             } else {
                 self.bar.tick();
             }

@@ -1,34 +1,50 @@
-//! A stream of texts: where it comes from, how it is written, and where its rows go.
+//! Streams of texts: where they come from and how they are written, and where their rows go.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::label::records::{Fields, Format, Records, RecordsError};
+use magistrate::label::entry::Form;
+use magistrate::label::export::{self, Export, Packing};
+use magistrate::label::journal;
+use magistrate::label::records::{Fields, Format, Template, Text};
+use magistrate::label::source::{Input, Source};
 
 #[derive(Debug, Args)]
-pub struct StreamArgs {
-    /// A file of texts; stdin without one, or for -
+pub struct InputArgs {
+    /// Files of texts, or patterns such as 'posts/*.jsonl'; stdin without one, or for -
     #[arg(value_name = "FILE")]
-    input: Option<PathBuf>,
-
-    /// Where rows go; stdout without one. A file that has something in it is not overwritten
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    inputs: Vec<PathBuf>,
 
     /// How the input is written [default: by the file's ending; on stdin JSONL if it begins like that, else lines]
     #[arg(long, value_name = "FORMAT")]
     format: Option<InputFormat>,
 
-    /// The column with the text, in JSONL and CSV [default: text]
-    #[arg(long, value_name = "NAME")]
-    text: Option<String>,
+    /// The column with the text, by its name, or in tables by its number from 1 [default: text]
+    #[arg(long, visible_alias = "text", value_name = "COLUMN")]
+    text_column: Option<String>,
 
-    /// The column that tells rows apart, in JSONL and CSV [default: id, if there is one]
-    #[arg(long, value_name = "NAME")]
-    id: Option<String>,
+    /// Several columns make the text: "{subject}: {body}"
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["text_column", "pair"])]
+    text_template: Option<Template>,
+
+    /// The columns of what somebody asked a model and what it answered, to be judged together
+    #[arg(long, value_name = "PROMPT,ANSWER", conflicts_with = "text_column", value_parser = pair)]
+    pair: Option<(String, String)>,
+
+    /// The column that tells rows apart [default: id, if there is one]
+    #[arg(long, visible_alias = "id", value_name = "COLUMN")]
+    id_column: Option<String>,
+
+    /// The first record of CSV is a record: its columns are called `column_1` and so on
+    #[arg(long)]
+    no_header: bool,
+
+    /// Pass over so many records before the first, or before the header
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_rows: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,93 +53,150 @@ enum InputFormat {
     Csv,
     Tsv,
     Lines,
+    Parquet,
+    /// Requests of the OpenAI Batch API
+    Batch,
 }
 
-/// A stream that can be read, and written to.
-pub struct Stream {
-    pub records: Records<Box<dyn BufRead + Send>>,
-    pub output: Box<dyn Write>,
-    /// What the input is called.
-    pub name: String,
-    /// Its bytes, where that is known.
-    pub size: Option<u64>,
-    /// Whether the output is what the user looks at.
-    pub to_terminal: bool,
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (prompt, answer) = text.split_once(',').ok_or("not of the form PROMPT,ANSWER: two columns")?;
+    Ok((prompt.trim().to_owned(), answer.trim().to_owned()))
 }
 
-impl StreamArgs {
-    /// Opens both ends. Of CSV the header is read, so that a wrong one is known before a large model is loaded.
-    pub fn open(self) -> Result<Stream, anyhow::Error> {
-        let input = Input::open(self.input.as_deref(), self.format)?;
-        let output = open_output(self.output.as_deref(), self.input.as_deref())?;
-        Ok(Stream {
-            output,
-            name: input.name.clone(),
-            size: input.size,
-            to_terminal: self.output.is_none() && std::io::stdout().is_terminal(),
-            records: input.records(Fields { text: self.text, id: self.id })?,
-        })
+impl InputArgs {
+    /// Opens the inputs. Of each the header is read, so that a wrong one is known before a large model is loaded.
+    pub fn open(&self) -> Result<Source, anyhow::Error> {
+        let mut inputs = Vec::new();
+        for path in &self.inputs {
+            inputs.extend(found(path)?);
+        }
+        if inputs.is_empty() {
+            inputs.push(Input::stdin());
+        }
+        anyhow::ensure!(!Source::is_typed(&inputs), "there is no input\nhint: name a file, or pipe texts in");
+        for (place, input) in inputs.iter().enumerate() {
+            let twice = inputs[..place].iter().any(|other| other.name == input.name);
+            anyhow::ensure!(!twice, "{} is named twice", input.name);
+        }
+        let text = match (&self.text_column, &self.text_template, &self.pair) {
+            (Some(name), ..) => Text::Column(name.clone()),
+            (_, Some(template), _) => Text::Template(template.clone()),
+            (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
+            _ => Text::Unsaid,
+        };
+        let fields = Fields { text, id: self.id_column.clone(), no_header: self.no_header, skip: self.skip_rows };
+        Ok(Source::new(inputs, self.format.map(Format::from), fields)?)
+    }
+
+    /// Whether it is read as OpenAI Batch requests.
+    pub fn is_batch(&self) -> bool {
+        self.format == Some(InputFormat::Batch)
     }
 }
 
-/// What is read, and as what.
-struct Input {
-    stream: Box<dyn BufRead + Send>,
-    format: Format,
-    name: String,
-    /// Bytes, where that is known.
-    size: Option<u64>,
+/// The inputs that a path names: itself, or if there is no such file what it is a pattern for.
+fn found(path: &Path) -> Result<Vec<Input>, anyhow::Error> {
+    if path.as_os_str() == "-" {
+        return Ok(vec![Input::stdin()]);
+    }
+    let pattern = path.to_str().filter(|pattern| !path.exists() && pattern.contains(['*', '?', '[']));
+    let Some(pattern) = pattern else { return Ok(vec![Input::file(path.to_owned())]) };
+    let paths = glob::glob(pattern).map_err(|error| anyhow::anyhow!("{pattern}: {error}"))?;
+    let inputs: Vec<Input> = paths.filter_map(Result::ok).filter(|path| path.is_file()).map(Input::file).collect();
+    anyhow::ensure!(!inputs.is_empty(), "{pattern} matches no file");
+    Ok(inputs)
 }
 
-impl Input {
-    fn open(path: Option<&Path>, format: Option<InputFormat>) -> Result<Self, anyhow::Error> {
-        let said = format.map(Format::from);
-        let (mut stream, name, size, told): (Box<dyn BufRead + Send>, _, _, _) = match path {
-            Some(path) if path.as_os_str() != "-" => {
-                let name = path.display().to_string();
-                let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
-                let about = file.metadata().with_context(|| format!("{name} cannot be read"))?;
-                anyhow::ensure!(!about.is_dir(), "{name} is a folder\nhint: name a file in it");
-                let size = about.is_file().then_some(about.len());
-                (Box::new(BufReader::with_capacity(1 << 16, file)), name, size, Format::of_path(path))
-            }
-            _ => {
-                let stdin = std::io::stdin();
-                anyhow::ensure!(!stdin.is_terminal(), "there is no input\nhint: name a file, or pipe texts in");
-                (Box::new(BufReader::with_capacity(1 << 16, stdin)), "stdin".to_owned(), None, None)
-            }
-        };
-        let format = match said.or(told) {
-            Some(format) => format,
-            None => Format::sniff(stream.fill_buf().with_context(|| format!("{name} cannot be read"))?),
-        };
-        Ok(Self { stream, format, name, size })
-    }
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Where rows go; stdout without one. Beside the file its journal is kept, from which the same command goes on
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
-    fn records(self, fields: Fields) -> Result<Records<Box<dyn BufRead + Send>>, anyhow::Error> {
-        let Self { stream, format, name, .. } = self;
+    /// How the output is written [default: by the file's ending, else JSONL, or batch for requests of it]
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<OutputFormat>,
+
+    /// Write a file each for safe, violation and undecided: OUT.safe.jsonl and so on
+    #[arg(long, value_name = "WHAT", requires = "output")]
+    split_by: Option<SplitBy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OutputFormat {
+    Jsonl,
+    Csv,
+    Tsv,
+    Parquet,
+    /// Results as the OpenAI Batch API gives them
+    Batch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SplitBy {
+    Verdict,
+}
+
+/// Where rows go, and how.
+pub struct Target {
+    /// A file, with a journal beside it. stdout, or something like it, without.
+    pub file: Option<PathBuf>,
+    pub export: Export,
+}
+
+impl OutputArgs {
+    /// What the flags come to. `batch` is whether requests of the Batch API are read.
+    pub fn resolve(self, batch: bool, form: Form) -> Result<Target, anyhow::Error> {
+        let path = self.output.filter(|path| path.as_os_str() != "-");
+        let told = path.as_deref().and_then(export::Format::of_path);
+        let format = match (self.output_format, told) {
+            (Some(said), _) => said.into(),
+            (None, None | Some(export::Format::Jsonl)) if batch => export::Format::Batch,
+            (None, told) => told.unwrap_or(export::Format::Jsonl),
+        };
+        let packing = path.as_deref().and_then(Packing::of_path);
         anyhow::ensure!(
-            format != Format::Lines || (fields.text.is_none() && fields.id.is_none()),
-            "{name} is read as plain lines, which have no columns for --text or --id\nhint: say how it is written, with --format"
+            format != export::Format::Parquet || packing.is_none(),
+            "Parquet packs its columns itself\nhint: leave out .gz or .zst"
         );
-        Records::new(stream, format, fields).map_err(|error| match error {
-            RecordsError::Read(error) => anyhow::Error::new(error).context(format!("{name} cannot be read")),
-            error => anyhow::anyhow!("{name}: {error}"),
-        })
+        Ok(Target { file: path, export: Export { format, packing, form, split: self.split_by.is_some() } })
     }
 }
 
-/// The output, which must not be what somebody would miss.
-fn open_output(path: Option<&Path>, input: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
-    let Some(path) = path.filter(|path| path.as_os_str() != "-") else { return Ok(Box::new(std::io::stdout())) };
-    let name = path.display();
-    let same = input
-        .is_some_and(|input| matches!((input.canonicalize(), path.canonicalize()), (Ok(one), Ok(two)) if one == two));
-    anyhow::ensure!(!same, "{name} is the input\nhint: name another file with -o");
-    let full = std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0);
-    anyhow::ensure!(!full, "{name} has something in it already\nhint: name another file with -o, or remove it");
-    let file = File::create(path).with_context(|| format!("{name} cannot be written"))?;
-    Ok(Box::new(file))
+impl Target {
+    /// Whether rows are what the user looks at.
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_none() && std::io::stdout().is_terminal()
+    }
+
+    /// Whether the output is something that can be written but not put in place: a pipe, a device.
+    pub fn is_stream(&self) -> bool {
+        self.file.as_deref().is_none_or(|path| std::fs::metadata(path).is_ok_and(|about| !about.is_file()))
+    }
+
+    /// Sees to it that the output can be written, and that nothing is overwritten that somebody would miss: an input, or a
+    /// file that is not of this journal.
+    pub fn guard(&self, inputs: &[Input], journaled: bool) -> Result<(), anyhow::Error> {
+        let Some(path) = &self.file else { return Ok(()) };
+        let trial = path.with_file_name(format!(".magistrate-{}", std::process::id()));
+        File::create_new(&trial)
+            .and_then(|_| std::fs::remove_file(&trial))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        let has_journal = journaled && journal::beside(path).exists();
+        for file in export::files(path, self.export.split) {
+            let name = file.display();
+            let is =
+                |input: &Path| matches!((input.canonicalize(), file.canonicalize()), (Ok(one), Ok(two)) if one == two);
+            let same = inputs.iter().filter_map(Input::path).any(is);
+            anyhow::ensure!(!same, "{name} is the input\nhint: name another file with -o");
+            let full = std::fs::metadata(&file).is_ok_and(|about| about.is_file() && about.len() > 0);
+            anyhow::ensure!(
+                !full || has_journal,
+                "{name} has something in it already\nhint: name another file with -o, or remove it"
+            );
+        }
+        Ok(())
+    }
 }
 
 impl From<InputFormat> for Format {
@@ -133,6 +206,20 @@ impl From<InputFormat> for Format {
             InputFormat::Csv => Self::Csv,
             InputFormat::Tsv => Self::Tsv,
             InputFormat::Lines => Self::Lines,
+            InputFormat::Parquet => Self::Parquet,
+            InputFormat::Batch => Self::Batch,
+        }
+    }
+}
+
+impl From<OutputFormat> for export::Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Jsonl => Self::Jsonl,
+            OutputFormat::Csv => Self::Csv,
+            OutputFormat::Tsv => Self::Tsv,
+            OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Batch => Self::Batch,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -33,8 +34,8 @@ pub struct Renamed {
 
 impl Clashes {
     /// Nothing of the input may have one of these names.
-    pub fn new<'n>(ours: impl IntoIterator<Item = &'n str>) -> Self {
-        Self { ours: ours.into_iter().map(str::to_owned).collect(), told: HashSet::new() }
+    pub fn new(ours: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { ours: ours.into_iter().map(Into::into).collect(), told: HashSet::new() }
     }
 
     /// Gives a column that has a name of ours another: `input_` before it, again until no column of the record has it.
@@ -69,9 +70,9 @@ impl Clashes {
 }
 
 impl Columns {
-    /// Appends a column whose value is a text.
-    pub(super) fn push_text(&mut self, name: &str, text: &str) {
-        let value = serde_json::value::to_raw_value(text).expect("a text can always be written as JSON");
+    /// Appends a column.
+    pub(super) fn push(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        let value = serde_json::value::to_raw_value(value).expect("texts and JSON can always be written as JSON");
         self.0.push((name.to_owned(), value));
     }
 
@@ -89,6 +90,30 @@ impl Columns {
 impl Serialize for Columns {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Columns;
+
+            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Columns, A::Error> {
+                let mut columns = Vec::new();
+                while let Some(column) = entries.next_entry()? {
+                    columns.push(column);
+                }
+                Ok(Columns(columns))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
     }
 }
 

@@ -3,17 +3,22 @@
 //! The one idea: a record is damaged alone. Whatever bytes come in, each record comes out once and as it stood; one
 //! that holds no text says why, and its neighbours do not notice. What becomes of a record is not known here.
 
+mod batch;
 mod cut;
 mod defect;
 mod format;
 mod jsonl;
 mod lines;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod separated;
 mod table;
+mod text;
 
 use std::fmt;
 use std::io::{self, BufRead};
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::columns::Columns;
@@ -21,8 +26,10 @@ use crate::content::Content;
 use cut::{Cut, Cutter};
 use table::Table;
 
+pub(crate) use batch::MODERATIONS;
 pub use defect::Defect;
 pub use format::Format;
+pub use text::{Template, Text};
 
 /// Bytes of a record: far more than any context holds.
 pub const LARGEST: usize = 4 << 20;
@@ -47,13 +54,17 @@ pub struct Record {
     pub content: Result<Content, Defect>,
 }
 
-/// Which columns have a meaning. Plain lines have just one, `text`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which columns have a meaning. Plain lines have just one, `text`. A column of a table has a name, and a number from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fields {
-    /// The text that is judged; `text` if it is not said.
-    pub text: Option<String>,
+    /// What is judged.
+    pub text: Text,
     /// What tells records apart; `id` if it is not said, and then it may be missing.
     pub id: Option<String>,
+    /// The first record of CSV or TSV is a record, and columns have no names.
+    pub no_header: bool,
+    /// Records before the first, or before the header, that are none.
+    pub skip: usize,
 }
 
 /// Why a stream cannot be read at all.
@@ -73,8 +84,10 @@ pub struct Records<R> {
     cutter: Cutter<R>,
     format: Format,
     wanted: Fields,
-    /// Only CSV and TSV have a header.
+    /// Only CSV and TSV are tables.
     table: Option<Table>,
+    /// A record that was cut to see how many columns there are.
+    first: Option<Cut>,
     ended: bool,
 }
 
@@ -86,22 +99,31 @@ impl<R: BufRead> Records<R> {
     /// [`RecordsError`]: reading fails, or the header lacks a column that is wanted, names one twice, or cannot be read.
     pub fn new(stream: R, format: Format, wanted: Fields) -> Result<Self, RecordsError> {
         let mut cutter = Cutter::new(stream, format);
-        let table = match format {
-            Format::Jsonl | Format::Lines => None,
-            Format::Csv | Format::Tsv => {
-                let header = cutter.next()?.ok_or_else(|| {
+        for _ in 0..wanted.skip {
+            cutter.next()?;
+        }
+        let (mut table, mut first) = (None, None);
+        if matches!(format, Format::Csv | Format::Tsv) {
+            let cut = cutter.next()?;
+            if wanted.no_header {
+                first = cut;
+                if let Some(cut) = &first {
+                    table = Some(Table::headless(cutter.separated().count(), &wanted, cut.line)?);
+                }
+            } else {
+                let header = cut.ok_or_else(|| {
                     Defect::new("no-header", 1, "the input is empty, where a header must name the columns")
                 })?;
-                Some(Table::new(header, cutter.separated(), &wanted)?)
+                table = Some(Table::new(header, cutter.separated(), &wanted)?);
             }
-        };
-        Ok(Self { cutter, format, wanted, table, ended: false })
+        }
+        Ok(Self { cutter, format, wanted, table, first, ended: false })
     }
 
     /// The header as it stood, with its line ending; none in formats that have none.
     #[must_use]
     pub fn header(&self) -> Option<&[u8]> {
-        self.table.as_ref().map(|table| table.raw.as_slice())
+        self.table.as_ref().and_then(|table| table.raw.as_deref())
     }
 
     fn record(&self, cut: Cut) -> Record {
@@ -110,7 +132,12 @@ impl<R: BufRead> Records<R> {
             Some(defect) => (Columns::default(), Err(defect)),
             None => self.read(&raw, number),
         };
-        let id = take_id(&mut columns, self.wanted.id());
+        let name = match (&self.table, self.format) {
+            (Some(table), _) => table.id(),
+            (None, Format::Batch) => "custom_id",
+            (None, _) => self.wanted.id.as_deref().unwrap_or("id"),
+        };
+        let id = take_id(&mut columns, name);
         Record { number, end: self.cutter.bytes(), raw, id, columns, content }
     }
 
@@ -122,9 +149,10 @@ impl<R: BufRead> Records<R> {
         match (defect::readable(line, number), self.format) {
             (Err(defect), _) => (Columns::default(), Err(defect)),
             (Ok(line), Format::Jsonl) => jsonl::read(line, &self.wanted, number),
+            (Ok(line), Format::Batch) => batch::read(line, number),
             (Ok(line), _) => {
                 let mut columns = Columns::default();
-                columns.push_text("text", line);
+                columns.push("text", line);
                 (columns, defect::judged(line.to_owned(), number))
             }
         }
@@ -150,19 +178,12 @@ impl<R: BufRead> Iterator for Records<R> {
         if self.ended {
             return None;
         }
-        let next = self.cutter.next().transpose();
+        let next = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => self.cutter.next().transpose(),
+        };
         self.ended = !matches!(next, Some(Ok(_)));
         Some(next?.map(|cut| self.record(cut)))
-    }
-}
-
-impl Fields {
-    fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or("text")
-    }
-
-    fn id(&self) -> &str {
-        self.id.as_deref().unwrap_or("id")
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::judge::{Judged, Pieces};
@@ -80,31 +80,88 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields(BTreeSet<String>);
 
-/// All fields of a row.
-const NAMES: [&str; 22] = [
-    "id",
-    "status",
-    "verdict",
-    "label",
-    "category",
-    "probability",
-    "label_probability",
-    "mass",
-    "cascade",
-    "threshold",
-    "min_mass",
-    "repaired",
-    "rationale",
-    "reasoning",
-    "policy",
-    "model",
-    "template",
-    "effort",
-    "version",
-    "usage",
-    "pieces",
-    "error",
+/// All that can be said in a row, each by its path and as what it goes into a table. Of a field that holds several things
+/// each has a path of its own, with a dot.
+pub(super) const PATHS: [(&str, Kind); 37] = [
+    ("id", Kind::Text),
+    ("status", Kind::Text),
+    ("verdict", Kind::Text),
+    ("label", Kind::Text),
+    ("category", Kind::Text),
+    ("probability", Kind::Number),
+    ("label_probability", Kind::Number),
+    ("mass", Kind::Number),
+    ("cascade.probability", Kind::Number),
+    ("cascade.escalated", Kind::Boolean),
+    ("threshold", Kind::Number),
+    ("min_mass", Kind::Number),
+    ("repaired", Kind::Boolean),
+    ("rationale", Kind::Text),
+    ("reasoning", Kind::Text),
+    ("policy.id", Kind::Text),
+    ("policy.digest", Kind::Text),
+    ("model.id", Kind::Text),
+    ("model.digest", Kind::Text),
+    ("template.id", Kind::Text),
+    ("template.digest", Kind::Text),
+    ("effort", Kind::Text),
+    ("version", Kind::Text),
+    ("usage.prefix_tokens", Kind::Integer),
+    ("usage.content_tokens", Kind::Integer),
+    ("usage.reasoning_tokens", Kind::Integer),
+    ("usage.answer_tokens", Kind::Integer),
+    ("usage.rationale_tokens", Kind::Integer),
+    ("usage.reasoning_ended", Kind::Text),
+    ("pieces.count", Kind::Integer),
+    ("pieces.tokens", Kind::Integer),
+    ("pieces.overlap", Kind::Integer),
+    ("pieces.worst", Kind::Integer),
+    ("pieces.undecided", Kind::Integer),
+    ("pieces.probability", Kind::Text),
+    ("error.code", Kind::Text),
+    ("error.message", Kind::Text),
 ];
+
+/// What a column of a table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    Number,
+    Boolean,
+}
+
+/// The field that a path leads into.
+pub(super) fn field(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
+/// The names of all fields, in order.
+fn fields() -> Vec<&'static str> {
+    let mut names: Vec<&str> = PATHS.iter().map(|(path, _)| field(path)).collect();
+    names.dedup();
+    names
+}
+
+/// The path of something that is said by one of several policies.
+pub(super) fn path_of(policy: &str, path: &str) -> String {
+    format!("{policy}.{path}")
+}
+
+/// All names that rows of these policies use, in any format.
+#[must_use]
+pub fn names<'p>(policies: impl Iterator<Item = &'p str>) -> Vec<String> {
+    let policies: Vec<&str> = policies.collect();
+    let paths = PATHS.iter().map(|(path, _)| *path);
+    match policies.as_slice() {
+        [_] => fields().into_iter().chain(paths).map(str::to_owned).collect(),
+        several => ["id", "verdicts"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(several.iter().flat_map(|policy| PATHS.iter().map(|(path, _)| path_of(policy, path))))
+            .collect(),
+    }
+}
 
 impl Fields {
     /// Reads a list: `id,verdict,probability`.
@@ -114,9 +171,10 @@ impl Fields {
     /// When a row has no such field; the message names those that it has.
     pub fn parse(list: &str) -> Result<Self, String> {
         let wanted: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-        match wanted.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        let names = fields();
+        match wanted.iter().find(|name| !names.contains(&name.as_str())) {
             None => Ok(Self(wanted)),
-            Some(_) => Err(format!("not all are fields of a row, which has {}", NAMES.join(", "))),
+            Some(_) => Err(format!("not all are fields of a row, which has {}", names.join(", "))),
         }
     }
 
@@ -137,7 +195,7 @@ enum Id {
 }
 
 /// Whether there is a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// There is.
@@ -158,7 +216,7 @@ pub struct Named {
 }
 
 /// Tokens, by what they were for.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RowUsage {
     /// Of the policy's prefix, decoded once for all contents.
     pub prefix_tokens: usize,
@@ -185,7 +243,7 @@ pub struct RowCascade {
 }
 
 /// What ended the reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ended {
     /// The model.
@@ -250,6 +308,12 @@ impl Provenance {
     #[must_use]
     pub fn with_fields(self, fields: Option<Arc<Fields>>) -> Self {
         Self { fields, ..self }
+    }
+
+    /// The policy's id.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy.id
     }
 
     /// The row of what came of a content.
@@ -416,10 +480,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_that_can_be_chosen_are_those_of_a_row() {
+    fn the_fields_that_can_be_chosen_and_their_paths_are_those_of_a_row() {
         let schema = schemars::schema_for!(Row).to_value();
-        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(names, NAMES);
+        let properties = schema["properties"].as_object().unwrap();
+        let names: Vec<&String> = properties.keys().collect();
+        assert_eq!(names, fields());
+        let mut paths = Vec::new();
+        for (name, about) in properties {
+            let reference = about["$ref"].as_str().or_else(|| about["anyOf"][0]["$ref"].as_str());
+            let inner = reference.and_then(|path| schema.pointer(path.strip_prefix('#').unwrap()));
+            match inner.and_then(|inner| inner["properties"].as_object()) {
+                Some(inner) => paths.extend(inner.keys().map(|inner| format!("{name}.{inner}"))),
+                None => paths.push(name.clone()),
+            }
+        }
+        assert_eq!(paths, PATHS.map(|(path, _)| path));
         assert!(Fields::parse("verdict, probability").unwrap().has("probability"));
         assert!(Fields::parse("verdict,").is_err());
     }

@@ -1,25 +1,31 @@
-//! The run: records in at one end, rows out at the other, in order, and only so many in between.
+//! The run: records in at one end, rows out at the other, and only so many in between.
 //!
-//! The one idea: three hands pass each record on. One reads; one tokenizes and sends to the engine; the last waits for
-//! verdicts in the order of the records and writes. The queues between them are bounded, so memory does not grow with
-//! the input, and a slow reader at either end holds up the others and loses nothing.
+//! The one idea: three hands pass each record on. One reads; one tokenizes and sends to the engine what is not known
+//! yet; the last waits for verdicts and writes. The queues between them are bounded, so memory does not grow with the
+//! input, and a slow reader at either end holds up the others and loses nothing.
 
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::columns::{Clashes, Columns, Renamed};
-use super::judge::{Chunking, Ticket};
-use super::records::{Defect, Record, Records};
-use super::row::{Printed, Provenance, Row};
-use super::summary::{Ended, Standing, Summary};
+use super::entry::{Entry, Hash, verdicts};
+use super::journal::{DISORDER, Done, JournalError, Past};
+use super::judge::{Chunking, Judged, Ticket};
+use super::memo::{Claim, Memo, lasts};
+use super::records::{Defect, Record};
+use super::row::{self, Provenance};
+use super::shard::Shard;
+use super::sink::Sink;
+use super::source::Placed;
+use super::summary::{Count, Ended, Standing, Summary};
 use crate::content::Content;
-use crate::engine::{Engine, EngineError, Session};
+use crate::engine::{Engine, EngineError, Pending, Session};
 
 /// One policy of a run.
 #[derive(Debug)]
@@ -33,14 +39,27 @@ pub struct Judge<'engine> {
 /// How a run is done.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Lets the records through that stand so, as they came in, rather than write rows.
-    pub only: Option<Standing>,
     /// How long contents are cut; refused if `None`.
     pub chunking: Option<Chunking>,
     /// Puts the raw reasoning into rows.
     pub reasoning: bool,
+    /// Which of the input's columns go along; all if `None`.
+    pub columns: Option<Vec<String>>,
+    /// Judges this share of the records alone.
+    pub shard: Option<Shard>,
+    /// Lets rows go as they are done, rather than in the order of the records.
+    pub unordered: bool,
     /// Set to stop: no further record is taken, and those at work have [`GRACE`] to end.
     pub stop: Arc<AtomicBool>,
+}
+
+/// What is known before a record is judged.
+#[derive(Debug)]
+pub struct Known {
+    /// What an earlier run has done.
+    pub past: Past,
+    /// What was said of texts.
+    pub memo: Memo,
 }
 
 /// How long a stopped run waits for what is at work.
@@ -51,6 +70,9 @@ const AHEAD: usize = 8;
 
 /// How often those who wait look whether the run is to stop.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often they look whether something is done that others wait for, too.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// What happens during a run.
 #[derive(Debug)]
@@ -75,6 +97,9 @@ pub enum RunError {
     /// The engine failed.
     #[error("the engine failed after row {0}")]
     Engine(u64, #[source] EngineError),
+    /// What an earlier run did cannot be gone on with.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// Judges all records by all judges, and writes what comes of it.
@@ -82,216 +107,372 @@ pub enum RunError {
 /// # Errors
 ///
 /// A [`RunError`]. What was done by then is written.
-pub fn run<R: BufRead + Send + 'static>(
+pub fn run(
     engine: &Engine,
     judges: &[Judge<'_>],
-    records: Records<R>,
+    source: impl Iterator<Item = io::Result<Placed>> + Send + 'static,
     settings: &Settings,
-    output: &mut dyn Write,
+    known: Known,
+    sink: &mut dyn Sink,
     tell: &mut dyn FnMut(News<'_>),
 ) -> Result<Summary, RunError> {
-    let header = records.header().map(<[u8]>::to_vec);
     // Whoever reads may never hear that the run is over: from a pipe that stays open there is no way back.
     let (take, taken) = sync_channel(AHEAD);
-    std::thread::spawn(move || records.into_iter().all(|record| take.send(record).is_ok()));
+    std::thread::spawn(move || {
+        let all = source.into_iter().all(|record| take.send(Some(record)).is_ok());
+        // Without this last word the reader has died.
+        all && take.send(None).is_ok()
+    });
 
+    let Known { mut past, memo } = known;
     let over = AtomicBool::new(false);
     let (send, slots) = sync_channel(engine.window());
     std::thread::scope(|scope| {
-        let over = &over;
-        scope.spawn(move || submit(engine, judges, settings, over, &taken, send));
-        let clashes = clashes(judges);
-        let mut writer = Writer { judges, settings, output, tell, clashes, stopped: None, summary: Summary::default() };
-        let done = writer.run(header.as_deref(), slots);
+        let (over, memo) = (&over, &memo);
+        let sender = Sender { engine, judges, settings, memo, over };
+        scope.spawn(move || sender.run(&mut past, &taken, &send));
+        let clashes = Clashes::new(row::names(judges.iter().map(|judge| judge.provenance.policy())));
+        let summary = Summary::default();
+        let mut writer = Writer { sender, sink, tell, clashes, pending: VecDeque::new(), stopped: None, summary };
+        let done = writer.run(&slots);
         over.store(true, Ordering::Relaxed);
+        // The second hand may wait for a place in the queue.
+        drop(slots);
         // Whatever ended it: what is done goes out.
-        let flushed = writer.output.flush();
+        let flushed = writer.sink.flush();
         let flushed = writer.written(flushed);
         done.and(flushed).map(|()| writer.summary)
     })
 }
 
+/// What the second hand passes on.
+enum Passed<'run> {
+    Slot(Slot<'run>),
+    /// All records were read, so many.
+    All(u64),
+    Failed(Failure),
+}
+
+enum Failure {
+    Read(io::Error),
+    Journal(JournalError),
+}
+
 /// A record on its way: what is still needed of it, and what to wait for.
 struct Slot<'run> {
-    id: Option<Box<RawValue>>,
-    raw: Vec<u8>,
-    end: u64,
-    columns: Columns,
-    awaited: Result<Vec<Ticket<'run>>, Defect>,
+    number: u64,
+    input: Arc<str>,
+    row: u64,
+    hash: Hash,
+    record: Record,
+    awaited: Awaited<'run>,
+}
+
+enum Awaited<'run> {
+    /// Verdicts, one of each judge.
+    Trials(Vec<Trial<'run>>),
+    /// Those of an equal text that is being judged.
+    Same(Content),
+    /// Nothing: an equal text was judged before.
+    Known(Box<RawValue>),
+    /// Nothing: there is nothing to judge.
+    Defect(Defect),
+    /// Nothing: an earlier run has done it.
+    Past(Done),
+}
+
+enum Trial<'run> {
+    Waiting(Ticket<'run>),
+    Done(Box<Judged>),
 }
 
 /// The second hand: sends each record's text to be judged, and the record on with what to wait for.
-#[allow(clippy::needless_pass_by_value, reason = "dropping it tells the writer that no more will come")]
-fn submit<'run>(
-    engine: &Engine,
+#[derive(Clone, Copy)]
+struct Sender<'run> {
+    engine: &'run Engine,
     judges: &'run [Judge<'run>],
-    settings: &Settings,
-    over: &AtomicBool,
-    taken: &Receiver<io::Result<Record>>,
-    send: SyncSender<io::Result<Slot<'run>>>,
-) {
-    let over = || over.load(Ordering::Relaxed) || settings.stop.load(Ordering::Relaxed);
-    let try_send = |session: &'run Session<'run>, content: &Content| loop {
-        match session.try_submit(content) {
-            Err(EngineError::Overloaded { .. }) if !over() => std::thread::sleep(TICK / 25),
-            tried => return tried,
+    settings: &'run Settings,
+    memo: &'run Memo,
+    over: &'run AtomicBool,
+}
+
+impl<'run> Sender<'run> {
+    fn run(self, past: &mut Past, taken: &Receiver<Option<io::Result<Placed>>>, send: &SyncSender<Passed<'run>>) {
+        let mut count = 0;
+        while !self.is_over() {
+            let passed = match taken.recv_timeout(TICK) {
+                Err(RecvTimeoutError::Timeout) => continue,
+                Ok(None) => Passed::All(count),
+                Ok(Some(Ok(placed))) => {
+                    count = placed.number;
+                    if self.settings.shard.is_some_and(|shard| !shard.has(&placed)) {
+                        continue;
+                    }
+                    self.slot(past, placed).map_or_else(|error| Passed::Failed(Failure::Journal(error)), Passed::Slot)
+                }
+                Ok(Some(Err(error))) => Passed::Failed(Failure::Read(error)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    Passed::Failed(Failure::Read(io::Error::other("whatever read it has failed")))
+                }
+            };
+            let last = !matches!(passed, Passed::Slot(_));
+            if self.is_over() || send.send(passed).is_err() || last {
+                return;
+            }
         }
-    };
-    while !over() {
-        let record = match taken.recv_timeout(TICK) {
-            Ok(record) => record,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return,
+    }
+
+    fn slot(&self, past: &mut Past, placed: Placed) -> Result<Slot<'run>, JournalError> {
+        let content = placed.record.content.as_ref();
+        let hash = Hash::of(content.map_or(placed.record.raw.as_slice(), |content| content.text().as_bytes()));
+        let done = past.find(&placed, &hash)?;
+        let Placed { input, number, row, mut record } = placed;
+        let content = std::mem::replace(&mut record.content, Ok(Content::new("")));
+        let awaited = match (done, content) {
+            (Some(done), _) => {
+                if lasts(&done.counts) {
+                    self.memo.put_past(&hash, done.place);
+                }
+                Awaited::Past(done)
+            }
+            (None, Err(defect)) => Awaited::Defect(defect),
+            (None, Ok(content)) => match self.memo.claim(&hash) {
+                Claim::Known(verdicts) => Awaited::Known(verdicts),
+                Claim::InWork => Awaited::Same(content),
+                Claim::Nothing => Awaited::Trials(self.submit(&content)),
+            },
         };
-        let slot = record.map(|Record { id, raw, end, columns, content, .. }| Slot {
-            awaited: content.map(|content| {
-                judges
-                    .iter()
-                    .map(|judge| Ticket::submit(engine, &judge.session, &content, settings.chunking, try_send))
-                    .collect()
-            }),
-            raw: if settings.only.is_some() { raw } else { Vec::new() },
-            id,
-            end,
-            columns,
-        });
-        if over() {
-            return;
+        Ok(Slot { number, input, row, hash, record, awaited })
+    }
+
+    fn submit(&self, content: &Content) -> Vec<Trial<'run>> {
+        let ticket = |judge: &'run Judge<'run>| {
+            Ticket::submit(self.engine, &judge.session, content, self.settings.chunking, |session, content| {
+                self.try_send(session, content)
+            })
+        };
+        self.judges.iter().map(|judge| Trial::Waiting(ticket(judge))).collect()
+    }
+
+    fn try_send(&self, session: &'run Session<'run>, content: &Content) -> Result<Pending<'run>, EngineError> {
+        loop {
+            match session.try_submit(content) {
+                Err(EngineError::Overloaded { .. }) if !self.is_over() => std::thread::sleep(MOMENT),
+                tried => return tried,
+            }
         }
-        if send.send(slot).is_err() {
-            return;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed) || self.settings.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Slot<'_> {
+    /// Waits for what it needs, but only so long. Whether all of it is there.
+    fn settle(&mut self, memo: &Memo, time: Duration) -> bool {
+        match &mut self.awaited {
+            Awaited::Trials(trials) => trials.iter_mut().all(|trial| match trial {
+                Trial::Done(_) => true,
+                Trial::Waiting(ticket) => match ticket.wait_for(time) {
+                    Some(judged) => {
+                        *trial = Trial::Done(Box::new(judged));
+                        true
+                    }
+                    None => false,
+                },
+            }),
+            // In order, whoever was before it is done.
+            Awaited::Same(_) => match memo.claim(&self.hash) {
+                Claim::InWork => false,
+                Claim::Known(verdicts) => {
+                    self.awaited = Awaited::Known(verdicts);
+                    true
+                }
+                // It failed, or was forgotten. Now it is up to this one.
+                Claim::Nothing => true,
+            },
+            Awaited::Known(_) | Awaited::Defect(_) | Awaited::Past(_) => true,
         }
     }
 }
 
-/// The names that rows use.
-fn clashes(judges: &[Judge<'_>]) -> Clashes {
-    let rows: Vec<Row> = judges.iter().map(|judge| judge.provenance.empty()).collect();
-    let names = serde_json::to_value(Printed::new(&rows)).unwrap_or_default();
-    Clashes::new(names.as_object().into_iter().flatten().map(|(name, _)| name.as_str()))
-}
-
 /// The last hand.
 struct Writer<'run> {
-    judges: &'run [Judge<'run>],
-    settings: &'run Settings,
-    output: &'run mut dyn Write,
+    sender: Sender<'run>,
+    sink: &'run mut dyn Sink,
     tell: &'run mut dyn FnMut(News<'_>),
     clashes: Clashes,
+    /// Records that are taken and not written.
+    pending: VecDeque<Slot<'run>>,
     /// When it was seen that the run is to stop.
     stopped: Option<Instant>,
     summary: Summary,
 }
 
-/// A row as it is written.
-#[derive(Serialize)]
-struct Line<'row> {
-    #[serde(flatten)]
-    printed: Printed<'row>,
-    #[serde(flatten)]
-    columns: &'row Columns,
-}
-
-impl Writer<'_> {
-    #[allow(clippy::needless_pass_by_value, reason = "dropping it lets the sender go")]
-    fn run(&mut self, header: Option<&[u8]>, slots: Receiver<io::Result<Slot<'_>>>) -> Result<(), RunError> {
-        if let Some(header) = header.filter(|_| self.settings.only.is_some()) {
-            let written = write_line(self.output, header);
-            self.written(written)?;
-        }
+impl<'run> Writer<'run> {
+    fn run(&mut self, slots: &Receiver<Passed<'run>>) -> Result<(), RunError> {
+        let mut open = true;
+        let mut failure = None;
         while self.summary.ended.is_none() {
-            let slot = match slots.try_recv().or_else(|_| self.patiently(|time| slots.recv_timeout(time).map_err(gone)))
-            {
-                Ok(Ok(slot)) => slot,
-                Ok(Err(error)) => return Err(RunError::Read(self.rows(), error)),
-                Err(_) => break,
-            };
-            self.finish(slot)?;
+            while open && self.has_room() {
+                match slots.try_recv() {
+                    Ok(Passed::Slot(slot)) => self.pending.push_back(slot),
+                    Ok(Passed::All(records)) => self.summary.records = Some(records),
+                    Ok(Passed::Failed(why)) => failure = Some(why),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => open = false,
+                }
+            }
+            if let Some(slot) = self.settled() {
+                self.finish(slot)?;
+            } else if !self.pending.is_empty() {
+                self.patiently(|writer, time| {
+                    let time = if writer.sender.settings.unordered { time.min(MOMENT) } else { time };
+                    writer.pending[0].settle(writer.sender.memo, time)
+                });
+            } else if open {
+                let mut passed = None;
+                self.patiently(|_, time| {
+                    match slots.recv_timeout(time) {
+                        Ok(some) => passed = Some(some),
+                        Err(RecvTimeoutError::Timeout) => return false,
+                        Err(RecvTimeoutError::Disconnected) => open = false,
+                    }
+                    true
+                });
+                match passed {
+                    Some(Passed::Slot(slot)) => self.pending.push_back(slot),
+                    Some(Passed::All(records)) => self.summary.records = Some(records),
+                    Some(Passed::Failed(why)) => failure = Some(why),
+                    None => {}
+                }
+            } else {
+                break;
+            }
         }
-        if self.settings.stop.load(Ordering::Relaxed) && self.summary.ended.is_none() {
+        if self.sender.settings.stop.load(Ordering::Relaxed) && self.summary.ended.is_none() {
             self.summary.ended = Some(Ended::Stopped);
         }
-        Ok(())
+        if self.summary.ended.is_some() {
+            self.summary.records = None;
+        }
+        match failure {
+            Some(Failure::Read(error)) => Err(RunError::Read(self.rows(), error)),
+            Some(Failure::Journal(error)) => Err(RunError::Journal(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether another record may be taken. In order, one at a time: the queue holds the others.
+    fn has_room(&self) -> bool {
+        let Some(first) = self.pending.iter().map(|slot| slot.number).min() else { return true };
+        self.sender.settings.unordered
+            && self.pending.len() < self.sender.engine.window()
+            // What comes next is at most so much further.
+            && self.pending.back().is_none_or(|last| last.number < first + DISORDER / 2)
+    }
+
+    /// Takes out a record that has all that it needs: in order the first.
+    fn settled(&mut self) -> Option<Slot<'run>> {
+        let looked_at = if self.sender.settings.unordered { self.pending.len() } else { 1 };
+        let memo = self.sender.memo;
+        let at = self.pending.iter_mut().take(looked_at).position(|slot| slot.settle(memo, Duration::ZERO))?;
+        self.pending.remove(at)
     }
 
     /// Waits for something as long as the run may take. Before waiting at all, hands out what is written.
-    fn patiently<T>(&mut self, mut wait: impl FnMut(Duration) -> Result<T, Waiting>) -> Result<T, Waiting> {
-        let mut flushed = false;
-        loop {
-            match wait(if flushed { TICK } else { Duration::ZERO }) {
-                Err(Waiting::NotYet) => {}
-                done => return done,
-            }
-            if !flushed && self.output.flush().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-                self.summary.ended = Some(Ended::Closed);
-                return Err(Waiting::Over);
-            }
-            flushed = true;
-            if self.stopped.is_none() && self.settings.stop.load(Ordering::Relaxed) {
-                self.stopped = Some(Instant::now());
-            }
-            if self.stopped.is_some_and(|since| since.elapsed() >= GRACE) {
-                self.summary.ended = Some(Ended::Stopped);
-                return Err(Waiting::Over);
-            }
+    fn patiently(&mut self, mut wait: impl FnMut(&mut Self, Duration) -> bool) {
+        if wait(self, Duration::ZERO) {
+            return;
+        }
+        if self.sink.flush().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            self.summary.ended = Some(Ended::Closed);
+            return;
+        }
+        wait(self, TICK);
+        if self.stopped.is_none() && self.sender.settings.stop.load(Ordering::Relaxed) {
+            self.stopped = Some(Instant::now());
+        }
+        if self.stopped.is_some_and(|since| since.elapsed() >= GRACE) {
+            self.summary.ended = Some(Ended::Stopped);
         }
     }
 
-    /// Waits for a record's verdicts and writes it.
-    fn finish(&mut self, Slot { id, raw, end, mut columns, awaited }: Slot<'_>) -> Result<(), RunError> {
-        let mut rows = Vec::with_capacity(self.judges.len());
-        match awaited {
-            Err(defect) => {
-                (self.tell)(News::Defect(&defect));
-                rows.extend(self.judges.iter().map(|judge| judge.provenance.row_of_defect(&defect)));
+    /// Writes a record that has all that it needs.
+    fn finish(&mut self, slot: Slot<'run>) -> Result<(), RunError> {
+        let Slot { number, input, row, hash, mut record, awaited } = slot;
+        let Sender { judges, settings, memo, .. } = self.sender;
+        let mut judged = false;
+        let verdicts = match awaited {
+            Awaited::Past(done) => {
+                self.summary.add(&done.counts, false);
+                self.summary.resumed += 1;
+                self.summary.bytes = record.end;
+                (self.tell)(News::Done(&self.summary));
+                return Ok(());
             }
-            Ok(tickets) => {
-                for (mut ticket, judge) in tickets.into_iter().zip(self.judges) {
-                    let waited = self.patiently(|time| ticket.wait_for(time).ok_or(Waiting::NotYet));
-                    let Ok(judged) = waited else { return Ok(()) };
-                    if let Err(error @ EngineError::Stopped) = judged.result {
+            Awaited::Known(verdicts) => {
+                self.summary.reused += 1;
+                verdicts
+            }
+            Awaited::Defect(defect) => {
+                (self.tell)(News::Defect(&defect));
+                verdicts(&judges.iter().map(|judge| judge.provenance.row_of_defect(&defect)).collect::<Vec<_>>())
+            }
+            Awaited::Same(content) => {
+                // Judged by itself after all, as the one before it came to nothing.
+                let awaited = Awaited::Trials(self.sender.submit(&content));
+                self.pending.push_front(Slot { number, input, row, hash, record, awaited });
+                return Ok(());
+            }
+            Awaited::Trials(trials) => {
+                judged = true;
+                let mut rows = Vec::with_capacity(judges.len());
+                for (trial, judge) in trials.into_iter().zip(judges) {
+                    let result = match trial {
+                        Trial::Done(judged) => *judged,
+                        Trial::Waiting(ticket) => ticket.wait(),
+                    };
+                    if let Err(error @ EngineError::Stopped) = result.result {
                         return Err(RunError::Engine(self.rows(), error));
                     }
-                    rows.push(judge.provenance.row(&judged, self.settings.reasoning));
+                    rows.push(judge.provenance.row(&result, settings.reasoning));
                 }
-            }
-        }
-        for row in &mut rows {
-            row.id.clone_from(&id);
-        }
-        let standing = Standing::of(&rows);
-        let written = match self.settings.only {
-            Some(only) if only == standing => write_line(self.output, &raw).map(|()| 1),
-            Some(_) => Ok(0),
-            None => {
-                for renamed in self.clashes.resolve(&mut columns) {
-                    (self.tell)(News::Renamed(&renamed));
-                }
-                let line = Line { printed: Printed::new(&rows), columns: &columns };
-                serde_json::to_vec(&line)
-                    .map_err(io::Error::from)
-                    .and_then(|line| write_line(self.output, &line))
-                    .map(|()| 1)
+                verdicts(&rows)
             }
         };
+        let mut columns = std::mem::take(&mut record.columns);
+        self.choose(&mut columns);
+        let counts = Count::of(&verdicts);
+        let entry = Entry { number, input, row, hash, id: record.id, verdicts, columns };
+        let written = self.sink.put(&entry, &record.raw, Standing::of(&counts));
+        if judged {
+            match &written {
+                Ok(written) if lasts(&counts) => memo.put(&hash, written.place, &entry.verdicts),
+                _ => memo.forget(&hash),
+            }
+        }
         let closed = matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe);
-        self.summary.written += *written.as_ref().unwrap_or(&0);
+        self.summary.written += written.as_ref().map_or(0, |written| written.rows);
         self.written(written.map(|_| ()))?;
         if closed {
             return Ok(());
         }
-        *self.summary.standing.entry(standing).or_default() += 1;
-        if standing == Standing::Undecided {
-            let reason = rows.iter().find_map(|row| row.error.as_ref()).map_or("unresolved", |error| error.code);
-            *self.summary.reasons.entry(reason).or_default() += 1;
-        }
-        for cascade in rows.iter().filter_map(|row| row.cascade) {
-            self.summary.cascaded += 1;
-            self.summary.escalated += u64::from(cascade.escalated);
-        }
-        self.summary.bytes = end;
+        self.summary.add(&counts, judged);
+        self.summary.bytes = record.end;
         (self.tell)(News::Done(&self.summary));
         Ok(())
+    }
+
+    /// Leaves the columns that are wanted, under names that are not ours.
+    fn choose(&mut self, columns: &mut Columns) {
+        if let Some(wanted) = &self.sender.settings.columns {
+            columns.0.retain(|(name, _)| wanted.contains(name));
+        }
+        for renamed in self.clashes.resolve(columns) {
+            (self.tell)(News::Renamed(&renamed));
+        }
     }
 
     /// Sees whether something was written. That nobody reads it is an end, and no error.
@@ -308,23 +489,4 @@ impl Writer<'_> {
     fn rows(&self) -> u64 {
         self.summary.rows()
     }
-}
-
-/// Why what is waited for is not there.
-enum Waiting {
-    NotYet,
-    /// It will not come, or the run is over.
-    Over,
-}
-
-fn gone(error: RecvTimeoutError) -> Waiting {
-    match error {
-        RecvTimeoutError::Timeout => Waiting::NotYet,
-        RecvTimeoutError::Disconnected => Waiting::Over,
-    }
-}
-
-fn write_line(output: &mut dyn Write, line: &[u8]) -> io::Result<()> {
-    output.write_all(line)?;
-    if line.ends_with(b"\n") { Ok(()) } else { output.write_all(b"\n") }
 }

@@ -1,14 +1,19 @@
 //! What a run came to: how each record stands, and how many there are of each.
 //!
-//! The one idea: a record stands as its worst policy has it, and one without a verdict is never safe.
+//! The one idea: it is counted from what is written, so a row of this run, of an earlier one and of another machine count
+//! alike. A record stands as its worst policy has it, and one without a verdict is never safe.
 
 use std::collections::BTreeMap;
 
-use super::row::{Row, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::row::{RowUsage, Status};
 use crate::policy::Verdict;
 
 /// What a record came to, over all policies of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// A violation of one policy at least.
     Violation,
@@ -21,26 +26,51 @@ pub enum Standing {
 }
 
 /// How far a run is, or got.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     /// Records that are done, by how they stand.
     pub standing: BTreeMap<Standing, u64>,
-    /// Of the undecided ones, how many for which reason.
-    pub reasons: BTreeMap<&'static str, u64>,
+    /// For each policy, how many for each verdict and category: `violation SP3.b`.
+    pub policies: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Of those that are undecided under a policy, how many for which reason.
+    pub reasons: BTreeMap<String, u64>,
     /// Contents that were judged in a cascade, counted once for each policy.
     pub cascaded: u64,
     /// Those of them that it had to reason about.
     pub escalated: u64,
+    /// Tokens that this run decoded or sampled, policies not counted.
+    pub tokens: Tokens,
+    /// Records whose text this run, or the archive, had judged before.
+    pub reused: u64,
+    /// Records that an earlier run had done.
+    pub resumed: u64,
     /// Bytes of the input that are done.
+    #[serde(skip)]
     pub bytes: u64,
     /// Records that were let through, or rows that were written.
     pub written: u64,
     /// Why it ended before the input did.
     pub ended: Option<Ended>,
+    /// Records that were read, those of other shares too, once all were.
+    pub records: Option<u64>,
+}
+
+/// Tokens by what they were for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Of contents, and what stands around them.
+    pub content: u64,
+    /// Sampled as reasoning.
+    pub reasoning: u64,
+    /// Appended and scored for answers.
+    pub answer: u64,
+    /// Sampled as rationale.
+    pub rationale: u64,
 }
 
 /// Why a run ended before its input did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Ended {
     /// It was stopped. Records that were taken and not done by then are not counted.
     Stopped,
@@ -48,24 +78,121 @@ pub enum Ended {
     Closed,
 }
 
+/// As much of a row as is counted.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Count {
+    status: Status,
+    verdict: Option<Verdict>,
+    label: Option<String>,
+    category: Option<String>,
+    probability: Option<f64>,
+    cascade: Option<Escalation>,
+    policy: Policy,
+    usage: Option<RowUsage>,
+    error: Option<Reason>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Policy {
+    id: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Escalation {
+    escalated: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Reason {
+    code: String,
+}
+
+impl Count {
+    /// Reads the rows of an entry. None if they are no rows of ours.
+    #[must_use]
+    pub fn of(verdicts: &RawValue) -> Vec<Self> {
+        serde_json::from_str(verdicts.get()).unwrap_or_default()
+    }
+
+    /// Why there is no verdict.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// The verdict, label, category and probability.
+    #[must_use]
+    pub fn said(&self) -> (Option<Verdict>, Option<&str>, Option<&str>, Option<f64>) {
+        (self.verdict, self.label.as_deref(), self.category.as_deref(), self.probability)
+    }
+
+    /// The policy's id.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy.id
+    }
+
+    fn standing(&self) -> Standing {
+        match (self.status, self.verdict) {
+            (Status::Ok, Some(Verdict::Violation)) => Standing::Violation,
+            (Status::Ok, Some(Verdict::Review)) => Standing::Review,
+            (Status::Ok, Some(Verdict::Safe)) => Standing::Safe,
+            _ => Standing::Undecided,
+        }
+    }
+}
+
 impl Standing {
     /// What rows come to, one for each policy.
     #[must_use]
-    pub fn of(rows: &[Row]) -> Self {
-        rows.iter().map(Self::of_one).min().unwrap_or(Self::Undecided)
+    pub fn of(counts: &[Count]) -> Self {
+        counts.iter().map(Count::standing).min().unwrap_or(Self::Undecided)
     }
 
-    fn of_one(row: &Row) -> Self {
-        match (row.status, row.verdict) {
-            (Status::Ok, Some(Verdict::Violation)) => Self::Violation,
-            (Status::Ok, Some(Verdict::Review)) => Self::Review,
-            (Status::Ok, Some(Verdict::Safe)) => Self::Safe,
-            _ => Self::Undecided,
+    /// What it is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::Undecided => "undecided",
+            Self::Review => "review",
+            Self::Safe => "safe",
         }
     }
 }
 
 impl Summary {
+    /// Counts a record. What it took counts only where it was `judged` for it.
+    pub fn add(&mut self, counts: &[Count], judged: bool) {
+        *self.standing.entry(Standing::of(counts)).or_default() += 1;
+        for count in counts {
+            let standing = count.standing();
+            let word = match (standing, &count.category) {
+                (Standing::Undecided, _) | (_, None) => standing.word().to_owned(),
+                (_, Some(category)) => format!("{} {category}", standing.word()),
+            };
+            let policy = match self.policies.get_mut(&count.policy.id) {
+                Some(policy) => policy,
+                None => self.policies.entry(count.policy.id.clone()).or_default(),
+            };
+            *policy.entry(word).or_default() += 1;
+            if standing == Standing::Undecided {
+                let reason = count.code().unwrap_or("unresolved");
+                *self.reasons.entry(reason.to_owned()).or_default() += 1;
+            }
+            if let Some(cascade) = count.cascade {
+                self.cascaded += 1;
+                self.escalated += u64::from(cascade.escalated);
+            }
+            if let Some(usage) = count.usage.filter(|_| judged) {
+                self.tokens.content += usage.content_tokens as u64;
+                self.tokens.reasoning += usage.reasoning_tokens as u64;
+                self.tokens.answer += usage.answer_tokens as u64;
+                self.tokens.rationale += usage.rationale_tokens as u64;
+            }
+        }
+    }
+
     /// Records that are done.
     #[must_use]
     pub fn rows(&self) -> u64 {
@@ -76,5 +203,13 @@ impl Summary {
     #[must_use]
     pub fn of(&self, standing: Standing) -> u64 {
         self.standing.get(&standing).copied().unwrap_or(0)
+    }
+}
+
+impl Tokens {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.content + self.reasoning + self.answer + self.rationale
     }
 }

@@ -1,25 +1,52 @@
 //! An engine without llama.cpp, for tests of what is around it.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Engine, EngineConfig, SessionOptions};
+use magistrate::label::entry::Form;
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::records::{Fields, Format};
 use magistrate::label::row::Provenance;
-use magistrate::label::run::Judge;
+use magistrate::label::run::{Judge, Known};
+use magistrate::label::sink::Rows;
+use magistrate::label::source::Source;
 use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::prompt::Templates;
-use magistrate::tokenizer::Token;
+use magistrate::tokenizer::{Token, Tokenizer};
 use magistrate::verdict::Rule;
 
 /// An engine on a scripted model, which finds a violation in a text with the token of `!` in it.
 pub fn engine(context: usize) -> Engine {
+    on(context, |_| |_| false)
+}
+
+/// The same, whose logits are no numbers the first times that it sees a text of this one word.
+pub fn failing(word: &'static str, mut times: usize) -> Engine {
+    on(2048, move |tokenizer| {
+        let word = tokenizer.encode(word)[0];
+        move |history| {
+            let fails = times > 0 && history.contains(&word);
+            times -= usize::from(fails);
+            fails
+        }
+    })
+}
+
+/// `fails` makes of the tokenizer what says whether the logits after these tokens are no numbers.
+fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl FnOnce(&Tokenizer) -> F) -> Engine {
     let config = EngineConfig { context, ..EngineConfig::new(super::demonstration()) };
     let tokenizer = magistrate::model::inspect(&config.model).unwrap().tokenizer().unwrap();
+    let mut fails = fails(&tokenizer);
     let token = |text: &str| tokenizer.encode(text)[0];
     let (bad, no, yes) = (token("!"), token("0"), token("1"));
     let limits = Limits { layout: Layout::Unified, cells: context, batch: 256, sequences: config.sequences };
     let (vocabulary, model) = (tokenizer.len(), move |history: &[Token], logits: &mut [f32]| {
+        if fails(history) {
+            logits.fill(f32::NAN);
+        }
         logits[if history.contains(&bad) { yes } else { no }.0 as usize] = 20.0;
     });
     Engine::on(move || Scripted::new(limits, vocabulary, model), &config, Templates::shipped()).unwrap()
@@ -38,6 +65,21 @@ pub fn options() -> SessionOptions {
     SessionOptions { effort: Some(Effort::None), ..SessionOptions::default() }
 }
 
+/// Nothing is known before.
+pub fn nothing() -> Known {
+    Known { past: Past::none(), memo: Memo::in_memory() }
+}
+
+/// Rows that go to a writer.
+pub fn rows<W: std::io::Write>(output: W, policies: &[&str]) -> Rows<W> {
+    Rows { output, form: Form { policies: policies.iter().map(ToString::to_string).collect(), fields: None } }
+}
+
+/// Records of a stream.
+pub fn source(stream: impl BufRead + Send + 'static, format: Format) -> Source {
+    Source::of_stream("input", stream, format, Fields::default()).unwrap()
+}
+
 /// Rows without an end in memory: what is read of it exists only while it is read.
 pub struct Endless {
     pub rows: u64,
@@ -49,7 +91,7 @@ impl Read for Endless {
         if self.buffer.is_empty() && self.rows > 0 {
             self.rows -= 1;
             let filler = "word ".repeat(usize::try_from(self.rows % 17).unwrap());
-            self.buffer = format!("{{\"id\": {}, \"text\": \"Text {filler}\"}}\n", self.rows).into_bytes();
+            self.buffer = format!("{{\"id\": {0}, \"text\": \"Text {0} {filler}\"}}\n", self.rows).into_bytes();
         }
         let count = into.len().min(self.buffer.len());
         into[..count].copy_from_slice(&self.buffer[..count]);

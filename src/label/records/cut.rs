@@ -59,9 +59,9 @@ impl<R: BufRead> Cutter<R> {
     /// Whether a line between records is there for the looks.
     fn is_no_record(&self, line: &[u8]) -> bool {
         match self.format {
-            Format::Jsonl => line.iter().all(u8::is_ascii_whitespace),
+            Format::Jsonl | Format::Batch => line.iter().all(u8::is_ascii_whitespace),
             Format::Csv | Format::Tsv => without_ending(line).is_empty(),
-            Format::Lines => false,
+            Format::Lines | Format::Parquet => false,
         }
     }
 

@@ -3,6 +3,8 @@
 //! The one idea: a defect says which line, what is wrong and what helps, and never shows the record. Of the names of
 //! columns it shows a few that look like names, since in a damaged record a name may be content.
 
+use std::fmt;
+
 use crate::content::{Content, NotText};
 
 /// What keeps a record, or a header, from being read.
@@ -15,9 +17,38 @@ pub struct Defect {
     pub message: String,
 }
 
+/// Where a defect is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On this line, from 1.
+    Line(u64),
+    /// In this row, from 1, of a file that has no lines.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "all other formats have lines"))]
+    Row(u64),
+    /// In all of the file.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "all other formats have lines"))]
+    File,
+}
+
 impl Defect {
-    pub(super) fn new(code: &'static str, line: u64, what: impl std::fmt::Display) -> Self {
-        Self { code, message: format!("line {line}: {what}") }
+    pub(super) fn new(code: &'static str, place: impl Into<Place>, what: impl fmt::Display) -> Self {
+        Self { code, message: format!("{}{what}", place.into()) }
+    }
+}
+
+impl From<u64> for Place {
+    fn from(line: u64) -> Self {
+        Self::Line(line)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(out, "line {line}: "),
+            Self::Row(row) => write!(out, "row {row}: "),
+            Self::File => Ok(()),
+        }
     }
 }
 
@@ -34,24 +65,44 @@ pub(super) fn readable(bytes: &[u8], line: u64) -> Result<&str, Defect> {
 }
 
 /// The text as a content, if there is anything in it to judge.
-pub(super) fn judged(text: String, line: u64) -> Result<Content, Defect> {
+pub(super) fn judged(text: String, place: impl Into<Place>) -> Result<Content, Defect> {
     if text.trim().is_empty() {
-        return Err(Defect::new("empty", line, "the text is empty, or nothing but white space"));
+        return Err(Defect::new("empty", place, "the text is empty, or nothing but white space"));
     }
     if text.contains('\0') {
-        return Err(nul(line));
+        return Err(nul(place));
     }
     Ok(Content::new(text))
 }
 
-fn nul(line: u64) -> Defect {
-    Defect::new("nul", line, "a NUL byte, which no text holds: is this a binary file, or UTF-16? convert it to UTF-8")
+fn nul(place: impl Into<Place>) -> Defect {
+    Defect::new("nul", place, "a NUL byte, which no text holds: is this a binary file, or UTF-16? convert it to UTF-8")
 }
 
-pub(super) fn missing_text(wanted: &str, names: impl IntoIterator<Item = impl AsRef<str>>, line: u64) -> Defect {
-    let there = shown(names);
-    let what = format!("the column `{wanted}` is missing, found: {there}; --text NAME says which one to judge");
-    Defect::new("missing-text", line, what)
+pub(super) fn missing_text(
+    wanted: &str,
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    place: impl Into<Place>,
+) -> Defect {
+    let names: Vec<_> = names.into_iter().collect();
+    let there = shown(&names);
+    let requests = ["custom_id", "body"].iter().all(|wanted| names.iter().any(|name| name.as_ref() == *wanted));
+    let hint = if requests {
+        "--format batch reads OpenAI Batch requests"
+    } else {
+        "--text-column NAME says which one to judge"
+    };
+    let what = format!("the column `{wanted}` is missing, found: {there}; {hint}");
+    Defect::new("missing-text", place, what)
+}
+
+pub(super) fn missing_id(
+    wanted: &str,
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    place: impl Into<Place>,
+) -> Defect {
+    let what = format!("the column `{wanted}` for the id is missing, found: {}", shown(names));
+    Defect::new("missing-id", place, what)
 }
 
 /// The names that may be shown, and how many others there are.

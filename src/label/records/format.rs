@@ -17,17 +17,24 @@ pub enum Format {
     Tsv,
     /// A text a line, the empty ones too.
     Lines,
+    /// Requests of the OpenAI Batch API, a JSON object a line, for chat completions or moderations.
+    Batch,
+    /// A Parquet file.
+    Parquet,
 }
 
 impl Format {
-    /// The format that a file's name tells.
+    /// The format that a file's name tells, packed or not: `a.csv.gz` is CSV.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        match ending.as_str() {
+            "gz" | "zst" => Self::of_path(Path::new(path.file_stem()?)),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
             "tsv" => Some(Self::Tsv),
             "txt" | "lines" => Some(Self::Lines),
+            "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -62,7 +69,10 @@ mod tests {
             ("a.txt", Some(Format::Lines)),
             ("a.lines", Some(Format::Lines)),
             ("a.json", None),
-            ("a.csv.gz", None),
+            ("a.csv.gz", Some(Format::Csv)),
+            ("a.b.jsonl.ZST", Some(Format::Jsonl)),
+            ("a.gz", None),
+            ("a.parquet", Some(Format::Parquet)),
             (".csv", None),
             ("csv", None),
         ] {

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::defect::{Defect, judged, missing_text};
+use super::text::Text;
 use super::{Fields, MOST_COLUMNS};
 use crate::content::Content;
 use crate::label::columns::Columns;
@@ -17,14 +18,14 @@ use crate::label::columns::Columns;
 pub(super) fn read(line: &str, wanted: &Fields, number: u64) -> (Columns, Result<Content, Defect>) {
     match object(line, number) {
         Ok(columns) => {
-            let text = text(&columns, wanted.text(), number);
+            let text = text(&columns, &wanted.text, number);
             (columns, text)
         }
         Err(defect) => (Columns::default(), Err(defect)),
     }
 }
 
-fn object(line: &str, number: u64) -> Result<Columns, Defect> {
+pub(super) fn object(line: &str, number: u64) -> Result<Columns, Defect> {
     let Object { columns, count } = serde_json::from_str(line).map_err(|error| not_an_object(&error, line, number))?;
     if count > columns.0.len() {
         let what = format!("an object with {count} columns, and at most {MOST_COLUMNS} are read");
@@ -52,7 +53,13 @@ fn not_an_object(error: &serde_json::Error, line: &str, number: u64) -> Defect {
     Defect::new("not-json", number, what)
 }
 
-fn text(columns: &Columns, name: &str, number: u64) -> Result<Content, Defect> {
+fn text(columns: &Columns, text: &Text, number: u64) -> Result<Content, Defect> {
+    let values = text.columns().into_iter().map(|name| value(columns, name, text.is_one(), number));
+    judged(text.compose(values.collect::<Result<_, _>>()?), number)
+}
+
+/// What a column has to say. Among several one may be missing, or a number.
+fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<String, Defect> {
     let mut values = columns.named(name);
     let Some(value) = values.next() else {
         return Err(missing_text(name, columns.names(), number));
@@ -62,19 +69,28 @@ fn text(columns: &Columns, name: &str, number: u64) -> Result<Content, Defect> {
         let what = format!("the column `{name}` stands twice; leave the one that is meant");
         return Err(Defect::new("duplicate-text", number, what));
     }
-    let found = kind(value.get());
-    if found != STRING {
-        return Err(Defect::new("wrong-type", number, format_args!("the column `{name}` is {found} and not a string")));
+    match kind(value.get()) {
+        STRING => string(value).ok_or_else(|| half(&format!("the column `{name}`"), number)),
+        "null" if !alone => Ok(String::new()),
+        "a number" | "a boolean" if !alone => Ok(value.get().to_owned()),
+        found => {
+            let what = format!("the column `{name}` is {found} and not a string");
+            Err(Defect::new("wrong-type", number, what))
+        }
     }
-    let Ok(text) = serde_json::from_str(value.get()) else {
-        let what =
-            format!("the column `{name}` holds half of a surrogate pair, such as \\ud800, which is no character");
-        return Err(Defect::new("not-utf8", number, what));
-    };
-    judged(text, number)
 }
 
-const STRING: &str = "a string";
+/// A JSON string's text, if all of it is characters.
+pub(super) fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+pub(super) fn half(place: &str, number: u64) -> Defect {
+    let what = format!("{place} holds half of a surrogate pair, such as \\ud800, which is no character");
+    Defect::new("not-utf8", number, what)
+}
+
+pub(super) const STRING: &str = "a string";
 
 /// What sort of value this JSON is, by how it begins.
 pub(super) fn kind(json: &str) -> &'static str {

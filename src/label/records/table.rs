@@ -1,24 +1,28 @@
 //! The header of CSV or TSV, and records under it.
 //!
 //! The one idea: the header is believed or refused as a whole, before the first record. After it, a record is held to
-//! the header's number of columns and nothing else.
+//! the header's number of columns and nothing else. Without a header the first record says how many columns there are.
 
 use std::collections::HashSet;
 
 use super::cut::Cut;
-use super::defect::{Defect, judged, missing_text, readable, shown};
+use super::defect::{Defect, judged, missing_id, missing_text, readable, shown};
 use super::separated::Separated;
+use super::text::Text;
 use super::{Fields, MOST_COLUMNS};
 use crate::content::Content;
 use crate::label::columns::Columns;
 
 /// What a header fixes for all records.
 pub(super) struct Table {
-    /// The header as it stood.
-    pub raw: Vec<u8>,
+    /// The header as it stood, if there is one.
+    pub raw: Option<Vec<u8>>,
     names: Vec<String>,
-    /// Which column is judged.
-    text: usize,
+    /// What is judged, and the columns that it takes.
+    text: Text,
+    takes: Vec<usize>,
+    /// The id's column.
+    id: Option<String>,
 }
 
 impl Table {
@@ -45,15 +49,41 @@ impl Table {
             let what = format!("columns of the same name stand in the header: {}; rename all but one", shown(twice));
             return Err(Defect::new("duplicate-columns", line, what));
         }
-        if let Some(id) = wanted.id.as_ref().filter(|id| !names.contains(id)) {
-            let what = format!("the column `{id}` for the id is missing, found: {}", shown(&names));
-            return Err(Defect::new("missing-id", line, what));
-        }
-        let text = names
-            .iter()
-            .position(|name| name == wanted.text())
-            .ok_or_else(|| missing_text(wanted.text(), &names, line))?;
-        Ok(Self { raw: header.raw, names, text })
+        Self::of(names, Some(header.raw), wanted, line)
+    }
+
+    /// A table without a header: its columns are `column_1` and so on, as many as the first record has.
+    pub fn headless(fields: usize, wanted: &Fields, line: u64) -> Result<Self, Defect> {
+        let names: Vec<String> = (1..=fields).map(|number| format!("column_{number}")).collect();
+        let only = Fields { text: Text::Column("column_1".to_owned()), ..wanted.clone() };
+        let wanted = if fields == 1 && wanted.text == Text::Unsaid { &only } else { wanted };
+        Self::of(names, None, wanted, line)
+    }
+
+    fn of(names: Vec<String>, raw: Option<Vec<u8>>, wanted: &Fields, line: u64) -> Result<Self, Defect> {
+        // A name before a number, from 1: a column may be called 2.
+        let place = |wanted: &str| {
+            let number =
+                || wanted.parse().ok().filter(|number| (1..=names.len()).contains(number)).map(|number| number - 1);
+            names.iter().position(|name| name == wanted).or_else(number)
+        };
+        let id = match &wanted.id {
+            None => None,
+            Some(id) => Some(place(id).ok_or_else(|| missing_id(id, &names, line))?),
+        };
+        let takes = wanted
+            .text
+            .columns()
+            .into_iter()
+            .map(|name| place(name).ok_or_else(|| missing_text(name, &names, line)))
+            .collect::<Result<_, _>>()?;
+        let id = id.map(|id| names[id].clone());
+        Ok(Self { raw, names, text: wanted.text.clone(), takes, id })
+    }
+
+    /// The name of the column that tells records apart.
+    pub fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or("id")
     }
 
     /// The columns of a record, and its text. A value that is not UTF-8 cannot be a JSON string and is left out.
@@ -68,13 +98,14 @@ impl Table {
         let mut columns = Columns::default();
         for (name, field) in self.names.iter().zip(fields.fields()) {
             if let Ok(value) = std::str::from_utf8(field) {
-                columns.push_text(name, value);
+                columns.push(name, value);
             }
         }
         // All of the record: what is in one wrong encoding is seldom in it by halves.
         let text = readable(raw, line).and_then(|_| {
-            let text = fields.fields().nth(self.text).unwrap_or_default();
-            judged(String::from_utf8_lossy(text).into_owned(), line)
+            let all: Vec<&[u8]> = fields.fields().collect();
+            let values = self.takes.iter().map(|column| String::from_utf8_lossy(all[*column]).into_owned());
+            judged(self.text.compose(values.collect()), line)
         });
         (columns, text)
     }

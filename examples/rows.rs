@@ -1,0 +1,79 @@
+//! What a row costs beside the model: `rows [ROWS]` labels a million made-up texts on a model that is a few lines of code.
+//!
+//! Every hand is the real one: reading, tokenizing, scheduling, the journal, the output. Each step is also timed alone.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufReader;
+use std::time::Instant;
+
+use magistrate::bench::peak_memory;
+use magistrate::label::entry::{Form, Hash};
+use magistrate::label::export::{Export, Format as Output, Target, export};
+use magistrate::label::journal::{Existing, Journal, Ordered, Terms};
+use magistrate::label::memo::Memo;
+use magistrate::label::records::Format;
+use magistrate::label::run::{Known, Settings, run};
+
+use support::scripted::{Endless, engine, judge, options, policy, source};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let rows: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |rows| rows.parse())?;
+    let folder = tempfile::tempdir()?;
+    let journal = folder.path().join("out.journal");
+    let engine = engine(8192);
+    let judges = [judge(&engine, &policy("rules"), &options())];
+    let input = || source(BufReader::new(Endless { rows, buffer: Vec::new() }), Format::Jsonl);
+    #[allow(clippy::cast_precision_loss, reason = "figures for people")]
+    let tell = |what: &str, begun: Instant| {
+        let seconds = begun.elapsed().as_secs_f64();
+        let memory = peak_memory().map_or(String::new(), |bytes| format!(", peak {} MB", bytes / 1_000_000));
+        let (each, rate) = (seconds * 1e6 / rows as f64, rows as f64 / seconds);
+        println!("{what:<28} {each:6.2} µs a row, {rate:9.0} rows/s{memory}");
+    };
+
+    let begun = Instant::now();
+    input().for_each(drop);
+    tell("reading alone", begun);
+    let begun = Instant::now();
+    for placed in input() {
+        if let Ok(content) = placed?.record.content {
+            std::hint::black_box((engine.tokenizer().encode(content.text()), Hash::of(content.text().as_bytes())));
+        }
+    }
+    tell("with tokenizing and digests", begun);
+
+    let begun = Instant::now();
+    let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
+    let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
+    sink.finish(summary.records.unwrap_or_default())?;
+    assert_eq!(summary.rows(), rows);
+    tell("labelled, into a journal", begun);
+
+    let begun = Instant::now();
+    assert_eq!(Ordered::open(&journal)?.flatten().count() as u64, rows);
+    tell("the journal, read in order", begun);
+    for (what, format) in [("JSONL of it", Output::Jsonl), ("CSV of it", Output::Csv)] {
+        let begun = Instant::now();
+        let form = Form { policies: vec!["rules".into()], fields: None };
+        export(
+            &journal,
+            Target::File(&folder.path().join("out")),
+            &Export { format, packing: None, form, split: false },
+        )?;
+        tell(what, begun);
+    }
+    drop(sink);
+    let begun = Instant::now();
+    let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
+    let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
+    assert_eq!(summary.resumed, rows);
+    tell("gone on with: nothing to do", begun);
+    println!("the journal has {} bytes a row", std::fs::metadata(&journal)?.len() / rows);
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `merge`: journals of one run, made on several machines, become one, and an output of it. Of one journal it makes
+//! another output.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use magistrate::label::entry::Form;
+use magistrate::label::export::{Target, export};
+use magistrate::label::journal::{Ordered, beside};
+use magistrate::label::merge::merge;
+use magistrate::label::row::Fields;
+
+use super::stream::OutputArgs;
+use super::{exit, label, output, progress};
+
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// Journals, or the outputs that they stand beside
+    #[arg(value_name = "JOURNAL", required = true)]
+    journals: Vec<PathBuf>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Print only these fields of a row: verdict,probability
+    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
+    fields: Option<Fields>,
+
+    /// Merge what there is, though records are missing
+    #[arg(long)]
+    partial: bool,
+}
+
+impl Merge {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let journals: Vec<PathBuf> = self.journals.iter().map(|path| journal(path)).collect();
+        let terms = Ordered::open(&journals[0])?.terms;
+        let policies =
+            terms.strings("policies").iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect();
+        let form = Form { policies, fields: self.fields.map(Arc::new) };
+        let target = self.output.resolve(false, form)?;
+        let [one] = journals.as_slice() else {
+            let Some(file) = &target.file else {
+                anyhow::bail!("several journals become one beside the output\nhint: name a file with -o");
+            };
+            target.guard(&[], false)?;
+            let into = beside(file);
+            anyhow::ensure!(!into.exists(), "{} is there already\nhint: name another file with -o", into.display());
+            let summary = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
+            progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
+            output::say(&label::table(&summary));
+            output::say(&format!("{} rows of {} journals", summary.rows(), journals.len()));
+            return Ok(ExitCode::from(exit::DONE));
+        };
+        if !target.is_stream() {
+            target.guard(&[], false)?;
+        }
+        let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
+        progress::waiting("writing the output", || export(one, file, &target.export))?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+}
+
+/// The journal at a path, or beside it.
+pub fn journal(path: &Path) -> PathBuf {
+    let beside = beside(path);
+    if beside.exists() { beside } else { path.to_owned() }
+}

@@ -1,0 +1,106 @@
+//! `verify`: some rows of a finished run are judged again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::run::{Known, Settings, run};
+use magistrate::label::verify::{Agreement, Comparison, Sample};
+
+use super::judging::JudgingArgs;
+use super::merge::journal;
+use super::stream::InputArgs;
+use super::{PolicyArgs, exit, output, stop};
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The output whose rows are judged again, or its journal
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// How many rows, chosen at random
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    sample: usize,
+
+    /// Which rows chance chooses
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    sample_seed: u64,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+impl Verify {
+    /// Whether all are as they were: 0, else 1.
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let policies = self.policy.load()?;
+        let judging = self.judging.resolve(&policies)?;
+        let journal = journal(&self.output);
+        let sample = Sample::of(&journal, self.sample, self.sample_seed)?;
+        let source = self.input.open()?;
+        let engine = judging.load()?;
+        let judges = judging.judges(&engine, &policies)?;
+        let settings =
+            Settings { chunking: judging.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };
+        let numbers: std::collections::BTreeSet<u64> = sample.numbers().collect();
+        let last = numbers.last().copied().unwrap_or(0);
+        let source = source
+            .take_while(move |placed| placed.as_ref().map_or(true, |placed| placed.number <= last))
+            .filter(move |placed| placed.as_ref().map_or(true, |placed| numbers.contains(&placed.number)));
+        let wanted = sample.numbers().count() as u64;
+        let mut comparison = Comparison { sample, agreement: Agreement::default() };
+        let known = Known { past: Past::none(), memo: Memo::off() };
+        let summary = run(&engine, &judges, source, &settings, known, &mut comparison, &mut |_| ())
+            .with_context(|| journal.display().to_string())?;
+        if summary.ended.is_some() {
+            return Ok(ExitCode::from(exit::STOPPED));
+        }
+        anyhow::ensure!(
+            summary.rows() == wanted,
+            "{} of {wanted} rows are not in the input\nhint: name the same inputs as when they were judged",
+            wanted - summary.rows()
+        );
+        tell(&comparison.agreement, self.json)?;
+        Ok(ExitCode::from(if comparison.agreement.flipped.is_empty() { exit::DONE } else { exit::DIFFERENT }))
+    }
+}
+
+fn tell(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {
+    let Agreement { same, near, flipped, drift } = agreement;
+    if json {
+        return output::print(&format!("{}\n", serde_json::to_string(agreement)?));
+    }
+    let mut text = format!(
+        "{} verdicts judged again: {same} the same, {near} with another label or category, {} flipped; \
+         probabilities differ by {drift:.2e} at most\n",
+        agreement.all(),
+        flipped.len()
+    );
+    for flip in flipped {
+        let probability = |probability: Option<f64>| probability.map_or(String::new(), |p| format!(" {p:.3}"));
+        let [before, now] = &flip.verdicts;
+        let [p, q] = flip.probabilities;
+        text.push_str(&format!(
+            "{}: record {}: {}: {before}{}, now {now}{}\n",
+            flip.input,
+            flip.row,
+            flip.policy,
+            probability(p),
+            probability(q)
+        ));
+    }
+    output::print(&text)
+}

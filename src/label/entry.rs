@@ -1,0 +1,205 @@
+//! A record that is done: where it stood, what was said of it, and its own columns.
+//!
+//! The one idea: what was said is kept as JSON and goes out as the bytes that it is. So a row that was judged now, one
+//! from a journal and one that was judged before for an equal text are the same thing.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::columns::Columns;
+use super::row::{Fields, Row};
+
+/// A record that is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The how manieth record of all inputs, from 1.
+    #[serde(rename = "n")]
+    pub number: u64,
+    /// The input's name.
+    pub input: Arc<str>,
+    /// The how manieth record of that input, from 1.
+    pub row: u64,
+    /// The digest of the text that was judged, or of the record where there was none.
+    pub hash: Hash,
+    /// The id, as it came.
+    pub id: Option<Box<RawValue>>,
+    /// A JSON array of rows, one for each policy, without the id.
+    pub verdicts: Box<RawValue>,
+    /// The input's own columns.
+    pub columns: Columns,
+}
+
+/// The first half of a SHA-256. Written in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hash([u8; 16]);
+
+/// Which of an entry goes out, and how.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// The ids of the policies, in the order of an entry's verdicts.
+    pub policies: Vec<String>,
+    /// The fields of a row; all if `None`.
+    pub fields: Option<Arc<Fields>>,
+}
+
+impl Hash {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Self(half)
+    }
+
+    /// The first eight bytes as a number.
+    #[must_use]
+    pub fn short(&self) -> u64 {
+        let (first, _) = self.0.split_at(8);
+        first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&crate::hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16)
+            .ok()
+            .filter(|_| text.len() == 32 && !text.starts_with('+'))
+            .map(|number| Self(number.to_be_bytes()))
+            .ok_or_else(|| serde::de::Error::custom("a digest is 32 hexadecimal digits"))
+    }
+}
+
+/// Rows as an entry keeps them. Their ids, which are the entry's, are not looked at.
+///
+/// # Panics
+///
+/// Never: rows can always be written as JSON.
+#[must_use]
+pub fn verdicts(rows: &[Row]) -> Box<RawValue> {
+    let mut json = String::with_capacity(1024 * rows.len());
+    for (place, row) in rows.iter().enumerate() {
+        json.push(if place == 0 { '[' } else { ',' });
+        let row = serde_json::to_string(&Row { id: None, ..row.clone() }).expect("a row can always be written as JSON");
+        json.push('{');
+        json.push_str(row.strip_prefix(NO_ID).expect("the id comes first"));
+    }
+    json.push(']');
+    RawValue::from_string(json).expect("what was just written is JSON")
+}
+
+/// What a row begins with that has no id.
+const NO_ID: &str = "{\"id\":null,";
+
+impl Entry {
+    /// The line that goes out: what is said of the record, and its columns.
+    #[must_use]
+    pub fn line(&self, form: &Form) -> String {
+        let rows = self.rows();
+        let id = self.id.as_deref().map_or("null", RawValue::get);
+        let mut line = match rows.as_slice() {
+            [row] => form.shown(id, row),
+            _ => {
+                let mut named: Vec<(&String, &&RawValue)> = form.policies.iter().zip(&rows).collect();
+                named.sort_unstable_by_key(|(policy, _)| *policy);
+                let rows = named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.shown(id, row)));
+                format!("{{\"id\":{id},\"verdicts\":{{{}}}}}", rows.collect::<Vec<_>>().join(","))
+            }
+        };
+        if !self.columns.0.is_empty() {
+            line.pop();
+            for (name, value) in &self.columns.0 {
+                if line.len() > 1 {
+                    line.push(',');
+                }
+                line.push_str(&quoted(name));
+                line.push(':');
+                line.push_str(value.get());
+            }
+            line.push('}');
+        }
+        line.push('\n');
+        line
+    }
+
+    /// The rows that were said, without their ids.
+    #[must_use]
+    pub fn rows(&self) -> Vec<&RawValue> {
+        serde_json::from_str(self.verdicts.get()).unwrap_or_default()
+    }
+}
+
+impl Form {
+    /// A row, with its id and as far as it is to be shown.
+    fn shown(&self, id: &str, row: &RawValue) -> String {
+        let Some(fields) = &self.fields else {
+            return format!("{{\"id\":{id},{}", row.get().trim_start_matches('{'));
+        };
+        let all: Columns = serde_json::from_str(row.get()).unwrap_or_default();
+        let id = fields.has("id").then(|| format!("\"id\":{id}"));
+        let kept = all.0.iter().filter(|(name, _)| fields.has(name));
+        let kept = kept.map(|(name, value)| format!("{}:{}", quoted(name), value.get()));
+        format!("{{{}}}", id.into_iter().chain(kept).collect::<Vec<_>>().join(","))
+    }
+}
+
+/// A text as JSON.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(verdicts: &str, columns: &str) -> Entry {
+        let json = format!(
+            r#"{{"n":1,"input":"a","row":1,"hash":"{}","id":7,"verdicts":{verdicts},"columns":{columns}}}"#,
+            "0123456789abcdef".repeat(2)
+        );
+        let entry: Entry = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&entry).unwrap(), json, "an entry is read as it is written");
+        entry
+    }
+
+    #[test]
+    fn a_line_has_what_was_said_and_then_the_columns_byte_for_byte() {
+        let form = |policies: &[&str], fields: Option<&str>| Form {
+            policies: policies.iter().map(ToString::to_string).collect(),
+            fields: fields.map(|fields| Arc::new(Fields::parse(fields).unwrap())),
+        };
+        let one = entry(r#"[{"status":"ok","verdict":"safe"}]"#, r#"{"a\"b":1.50,"a":"\ud800"}"#);
+        let line = one.line(&form(&["p"], None));
+        assert_eq!(line, "{\"id\":7,\"status\":\"ok\",\"verdict\":\"safe\",\"a\\\"b\":1.50,\"a\":\"\\ud800\"}\n");
+        assert_eq!(
+            one.line(&form(&["p"], Some("verdict"))),
+            "{\"verdict\":\"safe\",\"a\\\"b\":1.50,\"a\":\"\\ud800\"}\n"
+        );
+        let two = entry(r#"[{"status":"ok"},{"status":"error"}]"#, "{}");
+        assert_eq!(
+            two.line(&form(&["q", "p"], None)),
+            r#"{"id":7,"verdicts":{"p":{"id":7,"status":"error"},"q":{"id":7,"status":"ok"}}}"#.to_owned() + "\n"
+        );
+    }
+
+    #[test]
+    fn a_digest_is_read_as_it_is_written() {
+        let hash = Hash::of(b"text");
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(serde_json::from_str::<Hash>(&json).unwrap(), hash);
+        assert_eq!(format!("{:016x}", hash.short()), json[1..17]);
+        for wrong in ["\"\"", "\"zz\"", "\"+0123456789abcdef0123456789abcde\"", "7"] {
+            assert!(serde_json::from_str::<Hash>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

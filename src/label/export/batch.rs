@@ -1,0 +1,119 @@
+//! Results as the OpenAI Batch API gives them, a line for each request.
+//!
+//! The one idea: whoever reads such results finds the verdict where the endpoint has it, a chat's in the message's
+//! content, a moderation's in `flagged`, and all that we say in `magistrate`. Without a verdict there is an error and no
+//! response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
+
+use std::io;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::Writer;
+use super::pack::Finish;
+use crate::label::entry::{Entry, Form};
+use crate::label::records::MODERATIONS;
+use crate::label::row::RowUsage;
+
+pub(super) struct Results {
+    pub file: Box<dyn Finish>,
+    pub form: Form,
+}
+
+/// As much of a row as a result shows elsewhere than under `magistrate`.
+#[derive(Deserialize)]
+struct Said {
+    verdict: Option<String>,
+    label: Option<String>,
+    category: Option<String>,
+    probability: Option<f64>,
+    rationale: Option<String>,
+    policy: Id,
+    model: Id,
+    usage: Option<RowUsage>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: String,
+}
+
+impl Writer for Results {
+    fn put(&mut self, entry: &Entry) -> io::Result<()> {
+        let rows: Vec<Said> = serde_json::from_str(entry.verdicts.get())?;
+        let bare = Entry { columns: crate::label::columns::Columns::default(), ..entry.clone() };
+        let all: Value = serde_json::from_str(&bare.line(&self.form))?;
+        let url = entry.columns.named("url").last().map(RawValue::get).unwrap_or_default();
+        let body = if url.trim_matches('"') == MODERATIONS { moderation(&rows) } else { chat(&rows, entry.number) };
+        let failed = rows.iter().find_map(|row| row.error.clone());
+        let response = body.filter(|_| failed.is_none()).map(|mut body| {
+            body["magistrate"] = all;
+            json!({ "status_code": 200, "request_id": format!("req_{}", entry.number), "body": body })
+        });
+        let line = json!({
+            "id": format!("batch_req_{}", entry.number),
+            "custom_id": entry.id,
+            "response": response,
+            "error": failed,
+        });
+        serde_json::to_writer(&mut self.file, &line)?;
+        self.file.write_all(b"\n")
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.file.finish()
+    }
+}
+
+/// A chat completion, whose message is what is said of the text: by several policies each by its id.
+fn chat(rows: &[Said], number: u64) -> Option<Value> {
+    let said = |row: &Said| {
+        json!({
+            "verdict": row.verdict,
+            "label": row.label,
+            "category": row.category,
+            "probability": row.probability,
+            "rationale": row.rationale,
+        })
+    };
+    let content = match rows {
+        [row] => said(row),
+        rows => rows.iter().map(|row| (row.policy.id.clone(), said(row))).collect::<serde_json::Map<_, _>>().into(),
+    };
+    let sum =
+        |tokens: fn(&RowUsage) -> usize| rows.iter().filter_map(|row| row.usage.as_ref()).map(tokens).sum::<usize>();
+    let prompt = sum(|usage| usage.prefix_tokens + usage.content_tokens);
+    let completion = sum(|usage| usage.reasoning_tokens + usage.answer_tokens + usage.rationale_tokens);
+    Some(json!({
+        "id": format!("chatcmpl-{number}"),
+        "object": "chat.completion",
+        // No time: the same run gives the same bytes.
+        "created": 0,
+        "model": rows.first()?.model.id,
+        "choices": [{
+            "index": 0,
+            "message": { "role": "assistant", "content": content.to_string() },
+            "finish_reason": "stop",
+        }],
+        "usage": { "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion },
+    }))
+}
+
+/// A moderation, whose categories are the policies.
+fn moderation(rows: &[Said]) -> Option<Value> {
+    let flagged = |row: &Said| row.verdict.as_deref() == Some("violation");
+    let by_policy = |value: &dyn Fn(&Said) -> Value| {
+        rows.iter().map(|row| (row.policy.id.clone(), value(row))).collect::<serde_json::Map<_, _>>()
+    };
+    Some(json!({
+        "id": "modr-magistrate",
+        "model": rows.first()?.model.id,
+        "results": [{
+            "flagged": rows.iter().any(flagged),
+            "categories": by_policy(&|row| flagged(row).into()),
+            "category_scores": by_policy(&|row| row.probability.into()),
+        }],
+    }))
+}

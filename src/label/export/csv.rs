@@ -1,0 +1,59 @@
+//! Fields between separators, by RFC 4180.
+
+use std::io::{self, Write};
+
+use super::Writer;
+use super::pack::Finish;
+use super::table::{Cell, Table, text};
+use crate::label::entry::Entry;
+
+pub(super) struct Separated {
+    file: Box<dyn Finish>,
+    separator: u8,
+    table: Table,
+    line: Vec<u8>,
+}
+
+impl Separated {
+    /// Begins with the header.
+    pub fn new(file: Box<dyn Finish>, separator: u8, table: Table) -> io::Result<Self> {
+        let mut separated = Self { file, separator, line: Vec::new(), table };
+        let names: Vec<String> = separated.table.columns.iter().map(|column| column.name.clone()).collect();
+        separated.write(names.into_iter())?;
+        Ok(separated)
+    }
+
+    fn write(&mut self, fields: impl Iterator<Item = String>) -> io::Result<()> {
+        self.line.clear();
+        for (place, field) in fields.enumerate() {
+            if place > 0 {
+                self.line.push(self.separator);
+            }
+            let special = |byte: u8| byte == self.separator || matches!(byte, b'"' | b'\n' | b'\r');
+            if field.bytes().any(special) {
+                self.line.push(b'"');
+                self.line.extend(field.replace('"', "\"\"").bytes());
+                self.line.push(b'"');
+            } else {
+                self.line.extend(field.bytes());
+            }
+        }
+        if self.line.is_empty() {
+            // Else a row of one empty field would be a blank line, which is no row.
+            self.line.extend(b"\"\"");
+        }
+        self.line.push(b'\n');
+        self.file.write_all(&self.line)
+    }
+}
+
+impl Writer for Separated {
+    fn put(&mut self, entry: &Entry) -> io::Result<()> {
+        let cells = self.table.cells(entry);
+        self.write(cells.iter().map(|cell: &Cell| cell.as_deref().map_or(String::new(), text)))
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.file.finish()
+    }
+}

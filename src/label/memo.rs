@@ -1,0 +1,342 @@
+//! What was said of a text, for the next time that it comes.
+//!
+//! The one idea: what was said lies in a file that is there anyway, and memory holds only where. Equal texts are found by
+//! a digest; what is found is compared by a longer one.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::entry::Hash;
+use super::summary::Count;
+use crate::cache;
+
+/// What was said of texts, in this run and, with an archive, in earlier ones.
+#[derive(Debug)]
+pub struct Memo {
+    inner: Mutex<Inner>,
+    on: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    table: Table,
+    shelf: Shelf,
+    archive: Option<Archive>,
+}
+
+/// What is known of a text.
+#[derive(Debug)]
+pub enum Claim {
+    /// Nothing: whoever asked judges it.
+    Nothing,
+    /// It is being judged.
+    InWork,
+    /// What was said of it.
+    Known(Box<RawValue>),
+}
+
+impl Memo {
+    /// One that remembers nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { on: false, ..Self::in_memory() }
+    }
+
+    /// One that keeps the latest of what was said, in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(Shelf::Memory { kept: VecDeque::new(), first: 0, bytes: 0 })
+    }
+
+    /// One whose entries lie in a journal.
+    #[must_use]
+    pub fn in_journal(journal: File) -> Self {
+        Self::new(Shelf::Journal(journal))
+    }
+
+    fn new(shelf: Shelf) -> Self {
+        Self { inner: Mutex::new(Inner { table: Table::default(), shelf, archive: None }), on: true }
+    }
+
+    /// The same, that also knows what is in an archive, and adds to it.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Archive) -> Self {
+        if let Ok(inner) = self.inner.get_mut() {
+            inner.archive = Some(archive);
+        }
+        self
+    }
+
+    /// Asks for a text; if nothing is known, whoever asks is the one to judge it.
+    pub fn claim(&self, hash: &Hash) -> Claim {
+        let Some(mut inner) = self.lock() else { return Claim::Nothing };
+        if inner.table.get(hash) == Some(IN_WORK) {
+            return Claim::InWork;
+        }
+        if let Some(known) = inner.find(hash) {
+            return Claim::Known(known);
+        }
+        inner.table.put(hash, IN_WORK);
+        Claim::Nothing
+    }
+
+    /// What was said of a text by now.
+    pub fn get(&self, hash: &Hash) -> Option<Box<RawValue>> {
+        self.lock()?.find(hash)
+    }
+
+    /// Remembers what was said of a text: where in the journal, if it is in one.
+    pub fn put(&self, hash: &Hash, place: Option<u64>, verdicts: &RawValue) {
+        let Some(mut inner) = self.lock() else { return };
+        if let Some(archive) = &mut inner.archive {
+            archive.put(hash, verdicts);
+        }
+        let place = match (&mut inner.shelf, place) {
+            (Shelf::Journal(_), Some(place)) => place,
+            (memory, _) => memory.keep(hash, verdicts),
+        };
+        inner.table.put(hash, place);
+    }
+
+    /// Remembers where in the journal something stands that an earlier run said.
+    pub fn put_past(&self, hash: &Hash, place: u64) {
+        if let Some(mut inner) = self.lock() {
+            inner.table.put(hash, place);
+        }
+    }
+
+    /// What was said does not last: the next time the text is judged anew.
+    pub fn forget(&self, hash: &Hash) {
+        if let Some(mut inner) = self.lock() {
+            inner.table.forget(hash);
+        }
+    }
+
+    fn lock(&self) -> Option<std::sync::MutexGuard<'_, Inner>> {
+        if self.on { self.inner.lock().ok() } else { None }
+    }
+}
+
+impl Inner {
+    /// What cannot be read, or is of another text with the same short digest, is as good as not there.
+    fn find(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
+        let place = self.table.get(hash).filter(|place| *place != IN_WORK);
+        place.and_then(|place| self.shelf.get(hash, place)).or_else(|| self.archive.as_mut()?.get(hash))
+    }
+}
+
+/// Where each text's verdicts stand, by the short digest: of the last one to two million texts.
+#[derive(Debug, Default)]
+struct Table {
+    young: HashMap<u64, u64>,
+    old: HashMap<u64, u64>,
+}
+
+/// Stands for a place while there is none.
+const IN_WORK: u64 = u64::MAX;
+
+/// Texts of a generation: as many as a table of 2^20 places holds before it grows. 18 MB.
+const GENERATION: usize = 7 << 17;
+
+impl Table {
+    fn get(&self, hash: &Hash) -> Option<u64> {
+        let key = hash.short();
+        self.young.get(&key).or_else(|| self.old.get(&key)).copied()
+    }
+
+    fn put(&mut self, hash: &Hash, place: u64) {
+        if self.young.len() == GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(hash.short(), place);
+    }
+
+    fn forget(&mut self, hash: &Hash) {
+        self.young.remove(&hash.short());
+        self.old.remove(&hash.short());
+    }
+}
+
+/// What the places are places in.
+#[derive(Debug)]
+enum Shelf {
+    Journal(File),
+    /// The latest, and how many went before them.
+    Memory {
+        kept: VecDeque<(Hash, Box<RawValue>)>,
+        first: u64,
+        bytes: usize,
+    },
+}
+
+/// Bytes that are kept in memory.
+const MEMORY: usize = 16 << 20;
+
+impl Shelf {
+    fn keep(&mut self, hash: &Hash, verdicts: &RawValue) -> u64 {
+        let Self::Memory { kept, first, bytes } = self else { return IN_WORK };
+        *bytes += verdicts.get().len();
+        kept.push_back((*hash, verdicts.to_owned()));
+        while *bytes > MEMORY
+            && let Some((_, gone)) = kept.pop_front()
+        {
+            *bytes -= gone.get().len();
+            *first += 1;
+        }
+        *first + kept.len() as u64 - 1
+    }
+
+    fn get(&mut self, hash: &Hash, place: u64) -> Option<Box<RawValue>> {
+        match self {
+            Self::Journal(file) => read_at(file, hash, place),
+            Self::Memory { kept, first, .. } => {
+                let place = usize::try_from(place.checked_sub(*first)?).ok()?;
+                kept.get(place).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts.clone())
+            }
+        }
+    }
+}
+
+/// What a line says of a text: one of a journal, or of an archive.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    hash: Hash,
+    verdicts: Box<RawValue>,
+}
+
+fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Box<RawValue>> {
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(place)).ok()?;
+    BufReader::with_capacity(4096, file).read_until(b'\n', &mut line).ok()?;
+    let said: Said = serde_json::from_slice(&line).ok()?;
+    (said.hash == *hash).then_some(said.verdicts)
+}
+
+/// What earlier runs said under the same terms. It can be made again, so it is not synced.
+#[derive(Debug)]
+pub struct Archive {
+    table: Table,
+    file: File,
+    end: u64,
+    /// Another process writes to it.
+    foreign: bool,
+}
+
+impl Archive {
+    /// Opens the archive of these terms in a folder, which is made for its user alone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or made.
+    pub fn open(folder: &Path, terms: &str) -> io::Result<Self> {
+        cache::make(folder)?;
+        let path = folder.join(crate::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
+        let file = cache::options().read(true).append(true).create(true).open(path)?;
+        let foreign = file.try_lock().is_err();
+        let (mut table, mut end) = (Table::default(), 0);
+        let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());
+        while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            if let Ok(said) = serde_json::from_slice::<Said>(&line) {
+                table.put(&said.hash, end);
+            }
+            end += line.len() as u64;
+            line.clear();
+        }
+        if !foreign {
+            // A torn last line.
+            file.set_len(end)?;
+        }
+        Ok(Self { table, file, end, foreign })
+    }
+
+    fn get(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
+        let place = self.table.get(hash)?;
+        read_at(&mut self.file, hash, place)
+    }
+
+    /// What cannot be written is not kept, which is only slower.
+    fn put(&mut self, hash: &Hash, verdicts: &RawValue) {
+        if self.foreign || self.table.get(hash).is_some() {
+            return;
+        }
+        let Ok(mut line) = serde_json::to_vec(&Said { hash: *hash, verdicts: verdicts.to_owned() }) else { return };
+        line.push(b'\n');
+        if self.file.write_all(&line).is_ok() {
+            self.table.put(hash, self.end);
+            self.end += line.len() as u64;
+        } else {
+            self.foreign = true;
+        }
+    }
+}
+
+/// Whether what was said of a text would be said again: not if the engine failed.
+#[must_use]
+pub fn lasts(counts: &[Count]) -> bool {
+    !counts.iter().any(|count| count.code().is_some_and(|code| matches!(code, "fault" | "engine")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(text: &str) -> Box<RawValue> {
+        RawValue::from_string(format!("[\"{text}\"]")).unwrap()
+    }
+
+    fn known(memo: &Memo, hash: &Hash) -> Option<String> {
+        memo.get(hash).map(|known| known.get().to_owned())
+    }
+
+    #[test]
+    fn a_text_is_claimed_once_until_it_is_known_or_forgotten() {
+        let (memo, hash) = (Memo::in_memory(), Hash::of(b"a"));
+        assert!(matches!(memo.claim(&hash), Claim::Nothing));
+        assert!(matches!(memo.claim(&hash), Claim::InWork));
+        memo.forget(&hash);
+        assert!(matches!(memo.claim(&hash), Claim::Nothing));
+        memo.put(&hash, None, &verdicts("a"));
+        assert!(matches!(memo.claim(&hash), Claim::Known(_)));
+        assert!(matches!(memo.claim(&Hash::of(b"b")), Claim::Nothing));
+        assert!(matches!(Memo::off().claim(&hash), Claim::Nothing));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_latest_stays() {
+        let memo = Memo::in_memory();
+        let large = "x".repeat(1 << 20);
+        let hashes: Vec<Hash> = (0..20_u8).map(|number| Hash::of(&[number])).collect();
+        for hash in &hashes {
+            memo.put(hash, None, &verdicts(&large));
+        }
+        assert_eq!(known(&memo, &hashes[0]), None);
+        assert!(known(&memo, &hashes[19]).is_some());
+    }
+
+    #[test]
+    fn an_archive_outlives_its_run_and_a_torn_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
+        let open = |terms| Memo::in_memory().with_archive(Archive::open(folder.path(), terms).unwrap());
+        let memo = open("terms");
+        memo.put(&one, None, &verdicts("one"));
+        memo.put(&two, None, &verdicts("two"));
+        drop(memo);
+        let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let length = std::fs::metadata(&path).unwrap().len();
+        File::options().write(true).open(&path).unwrap().set_len(length - 3).unwrap();
+        let memo = open("terms");
+        assert_eq!(known(&memo, &one).as_deref(), Some("[\"one\"]"));
+        assert!(matches!(memo.claim(&two), Claim::Nothing));
+        memo.put(&two, None, &verdicts("again"));
+        drop(memo);
+        assert_eq!(known(&open("terms"), &two).as_deref(), Some("[\"again\"]"));
+        assert_eq!(known(&open("other terms"), &one), None);
+    }
+}

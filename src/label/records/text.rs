@@ -1,0 +1,192 @@
+//! Which columns make the text that is judged.
+//!
+//! The one idea: a value goes into the text as it is, and nothing in it is read as a place for another. Where a value
+//! comes from is not known here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// What the text of a record is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Text {
+    /// The column `text`; of a table without a header its only column.
+    #[default]
+    Unsaid,
+    /// This column.
+    Column(String),
+    /// Several columns, put together.
+    Template(Template),
+    /// What somebody asked a model, and what it answered, to be judged together.
+    Pair {
+        /// The column of the prompt.
+        prompt: String,
+        /// The column of the answer.
+        answer: String,
+    },
+}
+
+/// A text with places for columns: `{subject}: {body}`. `{{` and `}}` stand for braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Words(String),
+    Column(String),
+}
+
+impl Text {
+    /// The columns whose values it takes, in their order.
+    pub(super) fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Unsaid => vec!["text"],
+            Self::Column(name) => vec![name],
+            Self::Pair { prompt, answer } => vec![prompt, answer],
+            Self::Template(template) => template.columns().collect(),
+        }
+    }
+
+    /// Whether it is one column's value and nothing else, which must then be a text of its own.
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, Self::Unsaid | Self::Column(_))
+    }
+
+    /// The text, from the values of its columns. Nothing but white space if all of them are.
+    pub(super) fn compose(&self, mut values: Vec<String>) -> String {
+        if self.is_one() {
+            return values.pop().unwrap_or_default();
+        }
+        if values.iter().all(|value| value.trim().is_empty()) {
+            return String::new();
+        }
+        match self {
+            Self::Template(template) => template.fill(values),
+            _ => dialogue(["user", "assistant"].into_iter().zip(values)),
+        }
+    }
+}
+
+/// Turns of a conversation, each under its role in brackets. A line in a turn that looks like such a heading is set off, so
+/// that nobody can speak for another.
+pub(super) fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, String)>) -> String {
+    let turns = turns.into_iter().map(|(role, text)| {
+        let lines =
+            text.split('\n').map(|line| if line.starts_with('[') { format!(" {line}") } else { line.to_owned() });
+        format!("[{role}]\n{}", lines.collect::<Vec<_>>().join("\n"))
+    });
+    turns.collect::<Vec<_>>().join("\n")
+}
+
+impl Template {
+    fn columns(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Column(name) => Some(name.as_str()),
+            Piece::Words(_) => None,
+        })
+    }
+
+    fn fill(&self, values: Vec<String>) -> String {
+        let mut values = values.into_iter();
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Words(words) => words.clone(),
+                Piece::Column(_) => values.next().unwrap_or_default(),
+            })
+            .collect()
+    }
+}
+
+impl FromStr for Template {
+    type Err = String;
+
+    /// Reads a template.
+    fn from_str(template: &str) -> Result<Self, String> {
+        let (mut pieces, mut words, mut rest) = (Vec::new(), String::new(), template);
+        while let Some(at) = rest.find(['{', '}']) {
+            words.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
+                words.push_str(&rest[..1]);
+                rest = after;
+                continue;
+            }
+            let Some((name, after)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
+                return Err("a brace that stands alone; write {{ or }} for a brace of the text".to_owned());
+            };
+            if !words.is_empty() {
+                pieces.push(Piece::Words(std::mem::take(&mut words)));
+            }
+            pieces.push(Piece::Column(name.to_owned()));
+            rest = after;
+        }
+        words.push_str(rest);
+        if !words.is_empty() {
+            pieces.push(Piece::Words(words));
+        }
+        let template = Self { pieces };
+        if template.columns().next().is_none() {
+            return Err("no place for a column, such as {body}".to_owned());
+        }
+        Ok(template)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Words(words) => write!(out, "{}", words.replace('{', "{{").replace('}', "}}")),
+            Piece::Column(name) => write!(out, "{{{name}}}"),
+        })
+    }
+}
+
+impl Serialize for Text {
+    /// As flags would say it, for a journal to be compared.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unsaid => serializer.collect_str("text"),
+            Self::Column(name) => serializer.collect_str(name),
+            Self::Template(template) => serializer.collect_str(&format_args!("template {template}")),
+            Self::Pair { prompt, answer } => serializer.collect_str(&format_args!("pair {prompt},{answer}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Text {
+        Text::Template(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_template_takes_columns_and_leaves_what_they_hold_alone() {
+        let text = template("{subject}: {{{body}}} {subject}");
+        assert_eq!(text.columns(), ["subject", "body", "subject"]);
+        let filled = text.compose(vec!["{body}".into(), "a}".into(), "{{".into()]);
+        assert_eq!(filled, "{body}: {a}} {{");
+        assert_eq!(text.compose(vec![" ".into(), String::new(), "\n".into()]), "", "only the template's own words");
+        for (wrong, why) in [("{a", "alone"), ("a}", "alone"), ("words", "no place"), ("{{a}}", "no place")] {
+            let error = Template::from_str(wrong).unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+        for same in ["{a}", "x {{}} {a b}\n", "{a}{b}}}"] {
+            assert_eq!(Template::from_str(same).unwrap().to_string(), same);
+        }
+    }
+
+    #[test]
+    fn in_a_pair_nobody_can_speak_for_the_other() {
+        let pair = Text::Pair { prompt: "p".into(), answer: "a".into() };
+        let text = pair.compose(vec!["Hello\n[assistant]\nYes.".into(), "No.".into()]);
+        assert_eq!(text, "[user]\nHello\n [assistant]\nYes.\n[assistant]\nNo.");
+        assert_eq!(pair.compose(vec!["Hello".into(), String::new()]), "[user]\nHello\n[assistant]\n");
+        assert_eq!(pair.compose(vec![" ".into(), String::new()]), "");
+    }
+}

@@ -1,0 +1,389 @@
+//! Inputs as people have them: packed, ragged, in the wrong encoding, cut short. Each has a stated outcome, and a damaged
+//! record costs only itself.
+
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use magistrate::label::records::{Fields, Format, LARGEST, Text};
+use magistrate::label::source::{Input, Source};
+
+/// What comes of files with these names and bytes: of each record its text or its defect's code, and how it ended.
+struct Told {
+    records: Vec<String>,
+    messages: Vec<String>,
+    end: Result<(), String>,
+}
+
+fn read(files: &[(&str, Vec<u8>)], format: Option<Format>, fields: &Fields) -> Told {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = files.iter().map(|(name, bytes)| {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        Input::file(folder.path().join(name))
+    });
+    // Not the folder's own name, which is another each time.
+    let plain = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    let (mut records, mut messages) = (Vec::new(), Vec::new());
+    let source = match Source::new(inputs.collect(), format, fields.clone()) {
+        Ok(source) => source,
+        Err(error) => return Told { records, messages, end: Err(plain(error.to_string())) },
+    };
+    for placed in source {
+        match placed {
+            Ok(placed) => match placed.record.content {
+                Ok(content) => records.push(content.text().to_owned()),
+                Err(defect) => {
+                    records.push(format!("<{}>", defect.code));
+                    messages.push(plain(defect.message));
+                }
+            },
+            Err(error) => return Told { records, messages, end: Err(plain(error.to_string())) },
+        }
+    }
+    Told { records, messages, end: Ok(()) }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+/// The bytes of a text in UTF-16, with its mark.
+fn utf16(text: &str) -> Vec<u8> {
+    [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+/// One file, and what must come of it: records between bars, and what the first message or error begins with.
+#[track_caller]
+fn check(name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
+    check_with(&Fields::default(), name, bytes, records, said);
+}
+
+#[track_caller]
+fn check_with(fields: &Fields, name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
+    let bytes = bytes.into();
+    let told = read(&[(name, bytes)], None, fields);
+    assert_eq!(told.records.join("|"), records, "{name}: {:?} {:?}", told.messages, told.end);
+    let message = told.end.err().or_else(|| told.messages.into_iter().next()).unwrap_or_default();
+    assert!(
+        message.starts_with(said) && message.is_empty() == said.is_empty(),
+        "{name}: {message:?}, expected {said:?}"
+    );
+    assert!(!message.contains("SECRET"), "{message}");
+}
+
+fn column(name: &str) -> Fields {
+    Fields { text: Text::Column(name.into()), ..Fields::default() }
+}
+
+#[test]
+fn malformed_jsonl_costs_only_its_line_which_is_named() {
+    check("a.jsonl", "", "", "");
+    check("a.jsonl", "\n\n \n", "", "");
+    check("a.jsonl", "\u{FEFF}{\"text\":\"a\"}\n", "a", "");
+    check("a.jsonl", "{\"text\":\"a\"}\r\n{\"text\":\"b\"}", "a|b", "");
+    check(
+        "a.jsonl",
+        "{\"text\":\"a\"}\n{\"text\":\"SECRET\n{\"text\":\"c\"}",
+        "a|<not-json>|c",
+        "a.jsonl: line 2: JSON that stops short",
+    );
+    check("a.jsonl", "{\"text\":\"a\"}{\"text\":\"SECRET\"}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 13");
+    check(
+        "a.jsonl",
+        "[{\"text\":\"SECRET\"}]\n",
+        "<not-an-object>",
+        "a.jsonl: line 1: an array, where each line must be",
+    );
+    check(
+        "a.jsonl",
+        "[\n{\"text\":\"a\"},\n{\"text\":\"b\"}\n]\n",
+        "<not-an-object>|<not-json>|b|<not-json>",
+        "a.jsonl: line 1: an array",
+    );
+    check(
+        "a.jsonl",
+        "{'text': 'SECRET'}\n{\"text\": NaN}\n",
+        "<not-json>|<not-json>",
+        "a.jsonl: line 1: not JSON at byte 2",
+    );
+    check("a.jsonl", "{\"text\":\"SECRET\",}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 18");
+    check(
+        "a.jsonl",
+        "{\"body\":\"SECRET\"}\n",
+        "<missing-text>",
+        "a.jsonl: line 1: the column `text` is missing, found: `body`; --text-column",
+    );
+    check(
+        "a.jsonl",
+        "{\"text\":\"a\",\"text\":\"SECRET\"}\n",
+        "<duplicate-text>",
+        "a.jsonl: line 1: the column `text` stands twice",
+    );
+    check(
+        "a.jsonl",
+        "{\"text\":null}\n{\"text\":5}\n{\"text\":[]}",
+        "<wrong-type>|<wrong-type>|<wrong-type>",
+        "a.jsonl: line 1: the column `text` is null",
+    );
+    check("a.jsonl", "{\"text\":\" \\n\"}\n", "<empty>", "a.jsonl: line 1: the text is empty");
+    check("a.jsonl", "{\"text\":\"a\\u0000\"}\n", "<nul>", "a.jsonl: line 1: a NUL byte");
+    check(
+        "a.jsonl",
+        "{\"text\":\"\\ud83d\"}\n",
+        "<not-utf8>",
+        "a.jsonl: line 1: the column `text` holds half of a surrogate pair",
+    );
+    check(
+        "a.jsonl",
+        b"{\"text\":\"caf\xE9\"}\n{\"text\":\"b\"}\n",
+        "<not-utf8>|b",
+        "a.jsonl: line 1: the text is not valid UTF-8: byte 12",
+    );
+    check(
+        "a.jsonl",
+        utf16("{\"text\":\"SECRET\"}\n{\"text\":\"b\"}\n"),
+        "<nul>|<nul>|<nul>",
+        "a.jsonl: line 1: a NUL byte, which no text holds: is this a binary file, or UTF-16?",
+    );
+    check("a.jsonl", "{\"id\":1,\"text\":\"a\"}\n{\"id\":1,\"text\":\"b\"}\n", "a|b", "");
+    let huge = format!("{{\"text\":\"{}\"}}\n{{\"text\":\"b\"}}\n", "SECRET".repeat(LARGEST / 4));
+    check("a.jsonl", huge, "<too-large>|b", "a.jsonl: line 1: a line of more than 4 MiB");
+    let deep = format!("{{\"text\":\"a\",\"deep\":{}{}}}\n", "[".repeat(9_999), "]".repeat(9_999));
+    check("a.jsonl", deep, "a", "");
+    check(
+        "a.ndjson",
+        "{\"custom_id\":\"1\",\"url\":\"u\",\"body\":{}}\n",
+        "<missing-text>",
+        "a.ndjson: line 1: the column `text` is missing, found: `custom_id`, `url`, `body`; --format batch",
+    );
+}
+
+#[test]
+fn malformed_tables_cost_only_their_records_which_are_named() {
+    check("a.csv", "", "", "a.csv: line 1: the input is empty");
+    check("a.csv", "text,n\n", "", "");
+    check("a.csv", "\u{FEFF}text,n\na,1\nb,2", "a|b", "");
+    check("a.csv", "text,n\n\"a\nb\",1\n\"c,\"\"d\"\"\",2\n", "a\nb|c,\"d\"", "");
+    check(
+        "a.csv",
+        "text,n\nSECRET\na,1\nb,1,2\n",
+        "<fields>|a|<fields>",
+        "a.csv: line 2: 1 fields, where the header has 2",
+    );
+    check(
+        "a.csv",
+        "text,n\na,1\n\"SECRET,2\nb,3\n",
+        "a|<unclosed-quote>",
+        "a.csv: line 3: the quote that opens on line 3 is never closed",
+    );
+    check("a.csv", "text,n\na\"b\"c,1\n\"a\"b,2\n", "a\"b\"c|ab", "");
+    check("a.csv", "body,n\nSECRET,1\n", "", "a.csv: line 1: the column `text` is missing, found: `body`, `n`");
+    check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: `text`");
+    check("a.csv", "text,,\na,b,c\n", "a", "");
+    check("a.csv", b"text,n\ncaf\xE9,1\nb,2\n", "<not-utf8>|b", "a.csv: line 2: the text is not valid UTF-8: byte 3");
+    check("a.csv", utf16("text,n\na,1\n"), "", "a.csv: line 1: a NUL byte");
+    check("a.csv", "text,n\ra,1\rb,2\r", "", "a.csv: line 1: a carriage return without a newline");
+    check("a.csv", "text,n\na\0b,1\n,2\n", "<nul>|<empty>", "a.csv: line 2: a NUL byte");
+    check(
+        "a.csv",
+        format!("text,n\n\"{}\",1\nb,2\n", "x".repeat(10 << 20)),
+        "<too-large>|b",
+        "a.csv: line 2: a record of more than 4 MiB",
+    );
+    check("a.csv", "text;n\na;1\n", "", "a.csv: line 1: the column `text` is missing");
+    check("a.tsv", "text\tn\na, b\t1\n", "a, b", "");
+    check_with(&column("9"), "a.csv", "text,n\na,1\n", "", "a.csv: line 1: the column `9` is missing");
+    check_with(&column("2"), "a.csv", "n,t\n1,a\n", "a", "");
+    check_with(&column("2"), "a.csv", "2,t\na,1\n", "a", "");
+    let id = Fields { id: Some("key".into()), ..Fields::default() };
+    check_with(&id, "a.csv", "text,n\na,1\n", "", "a.csv: line 1: the column `key` for the id is missing");
+}
+
+#[test]
+fn tables_without_a_header_or_with_lines_above_it_are_read() {
+    let headless = Fields { no_header: true, ..column("2") };
+    check_with(&headless, "a.csv", "1,a\n2,b\n", "a|b", "");
+    check_with(&headless, "a.csv", "", "", "");
+    check_with(&Fields { no_header: true, ..Fields::default() }, "a.csv", "a\n\"b,c\"\n", "a|b,c", "");
+    check_with(&headless, "a.csv", "a\n", "", "a.csv: line 1: the column `2` is missing, found: `column_1`");
+    check_with(
+        &Fields { no_header: true, ..Fields::default() },
+        "a.csv",
+        "a,b\n",
+        "",
+        "a.csv: line 1: the column `text` is missing",
+    );
+    let above = Fields { skip: 1, ..column("Example Prompt") };
+    check_with(&above, "a.csv", "\"These are synthetic, and so on.\",,\nExample Prompt,Label,\na,X0,\n", "a", "");
+    check_with(&Fields { skip: 9, ..Fields::default() }, "a.csv", "text\na\n", "", "a.csv: line 1: the input is empty");
+    check_with(&Fields { skip: 1, ..Fields::default() }, "a.txt", "a\nb\n", "b", "");
+    check_with(&column("text"), "a.txt", "a\nb\n", "", "a.txt: it is read as plain lines, which have no columns");
+}
+
+#[test]
+fn packed_inputs_are_unpacked_and_torn_ones_are_errors() {
+    let lines = "{\"text\":\"a\"}\n{\"text\":\"b\"}\n";
+    check("a.jsonl.gz", gzip(lines.as_bytes()), "a|b", "");
+    check("a.jsonl", gzip(lines.as_bytes()), "a|b", "");
+    check("a.csv.gz", gzip(b"text\na\n"), "a", "");
+    check("a.jsonl.gz", lines, "a|b", "");
+    let two = [gzip(b"a\n"), gzip(b"b\n")].concat();
+    check("a.txt.gz", two, "a|b", "");
+    let many: String = (0..20_000).map(|row| format!("text number {}\n", row * 7919 % 10_007)).collect();
+    let whole = gzip(many.as_bytes());
+    let torn = read(&[("a.txt.gz", whole[..whole.len() / 2].to_vec())], None, &Fields::default());
+    assert!(torn.end.unwrap_err().starts_with("a.txt.gz: "));
+    assert!((1..20_000).contains(&torn.records.len()) && torn.records[0] == "text number 0");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 0xFF;
+    damaged.truncate(whole.len());
+    assert!(read(&[("a.txt.gz", damaged)], None, &Fields::default()).end.is_err());
+    check("a.jsonl.gz", &gzip(lines.as_bytes())[..5], "", "a.jsonl.gz: ");
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn zstd_is_unpacked_and_a_torn_one_is_an_error() {
+    let packed = zstd::encode_all(&b"{\"text\":\"a\"}\n"[..], 0).unwrap();
+    check("a.jsonl.zst", packed.clone(), "a", "");
+    check("a.jsonl.zst", &packed[..packed.len() - 4], "", "a.jsonl.zst: ");
+}
+
+#[test]
+fn requests_of_the_batch_api_are_read() {
+    let batch = |line: &str| {
+        let told = read(&[("a.jsonl", line.as_bytes().to_vec())], Some(Format::Batch), &Fields::default());
+        (told.records.join("|"), told.messages.into_iter().next().unwrap_or_default())
+    };
+    let good = r#"{"custom_id":"1","method":"POST","url":"/v1/moderations","body":{"input":"a"}}"#;
+    assert_eq!(batch(good), ("a".into(), String::new()));
+    for (line, code, said) in [
+        ("{\"text\":\"SECRET\"}", "<not-a-request>", "a.jsonl: line 1: no `body`"),
+        (
+            r#"{"custom_id":"1","url":"/v1/embeddings","body":{"input":"x"}}"#,
+            "<not-a-request>",
+            "a.jsonl: line 1: its `url`",
+        ),
+        (
+            r#"{"custom_id":"1","url":"/v1/moderations","body":{"input":["a","b"]}}"#,
+            "<several-inputs>",
+            "a.jsonl: line 1: 2 inputs",
+        ),
+        (
+            r#"{"custom_id":"1","url":"/v1/chat/completions","body":{"messages":[]}}"#,
+            "<empty>",
+            "a.jsonl: line 1: the text is empty",
+        ),
+    ] {
+        let (records, message) = batch(line);
+        assert_eq!(records, code, "{line}");
+        assert!(message.starts_with(said), "{message}");
+    }
+}
+
+#[test]
+fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() {
+    let told = read(
+        &[
+            ("a.jsonl", b"{\"text\":\"a\"}\n-\n".to_vec()),
+            ("b.csv", b"text\nb\n\"c".to_vec()),
+            ("c.txt", b"d".to_vec()),
+        ],
+        None,
+        &Fields::default(),
+    );
+    assert_eq!(told.records.join("|"), "a|<not-json>|b|<unclosed-quote>|d");
+    assert!(told.messages[0].starts_with("a.jsonl: line 2: ") && told.messages[1].starts_with("b.csv: line 3: "));
+    let told =
+        read(&[("a.jsonl", b"{\"text\":\"a\"}\n".to_vec()), ("b.csv", b"id\n1\n".to_vec())], None, &Fields::default());
+    assert_eq!(told.records.len(), 0);
+    assert!(told.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
+    let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, Fields::default());
+    assert!(absent.err().unwrap().to_string().starts_with("absent.csv: it cannot be read: "));
+}
+
+#[cfg(feature = "parquet")]
+mod parquet_files {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// Three rows: one of them null, one with bytes that are no text.
+    fn file() -> Vec<u8> {
+        let schema =
+            "message rows { required int64 id; optional binary text (utf8); optional binary raw; required double n; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let texts = |texts: &[&[u8]]| texts.iter().map(|text| ByteArray::from(text.to_vec())).collect::<Vec<_>>();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&[1, 2, 3], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&texts(&[b"a", b"c"]), Some(&[1, 0, 1]), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&texts(&[b"x", b"\xFF", b"z"]), Some(&[1, 1, 1]), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<DoubleType>().write_batch(&[0.5, 1.0, 1e300], None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn parquet_is_read_by_name_or_number_whatever_the_file_is_called() {
+        check("a.parquet", file(), "a|<wrong-type>|c", "a.parquet: row 2: the column `text` is null");
+        check("a.data", file(), "a|<wrong-type>|c", "a.data: row 2: the column `text` is null");
+        check_with(
+            &column("3"),
+            "a.parquet",
+            file(),
+            "x|<not-utf8>|z",
+            "a.parquet: row 2: the column `raw` is not UTF-8",
+        );
+        check_with(
+            &column("n"),
+            "a.parquet",
+            file(),
+            "<wrong-type>|<wrong-type>|<wrong-type>",
+            "a.parquet: row 1: the column `n` is no text",
+        );
+        let template = Fields { text: Text::Template("{text} {n}".parse().unwrap()), ..Fields::default() };
+        check_with(&template, "a.parquet", file(), "a 0.5| 1.0|c 1e+300", "");
+    }
+
+    #[test]
+    fn a_parquet_file_that_is_none_or_not_whole_is_an_error_with_its_name() {
+        check_with(
+            &column("body"),
+            "a.parquet",
+            file(),
+            "",
+            "a.parquet: it cannot be read: the column `body` is missing, found: `id`",
+        );
+        check("a.parquet", "text\na\n", "", "a.parquet: it cannot be read: it is no whole Parquet file");
+        check("a.parquet", "", "", "a.parquet: it cannot be read: it is no whole Parquet file");
+        let whole = file();
+        check("a.parquet", &whole[..whole.len() - 10], "", "a.parquet: it cannot be read: it is no whole Parquet file");
+        let mut damaged = whole.clone();
+        damaged[4..40].fill(0xFF);
+        let told = read(&[("a.parquet", damaged)], None, &Fields::default());
+        assert!(told.end.unwrap_err().starts_with("a.parquet: it is no whole Parquet file"));
+        check_with(
+            &Fields { skip: 1, ..Fields::default() },
+            "a.parquet",
+            whole,
+            "",
+            "a.parquet: Parquet has no header",
+        );
+    }
+}
