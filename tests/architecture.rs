@@ -63,6 +63,12 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["serde_yaml"], &["policy/yaml.rs"]);
     only_in(&["csv_core"], &["label/records/separated.rs"]);
     only_in(&["etcetera"], &["cache.rs"]);
+    only_in(
+        &["parquet::"],
+        &["label/records/parquet.rs", "label/export/parquet.rs", "label/export.rs", "label/source.rs"],
+    );
+    only_in(&["flate2", "zstd::"], &["label/source.rs", "label/export/pack.rs"]);
+    only_in(&["glob::"], &["cli/"]);
     only_in(&["clap::", "anyhow", "indicatif"], &["cli", "main.rs"]);
 }
 
@@ -84,6 +90,10 @@ fn what_decides_does_no_io_and_reads_no_clock() {
             "engine/scoring",
             "engine/lane",
             "label/columns",
+            "label/shard",
+            "label/summary",
+            "label/records/batch",
+            "label/records/text",
             "label/pieces",
             "label/records/defect",
             "label/records/jsonl",

@@ -516,7 +516,8 @@ fn a_dry_run_counts_and_measures_and_writes_nothing() {
     assert_eq!(run.code, 0, "{run}");
     let counted = "rows      4\nno text   1 of them: 1 not-json\ntexts     2 different ones\ntokens    ";
     assert!(run.stdout.starts_with(counted) && run.stdout.contains("\ntime      about "), "{run}");
-    let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run", "--summary", "-"]].concat());
+    let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run", "--summary", "-", "-o", "out.jsonl"]].concat());
+    assert!(!stage.path("out.jsonl").exists());
     let plan: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&plan["rows"], &plan["texts"], &plan["measured"]["texts"]), (&4.into(), &2.into(), &2.into()));
 }

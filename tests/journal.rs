@@ -188,6 +188,10 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     let error = house.label(&journal, &changed, &Settings::default(), None).unwrap_err();
     assert!(error.to_string().contains("record 2 of input is not the one that the journal has"), "{error}");
 
+    let shorter: String = input().lines().take(190).map(|line| format!("{line}\n")).collect();
+    let error = house.label(&journal, &shorter, &Settings::default(), None).unwrap_err();
+    assert!(error.to_string().contains("a: the inputs no longer have 10 of its rows"), "{error}");
+
     let before = fs::read(&journal).unwrap();
     Journal::open(&journal, &other, Existing::Restart).unwrap();
     assert_eq!(fs::read(house.path("a.1")).unwrap(), before, "set aside, not lost");

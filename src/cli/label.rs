@@ -51,7 +51,7 @@ pub struct Label {
     shard: Option<Shard>,
 
     /// Count rows and tokens, measure a few, and say how long it will take and how much memory
-    #[arg(long, conflicts_with_all = ["only", "output"])]
+    #[arg(long, conflicts_with = "only")]
     dry_run: bool,
 
     /// Let rows go as they are done. A file is put in order at the end all the same
@@ -153,7 +153,7 @@ impl Label {
         let source = self.input.open()?;
         let target = self.output.resolve(self.input.is_batch(), form)?;
         let only = self.only.map(Standing::from);
-        if !target.is_stream() {
+        if !target.is_stream() && !self.dry_run {
             target.guard(source.inputs(), only.is_none())?;
         }
 

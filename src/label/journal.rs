@@ -95,6 +95,16 @@ pub enum JournalError {
         /// What is different, in words.
         what: String,
     },
+    /// The inputs have become shorter.
+    #[error(
+        "{path}: the inputs no longer have {rows} of its rows\nhint: they have changed since; name another file with -o, or --restart to begin anew"
+    )]
+    Shorter {
+        /// The journal.
+        path: PathBuf,
+        /// Rows of it that have no record any more.
+        rows: u64,
+    },
     /// The inputs have changed.
     #[error(
         "{path}: record {row} of {input} is not the one that the journal has\nhint: the input has changed since; name another file with -o, or --restart to begin anew"
@@ -174,12 +184,13 @@ impl Journal {
         if end == 0 {
             journal.begin(terms).map_err(failed)?;
         }
-        let past = Past::open(path)?;
+        let mut past = Past::open(path)?;
         journal.records = past.lines.as_ref().and_then(Lines::last);
-        if existing == Existing::Resume
-            && let Some(what) = past.terms.unlike(terms)
-        {
-            return Err(JournalError::OtherTerms { path: path.to_owned(), what });
+        match past.terms.unlike(terms) {
+            Some(what) if existing == Existing::Resume => {
+                return Err(JournalError::OtherTerms { path: path.to_owned(), what });
+            }
+            different => past.alike = different.is_none(),
         }
         journal.file.seek(SeekFrom::Start(journal.end)).map_err(failed)?;
         Ok((journal, past))
@@ -332,6 +343,8 @@ fn said(value: &Value) -> String {
 pub struct Past {
     /// What all its rows have in common.
     pub terms: Terms,
+    /// Whether a row of now would have been made the same way.
+    pub alike: bool,
     path: PathBuf,
     lines: Option<Lines>,
     /// Rows that were read and not asked for yet.
@@ -366,12 +379,19 @@ impl Past {
     /// No past at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { terms: Terms::default(), path: PathBuf::new(), lines: None, ahead: BTreeMap::new(), highest: 0 }
+        Self {
+            terms: Terms::default(),
+            alike: true,
+            path: PathBuf::new(),
+            lines: None,
+            ahead: BTreeMap::new(),
+            highest: 0,
+        }
     }
 
     fn open(path: &Path) -> Result<Self, JournalError> {
         let (terms, lines) = Lines::open(path)?;
-        Ok(Self { terms, path: path.to_owned(), lines: Some(lines), ahead: BTreeMap::new(), highest: 0 })
+        Ok(Self { terms, alike: true, path: path.to_owned(), lines: Some(lines), ahead: BTreeMap::new(), highest: 0 })
     }
 
     /// What is done of a record, which must be asked for in the order of the inputs.
@@ -396,6 +416,23 @@ impl Past {
             return Ok(Some(done));
         }
         Err(JournalError::OtherInput { path: self.path.clone(), input: Arc::clone(&placed.input), row: placed.row })
+    }
+}
+
+impl Past {
+    /// Sees to it that nothing is left once all records have been asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Shorter`], or when the journal cannot be read.
+    pub fn end(&mut self) -> Result<(), JournalError> {
+        let mut left = self.ahead.len() as u64;
+        if let Some(lines) = &mut self.lines {
+            while lines.next()?.is_some() {
+                left += 1;
+            }
+        }
+        if left == 0 { Ok(()) } else { Err(JournalError::Shorter { path: self.path.clone(), rows: left }) }
     }
 }
 

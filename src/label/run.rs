@@ -153,6 +153,12 @@ enum Passed<'run> {
     Failed(Failure),
 }
 
+impl From<JournalError> for Passed<'_> {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(Failure::Journal(error))
+    }
+}
+
 enum Failure {
     Read(io::Error),
     Journal(JournalError),
@@ -202,13 +208,13 @@ impl<'run> Sender<'run> {
         while !self.is_over() {
             let passed = match taken.recv_timeout(TICK) {
                 Err(RecvTimeoutError::Timeout) => continue,
-                Ok(None) => Passed::All(count),
+                Ok(None) => past.end().map_or_else(Passed::from, |()| Passed::All(count)),
                 Ok(Some(Ok(placed))) => {
                     count = placed.number;
                     if self.settings.shard.is_some_and(|shard| !shard.has(&placed)) {
                         continue;
                     }
-                    self.slot(past, placed).map_or_else(|error| Passed::Failed(Failure::Journal(error)), Passed::Slot)
+                    self.slot(past, placed).map_or_else(Passed::from, Passed::Slot)
                 }
                 Ok(Some(Err(error))) => Passed::Failed(Failure::Read(error)),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -230,7 +236,7 @@ impl<'run> Sender<'run> {
         let content = std::mem::replace(&mut record.content, Ok(Content::new("")));
         let awaited = match (done, content) {
             (Some(done), _) => {
-                if lasts(&done.counts) {
+                if past.alike && lasts(&done.counts) {
                     self.memo.put_past(&hash, done.place);
                 }
                 Awaited::Past(done)
