@@ -2,14 +2,18 @@
 
 mod bench;
 mod cache;
+mod calibrate;
 mod check;
 #[cfg(unix)]
 mod daemon;
+mod eval;
 mod exit;
 mod input;
 mod judging;
 mod label;
+mod lint;
 mod merge;
+mod new;
 mod output;
 mod plan;
 mod policy;
@@ -46,6 +50,10 @@ pub enum Verb {
     Merge(merge::Merge),
     /// Judge some rows of a finished run again, and tell where the verdicts differ
     Verify(verify::Verify),
+    /// Tell how well a policy does on texts whose answer is known
+    Eval(eval::Eval),
+    /// Find out how far probabilities can be believed, and which verdicts may be acted on
+    Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
     /// Keep a model in memory for check --daemon
@@ -53,7 +61,7 @@ pub enum Verb {
     Daemon(daemon::Daemon),
     /// Print the exact prompt that a text and a policy make
     Prompt(prompt::Prompt),
-    /// List, show and describe policies
+    /// List, show, write, lint and compare policies
     Policy(policy::PolicyVerb),
     /// Show or clear what is kept in the cache folder
     Cache(cache::CacheVerb),

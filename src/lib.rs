@@ -28,6 +28,7 @@ pub mod bench;
 pub mod cache;
 pub mod content;
 pub mod engine;
+pub mod eval;
 pub mod harmony;
 pub mod label;
 pub mod model;

@@ -12,6 +12,8 @@ fn main() -> ExitCode {
         Verb::Label(label) => label.run(),
         Verb::Merge(merge) => merge.run(),
         Verb::Verify(verify) => verify.run(),
+        Verb::Eval(eval) => eval.run(),
+        Verb::Calibrate(calibrate) => calibrate.run(),
         Verb::Bench(bench) => bench.run(),
         #[cfg(unix)]
         Verb::Daemon(daemon) => daemon.run(),

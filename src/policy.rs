@@ -7,13 +7,18 @@
 
 mod check;
 mod contract;
+pub mod diff;
+pub mod draft;
 mod error;
 mod file;
 mod fit;
+pub mod import;
 mod library;
+pub mod lint;
 mod phrase;
 mod plain;
 mod render;
+mod report;
 mod words;
 mod yaml;
 
@@ -42,6 +47,21 @@ pub struct Policy {
     pub contract: Contract,
     /// The rules.
     pub body: Body,
+    /// Texts whose answer is known, to evaluate the policy on. They are no part of what it says.
+    pub golden: Vec<GoldenCase>,
+}
+
+/// A text whose answer is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoldenCase {
+    /// The text.
+    pub text: String,
+    /// The code of the category that it falls under; `None` is safe.
+    pub category: Option<String>,
+    /// Whether it lies close to the boundary.
+    pub near_miss: bool,
+    /// Why, in a sentence.
+    pub why: Option<String>,
 }
 
 /// The rules of a policy, in one of two shapes.
@@ -168,6 +188,24 @@ impl Policy {
             Body::Structured(rules) => &rules.categories,
             Body::Verbatim(_) => &[],
         }
+    }
+
+    /// The keys of other taxonomies that a violation stands for; a plain text has none.
+    #[must_use]
+    pub fn taxonomy(&self) -> &[(String, Vec<String>)] {
+        match &self.body {
+            Body::Structured(rules) => &rules.taxonomy,
+            Body::Verbatim(_) => &[],
+        }
+    }
+
+    /// The same policy with the golden set of a file of its own. `name` is what errors call the file.
+    ///
+    /// # Errors
+    /// The file is no golden set of this policy; the message names the line.
+    pub fn with_golden(mut self, name: &str, source: &str) -> Result<Self, PolicyError> {
+        self.golden = check::golden(name, source, &yaml::parse(name, source)?, &self)?;
+        Ok(self)
     }
 
     /// SHA-256, in hexadecimal, of what the policy says: comments, layout and effort do not count, nor does the name

@@ -251,8 +251,23 @@ fn without_arguments_it_shows_what_it_can_do() {
 #[test]
 fn every_verb_has_help() {
     let stage = Stage::new();
-    let verbs: [&[&str]; 7] =
-        [&["check"], &["label"], &["bench"], &["daemon"], &["prompt"], &["policy"], &["policy", "show"]];
+    let verbs: [&[&str]; 15] = [
+        &["check"],
+        &["label"],
+        &["merge"],
+        &["verify"],
+        &["eval"],
+        &["calibrate"],
+        &["bench"],
+        &["daemon"],
+        &["prompt"],
+        &["policy"],
+        &["policy", "show"],
+        &["policy", "new"],
+        &["policy", "import"],
+        &["policy", "lint"],
+        &["cache"],
+    ];
     assert_transcript!(verbs.map(|verb| stage.run(&[verb, &["--help"]].concat())));
 }
 
@@ -569,6 +584,127 @@ fn a_long_text_is_checked_in_pieces_where_that_is_asked_for() {
 }
 
 // --- Policies --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn findings_are_told_to_people_and_to_programs() {
+    let broken = "id: noise\ntitle: Noise\nversion: '1'\nsummary: For tests.\ninstruction: Decide, generally, whether it is noise.\n\
+        contract:\n  form: category\ncategories:\n  - code: N1.a\n    title: Din\n    verdict: violation\n    criteria: [Much\u{200b} noise.]\n";
+    let stage = Stage::new().file("noise.yaml", broken).file("wrong.yaml", "id: wrong\n");
+    let lint = |args: &[&str]| stage.run(&[&["policy", "lint"], args].concat());
+    let text = lint(&["noise.yaml"]);
+    let (github, wrong, strict) =
+        (lint(&["noise.yaml", "--format", "github"]), lint(&["wrong.yaml"]), lint(&["noise.yaml", "--strict"]));
+    assert_eq!((text.code, github.code, wrong.code, strict.code), (0, 0, 1, 1));
+    let findings: Value =
+        serde_json::from_str(&lint(&["noise.yaml", "wrong.yaml", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&findings[0]["file"], &findings[0]["level"]), (&"noise.yaml".into(), &"warning".into()));
+    let sarif: Value = serde_json::from_str(&lint(&["noise.yaml", "--format", "sarif"]).stdout).unwrap();
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), findings.as_array().unwrap().len() - 1);
+    let shipped = lint(&[]);
+    assert_eq!((shipped.code, shipped.stdout.as_str()), (0, "20 policies: 0 errors, 0 warnings, 0 notes\n"));
+    let fixed = lint(&["noise.yaml", "--fix"]);
+    assert_eq!(fs::read_to_string(stage.path("noise.yaml")).unwrap(), broken.replace('\u{200b}', ""));
+    assert_transcript!([text, github, wrong, fixed]);
+}
+
+#[test]
+fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
+    let prose = "# House rules\n\n## VIOLATES\n- Begging: Asks readers for money.\n\n## Thanks\nTo all.\n";
+    let stage = Stage::new().file("prose.md", prose);
+    let new = ["policy", "new", "begging", "--violation", "Begging: Asks readers for money."];
+    let made =
+        stage.run(&[&new[..], &["--allowed", "Charity: Names a registered charity.", "-o", "begging.yaml"]].concat());
+    let lint = stage.run(&["policy", "lint", "begging.yaml", "--strict"]);
+    assert_eq!((made.code, lint.code, lint.stdout.as_str()), (0, 0, "1 policy: 0 errors, 0 warnings, 0 notes\n"));
+    let again = stage.run(&[&new[..], &["-o", "begging.yaml"]].concat());
+    let nothing = stage.run(&["policy", "new"]);
+    let import = stage.run(&["policy", "import", "prose.md"]);
+    let lost = stage.run(&["policy", "import", "rules.md"]);
+    fs::write(
+        stage.path("other.yaml"),
+        fs::read_to_string(stage.path("begging.yaml")).unwrap().replace("low\n\n#", "high\n\n#"),
+    )
+    .unwrap();
+    let diff = stage.run(&["policy", "diff", "begging.yaml", "other.yaml"]);
+    let same = stage.run(&["policy", "diff", "spam", "spam"]);
+    assert_eq!([again.code, nothing.code, import.code, lost.code, diff.code, same.code], [2, 2, 0, 2, 1, 0]);
+    assert_transcript!([made, nothing, import, lost, diff]);
+}
+
+#[test]
+fn an_evaluation_is_told_reported_and_held_to_gates() {
+    let golden: String =
+        (0..40).map(|row| format!("{{\"text\":\"Text {row}\",\"label\":{}}}\n", row % 4 / 3)).collect();
+    let stage = Stage::new().file("golden.jsonl", golden);
+    let eval = |args: &[&str]| {
+        let all = ["eval", "-p", "rules.md", "golden.jsonl", "--effort", "none", "--threshold", "0"];
+        stage.run(&[&all[..], args].concat())
+    };
+    let run = eval(&["--report", "r.html", "--report", "r.md", "--report", "r.json"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(
+        run.stdout.starts_with("rules on golden.jsonl: 40 rows, 10 of them violations\n  accuracy     0.250 ("),
+        "{run}"
+    );
+    assert!(fs::read_to_string(stage.path("r.html")).unwrap().starts_with("<!doctype html>"));
+    let json: Value = serde_json::from_str(&eval(&["--json"]).stdout).unwrap();
+    assert_eq!((&json["scores"]["recall"]["value"], json["rows"].as_array().unwrap().len()), (&1.0.into(), 40));
+    let passed = eval(&["--fail-under", "recall=0.9", "--baseline", "r.json", "--max-drop", "0.02"]);
+    assert!(
+        passed.code == 0 && passed.stdout.contains("both right 10, only before 0, only now 0, neither 30"),
+        "{passed}"
+    );
+    let failed = eval(&["--fail-under", "f1=0.9,accuracy=0.2"]);
+    assert_eq!(failed.code, 1);
+    assert!(failed.stderr.ends_with("error: f1 is 0.400, and must be at least 0.900\n"), "{failed}");
+    let unlike = Stage::new().file("golden.jsonl", "{\"text\":\"a\",\"label\":\"perhaps\"}\n");
+    let unlike = unlike.run(&["eval", "-p", "rules.md", "golden.jsonl", "--effort", "none"]);
+    let unknown = eval(&["--label-column", "gold"]);
+    let own = stage.run(&["eval", "-p", "rules.md"]);
+    assert_transcript!([unlike, unknown, own, eval(&["--report", "r.txt"])]);
+}
+
+#[test]
+fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for() {
+    // Rows as an evaluation has them: the surer, the truer.
+    let stage = Stage::new().file("golden.jsonl", "{\"text\":\"a\",\"label\":0}\n").file("in.txt", "Hello\n");
+    let options = ["-p", "rules.md", "--effort", "none"];
+    let eval = stage.run(&[&["eval", "golden.jsonl", "--json"], &options[..]].concat());
+    let mut evaluation: Value = serde_json::from_str(&eval.stdout).unwrap();
+    let row = evaluation["rows"][0].clone();
+    let rows = (0..800).map(|number| {
+        let mut row = row.clone();
+        let sure = f64::from(number % 100) / 100.0;
+        row["probability"] = sure.into();
+        row["expected"]["verdict"] = if (sure > 0.5) == (number % 50 != 7) { "violation" } else { "safe" }.into();
+        row
+    });
+    evaluation["rows"] = rows.collect();
+    fs::write(stage.path("eval.json"), evaluation.to_string()).unwrap();
+    let issued = stage.run(&[
+        "calibrate",
+        "-p",
+        "rules.md",
+        "--from",
+        "eval.json",
+        "--alpha",
+        "0.1",
+        "-o",
+        "c.json",
+        "--trials",
+        "20",
+    ]);
+    assert!(issued.code == 0 && issued.stdout.contains("\ntrials     20 of 20 certificates issued, "), "{issued}");
+    let label = stage.run(&[&["label", "in.txt", "--certificate", "c.json"], &options[..]].concat());
+    let row: Value = serde_json::from_str(&label.stdout).unwrap();
+    assert!(row["calibrated"].is_f64() && ["auto", "review"].contains(&row["decision"].as_str().unwrap()), "{row}");
+    let few = stage.run(&[&["calibrate", "golden.jsonl"], &options[..]].concat());
+    let other = stage.run(&["check", "-p", "rules.md", "--effort", "low", "--certificate", "c.json", "Hello"]);
+    let none = stage.run(&["check", "-p", "rules.md", "--certificate", "golden.jsonl", "Hello"]);
+    assert_eq!([few.code, other.code, none.code], [2, 2, 2]);
+    assert!(other.stderr.contains("c.json: it was issued for another effort (none, and here low)"), "{other}");
+    assert_transcript!([few, none]);
+}
 
 #[test]
 fn policies_are_listed() {

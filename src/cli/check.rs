@@ -118,7 +118,7 @@ impl Case {
                 Err(error) => Judged { result: Err(error), pieces: None },
             };
             clock.tell(ears, "the text is judged");
-            let row = judging.provenance(engine, policy).row(&judged, judging.reasoning);
+            let row = judging.provenance(engine, policy)?.row(&judged, judging.reasoning);
             if !self.json {
                 tell(policy, &row, ears)?;
             }

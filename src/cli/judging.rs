@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
 use magistrate::engine::{self, Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use magistrate::eval::certificate::Certificate;
 use magistrate::label::journal::Terms;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
@@ -35,6 +37,10 @@ pub struct JudgingArgs {
     /// Print only these fields of a row, and compute no more than they need: verdict,probability
     #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
     fields: Option<Fields>,
+
+    /// A certificate of `magistrate calibrate`: rows say what is believed of the probability, and whether to act on the verdict
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
 
     #[command(flatten)]
     prompt: PromptArgs,
@@ -145,6 +151,8 @@ pub struct Judging {
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
     pub fields: Option<Arc<Fields>>,
+    /// A certificate, and the file that it is in.
+    certificate: Option<(PathBuf, Arc<Certificate>)>,
 }
 
 impl JudgingArgs {
@@ -175,7 +183,12 @@ impl JudgingArgs {
             chunking: self.chunk.map(Chunking::of),
             reasoning: self.reasoning,
             fields: self.fields.map(Arc::new),
+            certificate: self.certificate.map(certificate).transpose()?,
         };
+        anyhow::ensure!(
+            judging.certificate.is_none() || policies.len() == 1,
+            "a certificate is of one policy\nhint: give one -p with --certificate"
+        );
         for policy in policies {
             let Judging { templates, options, .. } = &judging;
             Prompt::new(templates, policy, options.effort.unwrap_or(policy.effort), options.date.as_deref())?;
@@ -206,9 +219,11 @@ impl Judging {
         &self,
         engine: &'engine Engine,
         policies: &[Policy],
-    ) -> Result<Vec<Judge<'engine>>, EngineError> {
-        let judge =
-            |policy| Ok(Judge { session: self.session(engine, policy)?, provenance: self.provenance(engine, policy) });
+    ) -> Result<Vec<Judge<'engine>>, anyhow::Error> {
+        let judge = |policy| {
+            let provenance = self.provenance(engine, policy)?;
+            Ok(Judge { session: self.session(engine, policy)?, provenance })
+        };
         policies.iter().map(judge).collect()
     }
 
@@ -237,6 +252,7 @@ impl Judging {
             "--reasoning": self.reasoning,
             "--reproducible": self.config.reproducible,
             "rationale": !no_rationale,
+            "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
         });
         match said {
             Value::Object(terms) => Terms(terms),
@@ -245,13 +261,23 @@ impl Judging {
     }
 
     /// What the rows of a policy have in common.
-    pub fn provenance(&self, engine: &Engine, policy: &Policy) -> Provenance {
+    ///
+    /// # Errors
+    ///
+    /// When a certificate is of something else.
+    pub fn provenance(&self, engine: &Engine, policy: &Policy) -> Result<Provenance, anyhow::Error> {
         let effort = match self.options.mode(policy.effort) {
             Mode::Answer => Effort::None,
             _ => self.options.effort.unwrap_or(policy.effort),
         };
-        Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
-            .with_fields(self.fields.clone())
+        let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
+            .with_fields(self.fields.clone());
+        match &self.certificate {
+            None => Ok(provenance),
+            Some((path, certificate)) => provenance.with_certificate(Arc::clone(certificate)).map_err(|other| {
+                anyhow::anyhow!("{}: {other}\nhint: issue one for this with magistrate calibrate", path.display())
+            }),
+        }
     }
 }
 
@@ -304,6 +330,13 @@ fn room(layout: engine::Layout, parallel: usize) -> usize {
         engine::Layout::Unified => parallel.saturating_mul(1024).max(8192),
         engine::Layout::Split => 4096,
     }
+}
+
+fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
+    let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let certificate =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no certificate", path.display()))?;
+    Ok((path, Arc::new(certificate)))
 }
 
 fn band(text: &str) -> Result<Band, String> {

@@ -163,6 +163,7 @@ impl Label {
             chunking: judging.chunking,
             reasoning: judging.reasoning,
             columns: self.columns.as_deref().map(names),
+            own_names: false,
             shard: self.shard,
             unordered: self.unordered,
             stop: stop::on_signal()?,

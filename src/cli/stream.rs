@@ -88,9 +88,38 @@ impl InputArgs {
         Ok(Source::new(inputs, self.format.map(Format::from), fields)?)
     }
 
+    /// Whether nothing is named to be read.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// The columns that make the text, by name. `table` are the names of a table's columns, which numbers stand for.
+    pub fn text_columns(&self, table: Option<&[String]>) -> Vec<String> {
+        let columns = match (&self.text_column, &self.text_template, &self.pair) {
+            (Some(name), ..) => vec![name.clone()],
+            (_, Some(template), _) => template.columns().map(str::to_owned).collect(),
+            (.., Some((prompt, answer))) => vec![prompt.clone(), answer.clone()],
+            _ => match table {
+                Some([only]) => vec![only.clone()],
+                _ => vec!["text".to_owned()],
+            },
+        };
+        columns.into_iter().map(|column| named(column, table)).collect()
+    }
+
     /// Whether it is read as OpenAI Batch requests.
     pub fn is_batch(&self) -> bool {
         self.format == Some(InputFormat::Batch)
+    }
+}
+
+/// A column by its name, where it was given by its number in a table.
+pub fn named(column: String, table: Option<&[String]>) -> String {
+    let names = table.unwrap_or_default();
+    let number = column.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
+    match number {
+        Some(name) if !names.contains(&column) => name.clone(),
+        _ => column,
     }
 }
 

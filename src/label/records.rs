@@ -120,6 +120,12 @@ impl<R: BufRead> Records<R> {
         Ok(Self { cutter, format, wanted, table, first, ended: false })
     }
 
+    /// The names of the columns; none in formats whose records have their own.
+    #[must_use]
+    pub fn names(&self) -> Option<&[String]> {
+        self.table.as_ref().map(Table::names)
+    }
+
     /// The header as it stood, with its line ending; none in formats that have none.
     #[must_use]
     pub fn header(&self) -> Option<&[u8]> {

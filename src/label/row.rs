@@ -13,6 +13,8 @@ use serde_json::value::RawValue;
 use super::judge::{Judged, Pieces};
 use super::records::Defect;
 use crate::engine::{Cascade, EngineError, Reasoning, Usage};
+use crate::eval::About;
+use crate::eval::certificate::{Certificate, Decision};
 use crate::model::ModelFile;
 use crate::policy::{Effort, Policy, Verdict};
 use crate::prompt::Templates;
@@ -43,6 +45,11 @@ pub struct Row {
     pub mass: Option<f64>,
     /// Of --cascade, what the answer before any reasoning came to.
     pub cascade: Option<RowCascade>,
+    /// With --certificate, what is believed of the probability.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub calibrated: Option<f64>,
+    /// With --certificate, whether the verdict may be acted on: `auto`, or `review` by a person.
+    pub decision: Option<Decision>,
     /// The cut that --threshold set on the probability.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: Option<f64>,
@@ -82,7 +89,7 @@ pub struct Fields(BTreeSet<String>);
 
 /// All that can be said in a row, each by its path and as what it goes into a table. Of a field that holds several things
 /// each has a path of its own, with a dot.
-pub(super) const PATHS: [(&str, Kind); 37] = [
+pub(super) const PATHS: [(&str, Kind); 39] = [
     ("id", Kind::Text),
     ("status", Kind::Text),
     ("verdict", Kind::Text),
@@ -93,6 +100,8 @@ pub(super) const PATHS: [(&str, Kind); 37] = [
     ("mass", Kind::Number),
     ("cascade.probability", Kind::Number),
     ("cascade.escalated", Kind::Boolean),
+    ("calibrated", Kind::Number),
+    ("decision", Kind::Text),
     ("threshold", Kind::Number),
     ("min_mass", Kind::Number),
     ("repaired", Kind::Boolean),
@@ -288,6 +297,7 @@ pub struct Provenance {
     effort: Effort,
     rule: Rule,
     fields: Option<Arc<Fields>>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl Provenance {
@@ -301,6 +311,42 @@ impl Provenance {
             effort,
             rule,
             fields: None,
+            certificate: None,
+        }
+    }
+
+    /// The same, of which a certificate says what may be acted on.
+    ///
+    /// # Errors
+    ///
+    /// When the certificate is of another policy, model, template or effort; the message says which.
+    pub fn with_certificate(self, certificate: Arc<Certificate>) -> Result<Self, String> {
+        let About { policy, model, template, effort, .. } = &certificate.about;
+        let same = |what: &str, theirs: &str, ours: &str| {
+            if theirs == ours {
+                Ok(())
+            } else {
+                Err(format!("it was issued for another {what} ({theirs}, and here {ours})"))
+            }
+        };
+        same("policy", &policy[1], &self.policy.digest)?;
+        same("model", &model[1], &self.model.digest)?;
+        same("template", &template[1], &self.template.digest)?;
+        same("effort", effort, self.effort.as_str())?;
+        Ok(Self { certificate: Some(certificate), ..self })
+    }
+
+    /// What an evaluation says that it is of.
+    #[must_use]
+    pub fn about(&self, golden: &str) -> About {
+        let named = |named: &Named| [named.id.clone(), named.digest.clone()];
+        About {
+            golden: golden.to_owned(),
+            policy: named(&self.policy),
+            model: named(&self.model),
+            template: named(&self.template),
+            effort: self.effort.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
@@ -338,6 +384,12 @@ impl Provenance {
                         row.probability = judgement.scores.map(|scores| scores.probability);
                         row.label_probability = judgement.scores.map(|scores| scores.label_probability);
                         row.mass = judgement.scores.map(|scores| scores.mass);
+                        if let (Some(certificate), Some(probability)) = (&self.certificate, row.probability) {
+                            let (believed, decision) = certificate.decide(probability);
+                            row.calibrated = Some(believed);
+                            row.decision =
+                                Some(if row.agrees(certificate, believed) { decision } else { Decision::Review });
+                        }
                         row.repaired = judgement.repaired;
                         row.rationale.clone_from(&judgement.rationale);
                     }
@@ -382,6 +434,8 @@ impl Provenance {
             label_probability: None,
             mass: None,
             cascade: None,
+            calibrated: None,
+            decision: self.certificate.as_ref().map(|_| Decision::Review),
             threshold: self.rule.threshold,
             min_mass: self.rule.min_mass,
             repaired: false,
@@ -396,6 +450,17 @@ impl Provenance {
             pieces: None,
             error: None,
             fields: self.fields.clone(),
+        }
+    }
+}
+
+impl Row {
+    /// Whether the verdict is the one that what is believed is certified for.
+    fn agrees(&self, certificate: &Certificate, believed: f64) -> bool {
+        match self.verdict {
+            Some(Verdict::Violation) => certificate.high.is_some_and(|high| believed >= high),
+            Some(Verdict::Safe) => certificate.low.is_some_and(|low| believed <= low),
+            _ => false,
         }
     }
 }

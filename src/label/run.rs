@@ -45,6 +45,8 @@ pub struct Settings {
     pub reasoning: bool,
     /// Which of the input's columns go along; all if `None`.
     pub columns: Option<Vec<String>>,
+    /// Leaves columns the names that they have, where they are not written beside ours.
+    pub own_names: bool,
     /// Judges this share of the records alone.
     pub shard: Option<Shard>,
     /// Lets rows go as they are done, rather than in the order of the records.
@@ -476,8 +478,10 @@ impl<'run> Writer<'run> {
         if let Some(wanted) = &self.sender.settings.columns {
             columns.0.retain(|(name, _)| wanted.contains(name));
         }
-        for renamed in self.clashes.resolve(columns) {
-            (self.tell)(News::Renamed(&renamed));
+        if !self.sender.settings.own_names {
+            for renamed in self.clashes.resolve(columns) {
+                (self.tell)(News::Renamed(&renamed));
+            }
         }
     }
 

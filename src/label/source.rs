@@ -53,6 +53,8 @@ pub struct Placed {
 struct Open {
     records: Box<dyn Iterator<Item = io::Result<Record>> + Send>,
     header: Option<Vec<u8>>,
+    /// The names of a table's columns.
+    names: Option<Vec<String>>,
     /// Bytes that were read of the file, where a record does not know where it ends in it.
     read: Option<Arc<AtomicU64>>,
     size: u64,
@@ -154,7 +156,8 @@ impl Input {
             RecordsError::Header(defect) => failed(Why::Header(defect)),
         })?;
         let header = records.header().map(<[u8]>::to_vec);
-        Ok(Open { records: Box::new(records), header, read: None, size: 0 })
+        let names = records.names().map(<[String]>::to_vec);
+        Ok(Open { records: Box::new(records), header, names, read: None, size: 0 })
     }
 }
 
@@ -181,7 +184,8 @@ fn parquet(file: File, fields: &Fields, size: u64) -> Result<Open, Why> {
         return Err(Why::Not("Parquet has no header to be without, and no rows above it to skip"));
     }
     let records = ParquetRecords::new(file, fields).map_err(Why::Read)?;
-    Ok(Open { records: Box::new(records), header: None, read: None, size })
+    let names = Some(records.names().to_vec());
+    Ok(Open { records: Box::new(records), header: None, names, read: None, size })
 }
 
 #[cfg(not(feature = "parquet"))]
@@ -279,6 +283,12 @@ impl Source {
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.inputs.iter().map(Input::size).sum()
+    }
+
+    /// The names of the columns of the first input, if it is a table.
+    #[must_use]
+    pub fn names(&self) -> Option<&[String]> {
+        self.open.as_ref().and_then(|open| open.names.as_deref())
     }
 
     /// The header of the first input as it stood, if it has one.

@@ -5,14 +5,31 @@
 
 use std::collections::HashSet;
 
-use super::error::{Place, PolicyError, PolicyErrorKind};
-use super::file::{CategoryPart, Document, ExamplePart, Text};
+use super::error::{PolicyError, PolicyErrorKind};
+use super::file::{CasePart, CategoryPart, Document, ExamplePart, GoldenDocument, Text};
 use super::fit::{Misfit, Spot};
 use super::phrase::{listed, nearest, quoted};
-use super::{Body, Category, Contract, Definition, Example, Label, Policy, Source, Structured, Verdict};
+use super::report::Place;
+use super::{Body, Category, Contract, Definition, Example, GoldenCase, Label, Policy, Source, Structured, Verdict};
 
 pub(super) fn policy(name: &str, source: &str, file: &Document) -> Result<Policy, PolicyError> {
     Check { name, source }.policy(file)
+}
+
+/// The cases of a golden set in a file of its own.
+pub(super) fn golden(
+    name: &str,
+    source: &str,
+    file: &GoldenDocument,
+    policy: &Policy,
+) -> Result<Vec<GoldenCase>, PolicyError> {
+    let check = Check { name, source };
+    let id = check.line(&file.policy)?;
+    if id != policy.id {
+        let message = format!("a golden set of the policy {}, and not of {}", quoted(&id), quoted(&policy.id));
+        return Err(check.wrong(file.policy.place, message));
+    }
+    check.golden(&file.cases, policy)
 }
 
 struct Check<'a> {
@@ -45,14 +62,58 @@ impl Check<'_> {
             },
         };
         let contract = self.contract(file, &rules)?;
-        Ok(Policy {
-            id,
-            title,
-            version,
-            effort: file.effort.unwrap_or_default(),
-            contract,
-            body: Body::Structured(Box::new(rules)),
-        })
+        let effort = file.effort.unwrap_or_default();
+        let body = Body::Structured(Box::new(rules));
+        let policy = Policy { id, title, version, effort, contract, body, golden: Vec::new() };
+        let golden = self.golden(&file.golden, &policy)?;
+        Ok(Policy { golden, ..policy })
+    }
+
+    fn golden(&self, cases: &[CasePart], policy: &Policy) -> Result<Vec<GoldenCase>, PolicyError> {
+        let examples = match &policy.body {
+            Body::Structured(rules) => rules.examples.as_slice(),
+            Body::Verbatim(_) => &[],
+        };
+        let mut texts = HashSet::new();
+        let case = |part: &CasePart| {
+            let text = self.block(&part.text)?;
+            if !texts.insert(text.clone()) {
+                return Err(self.wrong(part.text.place, "the same case stands twice".to_owned()));
+            }
+            if examples.iter().any(|example| example.text == text) {
+                return Err(self
+                    .wrong(part.text.place, "the case is an example of the policy".to_owned())
+                    .with_hint("the model has read its answer: write another"));
+            }
+            let category = match &part.category {
+                None => None,
+                Some(code) => Some(self.code(code, policy)?),
+            };
+            let why = part.why.as_ref().map(|why| self.line(why)).transpose()?;
+            Ok(GoldenCase { text, category, near_miss: part.near_miss, why })
+        };
+        cases.iter().map(case).collect()
+    }
+
+    /// The code of a category that is not safe.
+    fn code(&self, code: &Text, policy: &Policy) -> Result<String, PolicyError> {
+        let word = self.line(code)?;
+        let category = policy.categories().iter().find(|category| category.code == word);
+        match category.map(|category| category.verdict) {
+            Some(Verdict::Safe) => Err(self
+                .wrong(code.place, format!("the category {} is safe", quoted(&word)))
+                .with_hint("an answer names no category then: write `category: null`")),
+            Some(_) => Ok(word),
+            None => {
+                let codes: Vec<&str> = policy.categories().iter().map(|category| category.code.as_str()).collect();
+                let meant = nearest(&word, codes.iter().copied());
+                let hint = meant.map_or_else(
+                    || format!("declared are {}", listed(&codes)),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
+                Err(self.wrong(code.place, format!("no category has the code {}", quoted(&word))).with_hint(hint))
+            }
+        }
     }
 
     fn id(&self, id: &Text) -> Result<String, PolicyError> {

@@ -57,6 +57,34 @@ pub(super) struct Document {
     pub taxonomy: Entries<Vec<Text>>,
     /// Where the wording comes from.
     pub source: Option<SourcePart>,
+    /// The policy's own golden set: texts whose answer is known, which the model does not see.
+    #[serde(default)]
+    pub golden: Vec<CasePart>,
+}
+
+/// A golden set in a file of its own.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoldenDocument {
+    /// The id of the policy.
+    pub policy: Text,
+    /// Its cases.
+    pub cases: Vec<CasePart>,
+}
+
+/// A text whose answer is known.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CasePart {
+    /// The text.
+    pub text: Text,
+    /// The code of the category that it falls under; null, or left out, is safe.
+    pub category: Option<Text>,
+    /// Whether it lies close to the boundary.
+    #[serde(default)]
+    pub near_miss: bool,
+    /// Why, in a sentence.
+    pub why: Option<Text>,
 }
 
 /// How a reply looks.

@@ -6,24 +6,51 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use super::error::{Place, PolicyError, PolicyErrorKind};
+use super::error::{PolicyError, PolicyErrorKind};
 use super::phrase::{listed, nearest, quoted};
-use super::{Label, Policy};
+use super::report::Place;
+use super::{GoldenCase, Label, Policy};
 
 /// The policies that come with magistrate.
 #[derive(Debug)]
 pub struct PolicyLibrary {
+    /// Each with its golden set, and the YAML that it was read from.
     shelf: Vec<(Policy, &'static str)>,
 }
 
-/// File name and text of every shipped policy.
-const SHIPPED: [(&str, &str); 6] = [
-    ("policies/spam.yaml", include_str!("../../policies/spam.yaml")),
-    ("policies/fraud-and-scams.yaml", include_str!("../../policies/fraud-and-scams.yaml")),
-    ("policies/hate.yaml", include_str!("../../policies/hate.yaml")),
-    ("policies/harassment.yaml", include_str!("../../policies/harassment.yaml")),
-    ("policies/personal-data.yaml", include_str!("../../policies/personal-data.yaml")),
-    ("policies/prompt-injection.yaml", include_str!("../../policies/prompt-injection.yaml")),
+/// A shipped policy's id, its text, and that of its golden set.
+macro_rules! shipped {
+    ($($id:literal),* $(,)?) => {
+        [$((
+            $id,
+            include_str!(concat!("../../policies/", $id, ".yaml")),
+            include_str!(concat!("../../policies/golden/", $id, ".yaml")),
+        )),*]
+    };
+}
+
+/// All shipped policies.
+const SHIPPED: [(&str, &str, &str); 20] = shipped![
+    "spam",
+    "fraud-and-scams",
+    "hate",
+    "harassment",
+    "violence-and-threats",
+    "violent-extremism",
+    "graphic-violence",
+    "self-harm",
+    "sexual-content",
+    "sexual-crimes",
+    "minors-safety",
+    "teen-safety",
+    "weapons",
+    "drugs-and-regulated-goods",
+    "cybercrime",
+    "personal-data",
+    "prompt-injection",
+    "misinformation-and-elections",
+    "regulated-advice",
+    "intellectual-property",
 ];
 
 impl PolicyLibrary {
@@ -36,7 +63,12 @@ impl PolicyLibrary {
         static LIBRARY: LazyLock<PolicyLibrary> = LazyLock::new(|| PolicyLibrary {
             shelf: SHIPPED
                 .iter()
-                .map(|(name, source)| (Policy::from_yaml(name, source).expect("shipped policies are tested"), *source))
+                .map(|(id, source, golden)| {
+                    let policy = Policy::from_yaml(&format!("policies/{id}.yaml"), source);
+                    let policy =
+                        policy.and_then(|policy| policy.with_golden(&format!("policies/golden/{id}.yaml"), golden));
+                    (policy.unwrap_or_else(|error| panic!("shipped policies are tested: {error}")), *source)
+                })
                 .collect(),
         });
         &LIBRARY
@@ -56,6 +88,12 @@ impl PolicyLibrary {
     /// There is none; the hint lists those that there are.
     pub fn source(&self, id: &str) -> Result<&'static str, PolicyError> {
         self.find(id).map(|(_, source)| *source)
+    }
+
+    /// The golden set that is shipped with the policy of that id; nothing if there is no such policy.
+    #[must_use]
+    pub fn golden(&self, id: &str) -> &[GoldenCase] {
+        self.get(id).map_or(&[], |policy| policy.golden.as_slice())
     }
 
     /// All policies.

@@ -5,8 +5,9 @@
 
 mod offer;
 
-use super::error::{Place, PolicyError, PolicyErrorKind};
+use super::error::{PolicyError, PolicyErrorKind};
 use super::phrase::quoted;
+use super::report::Place;
 use super::{Body, Contract, Effort, Form, Label, Policy, Verdict};
 use offer::{Offer, statement};
 
@@ -26,6 +27,7 @@ pub(super) fn policy(id: &str, text: &str, labels: Option<Vec<Label>>) -> Result
         effort: Effort::default(),
         contract: Contract::new(Form::Label, labels)?,
         body: Body::Verbatim(text.to_owned()),
+        golden: Vec::new(),
     })
 }
 

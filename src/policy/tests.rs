@@ -3,7 +3,9 @@
 mod answers;
 mod faults;
 mod hostile;
+mod import;
 mod library;
+mod lint;
 mod plain;
 mod rendering;
 

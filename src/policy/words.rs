@@ -94,6 +94,14 @@ impl Severity {
     }
 }
 
+impl Action {
+    /// The word for it in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        ["allow", "label", "limit", "remove", "escalate"][self as usize]
+    }
+}
+
 impl Effort {
     const WORDS: [&'static str; 4] = ["none", "low", "medium", "high"];
 
@@ -105,6 +113,18 @@ impl Effort {
 }
 
 impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.as_str())
     }

@@ -10,9 +10,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_yaml::{Error, Location, MessageFormatter as _, Spanned};
 
-use super::error::{Place, PolicyError, PolicyErrorKind};
-use super::file::{Document, Text};
+use super::error::{PolicyError, PolicyErrorKind};
+use super::file::Text;
 use super::phrase::{listed, nearest, quoted};
+use super::report::Place;
 
 /// Bytes of a policy file: far more than a model can read.
 const LARGEST_FILE: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub(super) struct Located<T> {
 /// A mapping in the order of the file.
 pub(super) struct Entries<T>(pub Vec<(Text, T)>);
 
-pub(super) fn parse(name: &str, source: &str) -> Result<Document, PolicyError> {
+pub(super) fn parse<D: serde::de::DeserializeOwned>(name: &str, source: &str) -> Result<D, PolicyError> {
     if source.trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty() {
         return Err(PolicyError::new(PolicyErrorKind::Empty, "the policy is empty").named(name));
     }

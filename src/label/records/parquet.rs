@@ -25,6 +25,7 @@ use crate::label::columns::Columns;
 pub struct ParquetRecords {
     rows: RowIter<'static>,
     wanted: Wanted,
+    names: Vec<String>,
     count: u64,
     /// Rows and bytes of the file.
     all: u64,
@@ -70,11 +71,18 @@ impl ParquetRecords {
         Ok(Self {
             rows,
             wanted: Wanted { text: fields.text.clone(), takes, id },
+            names,
             count: 0,
             all: all.max(1),
             size,
             ended: false,
         })
+    }
+
+    /// The names of the columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     fn record(&self, row: &Row) -> Record {

@@ -81,6 +81,11 @@ impl Table {
         Ok(Self { raw, names, text: wanted.text.clone(), takes, id })
     }
 
+    /// The names of the columns.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The name of the column that tells records apart.
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or("id")

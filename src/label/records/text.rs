@@ -82,7 +82,8 @@ pub(super) fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, Strin
 }
 
 impl Template {
-    fn columns(&self) -> impl Iterator<Item = &str> {
+    /// The columns that it has places for, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Column(name) => Some(name.as_str()),
             Piece::Words(_) => None,

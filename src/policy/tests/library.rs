@@ -8,11 +8,33 @@ fn shipped_policies_are_found_by_id_and_their_source_makes_the_same_policy() {
     let library = PolicyLibrary::shipped();
     assert_eq!(
         library.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
-        ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"]
+        [
+            "spam",
+            "fraud-and-scams",
+            "hate",
+            "harassment",
+            "violence-and-threats",
+            "violent-extremism",
+            "graphic-violence",
+            "self-harm",
+            "sexual-content",
+            "sexual-crimes",
+            "minors-safety",
+            "teen-safety",
+            "weapons",
+            "drugs-and-regulated-goods",
+            "cybercrime",
+            "personal-data",
+            "prompt-injection",
+            "misinformation-and-elections",
+            "regulated-advice",
+            "intellectual-property",
+        ]
     );
     for policy in library.iter() {
         assert_eq!(library.get(&policy.id).unwrap(), policy);
-        assert_eq!(&Policy::from_yaml("x", library.source(&policy.id).unwrap()).unwrap(), policy);
+        let read = Policy::from_yaml("x", library.source(&policy.id).unwrap()).unwrap();
+        assert_eq!(Policy { golden: policy.golden.clone(), ..read }, *policy);
         assert_eq!((policy.contract.form, policy.effort), (Form::Rationale, Effort::Low));
     }
 }
@@ -27,6 +49,65 @@ fn shipped_policies_have_examples_of_both_sides_and_rules_for_doubt() {
         );
         assert!(!rules.precedence.is_empty() && !rules.ambiguity.is_empty() && !rules.escalation.is_empty());
     }
+}
+
+#[test]
+fn golden_sets_are_large_enough_test_every_rule_and_share_no_text_with_any_policy() {
+    let library = PolicyLibrary::shipped();
+    let mut texts = std::collections::HashMap::new();
+    let plain = |text: &str| {
+        let lower = text.to_lowercase();
+        lower.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    for policy in library.iter() {
+        let Body::Structured(rules) = &policy.body else { panic!("{} is structured", policy.id) };
+        for example in &rules.examples {
+            let other = texts.insert(plain(&example.text), &policy.id);
+            assert_eq!(other, None, "{}: {}", policy.id, example.text);
+        }
+    }
+    for policy in library.iter() {
+        let golden = library.golden(&policy.id);
+        let near = golden.iter().filter(|case| case.near_miss).count();
+        assert!(golden.len() >= 40 && 2 * near >= golden.len(), "{}: {} cases, {near} near", policy.id, golden.len());
+        assert!(golden.iter().filter(|case| case.near_miss).all(|case| case.why.is_some()), "{}", policy.id);
+        for category in policy.categories().iter().filter(|category| category.verdict != Verdict::Safe) {
+            let count = golden.iter().filter(|case| case.category.as_ref() == Some(&category.code)).count();
+            assert!(count >= 2, "{}: {} has {count} cases", policy.id, category.code);
+        }
+        for case in golden {
+            let other = texts.insert(plain(&case.text), &policy.id);
+            assert_eq!(other, None, "{}: {}", policy.id, case.text);
+        }
+    }
+}
+
+#[test]
+fn a_golden_set_is_held_to_its_policy() {
+    let with = |golden: &str| {
+        let source = format!("{SMALL}golden:\n{golden}");
+        Policy::from_yaml("small.yaml", &source)
+    };
+    let policy = with("  - text: Clang\n    category: A2\n    near_miss: true\n  - text: Shh\n").unwrap();
+    assert_eq!((policy.golden.len(), policy.golden[0].category.as_deref()), (2, Some("A2")));
+    assert_eq!(
+        policy.digest(),
+        Policy::from_yaml("small.yaml", SMALL).unwrap().digest(),
+        "it is no part of the policy"
+    );
+    for (golden, message) in [
+        ("  - text: Clang\n    category: A9\n", "no category has the code `A9`"),
+        ("  - text: Clang\n    category: A0\n", "the category `A0` is safe"),
+        ("  - text: Bang\n    category: A2\n", "the case is an example of the policy"),
+        ("  - text: Clang\n  - text: Clang\n", "the same case stands twice"),
+        ("  - text: ' '\n", "there is no text here"),
+    ] {
+        let error = with(golden).unwrap_err();
+        assert!(error.message() == message && error.line() > Some(28), "{error}");
+    }
+    let own = "policy: other\ncases: []\n";
+    let error = Policy::from_yaml("small.yaml", SMALL).unwrap().with_golden("golden.yaml", own).unwrap_err();
+    assert_eq!(error.message(), "a golden set of the policy `other`, and not of `small`");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::prompt::Templates;
 
-fn rendered(policy: &Policy) -> String {
+pub(super) fn rendered(policy: &Policy) -> String {
     let context = policy.context().expect("a structured policy has a context");
     Templates::shipped().policy(&context).expect("the policy template renders")
 }

@@ -1,0 +1,194 @@
+//! `policy lint`: findings, as people and as programs read them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::model;
+use magistrate::policy::lint::{Finding, Length, Level, fixed, lint};
+use magistrate::policy::{Policy, PolicyLibrary};
+use magistrate::prompt::{Templates, policy_text};
+use magistrate::tokenizer::Tokenizer;
+use serde_json::{Value, json};
+
+use super::{exit, output};
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Shipped policies' ids, or files; all shipped ones without any
+    #[arg(value_name = "POLICY")]
+    policies: Vec<String>,
+
+    /// Mend what is mechanical in the files
+    #[arg(long)]
+    fix: bool,
+
+    /// text, json, github (annotations of a workflow) or sarif
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: LintFormat,
+
+    /// Exit 1 on warnings, too
+    #[arg(long)]
+    strict: bool,
+
+    /// Count tokens with this model's vocabulary, rather than estimate them
+    #[arg(short, long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// Tokens of the context that the policy must leave room in
+    #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
+    context: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LintFormat {
+    Text,
+    Json,
+    Github,
+    Sarif,
+}
+
+impl Lint {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let library = PolicyLibrary::shipped();
+        let specs = match self.policies.as_slice() {
+            [] => library.iter().map(|policy| policy.id.clone()).collect(),
+            named => named.to_vec(),
+        };
+        let tokenizer = self.model.as_deref().map(|path| model::inspect(path)?.tokenizer()).transpose()?;
+        let mut files = Vec::new();
+        for spec in specs {
+            let (name, source) = match library.source(&spec) {
+                Ok(source) => (format!("{spec}.yaml"), source.to_owned()),
+                Err(_) => {
+                    let source = std::fs::read_to_string(&spec).with_context(|| format!("{spec} cannot be read"))?;
+                    (spec, source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source))
+                }
+            };
+            let mut findings = self.lint(&name, &source, tokenizer.as_ref());
+            if self.fix && Path::new(&name).is_file() {
+                let (text, count) = fixed(&source, &findings);
+                if count > 0 {
+                    std::fs::write(&name, &text).with_context(|| format!("{name} cannot be written"))?;
+                    output::say(&format!("{name}: {count} mended"));
+                    findings = self.lint(&name, &text, tokenizer.as_ref());
+                }
+            }
+            files.push((name, findings));
+        }
+        output::print(&match self.format {
+            LintFormat::Text => text(&files),
+            LintFormat::Json => {
+                format!("{}\n", all(&files).map(|(name, finding)| object(name, finding)).collect::<Value>())
+            }
+            LintFormat::Github => all(&files).map(|(name, finding)| github(name, finding)).collect(),
+            LintFormat::Sarif => format!("{:#}\n", sarif(&files)),
+        })?;
+        let worst = all(&files).map(|(_, finding)| finding.level()).min();
+        let fails = worst == Some(Level::Error) || (self.strict && worst == Some(Level::Warning));
+        Ok(ExitCode::from(if fails { exit::FINDING } else { exit::DONE }))
+    }
+
+    fn lint(&self, name: &str, source: &str, tokenizer: Option<&Tokenizer>) -> Vec<Finding> {
+        lint(name, source, |policy| length(policy, tokenizer, self.context))
+    }
+}
+
+/// How long a policy is, rendered.
+pub fn length(policy: &Policy, tokenizer: Option<&Tokenizer>, context: usize) -> Option<Length> {
+    let text = policy_text(&Templates::shipped(), policy).ok()?;
+    let tokens = match tokenizer {
+        Some(tokenizer) => tokenizer.encode(&text).len(),
+        None => estimate(&text),
+    };
+    Some(Length { tokens, exact: tokenizer.is_some(), context })
+}
+
+/// Tokens of a policy's text, about: measured on the shipped ones, which are within 6 % of it.
+pub fn estimate(text: &str) -> usize {
+    text.len() * 10 / 43
+}
+
+fn all(files: &[(String, Vec<Finding>)]) -> impl Iterator<Item = (&str, &Finding)> {
+    files.iter().flat_map(|(name, findings)| findings.iter().map(move |finding| (name.as_str(), finding)))
+}
+
+fn text(files: &[(String, Vec<Finding>)]) -> String {
+    let mut text: String = all(files).map(|(_, finding)| format!("{finding}\n\n")).collect();
+    let count = |level| all(files).filter(|(_, finding)| finding.level() == level).count();
+    let parts: Vec<String> = [(Level::Error, "errors"), (Level::Warning, "warnings"), (Level::Note, "notes")]
+        .into_iter()
+        .map(|(level, word)| format!("{} {word}", count(level)))
+        .collect();
+    let mechanical = all(files).filter(|(_, finding)| finding.is_mechanical()).count();
+    let fix = if mechanical > 0 { format!("; --fix mends {mechanical}") } else { String::new() };
+    let noun = if files.len() == 1 { "policy" } else { "policies" };
+    text.push_str(&format!("{} {noun}: {}{fix}\n", files.len(), parts.join(", ")));
+    text
+}
+
+fn object(name: &str, finding: &Finding) -> Value {
+    json!({
+        "file": name,
+        "line": finding.line(),
+        "column": finding.column(),
+        "level": finding.level(),
+        "rule": finding.rule(),
+        "message": finding.message(),
+        "hint": finding.advice(),
+        "mechanical": finding.is_mechanical(),
+    })
+}
+
+/// A workflow command of GitHub's (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>).
+fn github(name: &str, finding: &Finding) -> String {
+    let level = match finding.level() {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "notice",
+    };
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
+    let place = match (finding.line(), finding.column()) {
+        (Some(line), Some(column)) => format!(",line={line},col={column}"),
+        _ => String::new(),
+    };
+    let hint = finding.advice().map_or(String::new(), |hint| format!("\n{hint}"));
+    let message = escaped(&format!("{}{hint}", finding.message()));
+    format!("::{level} file={}{place},title={}::{message}\n", property(name), finding.rule())
+}
+
+/// SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>).
+fn sarif(files: &[(String, Vec<Finding>)]) -> Value {
+    let mut rules: Vec<&str> = all(files).map(|(_, finding)| finding.rule()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let results: Vec<Value> = all(files)
+        .map(|(name, finding)| {
+            let hint = finding.advice().map_or(String::new(), |hint| format!(". {hint}"));
+            let mut place = json!({ "artifactLocation": { "uri": name } });
+            if let (Some(line), Some(column)) = (finding.line(), finding.column()) {
+                place["region"] = json!({ "startLine": line, "startColumn": column });
+            }
+            json!({
+                "ruleId": finding.rule(),
+                "level": finding.level(),
+                "message": { "text": format!("{}{hint}", finding.message()) },
+                "locations": [{ "physicalLocation": place }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "magistrate",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.into_iter().map(|rule| json!({ "id": rule })).collect::<Vec<_>>(),
+            } },
+            "results": results,
+        }],
+    })
+}

@@ -1,0 +1,304 @@
+//! How well a policy does on a golden set: texts whose answer is known.
+//!
+//! The one idea: an evaluation is `label` over the set, on the same hands and with the same tokens, and arithmetic behind it.
+//! It keeps every row, so that two evaluations can be compared pair by pair, and whatever is said of it can be counted again.
+
+pub mod calibration;
+pub mod certificate;
+pub mod compare;
+pub mod gate;
+pub mod golden;
+pub mod interval;
+pub mod metrics;
+pub mod report;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::label::entry::{Entry, Hash};
+use crate::label::sink::{Sink, Written};
+use crate::label::summary::{Count, Standing, Summary};
+use crate::policy::{Policy, Verdict};
+use calibration::Reliability;
+use golden::{Expected, Key};
+use metrics::{Confusion, Scores, Spread};
+
+/// What came of a golden set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What was evaluated, and on what.
+    pub about: About,
+    /// How well it did, on the rows that have a verdict.
+    pub scores: Scores,
+    /// The same, with every row that has none counted as wrong.
+    pub with_undecided: Scores,
+    /// How often what was expected, and what was said: by verdict.
+    pub confusion: BTreeMap<String, BTreeMap<String, u64>>,
+    /// For each category, by its code.
+    pub categories: BTreeMap<String, Scores>,
+    /// For each value of the column that slices are made by.
+    pub slices: BTreeMap<String, Scores>,
+    /// How far probabilities can be believed.
+    pub calibration: Option<Reliability>,
+    /// Rows without a verdict, by reason.
+    pub undecided: BTreeMap<String, u64>,
+    /// Rows whose answer is not known, which count nowhere.
+    pub unknown: u64,
+    /// Tokens that were decoded or sampled, the policy not counted.
+    pub tokens: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Every row.
+    pub rows: Vec<Row>,
+}
+
+/// What was evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The golden set.
+    pub golden: String,
+    /// The policy's id, and its digest.
+    pub policy: [String; 2],
+    /// The model's name, and its digest.
+    pub model: [String; 2],
+    /// The template's id, and its digest.
+    pub template: [String; 2],
+    /// How much the model was to reason.
+    pub effort: String,
+    /// magistrate's version.
+    pub version: String,
+}
+
+/// A text of the golden set, and what was said of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// The how manieth of the set, from 1.
+    pub number: u64,
+    /// The text's digest.
+    pub hash: Hash,
+    /// Its id, if it has one.
+    pub id: Option<String>,
+    /// The text. Nothing if it cannot be read.
+    pub text: String,
+    /// What should be said.
+    pub expected: Expected,
+    /// What was said; none if it is undecided.
+    pub verdict: Option<Verdict>,
+    /// The category that was named.
+    pub category: Option<String>,
+    /// P(violation).
+    pub probability: Option<f64>,
+    /// Why, in the model's words.
+    pub rationale: Option<String>,
+    /// The raw reasoning, if it was asked for.
+    pub reasoning: Option<String>,
+    /// Why there is no verdict.
+    pub error: Option<String>,
+    /// The slice that it is in.
+    pub slice: Option<String>,
+}
+
+impl Row {
+    /// Whether a violation was expected, and whether one was said.
+    #[must_use]
+    pub fn outcome(&self) -> (bool, Option<bool>) {
+        (self.expected.verdict == Verdict::Violation, self.verdict.map(|verdict| verdict == Verdict::Violation))
+    }
+
+    /// Whether the verdict is not the one that was expected.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        self.verdict != Some(self.expected.verdict)
+    }
+}
+
+/// Gathers what is said of each text, rather than write it.
+pub struct Gathering<'run> {
+    key: &'run Key,
+    policy: &'run Policy,
+    place: usize,
+    by: Option<String>,
+    /// What was gathered.
+    pub rows: Vec<Row>,
+    /// Rows whose answer is not known.
+    pub unknown: u64,
+}
+
+impl<'run> Gathering<'run> {
+    /// For the policy at a place among those of the run. `by` is the column that slices are made by.
+    #[must_use]
+    pub fn new(key: &'run Key, policy: &'run Policy, place: usize, by: Option<String>) -> Self {
+        Self { key, policy, place, by, rows: Vec::new(), unknown: 0 }
+    }
+}
+
+/// As much of a row of ours as an evaluation keeps beside what is counted.
+#[derive(Deserialize)]
+struct Words {
+    rationale: Option<String>,
+    reasoning: Option<String>,
+    error: Option<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    code: String,
+}
+
+impl Sink for Gathering<'_> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
+        let text = |value: &RawValue| match serde_json::from_str(value.get()) {
+            Ok(serde_json::Value::String(text)) => text,
+            _ => value.get().to_owned(),
+        };
+        let expected = self.key.expected(&entry.columns, self.policy).map_err(|unlike| {
+            let what = format!("{}: record {}: {unlike}", entry.input, entry.row);
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })?;
+        let Some(expected) = expected else {
+            self.unknown += 1;
+            return Ok(Written::default());
+        };
+        let (counts, words): (Vec<Count>, Vec<Words>) =
+            (Count::of(&entry.verdicts), serde_json::from_str(entry.verdicts.get())?);
+        let (Some(count), Some(words)) = (counts.get(self.place), words.into_iter().nth(self.place)) else {
+            return Ok(Written::default());
+        };
+        let (verdict, _, category, probability) = count.said();
+        self.rows.push(Row {
+            number: entry.number,
+            hash: entry.hash,
+            id: entry.id.as_deref().map(text),
+            text: self.key.text(&entry.columns),
+            expected,
+            verdict,
+            category: category.map(str::to_owned),
+            probability,
+            rationale: words.rationale,
+            reasoning: words.reasoning,
+            error: words.error.map(|error| error.code),
+            slice: self.by.as_ref().and_then(|by| entry.columns.named(by).last()).map(text),
+        });
+        Ok(Written { rows: 1, place: None })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Several of them at once, one for each policy of a run.
+pub struct All<'run>(pub Vec<Gathering<'run>>);
+
+impl Sink for All<'_> {
+    fn put(&mut self, entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written> {
+        self.0.iter_mut().try_for_each(|gathering| gathering.put(entry, raw, standing).map(|_| ()))?;
+        Ok(Written { rows: 1, place: None })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Evaluation {
+    /// What gathered rows come to.
+    #[must_use]
+    pub fn new(about: About, gathered: Gathering<'_>, summary: &Summary, seconds: f64) -> Self {
+        let Gathering { rows, unknown, .. } = gathered;
+        let mut evaluation = Self::of_rows(about, rows);
+        (evaluation.unknown, evaluation.tokens, evaluation.seconds) = (unknown, summary.tokens.all(), seconds);
+        evaluation
+    }
+
+    /// What rows come to, whatever they took.
+    #[must_use]
+    pub fn of_rows(about: About, rows: Vec<Row>) -> Self {
+        let all: Vec<&Row> = rows.iter().collect();
+        let scores = Scores::of(&outcomes(&all));
+        let with_undecided = Scores::of(&strict(&all));
+        let mut confusion: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        let mut undecided: BTreeMap<String, u64> = BTreeMap::new();
+        let mut slices: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        for row in &rows {
+            let said = row.verdict.map_or("undecided".to_owned(), |verdict| verdict.to_string());
+            *confusion.entry(row.expected.verdict.to_string()).or_default().entry(said).or_default() += 1;
+            if row.verdict.is_none() {
+                let reason = row.error.clone().unwrap_or_else(|| "unresolved".to_owned());
+                *undecided.entry(reason).or_default() += 1;
+            }
+            if let Some(slice) = &row.slice {
+                slices.entry(slice.clone()).or_default().push(row);
+            }
+        }
+        let slices = slices.into_iter().map(|(slice, rows)| (slice, Scores::of(&outcomes(&rows)))).collect();
+        let calibration = Reliability::of(&probabilities(&rows));
+        Self {
+            categories: categories(&rows),
+            about,
+            scores,
+            with_undecided,
+            confusion,
+            slices,
+            calibration,
+            undecided,
+            unknown: 0,
+            tokens: 0,
+            seconds: 0.0,
+            rows,
+        }
+    }
+}
+
+/// Of rows with a verdict: what was expected, what was said and with which probability.
+fn outcomes(rows: &[&Row]) -> Vec<Spread> {
+    rows.iter()
+        .filter_map(|row| {
+            let (expected, said) = row.outcome();
+            Some(Spread { expected, said: said?, probability: row.probability })
+        })
+        .collect()
+}
+
+/// Of all rows, those without a verdict as the opposite of what was expected.
+fn strict(rows: &[&Row]) -> Vec<Spread> {
+    rows.iter()
+        .map(|row| {
+            let (expected, said) = row.outcome();
+            Spread { expected, said: said.unwrap_or(!expected), probability: row.probability }
+        })
+        .collect()
+}
+
+/// What was expected and the probability that was said, where there is one.
+#[must_use]
+pub fn probabilities(rows: &[Row]) -> Vec<(bool, f64)> {
+    rows.iter().filter_map(|row| Some((row.outcome().0, row.probability?))).collect()
+}
+
+/// For each category that was expected or named: was it, and was it named? Only where the answer is known to the code.
+fn categories(rows: &[Row]) -> BTreeMap<String, Scores> {
+    let known: Vec<&Row> = rows.iter().filter(|row| row.expected.knows_category && row.verdict.is_some()).collect();
+    let mut codes: Vec<&String> =
+        known.iter().flat_map(|row| [&row.expected.category, &row.category]).flatten().collect();
+    codes.sort();
+    codes.dedup();
+    let scores = codes.into_iter().map(|code| {
+        let spread = known.iter().map(|row| Spread {
+            expected: row.expected.category.as_ref() == Some(code),
+            said: row.category.as_ref() == Some(code),
+            probability: None,
+        });
+        (code.clone(), Scores::of(&spread.collect::<Vec<_>>()))
+    });
+    scores.collect()
+}
+
+/// The four counts of a set of outcomes.
+#[must_use]
+pub fn confusion(rows: &[Spread]) -> Confusion {
+    rows.iter().fold(Confusion::default(), |counts, row| counts.with(row.expected, row.said, 1.0))
+}

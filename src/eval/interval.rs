@@ -1,0 +1,166 @@
+//! How sure a figure is.
+//!
+//! The one idea: the same rows always give the same interval. The generator is fixed, and so is its seed.
+
+use serde::{Deserialize, Serialize};
+
+/// From where to where.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// From here
+    pub low: f64,
+    /// to here.
+    pub high: f64,
+}
+
+/// Resamples of the bootstrap: intervals of 95 % are stable in the second digit.
+pub const RESAMPLES: usize = 1000;
+
+/// The percentile bootstrap's interval of 95 %. `value` is given how often each row was drawn. Resamples on which it is not
+/// defined do not count.
+#[must_use]
+pub fn bootstrap(rows: usize, mut value: impl FnMut(&[u32]) -> Option<f64>) -> Interval {
+    let mut random = Random::new(SEED);
+    let mut weights = vec![0; rows];
+    let mut values: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| {
+            weights.fill(0);
+            for _ in 0..rows {
+                weights[random.below(rows)] += 1;
+            }
+            value(&weights)
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    Interval { low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
+}
+
+const SEED: u64 = 1729;
+
+/// A percentile of sorted values, between neighbours by the straight line, as numpy has it.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    #[allow(clippy::cast_precision_loss, reason = "as many values as there are resamples")]
+    let place = share * last as f64;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among them")]
+    let below = (place.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    sorted[below] + (sorted[above] - sorted[below]) * place.fract()
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine and in every version.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Numbers that start here.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    /// A number from 0 to below `limit`, of at most 2^32. The bias is less than limit / 2^64.
+    pub fn below(&mut self, limit: usize) -> usize {
+        let wide = u128::from(self.bits()) * limit as u128;
+        #[allow(clippy::cast_possible_truncation, reason = "it is below a usize")]
+        let number = (wide >> 64) as usize;
+        number
+    }
+
+    /// Puts a list into another order.
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+/// P(at most `successes` of `trials`), each with a chance of `chance`.
+#[must_use]
+pub fn binomial(successes: u64, trials: u64, chance: f64) -> f64 {
+    if chance <= 0.0 || successes >= trials {
+        return 1.0;
+    }
+    if chance >= 1.0 {
+        return 0.0;
+    }
+    // In logarithms: the first terms may be too small for a number, and the sum is not.
+    let odds = (chance / (1.0 - chance)).ln();
+    #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]
+    let mut term = trials as f64 * (1.0 - chance).ln();
+    let mut sum = term.exp();
+    for done in 0..successes {
+        #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]
+        let step = ((trials - done) as f64 / (done + 1) as f64).ln();
+        term += step + odds;
+        sum += term.exp();
+    }
+    sum.min(1.0)
+}
+
+/// Clopper and Pearson's upper bound of a rate, which is below it with a chance of `doubt` at most: the rate at which no
+/// more than these many successes would be as unlikely as that.
+#[must_use]
+pub fn upper_bound(successes: u64, trials: u64, doubt: f64) -> f64 {
+    if successes >= trials {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..100 {
+        let middle: f64 = f64::midpoint(low, high);
+        if binomial(successes, trials, middle) > doubt {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_those_of_scipy() {
+        // scipy.stats.beta.ppf(1 - doubt, successes + 1, trials - successes)
+        for (successes, trials, doubt, expect) in [
+            (0, 59, 0.05, 0.049_507_609_888_226_93),
+            (3, 100, 0.05, 0.075_710_793_749_830_04),
+            (50, 100, 0.025, 0.601_678_870_496_699),
+            (900, 1000, 0.01, 0.920_943_362_090_592_1),
+        ] {
+            let bound = upper_bound(successes, trials, doubt);
+            assert!((bound - expect).abs() < 1e-9, "{successes} of {trials}: {bound}");
+        }
+        assert!((upper_bound(7, 7, 0.05) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut random = Random::new(1_234_567);
+        // The published test values.
+        assert_eq!([random.bits(), random.bits()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        let mut list: Vec<usize> = (0..100).collect();
+        random.shuffle(&mut list);
+        assert_ne!(list[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        list.sort_unstable();
+        assert_eq!(list, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn percentiles_lie_between_neighbours() {
+        assert!((percentile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
+        assert!((percentile(&[1.0], 0.3) - 1.0).abs() < 1e-12);
+        assert!(percentile(&[], 0.3).is_nan());
+    }
+}

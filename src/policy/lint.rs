@@ -1,0 +1,259 @@
+//! The linter: what is known to weaken a policy, or to break the replies to it.
+//!
+//! The one idea: a rule is a name, a level and a function; it looks at the parts of one policy and reports places. What is
+//! wrong so that there is no policy at all is reported under the same roof.
+//!
+//! The rules come from OpenAI's guide to gpt-oss-safeguard
+//! (<https://cookbook.openai.com/articles/gpt-oss-safeguard-guide>) and from what was seen to break replies.
+
+mod answers;
+mod cases;
+mod codes;
+mod length;
+mod words;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::error::{PolicyError, PolicyErrorKind};
+use super::file::Document;
+use super::report::{Place, Report};
+use super::{Policy, is_plain, yaml};
+
+/// Something that a policy's author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    rule: &'static str,
+    level: Level,
+    report: Report,
+    fix: Option<Fix>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Replies will break, or the policy contradicts itself.
+    Error,
+    /// Verdicts are likely to be worse for it.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// A change of the source that mends a finding: bytes from, to, and what stands there instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fix {
+    from: usize,
+    to: usize,
+    with: String,
+}
+
+/// How long a policy is, and how long it can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Length {
+    /// Tokens of the instructions that the model reads.
+    pub tokens: usize,
+    /// Whether they were counted with a model's own vocabulary, rather than estimated.
+    pub exact: bool,
+    /// Tokens of the context that the policy is to leave room in.
+    pub context: usize,
+}
+
+/// Checks a policy. `name` is what findings call it; its ending says whether it is a plain text. `length` tells how long
+/// the policy is; without it, the length is not looked at.
+#[must_use]
+pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Length>) -> Vec<Finding> {
+    let mut findings = Findings { name, source, found: Vec::new() };
+    words::of_source(&mut findings);
+    let policy = if is_plain(name) {
+        answers::of_plain(&mut findings);
+        Policy::from_plain("plain", source, None).map_err(|error| error.named(name))
+    } else {
+        yaml::parse(name, source).and_then(|file| {
+            let policy = super::check::policy(name, source, &file)?;
+            words::of_texts(&mut findings, &file);
+            codes::check(&mut findings, &file, &policy);
+            cases::check(&mut findings, &file);
+            answers::of_labels(&mut findings, &file, &policy);
+            Ok(policy)
+        })
+    };
+    match policy {
+        Ok(policy) => length::check(&mut findings, &policy, length(&policy)),
+        Err(error) => findings.found.push(Finding::of_error(error)),
+    }
+    let mut found = findings.found;
+    found.sort_by_key(|finding| (finding.line().unwrap_or(0), finding.column().unwrap_or(0), finding.level));
+    found
+}
+
+/// The source with all that is mechanical mended, and how many findings that were.
+#[must_use]
+pub fn fixed(source: &str, findings: &[Finding]) -> (String, usize) {
+    let mut fixes: Vec<&Fix> = findings.iter().filter_map(|finding| finding.fix.as_ref()).collect();
+    fixes.sort_by_key(|fix| (fix.from, fix.to));
+    let (mut text, mut done, mut count) = (String::with_capacity(source.len()), 0, 0);
+    for Fix { from, to, with } in fixes {
+        if *from >= done {
+            text.push_str(&source[done..*from]);
+            text.push_str(with);
+            (done, count) = (*to, count + 1);
+        }
+    }
+    text.push_str(&source[done..]);
+    (text, count)
+}
+
+/// What is found, and where it is looked for.
+struct Findings<'a> {
+    name: &'a str,
+    source: &'a str,
+    found: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, rule: &'static str, level: Level, place: Place, message: impl fmt::Display) -> &mut Finding {
+        let mut report = Report::new(format!("{level}[{rule}]: {message}"));
+        report.named(self.name);
+        report.at(self.source, place);
+        self.found.push(Finding { rule, level, report, fix: None });
+        self.found.last_mut().expect("it was just put there")
+    }
+
+    /// Where a word stands in the source, from a place on; the place itself if it cannot be told.
+    fn find(&self, from: Place, word: &str) -> Place {
+        let lines = self.source.lines().enumerate().skip(from.line.saturating_sub(1));
+        for (index, line) in lines.take(LINES) {
+            let start = if index + 1 == from.line { byte_of(line, from.column) } else { 0 };
+            let lower = line[start..].to_lowercase();
+            if lower.len() == line.len() - start
+                && let Some(at) = word_in(&lower, word)
+            {
+                let column = line[..start + at].chars().count() + 1;
+                return Place { line: index + 1, column, width: word.chars().count() };
+            }
+        }
+        from
+    }
+
+    /// The byte at which a line begins.
+    fn byte_of_line(&self, line: usize) -> usize {
+        self.source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+    }
+}
+
+/// Lines of a text that are searched for a word of it.
+const LINES: usize = 40;
+
+fn byte_of(line: &str, column: usize) -> usize {
+    line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
+}
+
+/// Where a word stands by itself in a text; both are in lower case.
+fn word_in(text: &str, word: &str) -> Option<usize> {
+    text.match_indices(word).map(|(at, _)| at).find(|at| {
+        let free = |char: Option<char>| char.is_none_or(|char| !char.is_alphanumeric());
+        free(text[..*at].chars().next_back()) && free(text[at + word.len()..].chars().next())
+    })
+}
+
+impl Finding {
+    fn of_error(error: PolicyError) -> Self {
+        let rule = match error.kind() {
+            PolicyErrorKind::NoContract => "no-contract",
+            PolicyErrorKind::TwoContracts => "two-contracts",
+            PolicyErrorKind::Labels => "labels",
+            PolicyErrorKind::UnknownKey => "unknown-key",
+            PolicyErrorKind::MissingKey => "missing-key",
+            PolicyErrorKind::DuplicateKey => "duplicate-key",
+            PolicyErrorKind::Syntax | PolicyErrorKind::Encoding => "syntax",
+            _ => "value",
+        };
+        let mut report = error.into_report();
+        report.message = format!("{}[{rule}]: {}", Level::Error, report.message);
+        Self { rule, level: Level::Error, report, fix: None }
+    }
+
+    fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+        self.report.hint = Some(hint.into());
+        self
+    }
+
+    fn fix(&mut self, from: usize, to: usize, with: impl Into<String>) {
+        self.fix = Some(Fix { from, to, with: with.into() });
+    }
+
+    /// The rule's name.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What was found, in a line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        let prefix = format!("{}[{}]: ", self.level, self.rule);
+        self.report.message.strip_prefix(&prefix).unwrap_or(&self.report.message)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.report.hint.as_deref()
+    }
+
+    /// The line, from 1. `None` if it is about the whole.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.report.excerpts.first().map(|excerpt| excerpt.place.line)
+    }
+
+    /// The column, from 1 in characters.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        self.report.excerpts.first().map(|excerpt| excerpt.place.column)
+    }
+
+    /// Whether [`fixed`] mends it.
+    #[must_use]
+    pub fn is_mechanical(&self) -> bool {
+        self.fix.is_some()
+    }
+}
+
+impl fmt::Display for Finding {
+    /// As rustc would have it: what, where, the line, and what helps.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(out)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// The texts of a policy that the model reads as rules, examples not among them.
+fn texts(file: &Document) -> impl Iterator<Item = &super::file::Text> {
+    let definitions = file.definitions.0.iter().map(|(_, meaning)| meaning);
+    let criteria = file.categories.value.iter().flat_map(|category| &category.criteria);
+    std::iter::once(&file.instruction)
+        .chain(definitions)
+        .chain(criteria)
+        .chain(&file.precedence)
+        .chain(&file.ambiguity)
+        .chain(&file.escalation)
+}

@@ -1,0 +1,313 @@
+use std::fmt::Write as _;
+
+use super::*;
+use crate::policy::lint::{Length, Level, fixed, lint};
+
+/// A policy in which the linter finds nothing.
+const CLEAN: &str = "\
+id: clean
+title: Noise
+version: '1'
+summary: For tests.
+instruction: Decide whether the post is noise.
+contract:
+  form: category
+  labels: { '0': safe, '1': violation }
+definitions:
+  Noise: sound that nobody asked for.
+categories:
+  - code: N1.a
+    title: Din
+    verdict: violation
+    severity: low
+    criteria:
+      - Much noise at night.
+  - code: N2.a
+    title: Roar
+    verdict: violation
+    severity: high
+    criteria:
+      - Noise that hurts.
+  - code: N0.a
+    title: Talk
+    verdict: safe
+    criteria:
+      - Words about noise.
+precedence:
+  - If several rules apply, N2 comes before N1.
+ambiguity:
+  - If no rule is met in full, the post is safe.
+escalation:
+  - N2.a goes to a moderator.
+examples:
+  - text: The engine roars all night.
+    category: N1.a
+    why: It is loud.
+  - text: The engine is off all night.
+    category: null
+    why: It is quiet.
+  - text: My ears hurt from that horn.
+    category: N2.a
+    why: It hurts.
+  - text: I like the sound of rain.
+    category: null
+    why: Nobody minds.
+source:
+  note: Written for tests.
+";
+
+const PLAIN: &str = "\
+# Noise
+Decide whether the post is noise.
+Return exactly one word: VALID or INVALID
+Do not include any explanation.
+
+## INVALID
+- Much noise.
+
+## VALID
+- Words about noise are allowed.
+
+## Format
+Return exactly one word: VALID or INVALID
+";
+
+/// The rule, and what is replaced by what in the clean policy so that it finds something. Each rule twice at least.
+const CASES: [(&str, &str, &str); 78] = [
+    ("invisible-character", "Much noise", "Much\u{200b} noise"),
+    ("invisible-character", "summary: For", "summary: \u{202e}For"),
+    ("control-token", "Much noise at", "Much <|end|> noise at"),
+    ("control-token", "like the sound", "like <|start|> the sound"),
+    ("vague-word", "Much noise at night.", "Noise, generally at night."),
+    ("vague-word", "is safe.", "is usually safe."),
+    ("vague-word", "Words about noise.", "Words, songs, etc. about noise."),
+    ("time-word", "Noise that hurts.", "Noise that hurts today."),
+    ("time-word", "goes to a moderator", "currently goes to a moderator"),
+    ("unfinished", "Much noise at night.", "TODO say how much noise."),
+    ("unfinished", "Decide whether", "TBD. Decide whether"),
+    ("effort-word", "Decide whether the post is noise.", "Decide whether it is noise. Reasoning high is on.\n  "),
+    ("effort-word", "instruction: Decide", "instruction: Think step by step and decide"),
+    ("long-rule", "Much noise at night.", "LONG"),
+    ("long-rule", "Words about noise.", "LONG"),
+    ("no-allowed-category", "verdict: safe", "verdict: violation"),
+    (
+        "no-allowed-category",
+        "  - code: N0.a\n    title: Talk\n    verdict: safe\n    criteria:\n      - Words about noise.\n",
+        "",
+    ),
+    ("no-precedence", "precedence:\n  - If several rules apply, N2 comes before N1.\n", ""),
+    ("no-precedence", "precedence:\n  - If several rules apply, N2 comes before N1.\n", "precedence: []\n"),
+    ("no-ambiguity", "ambiguity:\n  - If no rule is met in full, the post is safe.\n", ""),
+    ("no-ambiguity", "ambiguity:\n  - If no rule is met in full, the post is safe.\n", "ambiguity: []\n"),
+    ("no-escalation", "escalation:\n  - N2.a goes to a moderator.\n", ""),
+    ("no-escalation", "severity: high", "severity: critical"),
+    ("no-severity", "    severity: low\n", ""),
+    ("no-severity", "    severity: high\n", ""),
+    ("code-prefix", "code: N2.a", "code: N1.ab"),
+    ("code-prefix", "code: N0.a", "code: N2"),
+    ("code-gap", "code: N2.a", "code: N3.a"),
+    ("code-gap", "code: N2.a", "code: N5.a"),
+    ("severity-order", "severity: low", "severity: critical"),
+    ("severity-order", "severity: high", "severity: medium"),
+    ("repeated-rule", "Noise that hurts.", "Much noise at night."),
+    ("repeated-rule", "Words about noise.", "noise that  HURTS."),
+    ("unknown-code", "N2 comes before N1", "N4 comes before N1"),
+    ("unknown-code", "N2.a goes", "N2.b goes"),
+    ("unused-definition", "Noise: sound", "Racket: sound"),
+    ("unused-definition", "Noise: sound that", "Hubbub: sound that"),
+    ("no-licence", "note: Written for tests.", "url: https://example.org/policy"),
+    ("no-licence", "note: Written for tests.", "url: https://example.org/policy\n  note: From there."),
+    ("few-examples", "  - text: I like the sound of rain.\n    category: null\n    why: Nobody minds.\n", ""),
+    ("few-examples", "EXAMPLES", ""),
+    ("many-examples", "EXAMPLES", "11"),
+    ("many-examples", "EXAMPLES", "20"),
+    ("one-sided-examples", "category: null", "category: N1.a"),
+    ("one-sided-examples", "VIOLATIONS", ""),
+    ("no-near-miss", "The engine is off all night.", "Quiet here."),
+    ("no-near-miss", "The engine roars all night.", "Bang bang."),
+    ("repeated-example", "I like the sound of rain.", "The engine is off, all night!"),
+    (
+        "repeated-example",
+        "My ears hurt from that horn.\n    category: N2.a",
+        "The engine ROARS all night.\n    category: N1.a",
+    ),
+    ("contradicting-examples", "The engine is off all night.", "the engine roars, all night"),
+    ("contradicting-examples", "I like the sound of rain.", "My ears hurt from that horn!"),
+    ("example-without-why", "    why: It is loud.\n", ""),
+    ("example-without-why", "    why: Nobody minds.\n", ""),
+    ("label-prefix", "'0': safe, '1': violation", "Safe: safe, Safely: violation"),
+    ("label-prefix", "'0': safe, '1': violation", "no: safe, nope: violation"),
+    ("label-script", "'0': safe, '1': violation", "'0': safe, 'Ñ': violation"),
+    ("label-script", "'0': safe, '1': violation", "оk: safe, '1': violation"),
+    (
+        "long-label",
+        "form: category\n  labels: { '0': safe, '1': violation }",
+        "form: label\n  labels: { very good: safe, bad: violation }",
+    ),
+    (
+        "long-label",
+        "form: category\n  labels: { '0': safe, '1': violation }",
+        "form: label\n  labels: { good: safe, not at all: violation }",
+    ),
+    ("length", "title: Noise", "title: 1300"),
+    ("length", "title: Noise", "title: 2500"),
+    ("length", "title: Noise", "title: 7000"),
+    ("unknown-key", "summary:", "sumary:"),
+    ("unknown-key", "severity: low", "severty: low"),
+    ("missing-key", "summary: For tests.\n", ""),
+    ("missing-key", "    title: Din\n", ""),
+    ("duplicate-key", "summary: For", "title: Again\nsummary: For"),
+    ("duplicate-key", "severity: low", "severity: low\n    severity: high"),
+    ("labels", "'0': safe, '1': violation", "'0': safe"),
+    ("labels", "'0': safe, '1': violation", "a: safe, A: violation"),
+    ("value", "code: N2.a", "code: n1.A"),
+    ("value", "      - Much noise at night.\n", "      - ' '\n"),
+    ("value", "category: N2.a", "category: N7"),
+    ("syntax", "title: Noise", "title: \"Noise"),
+    ("syntax", "title: Noise", "title: Noise: very"),
+    ("value", "code: N1.a", "code: N 1"),
+    ("value", "verdict: violation", "verdict: bad"),
+    ("value", "verdict: violation", "verdict: safe"),
+];
+
+/// The same for plain texts.
+const PLAIN_CASES: [(&str, &str, &str); 18] = [
+    (
+        "answer-not-at-top",
+        "Decide whether the post is noise.\nReturn exactly one word: VALID or INVALID\n",
+        "Decide whether the post is noise.\n",
+    ),
+    ("answer-not-at-top", "Return exactly one word: VALID or INVALID\nDo not", "Be fair.\nDo not"),
+    ("answer-not-at-bottom", "## Format\nReturn exactly one word: VALID or INVALID\n", "## Format\nOne word.\n"),
+    (
+        "answer-not-at-bottom",
+        "## Format\nReturn exactly one word: VALID or INVALID\n",
+        "## More\n- Noise at night.\n- Noise by day.\n",
+    ),
+    ("no-explanation-wording", "Do not include any explanation.\n", ""),
+    ("no-explanation-wording", "Do not include any explanation.", "Be brief."),
+    ("no-allowed-section", "SECTION", ""),
+    ("no-allowed-section", "SECTION", "Be fair.\n"),
+    ("trailing-answer", "END", "Answer (VALID or INVALID):\n"),
+    ("trailing-answer", "END", "Content: [INPUT]\nAnswer:\n"),
+    ("no-contract", "CONTRACT", ""),
+    ("no-contract", "CONTRACT", "Answer with exactly one word: FOO or BAR\n"),
+    (
+        "two-contracts",
+        "## Format\nReturn exactly one word: VALID or INVALID\n",
+        "## Format\nReturn exactly one character: 0 or 1\n",
+    ),
+    ("two-contracts", "## Format\n", "Return exactly one word: SAFE or UNSAFE\n## Format\n"),
+    ("invisible-character", "Much noise", "Much\u{2060} noise"),
+    ("invisible-character", "Words about", "Words\u{feff} about"),
+    ("control-token", "Much noise", "Much <|message|> noise"),
+    ("control-token", "Words about", "Words <|return|> about"),
+];
+
+/// The length that a title states, or a short one.
+#[allow(clippy::unnecessary_wraps, reason = "what the linter asks for")]
+fn length(policy: &Policy) -> Option<Length> {
+    Some(Length { tokens: policy.title.parse().unwrap_or(300), exact: true, context: 8192 })
+}
+
+fn spoiled(from: &str, to: &str) -> String {
+    let long = "noise ".repeat(60);
+    let examples = |count: usize| {
+        let all: String = (0..count)
+            .map(|number| {
+                format!(
+                    "  - text: Horn number {number} at night.\n    category: {}\n    why: So.\n",
+                    if number % 2 == 0 { "N1.a" } else { "null" }
+                )
+            })
+            .collect();
+        let (before, rest) = CLEAN.split_once("examples:\n").unwrap();
+        let (_, after) = rest.split_once("source:").unwrap();
+        let list = if count == 0 { String::new() } else { format!("examples:\n{all}") };
+        format!("{before}{list}source:{after}")
+    };
+    match (from, to) {
+        ("EXAMPLES", count) => examples(count.parse().unwrap_or(0)),
+        // An example names the code, too.
+        ("code: N2.a", to) if to != "code: n1.A" => CLEAN.replace("N2.a", &to["code: ".len()..]),
+        (from, "LONG") => CLEAN.replacen(from, &long, 1),
+        ("severity: high", "severity: critical") => CLEAN
+            .replace("severity: high", "severity: critical")
+            .replace("escalation:\n  - N2.a goes to a moderator.\n", ""),
+        ("severity: high", "severity: medium") => {
+            CLEAN.replace("severity: high", "severity: medium").replace("severity: low", "severity: high")
+        }
+        ("VIOLATIONS", _) => {
+            CLEAN.replace("category: N1.a", "category: null").replace("category: N2.a", "category: null")
+        }
+        ("category: null", to) => CLEAN.replace("category: null", to),
+        ("verdict: violation", "verdict: safe") => CLEAN.replace("verdict: violation", "verdict: safe"),
+        _ if from.starts_with("Decide whether the post is noise.") && to.contains("Reasoning high") => {
+            CLEAN.replacen(from, "'Decide whether it is noise. Reasoning: high'", 1)
+        }
+        (from, to) => {
+            assert!(CLEAN.contains(from), "{from:?} is in the clean policy");
+            CLEAN.replacen(from, to, 1)
+        }
+    }
+}
+
+fn spoiled_plain(from: &str, to: &str) -> String {
+    match from {
+        "SECTION" => format!("# Noise\nReturn exactly one word: NOISE or QUIET\nDo not include any explanation.\n{to}"),
+        "END" => format!("{PLAIN}\n{to}"),
+        "CONTRACT" => format!("# Noise\nNoise is not allowed.\n{to}Do not include any explanation.\n"),
+        _ => PLAIN.replacen(from, to, 1),
+    }
+}
+
+#[test]
+fn every_rule_finds_what_it_is_for_and_says_where() {
+    let mut reports = String::new();
+    let cases = CASES.iter().map(|(rule, from, to)| (*rule, "noise.yaml", spoiled(from, to)));
+    let plain = PLAIN_CASES.iter().map(|(rule, from, to)| (*rule, "noise.md", spoiled_plain(from, to)));
+    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for (rule, name, source) in cases.chain(plain) {
+        let findings = lint(name, &source, length);
+        let found = findings.iter().find(|finding| finding.rule() == rule);
+        let found = found.unwrap_or_else(|| panic!("{rule} finds nothing in:\n{source}\n{findings:?}"));
+        assert!(
+            found.advice().is_some() || rule == "duplicate-key" || found.level() == Level::Error,
+            "{rule} gives no advice"
+        );
+        write!(reports, "{found}\n\n").unwrap();
+        *counts.entry(rule).or_default() += 1;
+    }
+    assert!(counts.len() >= 20 && counts.values().all(|count| *count >= 2), "{counts:?}");
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("lint", reports);
+    });
+}
+
+#[test]
+fn a_clean_policy_and_the_shipped_ones_have_no_findings() {
+    assert_eq!(lint("clean.yaml", CLEAN, length), []);
+    assert_eq!(lint("clean.md", PLAIN, length), []);
+    let vocabulary = tiktoken_rs::o200k_base().unwrap();
+    for policy in PolicyLibrary::shipped().iter() {
+        let source = PolicyLibrary::shipped().source(&policy.id).unwrap();
+        let counted = |policy: &Policy| {
+            let text = rendering::rendered(policy);
+            Some(Length { tokens: vocabulary.encode_ordinary(&text).len(), exact: true, context: 8192 })
+        };
+        let findings = lint(&format!("{}.yaml", policy.id), source, counted);
+        assert!(findings.is_empty(), "{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+#[test]
+fn what_is_mechanical_is_mended_and_nothing_else_changes() {
+    let source = CLEAN.replace("Much noise", "Mu\u{200b}ch noi\u{200b}se").replace("is usually", "is");
+    let findings = lint("a.yaml", &source, length);
+    assert_eq!(findings.iter().filter(|finding| finding.is_mechanical()).count(), 2);
+    assert_eq!(fixed(&source, &findings), (CLEAN.to_owned(), 2));
+    let source = format!("{PLAIN}\nContent: [INPUT]\nAnswer:\n");
+    let (mended, count) = fixed(&source, &lint("a.md", &source, length));
+    assert_eq!((mended.trim_end(), count), (PLAIN.trim_end(), 2));
+    assert_eq!(lint("a.md", &mended, length), []);
+}
