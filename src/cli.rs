@@ -13,6 +13,7 @@ mod judging;
 mod label;
 mod lint;
 mod merge;
+mod model;
 mod new;
 mod output;
 mod plan;
@@ -63,6 +64,8 @@ pub enum Verb {
     Prompt(prompt::Prompt),
     /// List, show, write, lint and compare policies
     Policy(policy::PolicyVerb),
+    /// List, inspect, verify and convert models
+    Model(model::ModelVerb),
     /// Show or clear what is kept in the cache folder
     Cache(cache::CacheVerb),
 }
@@ -194,13 +197,13 @@ impl PromptArgs {
     }
 }
 
-const MODEL_HELP: &str = "A gpt-oss GGUF file, of a model in parts the first [env: MAGISTRATE_MODEL] [default: \
+const MODEL_HELP: &str = "A gpt-oss GGUF file, of a model in parts the first, or a name of `model list` [env: MAGISTRATE_MODEL] [default: \
     magistrate-nano, a small model for demonstration that is built in]";
 
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    #[arg(short, long, value_name = "FILE", help = MODEL_HELP)]
+    #[arg(short, long, value_name = "MODEL", help = MODEL_HELP)]
     model: Option<PathBuf>,
 }
 
@@ -209,10 +212,11 @@ impl ModelArgs {
     pub fn path(&self) -> Result<PathBuf, anyhow::Error> {
         // Not clap's `env`: to clap a variable is as good as a flag, so --schema would be in conflict with it.
         let variable = || std::env::var_os("MAGISTRATE_MODEL").filter(|path| !path.is_empty()).map(PathBuf::from);
-        if let Some(path) = self.model.clone().or_else(variable) {
-            return Ok(path);
+        match self.model.clone().or_else(variable) {
+            // A name of a store is text; what is none is a path.
+            Some(path) => path.to_str().map_or_else(|| Ok(path.clone()), model::path),
+            None => built_in(),
         }
-        built_in()
     }
 }
 

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Verb::Daemon(daemon) => daemon.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
+        Verb::Model(model) => model.run(),
         Verb::Cache(cache) => cache.run(),
     };
     done.unwrap_or_else(|error| cli::report(&error))

@@ -13,13 +13,15 @@ mod inspect;
 #[cfg(feature = "nano")]
 pub mod nano;
 mod parts;
+pub mod rewrite;
 #[cfg(test)]
 mod sample;
+pub mod stores;
 
 pub use checks::Shape;
 pub use error::{ModelError, Problem};
 pub use ggml::Type;
-pub use inspect::{Demonstration, ModelFile, inspect, tokenizer};
+pub use inspect::{Demonstration, ModelFile, inspect, sha256, tokenizer};
 
 #[cfg(test)]
 mod tests;

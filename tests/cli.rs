@@ -56,6 +56,7 @@ impl Stage {
 
     /// Puts a model there.
     fn model(self, name: &str, shape: &Shape) -> Self {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         synth::write(&self.path(name), shape).unwrap();
         self
     }
@@ -638,7 +639,8 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     let stage = Stage::new().file("golden.jsonl", golden);
     let eval = |args: &[&str]| {
         let all = ["eval", "-p", "rules.md", "golden.jsonl", "--effort", "none", "--threshold", "0"];
-        stage.run(&[&all[..], args].concat())
+        // Random weights round otherwise in another batch.
+        stage.run(&[&all[..], &["--reproducible"], args].concat())
     };
     let run = eval(&["--report", "r.html", "--report", "r.md", "--report", "r.json"]);
     assert_eq!(run.code, 0, "{run}");
@@ -704,6 +706,38 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     assert_eq!([few.code, other.code, none.code], [2, 2, 2]);
     assert!(other.stderr.contains("c.json: it was issued for another effort (none, and here low)"), "{other}");
     assert_transcript!([few, none]);
+}
+
+#[test]
+fn models_are_listed_named_inspected_and_verified() {
+    let stage = Stage::new().model("stores/maker/small.gguf", &Shape::tiny()).file("in.txt", "Hello\n");
+    let home = stage.path("home").display().to_string();
+    let none = stage.run_with(b"", &["model", "list"], &[("HOME", &home)]);
+    assert!(none.code == 0 && none.stderr.starts_with("no gpt-oss model was found in\n  Hugging Face  "), "{none}");
+    assert!(none.stderr.contains("hint: fetch one with any of these programs"), "{none}");
+    let own = stage.path("stores").display().to_string();
+    let run = |args: &[&str]| stage.run_with(b"", args, &[("HOME", &home), ("MAGISTRATE_MODELS", &own)]);
+    let list = run(&["model", "list"]);
+    assert!(list.stdout.starts_with("maker/small.gguf  ") && list.stdout.ends_with("  own folder\n"), "{list}");
+    let json: Value = serde_json::from_str(&run(&["model", "list", "--json"]).stdout).unwrap();
+    assert_eq!((&json[0]["name"], &json[0]["unusable"]), (&"maker/small.gguf".into(), &Value::Null));
+    let path = run(&["model", "path", "small"]);
+    assert_eq!(path.stdout.trim(), stage.path("stores/maker/small.gguf").display().to_string());
+    let check =
+        run(&["check", "-p", "rules.md", "-m", "maker/small.gguf", "--effort", "none", "--threshold", "0", "Hello"]);
+    assert_eq!(check.code, 1, "{check}");
+    let about: Value = serde_json::from_str(&run(&["model", "inspect", "small", "--json"]).stdout).unwrap();
+    assert_eq!((&about["experts"], about["parts"].as_array().unwrap().len()), (&Shape::tiny().experts.into(), 1));
+    let verify = run(&["model", "verify", "small"]);
+    assert!(
+        verify.code == 0 && verify.stdout.len() > 64 && verify.stderr == "no store says what it should be\n",
+        "{verify}"
+    );
+    let inspect = run(&["model", "inspect", "nothing"]);
+    let convert = run(&["model", "convert", "small", "-o", "plain.gguf"]);
+    assert!(convert.stderr.contains("it was not made for Ollama's own engine\nhint: "), "{convert}");
+    assert_eq!((inspect.code, convert.code), (2, 2));
+    assert_transcript!([inspect]);
 }
 
 #[test]

@@ -117,9 +117,12 @@ fn all(files: &[(String, Vec<Finding>)]) -> impl Iterator<Item = (&str, &Finding
 fn text(files: &[(String, Vec<Finding>)]) -> String {
     let mut text: String = all(files).map(|(_, finding)| format!("{finding}\n\n")).collect();
     let count = |level| all(files).filter(|(_, finding)| finding.level() == level).count();
-    let parts: Vec<String> = [(Level::Error, "errors"), (Level::Warning, "warnings"), (Level::Note, "notes")]
+    let parts: Vec<String> = [Level::Error, Level::Warning, Level::Note]
         .into_iter()
-        .map(|(level, word)| format!("{} {word}", count(level)))
+        .map(|level| match count(level) {
+            1 => format!("1 {level}"),
+            count => format!("{count} {level}s"),
+        })
         .collect();
     let mechanical = all(files).filter(|(_, finding)| finding.is_mechanical()).count();
     let fix = if mechanical > 0 { format!("; --fix mends {mechanical}") } else { String::new() };

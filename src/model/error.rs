@@ -41,6 +41,10 @@ pub enum Problem {
     Gguf(#[from] GgufError),
     #[error("it was made for Ollama's own engine: its architecture is `gptoss`, not `gpt-oss`")]
     Ollama,
+    #[error("it was not made for Ollama's own engine")]
+    NotOllama,
+    #[error("it cannot be written: {0}")]
+    Unwritten(std::io::Error),
     #[error("its architecture is `{0}`, not `gpt-oss`")]
     Architecture(String),
     #[error("it is part {number} of a model in several files")]
@@ -86,7 +90,7 @@ impl Problem {
             huggingface.co/unsloth/gpt-oss-safeguard-20b-GGUF";
         const AGAIN: &str = "the file is damaged or was made wrongly: fetch it again, or take another one";
         match self {
-            Self::NotFound => "check the path; a model is given as the path of a .gguf file".into(),
+            Self::NotFound => "check the path; a model is given as the path of a .gguf file, or by its name in `magistrate model list`".into(),
             Self::Folder { files } if files.is_empty() => "name the .gguf file itself; this folder has none".into(),
             Self::Folder { files } => format!("name the file itself: {}", files.join(", ")),
             Self::NotAFile => "give the path of a .gguf file".into(),
@@ -102,7 +106,11 @@ impl Problem {
             Self::Gguf(GgufError::Short { .. }) | Self::Truncated { .. } => {
                 "the download is not complete: let it finish, or fetch it again".into()
             }
-            Self::Ollama => format!("Ollama's files do not load in llama.cpp: {ANOTHER}"),
+            Self::Ollama => "`magistrate model convert` makes a plain GGUF of it, or take one for llama.cpp, as from \
+                 huggingface.co/unsloth/gpt-oss-safeguard-20b-GGUF"
+                .into(),
+            Self::NotOllama => "only a file whose architecture is `gptoss` needs converting".into(),
+            Self::Unwritten(_) => "check the folder, and that there is room for another copy".into(),
             Self::LaterPart { first, .. } => format!("name the first part, {}", first.display()),
             Self::PartName { .. } | Self::PartNumber { .. } => {
                 "give every part the name it was published under, all in one folder".into()

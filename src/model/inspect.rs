@@ -1,5 +1,6 @@
 //! A model file, checked and described, without its data being read.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,12 @@ pub struct ModelFile {
     pub general_name: Option<String>,
     /// What it can do, if it is a model for trying things out.
     pub demonstration: Option<Demonstration>,
+    /// `general.license`
+    pub licence: Option<String>,
+    /// Values of all tensors together.
+    pub parameters: u64,
+    /// For each type of values, how many tensors have it, and their bytes.
+    pub types: BTreeMap<&'static str, (usize, u64)>,
 }
 
 /// What a model for trying things out can do.
@@ -93,6 +100,32 @@ pub fn tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
         .map_err(|problem| problem.at(path))
 }
 
+/// What architecture a file says that it is.
+pub(super) fn kind(path: &Path) -> Result<String, ModelError> {
+    let part = parts::open_header(path)?;
+    checks::text(&part.header, "general.architecture").map(str::to_owned).map_err(|problem| problem.at(path))
+}
+
+/// The SHA-256 of a whole file, in hexadecimal. Tells how far it is, in bytes.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn sha256(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    let (mut done, all) = (0, file.metadata()?.len());
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(crate::hex(&digest.finalize()));
+        }
+        digest.update(&buffer[..read]);
+        done += read as u64;
+        progress(done, all);
+    }
+}
+
 fn architecture(header: &Header) -> Result<(), Problem> {
     match checks::text(header, "general.architecture")? {
         "gpt-oss" => Ok(()),
@@ -109,6 +142,7 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
     let vocabulary = vocabulary(header)?;
     let description = optional_text(header, "general.description");
     let general_name = optional_text(header, "general.name");
+    let licence = optional_text(header, "general.license");
     let said = header.get("magistrate.demonstration") == Some(&Value::Bool(true));
     let random = description.as_ref().is_some_and(|text| text.contains("random weights"));
     let demonstration = match (random, said) {
@@ -118,6 +152,12 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
     };
     let tensors = || parts.iter().flat_map(|part| &part.header.tensors);
     checks::tensors(tensors(), &shape, vocabulary.tokens.len() as u64)?;
+    let mut types: BTreeMap<&'static str, (usize, u64)> = BTreeMap::new();
+    for tensor in tensors() {
+        let (count, bytes) = types.entry(tensor.kind.name).or_default();
+        (*count, *bytes) = (*count + 1, *bytes + tensor.size);
+    }
+    let parameters = tensors().map(|tensor| tensor.shape.iter().product::<u64>()).sum();
     let expert = "blk.0.ffn_gate_exps.weight";
     let expert = tensors().find(|tensor| tensor.name == expert).ok_or(Problem::MissingTensor(expert.into()))?;
     Ok(ModelFile {
@@ -132,6 +172,9 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
         description,
         general_name,
         demonstration,
+        licence,
+        parameters,
+        types,
     })
 }
 

@@ -110,7 +110,7 @@ fn another_architecture_is_named_and_that_of_ollama_explained() {
     };
     assert!(architecture("llama").0.contains("`llama`, not `gpt-oss`"));
     let (problem, hint) = architecture("gptoss");
-    assert!(problem.contains("Ollama") && hint.contains("do not load in llama.cpp"));
+    assert!(problem.contains("Ollama") && hint.contains("model convert"));
     assert!(changed(|it| it.remove("general.architecture")).contains("`general.architecture` is missing"));
 }
 

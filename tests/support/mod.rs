@@ -26,3 +26,24 @@ pub fn tokenizer(shape: &Shape) -> Tokenizer {
 pub fn demonstration() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/random.gguf")
 }
+
+/// What Ollama would have made of a plain file.
+pub fn ollama(from: &Path, to: &Path) {
+    magistrate::model::rewrite::rewrite(from, to, |entries| {
+        entries.set_text("general.architecture", "gptoss");
+        entries
+            .metadata
+            .retain(|(key, _)| key != "gpt-oss.expert_feed_forward_length" && key != "gpt-oss.rope.scaling.type");
+        for (key, _) in &mut entries.metadata {
+            *key = key.replace("gpt-oss.", "gptoss.");
+        }
+        entries.set_text("tokenizer.ggml.pre", "default");
+        for tensor in &mut entries.tensors {
+            let name =
+                tensor.name.replace(".attn_output.", ".attn_out.").replace(".post_attention_norm.", ".ffn_norm.");
+            tensor.name = name.replace(".attn_sinks.weight", ".attn_sinks");
+        }
+        Ok(())
+    })
+    .unwrap();
+}

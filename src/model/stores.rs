@@ -1,0 +1,284 @@
+//! The models that other programs have fetched to this machine already.
+//!
+//! The one idea: nothing is moved, copied or fetched; a store is a layout of folders, and what lies in it is a model if its
+//! header says so. Where the folders are is the caller's to say.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::inspect::kind;
+
+/// A model that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// The name that it can be asked for by.
+    pub name: String,
+    /// The store that it is in.
+    pub store: &'static str,
+    /// Its file, or the first of its parts.
+    pub path: PathBuf,
+    /// The size of all parts, in bytes.
+    pub size: u64,
+    /// The sha256 of the file, as the store has it; only of a file that is not in parts.
+    pub sha256: Option<String>,
+    /// Why llama.cpp does not load it as it is.
+    pub unusable: Option<&'static str>,
+}
+
+/// Where stores are looked for: what the environment says, and the user's home.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    variables: BTreeMap<&'static str, PathBuf>,
+    home: PathBuf,
+}
+
+/// The variables that move stores.
+const VARIABLES: [&str; 7] = [
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "HF_HOME",
+    "XDG_CACHE_HOME",
+    "LLAMA_CACHE",
+    "OLLAMA_MODELS",
+    "MAGISTRATE_MODELS",
+];
+
+impl Places {
+    /// Those of this process, for a user with this home.
+    #[must_use]
+    pub fn new(home: PathBuf, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set =
+            |name: &&'static str| variable(name).filter(|value| !value.is_empty()).map(|value| (*name, value.into()));
+        Self { variables: VARIABLES.iter().filter_map(set).collect(), home }
+    }
+
+    /// The folders of each store, those that there are not too.
+    #[must_use]
+    pub fn folders(&self) -> Vec<(&'static str, PathBuf)> {
+        let variable = |name: &str| self.variables.get(name).cloned();
+        let hubs = [
+            variable("HF_HUB_CACHE"),
+            variable("HUGGINGFACE_HUB_CACHE"),
+            variable("HF_HOME").map(|home| home.join("hub")),
+            variable("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")),
+            Some(self.home.join(".cache/huggingface/hub")),
+        ];
+        let mut folders: Vec<(&'static str, PathBuf)> = hubs.into_iter().flatten().map(|hub| (HUB, hub)).collect();
+        for cache in [variable("LLAMA_CACHE"), Some(self.home.join(".cache/llama.cpp"))].into_iter().flatten() {
+            folders.extend([(HUB, cache.clone()), (LLAMA, cache)]);
+        }
+        folders.push((STUDIO, self.home.join(".lmstudio/models")));
+        folders.push((STUDIO, self.home.join(".cache/lm-studio/models")));
+        folders.push((OLLAMA, variable("OLLAMA_MODELS").unwrap_or_else(|| self.home.join(".ollama/models"))));
+        folders.push((DOCKER, self.home.join(".docker/models")));
+        folders.extend(variable("MAGISTRATE_MODELS").map(|own| (OWN, own)));
+        let mut seen = Vec::new();
+        folders.retain(|folder| {
+            !seen.contains(folder) && {
+                seen.push(folder.clone());
+                true
+            }
+        });
+        folders
+    }
+
+    /// All gpt-oss models in all stores, by name.
+    #[must_use]
+    pub fn find(&self) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        for (store, folder) in self.folders() {
+            let here = match store {
+                HUB => hub(&folder),
+                OLLAMA => ollama(&folder),
+                DOCKER => docker(&folder),
+                _ => files(store, &folder),
+            };
+            found.extend(here);
+        }
+        found.sort_by(|one, other| (&one.name, one.store).cmp(&(&other.name, other.store)));
+        found.dedup_by(|one, other| one.path == other.path);
+        found
+    }
+}
+
+const HUB: &str = "Hugging Face";
+const LLAMA: &str = "llama.cpp";
+const STUDIO: &str = "LM Studio";
+const OLLAMA: &str = "Ollama";
+const DOCKER: &str = "Docker";
+const OWN: &str = "own folder";
+
+/// The model of that name among those that were found: by its whole name, else by that of its file without the ending.
+///
+/// # Errors
+///
+/// The names of several that it could be.
+pub fn named<'found>(found: &'found [Found], name: &str) -> Result<Option<&'found Found>, Vec<&'found str>> {
+    if let Some(exact) = found.iter().find(|model| model.name == name) {
+        return Ok(Some(exact));
+    }
+    let stem =
+        |model: &&Found| model.path.file_stem().is_some_and(|stem| stem.to_string_lossy().eq_ignore_ascii_case(name));
+    let mut meant = found.iter().filter(stem);
+    match (meant.next(), meant.next()) {
+        (Some(_), Some(_)) => Err(found.iter().filter(stem).map(|model| model.name.as_str()).collect()),
+        (one, _) => Ok(one),
+    }
+}
+
+/// `models--ORG--REPO/snapshots/COMMIT/FILE`, a link to a blob that is named by its sha256.
+fn hub(root: &Path) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (name, folder) in entries(root) {
+        let Some(repository) = name.strip_prefix("models--") else { continue };
+        let repository = repository.replacen("--", "/", 1);
+        for (_, snapshot) in entries(&folder.join("snapshots")) {
+            for path in ggufs(&snapshot) {
+                let file = path.strip_prefix(&snapshot).unwrap_or(&path).display().to_string();
+                // The blob's name is the digest; the path keeps the link's, which holds the number of a part.
+                let blob =
+                    fs::read_link(&path).ok().and_then(|blob| Some(blob.file_name()?.to_string_lossy().into_owned()));
+                found.extend(model(HUB, format!("hf:{repository}:{file}"), path, blob.filter(|blob| is_sha256(blob))));
+            }
+        }
+    }
+    found
+}
+
+/// `manifests/REGISTRY/NAMESPACE/MODEL/TAG`, a list of blobs.
+fn ollama(root: &Path) -> Vec<Found> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        layers: Vec<Layer>,
+    }
+    #[derive(Deserialize)]
+    struct Layer {
+        #[serde(rename = "mediaType")]
+        kind: String,
+        digest: String,
+    }
+    let mut found = Vec::new();
+    for path in walk(&root.join("manifests"), 5) {
+        let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+        let layers = manifest.map(|manifest| manifest.layers).unwrap_or_default();
+        let Some(layer) = layers.iter().find(|layer| layer.kind == "application/vnd.ollama.image.model") else {
+            continue;
+        };
+        let Some(sha256) = layer.digest.strip_prefix("sha256:").filter(|digest| is_sha256(digest)) else { continue };
+        let names: Vec<String> = path.iter().rev().take(3).map(|part| part.to_string_lossy().into_owned()).collect();
+        let [tag, name, namespace] = names.as_slice() else { continue };
+        let name = if namespace == "library" {
+            format!("ollama:{name}:{tag}")
+        } else {
+            format!("ollama:{namespace}/{name}:{tag}")
+        };
+        found.extend(model(OLLAMA, name, root.join("blobs").join(format!("sha256-{sha256}")), Some(sha256.to_owned())));
+    }
+    found
+}
+
+/// `models.json`, a list of models with tags and files, and `blobs/sha256/DIGEST`.
+fn docker(root: &Path) -> Vec<Found> {
+    #[derive(Deserialize)]
+    struct Index {
+        models: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(default)]
+        tags: Vec<String>,
+        #[serde(default)]
+        files: Vec<String>,
+    }
+    let index = fs::read(root.join("models.json")).ok().and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
+    let mut found = Vec::new();
+    for Entry { tags, files } in index.map(|index| index.models).unwrap_or_default() {
+        let blobs = files.iter().filter_map(|file| file.strip_prefix("sha256:")).filter(|digest| is_sha256(digest));
+        let first = blobs.filter_map(|digest| {
+            let path = root.join("blobs/sha256").join(digest);
+            kind(&path).ok().map(|_| (path, digest.to_owned()))
+        });
+        if let (Some((path, digest)), Some(tag)) = (first.into_iter().next(), tags.first()) {
+            found.extend(model(DOCKER, format!("docker:{tag}"), path, Some(digest)));
+        }
+    }
+    found
+}
+
+/// Files below a folder.
+fn files(store: &'static str, root: &Path) -> Vec<Found> {
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        model(store, name, path, None)
+    };
+    ggufs(root).into_iter().filter_map(named).collect()
+}
+
+/// What a file is, if it is a gpt-oss model and no later part of one.
+fn model(store: &'static str, name: String, path: PathBuf, sha256: Option<String>) -> Option<Found> {
+    let unusable = match kind(&path).ok()?.as_str() {
+        "gpt-oss" => None,
+        "gptoss" => Some("made for Ollama's own engine: `magistrate model convert` makes a plain file of it"),
+        _ => return None,
+    };
+    let (parts, first) = parts_of(&path)?;
+    if !first {
+        return None;
+    }
+    let size = parts.iter().map(|part| fs::metadata(part).map_or(0, |about| about.len())).sum();
+    Some(Found { name, store, path, size, sha256: sha256.filter(|_| parts.len() == 1), unusable })
+}
+
+/// All parts of a model by their names, and whether this is the first.
+fn parts_of(path: &Path) -> Option<(Vec<PathBuf>, bool)> {
+    let name = path.file_name()?.to_str()?;
+    let numbered = name.strip_suffix(".gguf").and_then(|stem| {
+        let (rest, count) = stem.rsplit_once("-of-")?;
+        let (prefix, number) = rest.rsplit_once('-')?;
+        Some((prefix, number.parse::<u32>().ok()?, count.parse::<u32>().ok()?))
+    });
+    Some(match numbered {
+        None => (vec![path.to_owned()], true),
+        Some((prefix, number, count)) => {
+            let part = |number: u32| path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"));
+            ((1..=count.min(1000)).map(part).collect(), number == 1)
+        }
+    })
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut entries: Vec<_> =
+        entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
+    entries.sort();
+    entries
+}
+
+/// The GGUF files below a folder.
+fn ggufs(folder: &Path) -> Vec<PathBuf> {
+    let mut files = walk(folder, 4);
+    files.retain(|path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")));
+    files
+}
+
+/// The files below a folder, so many folders deep. Folders that are links are not entered.
+fn walk(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (_, path) in entries(folder) {
+        match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() && depth > 0 => files.extend(walk(&path, depth - 1)),
+            Ok(about) if about.is_dir() => {}
+            Ok(_) => files.push(path),
+            Err(_) => {}
+        }
+    }
+    files
+}
