@@ -353,6 +353,22 @@ fn a_text_that_failed_is_judged_again_the_next_time_it_comes() {
     assert_eq!((summary.reused, summary.reasons["fault"]), (1, 2));
 }
 
+#[test]
+fn equal_texts_never_wait_for_each_other_in_a_circle() {
+    for unordered in [false, true] {
+        let engine = support::scripted::failing("?", 5);
+        let judges: [Judge<'_>; 1] = [judge(&engine, &policy("rules"), &options())];
+        let input: String =
+            (0..600).map(|row| if row % 3 == 0 { "?\n".into() } else { format!("Text {row}\n") }).collect();
+        let source = source(Cursor::new(input), Format::Lines);
+        let mut standings = Standings::default();
+        let settings = Settings { unordered, ..Settings::default() };
+        let known = support::scripted::nothing();
+        let summary = run(&engine, &judges, source, &settings, known, &mut standings, &mut |_| ()).unwrap();
+        assert_eq!((standings.0.len(), summary.reasons["fault"]), (600, 5));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

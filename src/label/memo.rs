@@ -35,8 +35,8 @@ struct Inner {
 pub enum Claim {
     /// Nothing: whoever asked judges it.
     Nothing,
-    /// It is being judged.
-    InWork,
+    /// It is being judged for the record of this number.
+    InWork(u64),
     /// What was said of it.
     Known(Box<RawValue>),
 }
@@ -73,16 +73,16 @@ impl Memo {
         self
     }
 
-    /// Asks for a text; if nothing is known, whoever asks is the one to judge it.
-    pub fn claim(&self, hash: &Hash) -> Claim {
+    /// Asks for a text on behalf of a record; if nothing is known, that record is the one to judge it for.
+    pub fn claim(&self, hash: &Hash, number: u64) -> Claim {
         let Some(mut inner) = self.lock() else { return Claim::Nothing };
-        if inner.table.get(hash) == Some(IN_WORK) {
-            return Claim::InWork;
+        if let Some(place) = inner.table.get(hash).filter(|place| place & IN_WORK != 0) {
+            return Claim::InWork(place & !IN_WORK);
         }
         if let Some(known) = inner.find(hash) {
             return Claim::Known(known);
         }
-        inner.table.put(hash, IN_WORK);
+        inner.table.put(hash, IN_WORK | number);
         Claim::Nothing
     }
 
@@ -126,7 +126,7 @@ impl Memo {
 impl Inner {
     /// What cannot be read, or is of another text with the same short digest, is as good as not there.
     fn find(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
-        let place = self.table.get(hash).filter(|place| *place != IN_WORK);
+        let place = self.table.get(hash).filter(|place| place & IN_WORK == 0);
         place.and_then(|place| self.shelf.get(hash, place)).or_else(|| self.archive.as_mut()?.get(hash))
     }
 }
@@ -138,8 +138,8 @@ struct Table {
     old: HashMap<u64, u64>,
 }
 
-/// Stands for a place while there is none.
-const IN_WORK: u64 = u64::MAX;
+/// With this, it is no place but the number of the record that the text is being judged for.
+const IN_WORK: u64 = 1 << 63;
 
 /// Texts of a generation: as many as a table of 2^20 places holds before it grows. 18 MB.
 const GENERATION: usize = 7 << 17;
@@ -180,7 +180,7 @@ const MEMORY: usize = 16 << 20;
 
 impl Shelf {
     fn keep(&mut self, hash: &Hash, verdicts: &RawValue) -> u64 {
-        let Self::Memory { kept, first, bytes } = self else { return IN_WORK };
+        let Self::Memory { kept, first, bytes } = self else { return 0 };
         *bytes += verdicts.get().len();
         kept.push_back((*hash, verdicts.to_owned()));
         while *bytes > MEMORY
@@ -297,14 +297,14 @@ mod tests {
     #[test]
     fn a_text_is_claimed_once_until_it_is_known_or_forgotten() {
         let (memo, hash) = (Memo::in_memory(), Hash::of(b"a"));
-        assert!(matches!(memo.claim(&hash), Claim::Nothing));
-        assert!(matches!(memo.claim(&hash), Claim::InWork));
+        assert!(matches!(memo.claim(&hash, 1), Claim::Nothing));
+        assert!(matches!(memo.claim(&hash, 2), Claim::InWork(1)));
         memo.forget(&hash);
-        assert!(matches!(memo.claim(&hash), Claim::Nothing));
+        assert!(matches!(memo.claim(&hash, 3), Claim::Nothing));
         memo.put(&hash, None, &verdicts("a"));
-        assert!(matches!(memo.claim(&hash), Claim::Known(_)));
-        assert!(matches!(memo.claim(&Hash::of(b"b")), Claim::Nothing));
-        assert!(matches!(Memo::off().claim(&hash), Claim::Nothing));
+        assert!(matches!(memo.claim(&hash, 4), Claim::Known(_)));
+        assert!(matches!(memo.claim(&Hash::of(b"b"), 5), Claim::Nothing));
+        assert!(matches!(Memo::off().claim(&hash, 6), Claim::Nothing));
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
         File::options().write(true).open(&path).unwrap().set_len(length - 3).unwrap();
         let memo = open("terms");
         assert_eq!(known(&memo, &one).as_deref(), Some("[\"one\"]"));
-        assert!(matches!(memo.claim(&two), Claim::Nothing));
+        assert!(matches!(memo.claim(&two, 1), Claim::Nothing));
         memo.put(&two, None, &verdicts("again"));
         drop(memo);
         assert_eq!(known(&open("terms"), &two).as_deref(), Some("[\"again\"]"));

@@ -135,7 +135,8 @@ pub fn run(
         scope.spawn(move || sender.run(&mut past, &taken, &send));
         let clashes = Clashes::new(row::names(judges.iter().map(|judge| judge.provenance.policy())));
         let summary = Summary::default();
-        let mut writer = Writer { sender, sink, tell, clashes, pending: VecDeque::new(), stopped: None, summary };
+        let mut writer =
+            Writer { sender, sink, tell, clashes, pending: VecDeque::new(), failure: None, stopped: None, summary };
         let done = writer.run(&slots);
         over.store(true, Ordering::Relaxed);
         // The second hand may wait for a place in the queue.
@@ -244,9 +245,9 @@ impl<'run> Sender<'run> {
                 Awaited::Past(done)
             }
             (None, Err(defect)) => Awaited::Defect(defect),
-            (None, Ok(content)) => match self.memo.claim(&hash) {
+            (None, Ok(content)) => match self.memo.claim(&hash, number) {
                 Claim::Known(verdicts) => Awaited::Known(verdicts),
-                Claim::InWork => Awaited::Same(content),
+                Claim::InWork(_) => Awaited::Same(content),
                 Claim::Nothing => Awaited::Trials(self.submit(&content)),
             },
         };
@@ -290,9 +291,9 @@ impl Slot<'_> {
                     None => false,
                 },
             }),
-            // In order, whoever was before it is done.
-            Awaited::Same(_) => match memo.claim(&self.hash) {
-                Claim::InWork => false,
+            Awaited::Same(_) => match memo.claim(&self.hash, self.number) {
+                // Nobody waits for who comes later: that one may be waiting for this one's turn.
+                Claim::InWork(holder) => holder > self.number,
                 Claim::Known(verdicts) => {
                     self.awaited = Awaited::Known(verdicts);
                     true
@@ -313,6 +314,8 @@ struct Writer<'run> {
     clashes: Clashes,
     /// Records that are taken and not written.
     pending: VecDeque<Slot<'run>>,
+    /// What the second hand could not go on for. What it had passed on by then is written first.
+    failure: Option<Failure>,
     /// When it was seen that the run is to stop.
     stopped: Option<Instant>,
     summary: Summary,
@@ -321,13 +324,10 @@ struct Writer<'run> {
 impl<'run> Writer<'run> {
     fn run(&mut self, slots: &Receiver<Passed<'run>>) -> Result<(), RunError> {
         let mut open = true;
-        let mut failure = None;
         while self.summary.ended.is_none() {
             while open && self.has_room() {
                 match slots.try_recv() {
-                    Ok(Passed::Slot(slot)) => self.pending.push_back(slot),
-                    Ok(Passed::All(records)) => self.summary.records = Some(records),
-                    Ok(Passed::Failed(why)) => failure = Some(why),
+                    Ok(passed) => self.take(passed),
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => open = false,
                 }
@@ -340,21 +340,17 @@ impl<'run> Writer<'run> {
                     writer.pending[0].settle(writer.sender.memo, time)
                 });
             } else if open {
-                let mut passed = None;
-                self.patiently(|_, time| {
-                    match slots.recv_timeout(time) {
-                        Ok(some) => passed = Some(some),
-                        Err(RecvTimeoutError::Timeout) => return false,
-                        Err(RecvTimeoutError::Disconnected) => open = false,
+                self.patiently(|writer, time| match slots.recv_timeout(time) {
+                    Ok(passed) => {
+                        writer.take(passed);
+                        true
                     }
-                    true
+                    Err(RecvTimeoutError::Timeout) => false,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        open = false;
+                        true
+                    }
                 });
-                match passed {
-                    Some(Passed::Slot(slot)) => self.pending.push_back(slot),
-                    Some(Passed::All(records)) => self.summary.records = Some(records),
-                    Some(Passed::Failed(why)) => failure = Some(why),
-                    None => {}
-                }
             } else {
                 break;
             }
@@ -365,10 +361,18 @@ impl<'run> Writer<'run> {
         if self.summary.ended.is_some() {
             self.summary.records = None;
         }
-        match failure {
+        match self.failure.take() {
             Some(Failure::Read(error)) => Err(RunError::Read(self.rows(), error)),
             Some(Failure::Journal(error)) => Err(RunError::Journal(error)),
             None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, passed: Passed<'run>) {
+        match passed {
+            Passed::Slot(slot) => self.pending.push_back(slot),
+            Passed::All(records) => self.summary.records = Some(records),
+            Passed::Failed(why) => self.failure = Some(why),
         }
     }
 
