@@ -20,6 +20,8 @@ mod plan;
 mod policy;
 mod progress;
 mod prompt;
+#[cfg(feature = "hub")]
+mod pull;
 mod stop;
 mod stream;
 mod text;

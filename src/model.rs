@@ -7,12 +7,16 @@
 
 mod checks;
 mod error;
+#[cfg(feature = "hub")]
+pub mod fetch;
 mod ggml;
 pub mod gguf;
 mod inspect;
 #[cfg(feature = "nano")]
 pub mod nano;
 mod parts;
+#[cfg(feature = "hub")]
+pub mod pull;
 pub mod rewrite;
 #[cfg(test)]
 mod sample;

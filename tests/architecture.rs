@@ -63,6 +63,7 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["serde_yaml"], &["policy/yaml.rs"]);
     only_in(&["csv_core"], &["label/records/separated.rs"]);
     only_in(&["etcetera"], &["cache.rs"]);
+    only_in(&["ureq"], &["model/fetch.rs"]);
     only_in(
         &["parquet::"],
         &["label/records/parquet.rs", "label/export/parquet.rs", "label/export.rs", "label/source.rs"],

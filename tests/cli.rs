@@ -252,7 +252,7 @@ fn without_arguments_it_shows_what_it_can_do() {
 #[test]
 fn every_verb_has_help() {
     let stage = Stage::new();
-    let verbs: [&[&str]; 15] = [
+    let verbs: [&[&str]; 17] = [
         &["check"],
         &["label"],
         &["merge"],
@@ -267,6 +267,8 @@ fn every_verb_has_help() {
         &["policy", "new"],
         &["policy", "import"],
         &["policy", "lint"],
+        &["model"],
+        &["model", "pull"],
         &["cache"],
     ];
     assert_transcript!(verbs.map(|verb| stage.run(&[verb, &["--help"]].concat())));
@@ -714,7 +716,7 @@ fn models_are_listed_named_inspected_and_verified() {
     let home = stage.path("home").display().to_string();
     let none = stage.run_with(b"", &["model", "list"], &[("HOME", &home)]);
     assert!(none.code == 0 && none.stderr.starts_with("no gpt-oss model was found in\n  Hugging Face  "), "{none}");
-    assert!(none.stderr.contains("hint: fetch one with any of these programs"), "{none}");
+    assert!(none.stderr.contains("hint: `magistrate model pull 20b` fetches one"), "{none}");
     let own = stage.path("stores").display().to_string();
     let run = |args: &[&str]| stage.run_with(b"", args, &[("HOME", &home), ("MAGISTRATE_MODELS", &own)]);
     let list = run(&["model", "list"]);

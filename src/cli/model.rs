@@ -43,6 +43,9 @@ enum Verb {
         /// A name of `model list`, or a file
         model: String,
     },
+    /// Fetch a model: 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG or https://...
+    #[cfg(feature = "hub")]
+    Pull(super::pull::Pull),
     /// Make a plain GGUF of a file that was made for Ollama's own engine
     Convert {
         /// A name of `model list`, or a file
@@ -68,6 +71,8 @@ impl ModelVerb {
                 Ok(ExitCode::from(exit::DONE))
             }
             Verb::Verify { model } => verify(&model),
+            #[cfg(feature = "hub")]
+            Verb::Pull(pull) => pull.run(),
             Verb::Convert { model, output: to } => {
                 anyhow::ensure!(!to.exists(), "{} is there already\nhint: name another file with -o", to.display());
                 let from = path(&model)?;
@@ -79,7 +84,8 @@ impl ModelVerb {
     }
 }
 
-fn places() -> Places {
+/// Where this user's models are.
+pub fn places() -> Places {
     Places::new(std::env::home_dir().unwrap_or_default(), |name| std::env::var_os(name))
 }
 
@@ -112,8 +118,7 @@ fn list(as_json: bool) -> Result<ExitCode, anyhow::Error> {
             text.push_str(&format!("  {store:<12}  {}\n", folder.display()));
         }
         text.push_str(
-            "hint: fetch one with any of these programs, such as `hf download unsloth/gpt-oss-safeguard-20b-GGUF gpt-oss-safeguard-20b-Q4_K_M.gguf`, \
-             or name a file with --model; MAGISTRATE_MODELS names a folder of your own",
+            "hint: `magistrate model pull 20b` fetches one (12 GB), or name a file with --model; MAGISTRATE_MODELS names a folder of your own",
         );
         output::say(&text);
         return Ok(ExitCode::from(exit::DONE));
@@ -158,7 +163,7 @@ fn verify(name: &str) -> Result<ExitCode, anyhow::Error> {
     }
 }
 
-fn megabytes(bytes: u64) -> String {
+pub fn megabytes(bytes: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a size for people")]
     let size = bytes as f64;
     if size < 1e9 { format!("{:.1} MB", size / 1e6) } else { format!("{:.2} GB", size / 1e9) }

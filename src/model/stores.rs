@@ -37,11 +37,12 @@ pub struct Places {
 }
 
 /// The variables that move stores.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "HF_HUB_CACHE",
     "HUGGINGFACE_HUB_CACHE",
     "HF_HOME",
     "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
     "LLAMA_CACHE",
     "OLLAMA_MODELS",
     "MAGISTRATE_MODELS",
@@ -75,7 +76,7 @@ impl Places {
         folders.push((STUDIO, self.home.join(".cache/lm-studio/models")));
         folders.push((OLLAMA, variable("OLLAMA_MODELS").unwrap_or_else(|| self.home.join(".ollama/models"))));
         folders.push((DOCKER, self.home.join(".docker/models")));
-        folders.extend(variable("MAGISTRATE_MODELS").map(|own| (OWN, own)));
+        folders.push((OWN, self.own()));
         let mut seen = Vec::new();
         folders.retain(|folder| {
             !seen.contains(folder) && {
@@ -84,6 +85,19 @@ impl Places {
             }
         });
         folders
+    }
+
+    /// The folder for models that come from nowhere else.
+    #[must_use]
+    pub fn own(&self) -> PathBuf {
+        let data = || self.variables.get("XDG_DATA_HOME").cloned().unwrap_or_else(|| self.home.join(".local/share"));
+        self.variables.get("MAGISTRATE_MODELS").cloned().unwrap_or_else(|| data().join("magistrate/models"))
+    }
+
+    /// The cache of Hugging Face.
+    #[must_use]
+    pub fn hub(&self) -> PathBuf {
+        self.folders().swap_remove(0).1
     }
 
     /// All gpt-oss models in all stores, by name.

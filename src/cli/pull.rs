@@ -1,0 +1,93 @@
+//! `model pull`: a model from the net.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use magistrate::model::fetch::Client;
+use magistrate::model::pull::{Hosts, Origin, pull, spelled_out};
+use magistrate::model::stores::named;
+use magistrate::model::{self, Problem};
+
+use super::model::places;
+use super::{exit, output};
+
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// 20b, 120b, hf:ORG/REPO[:FILE or quantization], docker:ai/NAME[:TAG], ollama:NAME[:TAG] or https://...
+    #[arg(value_name = "SOURCE")]
+    source: String,
+
+    /// What the sha256 of a file at an address must be; registries say it themselves
+    #[arg(long, value_name = "DIGEST")]
+    sha256: Option<String>,
+
+    #[arg(long, help = "Ask nobody: an error, unless the model is here already [env: HF_HUB_OFFLINE]")]
+    offline: bool,
+}
+
+/// How long a stalled server is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Pull {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let origin = Origin::parse(&self.source)?;
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let offline = self.offline || variable("HF_HUB_OFFLINE").is_some_and(|value| value != "0");
+        let places = places();
+        if offline {
+            let (found, name) = (places.find(), spelled_out(&self.source));
+            let model = named(&found, name).ok().flatten().with_context(|| {
+                format!("--offline: {name} is not here, and nothing is fetched\nhint: `magistrate model list` tells what is here")
+            })?;
+            output::print(&format!("{}\n", model.path.display()))?;
+            return Ok(ExitCode::from(exit::DONE));
+        }
+        let host = |name: &str, usual: &str| {
+            variable(name).map_or(usual.to_owned(), |host| host.trim_end_matches('/').to_owned())
+        };
+        let hosts = Hosts {
+            hub: host("HF_ENDPOINT", "https://huggingface.co"),
+            docker_tokens: host("MAGISTRATE_DOCKER_TOKENS", "https://auth.docker.io"),
+            docker: host("MAGISTRATE_DOCKER_REGISTRY", "https://registry-1.docker.io"),
+            ollama: host("MAGISTRATE_OLLAMA_REGISTRY", "https://registry.ollama.ai"),
+            hub_cache: places.hub(),
+            folder: places.own(),
+            token: variable("HF_TOKEN").or_else(|| {
+                let file = places.hub().parent()?.join("token");
+                std::fs::read_to_string(file)
+                    .ok()
+                    .map(|token| token.trim().to_owned())
+                    .filter(|token| !token.is_empty())
+            }),
+        };
+        let bar = ProgressBar::no_length();
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        let path = pull(&Client::new(PATIENCE), &hosts, &origin, self.sha256, &mut |what, done, all| {
+            if bar.message() != what {
+                bar.set_message(what.to_owned());
+                bar.reset_eta();
+            }
+            bar.set_length(all.unwrap_or(done));
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        let path = path?;
+        match model::inspect(&path) {
+            Err(error) if matches!(*error.problem, Problem::Ollama) => output::say(&format!(
+                "note: it was made for Ollama's own engine\nhint: magistrate model convert {} -o safeguard.gguf",
+                path.display()
+            )),
+            Err(error) => output::say(&format!("note: {error}")),
+            Ok(_) => {}
+        }
+        output::print(&format!("{}\n", path.display()))?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+}

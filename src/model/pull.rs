@@ -1,0 +1,410 @@
+//! Where models are to be had, and where they go.
+//!
+//! The one idea: names and digests come from the registry, at the time of asking; all that is shipped is where a word such as
+//! `20b` leads to. What comes from Hugging Face goes into its own cache, so that other programs share it. How bytes are
+//! fetched is not known here.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::fetch::{Client, FetchError, Remote};
+
+/// A model that is to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A repository of Hugging Face; of its files the one of this name, or of this quantization.
+    Hub {
+        /// `org/repo`
+        repository: String,
+        /// A file's name, or a part of it such as `Q4_K_M`.
+        file: Option<String>,
+    },
+    /// A repository of the registry of Docker, and a tag.
+    Docker(String, String),
+    /// A model of Ollama's registry, and a tag.
+    Ollama(String, String),
+    /// A file.
+    Url(String),
+}
+
+/// Where words lead to. Named in public sources in 2026, and not checked by us: digests are the registry's own.
+pub const CATALOGUE: [(&str, &str); 2] = [
+    ("20b", "hf:unsloth/gpt-oss-safeguard-20b-GGUF:gpt-oss-safeguard-20b-Q4_K_M.gguf"),
+    ("120b", "hf:lmstudio-community/gpt-oss-safeguard-120b-GGUF:MXFP4"),
+];
+
+/// What a word of [`CATALOGUE`] stands for; any other name stands for itself.
+#[must_use]
+pub fn spelled_out(name: &str) -> &str {
+    CATALOGUE.iter().find(|(word, _)| word.eq_ignore_ascii_case(name)).map_or(name, |(_, spec)| spec)
+}
+
+/// The registries' addresses, and where models go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// Hugging Face.
+    pub hub: String,
+    /// Who gives out tokens for Docker's registry.
+    pub docker_tokens: String,
+    /// Docker's registry.
+    pub docker: String,
+    /// Ollama's registry.
+    pub ollama: String,
+    /// The cache of Hugging Face.
+    pub hub_cache: PathBuf,
+    /// The folder for all else.
+    pub folder: PathBuf,
+    /// A token for Hugging Face.
+    pub token: Option<String>,
+}
+
+/// Why a model could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PullError {
+    /// The name leads nowhere.
+    #[error(
+        "`{0}` is no source of a model\nhint: 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG or https://..."
+    )]
+    Name(String),
+    /// A file could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The repository has several models, or none of that name.
+    #[error("{repository} has {what}: {}\nhint: name one, as in hf:{repository}:{}", files.join(", "), files.first().map_or("FILE", String::as_str))]
+    Choose {
+        /// The repository.
+        repository: String,
+        /// What is the matter.
+        what: &'static str,
+        /// The files that there are.
+        files: Vec<String>,
+    },
+    /// The answer names a file that no file may be called.
+    #[error("{0}: the registry names a file that cannot be one")]
+    Hostile(String),
+    /// The link in the cache cannot be made.
+    #[error("{0} cannot be made: {1}")]
+    Link(PathBuf, #[source] io::Error),
+}
+
+impl Origin {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// [`PullError::Name`].
+    pub fn parse(name: &str) -> Result<Self, PullError> {
+        let wrong = || PullError::Name(name.to_owned());
+        let name = spelled_out(name);
+        if name.starts_with("https://") || name.starts_with("http://") {
+            return Ok(Self::Url(name.to_owned()));
+        }
+        let (scheme, rest) = name.split_once(':').ok_or_else(wrong)?;
+        let plain = |text: &str| {
+            !text.is_empty() && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+        };
+        let (path, last) = rest.split_once(':').map_or((rest, None), |(path, last)| (path, Some(last)));
+        if !plain(path) || last.is_some_and(|last| !plain(last)) {
+            return Err(wrong());
+        }
+        let tag = || last.unwrap_or("latest").to_owned();
+        match scheme {
+            "hf" if path.split('/').count() == 2 => {
+                Ok(Self::Hub { repository: path.to_owned(), file: last.map(str::to_owned) })
+            }
+            "docker" => {
+                Ok(Self::Docker(if path.contains('/') { path.to_owned() } else { format!("ai/{path}") }, tag()))
+            }
+            "ollama" => {
+                Ok(Self::Ollama(if path.contains('/') { path.to_owned() } else { format!("library/{path}") }, tag()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// A file, and its place.
+struct Part {
+    remote: Remote,
+    place: PathBuf,
+}
+
+/// Fetches a model, and tells how far each file is. Where it is: its file, or the first of its parts. What is there
+/// already is not fetched again.
+///
+/// # Errors
+///
+/// A [`PullError`]. Of a model in parts nothing can be seen under its own name until all are there.
+pub fn pull(
+    client: &Client,
+    hosts: &Hosts,
+    origin: &Origin,
+    sha256: Option<String>,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<PathBuf, PullError> {
+    match origin {
+        Origin::Hub { repository, file } => from_hub(client, hosts, repository, file.as_deref(), progress),
+        Origin::Docker(repository, tag) => {
+            let url =
+                format!("{}/token?service=registry.docker.io&scope=repository:{repository}:pull", hosts.docker_tokens);
+            let Token { token } = client.json(&url, None, "application/json")?;
+            let source =
+                Registry { host: &hosts.docker, repository, tag, authorization: Some(format!("Bearer {token}")) };
+            from_registry(
+                client,
+                hosts,
+                &source,
+                |kind| kind.contains("gguf") && !kind.contains("lora") && !kind.contains("mmproj"),
+                progress,
+            )
+        }
+        Origin::Ollama(repository, tag) => {
+            let source = Registry { host: &hosts.ollama, repository, tag, authorization: None };
+            from_registry(client, hosts, &source, |kind| kind == "application/vnd.ollama.image.model", progress)
+        }
+        Origin::Url(url) => {
+            let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            if name.is_empty() || name == ".." {
+                return Err(PullError::Hostile(url.clone()));
+            }
+            let remote = Remote { url: url.clone(), sha256, ..Remote::default() };
+            let place = hosts.folder.join(name);
+            fetch_all(client, &[Part { remote, place: place.clone() }], progress)?;
+            Ok(place)
+        }
+    }
+}
+
+fn fetch_all(
+    client: &Client,
+    parts: &[Part],
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<(), PullError> {
+    for (number, Part { remote, place }) in parts.iter().enumerate() {
+        let what =
+            if parts.len() == 1 { "fetching".to_owned() } else { format!("part {} of {}", number + 1, parts.len()) };
+        client.fetch(remote, place, &mut |done, all| progress(&what, done, all))?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Revision {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    path: String,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Deserialize)]
+struct Lfs {
+    oid: String,
+    size: u64,
+}
+
+fn from_hub(
+    client: &Client,
+    hosts: &Hosts,
+    repository: &str,
+    wanted: Option<&str>,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<PathBuf, PullError> {
+    let Hosts { hub, token, .. } = hosts;
+    let authorization = token.as_ref().map(|token| format!("Bearer {token}"));
+    let ask = |path: &str| format!("{hub}/api/models/{repository}/{path}");
+    let json = "application/json";
+    let Revision { sha } = client.json(&ask("revision/main"), authorization.as_deref(), json)?;
+    if !is_hex(&sha, 40) {
+        return Err(PullError::Hostile(repository.to_owned()));
+    }
+    let items: Vec<Item> = client.json(&ask(&format!("tree/{sha}?recursive=true")), authorization.as_deref(), json)?;
+    let files = chosen(repository, &items, wanted)?;
+    let root = hosts.hub_cache.join(format!("models--{}", repository.replace('/', "--")));
+    let mut parts = Vec::new();
+    for item in &files {
+        let (path, lfs) = (&item.path, item.lfs.as_ref());
+        let safe = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\\');
+        let Some(Lfs { oid, size }) = lfs.filter(|lfs| safe && is_hex(&lfs.oid, 64)) else {
+            return Err(PullError::Hostile(format!("{repository}: {path}")));
+        };
+        let remote = Remote {
+            url: format!("{hub}/{repository}/resolve/{sha}/{path}"),
+            authorization: authorization.clone(),
+            size: Some(*size),
+            sha256: Some(oid.clone()),
+        };
+        parts.push(Part { remote, place: root.join("blobs").join(oid) });
+    }
+    fetch_all(client, &parts, progress)?;
+    // Only now does any of it get a name.
+    let mut first = None;
+    for (item, part) in files.iter().zip(&parts) {
+        let link = root.join("snapshots").join(&sha).join(&item.path);
+        let up = "../".repeat(item.path.split('/').count() + 1);
+        let blob = part.place.file_name().unwrap_or_default().to_string_lossy();
+        make_link(&format!("{up}blobs/{blob}"), &part.place, &link)
+            .map_err(|error| PullError::Link(link.clone(), error))?;
+        first.get_or_insert(link);
+    }
+    let refs = root.join("refs");
+    let written = fs::create_dir_all(&refs).and_then(|()| fs::write(refs.join("main"), &sha));
+    written.map_err(|error| PullError::Link(refs, error))?;
+    first.ok_or_else(|| PullError::Name(repository.to_owned()))
+}
+
+/// The files of the model that is wanted: one, or all of its parts.
+fn chosen<'items>(
+    repository: &str,
+    items: &'items [Item],
+    wanted: Option<&str>,
+) -> Result<Vec<&'items Item>, PullError> {
+    let is_model =
+        |item: &&Item| item.path.to_lowercase().ends_with(".gguf") && !item.path.to_lowercase().contains("mmproj");
+    let models: Vec<&Item> = items.iter().filter(is_model).collect();
+    let exact = |item: &&&Item| Some(item.path.as_str()) == wanted;
+    let part = |item: &&&Item| wanted.is_none_or(|wanted| item.path.to_lowercase().contains(&wanted.to_lowercase()));
+    let found: Vec<&Item> = if models.iter().any(|item| Some(item.path.as_str()) == wanted) {
+        models.iter().filter(exact).copied().collect()
+    } else {
+        models.iter().filter(part).copied().collect()
+    };
+    let mut stems: Vec<&str> = found.iter().map(|item| stem(&item.path)).collect();
+    stems.sort_unstable();
+    stems.dedup();
+    let all = || {
+        let mut names: Vec<String> = models.iter().map(|item| item.path.clone()).collect();
+        names.sort();
+        names.truncate(20);
+        names
+    };
+    match stems.as_slice() {
+        [] => Err(PullError::Choose { repository: repository.to_owned(), what: "no such model, but", files: all() }),
+        [one] => {
+            // Of a model in parts any names it: all of them are wanted.
+            let mut whole: Vec<&Item> = models.iter().filter(|item| stem(&item.path) == *one).copied().collect();
+            whole.sort_by(|one, other| one.path.cmp(&other.path));
+            Ok(whole)
+        }
+        _ => Err(PullError::Choose { repository: repository.to_owned(), what: "several models", files: all() }),
+    }
+}
+
+/// A file's name without its ending and the number of its part.
+fn stem(path: &str) -> &str {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    match stem.rsplit_once("-of-") {
+        Some((rest, count)) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            rest.rsplit_once('-').map_or(stem, |(stem, _)| stem)
+        }
+        _ => stem,
+    }
+}
+
+struct Registry<'a> {
+    host: &'a str,
+    repository: &'a str,
+    tag: &'a str,
+    authorization: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    layers: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+struct Layer {
+    #[serde(rename = "mediaType")]
+    kind: String,
+    digest: String,
+    size: u64,
+}
+
+/// Every layer that is a part of the model, in order.
+fn from_registry(
+    client: &Client,
+    hosts: &Hosts,
+    source: &Registry<'_>,
+    is_model: impl Fn(&str) -> bool,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<PathBuf, PullError> {
+    const MANIFESTS: &str =
+        "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+    let Registry { host, repository, tag, authorization } = source;
+    let base = format!("{host}/v2/{repository}");
+    let manifest: Manifest = client.json(&format!("{base}/manifests/{tag}"), authorization.as_deref(), MANIFESTS)?;
+    let layers: Vec<&Layer> = manifest.layers.iter().filter(|layer| is_model(&layer.kind)).collect();
+    if layers.is_empty() {
+        let url = format!("{base}/manifests/{tag}");
+        return Err(FetchError::Answer { url, why: "it lists no GGUF file".to_owned() }.into());
+    }
+    let name = format!("{}-{tag}", repository.rsplit('/').next().unwrap_or(repository));
+    let folder = hosts.folder.join(repository).join(tag);
+    let mut parts = Vec::new();
+    for (number, layer) in (1..).zip(&layers) {
+        let Some(sha256) = layer.digest.strip_prefix("sha256:").filter(|digest| is_hex(digest, 64)) else {
+            return Err(PullError::Hostile(format!("{repository}:{tag}")));
+        };
+        let file = if layers.len() == 1 {
+            format!("{name}.gguf")
+        } else {
+            format!("{name}-{number:05}-of-{:05}.gguf", layers.len())
+        };
+        let remote = Remote {
+            url: format!("{base}/blobs/{}", layer.digest),
+            authorization: authorization.clone(),
+            size: Some(layer.size),
+            sha256: Some(sha256.to_owned()),
+        };
+        // Under its own name only with all others.
+        parts.push(Part { remote, place: folder.join("parts").join(file) });
+    }
+    let place = |part: &Part| folder.join(part.place.file_name().unwrap_or_default());
+    if parts.iter().all(|part| place(part).exists()) {
+        return Ok(place(&parts[0]));
+    }
+    fetch_all(client, &parts, progress)?;
+    for part in &parts {
+        let own = place(part);
+        fs::rename(&part.place, &own).map_err(|error| PullError::Link(own, error))?;
+    }
+    let _ = fs::remove_dir(folder.join("parts"));
+    Ok(place(&parts[0]))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A link as the cache has it; where there are none, another name of the same file, or a copy.
+fn make_link(target: &str, blob: &Path, link: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(link).is_ok() {
+        return Ok(());
+    }
+    if let Some(folder) = link.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    #[cfg(unix)]
+    let made = {
+        let _ = blob;
+        std::os::unix::fs::symlink(target, link)
+    };
+    #[cfg(not(unix))]
+    let made = {
+        let _ = target;
+        fs::hard_link(blob, link).or_else(|_| fs::copy(blob, link).map(|_| ()))
+    };
+    made
+}
