@@ -79,7 +79,7 @@ pub enum FetchError {
         needed: u64,
     },
     /// It cannot be written.
-    #[error("{path} cannot be written: {error}")]
+    #[error("{path} cannot be written: {error}\nhint: what has arrived is kept, and the same command goes on with it")]
     Disk {
         /// Where.
         path: PathBuf,
