@@ -24,7 +24,7 @@ use crate::label::summary::{Count, Standing, Summary};
 use crate::policy::{Policy, Verdict};
 use calibration::Reliability;
 use golden::{Expected, Key};
-use metrics::{Confusion, Scores, Spread};
+use metrics::{Scores, Spread};
 
 /// What came of a golden set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -162,12 +162,11 @@ impl Sink for Gathering<'_> {
             self.unknown += 1;
             return Ok(Written::default());
         };
-        let (counts, words): (Vec<Count>, Vec<Words>) =
-            (Count::of(&entry.verdicts), serde_json::from_str(entry.verdicts.get())?);
-        let (Some(count), Some(words)) = (counts.get(self.place), words.into_iter().nth(self.place)) else {
+        let words: Vec<Words> = serde_json::from_str(entry.verdicts.get())?;
+        let counts = Count::of(&entry.verdicts).into_iter();
+        let Some((Count { verdict, category, probability, .. }, words)) = counts.zip(words).nth(self.place) else {
             return Ok(Written::default());
         };
-        let (verdict, _, category, probability) = count.said();
         self.rows.push(Row {
             number: entry.number,
             hash: entry.hash,
@@ -175,7 +174,7 @@ impl Sink for Gathering<'_> {
             text: self.key.text(&entry.columns),
             expected,
             verdict,
-            category: category.map(str::to_owned),
+            category,
             probability,
             rationale: words.rationale,
             reasoning: words.reasoning,
@@ -183,10 +182,6 @@ impl Sink for Gathering<'_> {
             slice: self.by.as_ref().and_then(|by| entry.columns.named(by).last()).map(text),
         });
         Ok(Written { rows: 1, place: None })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -197,10 +192,6 @@ impl Sink for All<'_> {
     fn put(&mut self, entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written> {
         self.0.iter_mut().try_for_each(|gathering| gathering.put(entry, raw, standing).map(|_| ()))?;
         Ok(Written { rows: 1, place: None })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -295,10 +286,4 @@ fn categories(rows: &[Row]) -> BTreeMap<String, Scores> {
         (code.clone(), Scores::of(&spread.collect::<Vec<_>>()))
     });
     scores.collect()
-}
-
-/// The four counts of a set of outcomes.
-#[must_use]
-pub fn confusion(rows: &[Spread]) -> Confusion {
-    rows.iter().fold(Confusion::default(), |counts, row| counts.with(row.expected, row.said, 1.0))
 }

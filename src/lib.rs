@@ -45,3 +45,10 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+/// A path with something behind its name.
+fn with_ending(path: &std::path::Path, ending: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

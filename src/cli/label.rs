@@ -242,9 +242,7 @@ impl Place {
         (!self.passing)
             .then(|| format!("what is done is in {}, and the same command goes on from there", self.path.display()))
     }
-}
 
-impl Place {
     /// An error that also says how to go on.
     fn hinted(&self, error: &anyhow::Error) -> anyhow::Error {
         let told = super::told(error);

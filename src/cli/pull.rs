@@ -45,14 +45,12 @@ impl Pull {
             output::print(&format!("{}\n", model.path.display()))?;
             return Ok(ExitCode::from(exit::DONE));
         }
-        let host = |name: &str, usual: &str| {
-            variable(name).map_or(usual.to_owned(), |host| host.trim_end_matches('/').to_owned())
-        };
+        let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let hosts = Hosts {
-            hub: host("HF_ENDPOINT", "https://huggingface.co"),
-            docker_tokens: host("MAGISTRATE_DOCKER_TOKENS", "https://auth.docker.io"),
-            docker: host("MAGISTRATE_DOCKER_REGISTRY", "https://registry-1.docker.io"),
-            ollama: host("MAGISTRATE_OLLAMA_REGISTRY", "https://registry.ollama.ai"),
+            hub: hub.trim_end_matches('/').to_owned(),
+            docker_tokens: "https://auth.docker.io".to_owned(),
+            docker: "https://registry-1.docker.io".to_owned(),
+            ollama: "https://registry.ollama.ai".to_owned(),
             hub_cache: places.hub(),
             folder: places.own(),
             token: variable("HF_TOKEN").or_else(|| {

@@ -15,8 +15,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Form};
-use super::journal::{JournalError, Ordered, with_ending};
+use super::journal::{JournalError, Ordered};
+use super::records;
 use super::summary::{Count, Standing};
+use crate::with_ending;
 use table::Table;
 
 pub use pack::Packing;
@@ -79,14 +81,13 @@ impl Format {
     /// The format that a file's name tells, packed or not.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "gz" | "zst" => Self::of_path(Path::new(path.file_stem()?)),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "tsv" => Some(Self::Tsv),
-            "parquet" | "pq" => Some(Self::Parquet),
-            _ => None,
+        match records::Format::of_path(path)? {
+            records::Format::Jsonl => Some(Self::Jsonl),
+            records::Format::Csv => Some(Self::Csv),
+            records::Format::Tsv => Some(Self::Tsv),
+            records::Format::Parquet => Some(Self::Parquet),
+            // No name tells these apart from what they hold.
+            records::Format::Lines | records::Format::Batch => None,
         }
     }
 }

@@ -9,7 +9,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +24,7 @@ use serde_json::{Map, Value};
 use super::entry::{Entry, Hash};
 use super::source::Placed;
 use super::summary::Count;
-use crate::cache;
+use crate::{cache, with_ending};
 
 /// A journal that is written to.
 #[derive(Debug)]
@@ -145,13 +144,6 @@ struct End {
 #[must_use]
 pub fn beside(output: &Path) -> PathBuf {
     with_ending(output, ".journal")
-}
-
-/// A path with something behind its name.
-pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(ending);
-    name.into()
 }
 
 impl Journal {
@@ -417,9 +409,7 @@ impl Past {
         }
         Err(JournalError::OtherInput { path: self.path.clone(), input: Arc::clone(&placed.input), row: placed.row })
     }
-}
 
-impl Past {
     /// Sees to it that nothing is left once all records have been asked for.
     ///
     /// # Errors

@@ -17,12 +17,14 @@ pub trait Sink {
     /// When it cannot be written.
     fn put(&mut self, entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written>;
 
-    /// Hands out what was taken.
+    /// Hands out what was taken and held back, if anything was.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    fn flush(&mut self) -> io::Result<()>;
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What became of a record.
@@ -97,10 +99,5 @@ fn write_line(output: &mut impl Write, line: &[u8]) -> io::Result<()> {
 impl Sink for Journal {
     fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
         Ok(Written { rows: 1, place: Some(Journal::put(self, entry)?) })
-    }
-
-    /// Each row is written at once.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -82,10 +82,14 @@ pub enum Ended {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Count {
     status: Status,
-    verdict: Option<Verdict>,
-    label: Option<String>,
-    category: Option<String>,
-    probability: Option<f64>,
+    /// What was said; none if it is undecided.
+    pub verdict: Option<Verdict>,
+    /// The label that was named.
+    pub label: Option<String>,
+    /// The category that was named.
+    pub category: Option<String>,
+    /// P(violation).
+    pub probability: Option<f64>,
     cascade: Option<Escalation>,
     policy: Policy,
     usage: Option<RowUsage>,
@@ -118,12 +122,6 @@ impl Count {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
-    }
-
-    /// The verdict, label, category and probability.
-    #[must_use]
-    pub fn said(&self) -> (Option<Verdict>, Option<&str>, Option<&str>, Option<f64>) {
-        (self.verdict, self.label.as_deref(), self.category.as_deref(), self.probability)
     }
 
     /// The policy's id.

@@ -98,35 +98,27 @@ impl Sink for Comparison {
         }
         Ok(Written { rows: 1, place: None })
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Agreement {
     fn add(&mut self, entry: &Entry, before: &Count, now: &Count) {
-        let (one, other) = (before.said(), now.said());
-        if let (Some(one), Some(other)) = (one.3, other.3) {
+        if let (Some(one), Some(other)) = (before.probability, now.probability) {
             self.drift = self.drift.max((one - other).abs());
         }
-        if one.0 == other.0 {
-            let same = (one.1, one.2) == (other.1, other.2);
+        if before.verdict == now.verdict {
+            let same = (&before.label, &before.category) == (&now.label, &now.category);
             *if same { &mut self.same } else { &mut self.near } += 1;
             return;
         }
         let word = |count: &Count| {
-            count
-                .said()
-                .0
-                .map_or_else(|| count.code().unwrap_or("unresolved").to_owned(), |verdict| verdict.to_string())
+            count.verdict.map_or_else(|| count.code().unwrap_or("unresolved").to_owned(), |verdict| verdict.to_string())
         };
         self.flipped.push(Flip {
             input: entry.input.to_string(),
             row: entry.row,
             policy: now.policy().to_owned(),
             verdicts: [word(before), word(now)],
-            probabilities: [one.3, other.3],
+            probabilities: [before.probability, now.probability],
         });
     }
 

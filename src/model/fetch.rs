@@ -13,6 +13,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::sha256;
+use crate::with_ending;
 
 /// A client, as patient as a slow line needs it to be.
 #[derive(Debug)]
@@ -193,7 +194,7 @@ impl Client {
         if place.exists() {
             return Ok(());
         }
-        let path = beside(place, ".part");
+        let path = with_ending(place, ".part");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|error| disk(&path, error))?;
         if file.try_lock().is_err() {
@@ -211,7 +212,7 @@ impl Client {
         mut file: File,
         progress: &mut dyn FnMut(u64, Option<u64>),
     ) -> Result<(), FetchError> {
-        let (path, tag_path) = (beside(place, ".part"), beside(place, ".part.etag"));
+        let (path, tag_path) = (with_ending(place, ".part"), with_ending(place, ".part.etag"));
         let disk = |error| FetchError::Disk { path: path.clone(), error };
         let mut done = file.seek(SeekFrom::End(0)).map_err(disk)?;
         if let Some(size) = remote.size {
@@ -358,12 +359,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 /// The byte that a part of a file begins with.
 fn start(response: &Response<Body>) -> Option<u64> {
     text(response, "content-range")?.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// Whether the disk has room for so many bytes, and a twentieth more.

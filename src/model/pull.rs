@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::fetch::{Client, FetchError, Remote};
+use super::stores::{Layer, Manifest, OLLAMA_MODEL, is_hex, numbered};
 
 /// A model that is to be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ pub fn pull(
         }
         Origin::Ollama(repository, tag) => {
             let source = Registry { host: &hosts.ollama, repository, tag, authorization: None };
-            from_registry(client, hosts, &source, |kind| kind == "application/vnd.ollama.image.model", progress)
+            from_registry(client, hosts, &source, |kind| kind == OLLAMA_MODEL, progress)
         }
         Origin::Url(url) => {
             let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
@@ -304,12 +305,7 @@ fn chosen<'items>(
 /// A file's name without its ending and the number of its part.
 fn stem(path: &str) -> &str {
     let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    match stem.rsplit_once("-of-") {
-        Some((rest, count)) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            rest.rsplit_once('-').map_or(stem, |(stem, _)| stem)
-        }
-        _ => stem,
-    }
+    numbered(stem).map_or(stem, |(prefix, ..)| prefix)
 }
 
 struct Registry<'a> {
@@ -317,19 +313,6 @@ struct Registry<'a> {
     repository: &'a str,
     tag: &'a str,
     authorization: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Manifest {
-    layers: Vec<Layer>,
-}
-
-#[derive(Deserialize)]
-struct Layer {
-    #[serde(rename = "mediaType")]
-    kind: String,
-    digest: String,
-    size: u64,
 }
 
 /// Every layer that is a part of the model, in order.
@@ -354,7 +337,7 @@ fn from_registry(
     let folder = hosts.folder.join(repository).join(tag);
     let mut parts = Vec::new();
     for (number, layer) in (1..).zip(&layers) {
-        let Some(sha256) = layer.digest.strip_prefix("sha256:").filter(|digest| is_hex(digest, 64)) else {
+        let Some(sha256) = layer.sha256() else {
             return Err(PullError::Hostile(format!("{repository}:{tag}")));
         };
         let file = if layers.len() == 1 {
@@ -363,7 +346,7 @@ fn from_registry(
             format!("{name}-{number:05}-of-{:05}.gguf", layers.len())
         };
         let remote = Remote {
-            url: format!("{base}/blobs/{}", layer.digest),
+            url: format!("{base}/blobs/sha256:{sha256}"),
             authorization: authorization.clone(),
             size: Some(layer.size),
             sha256: Some(sha256.to_owned()),
@@ -382,10 +365,6 @@ fn from_registry(
     }
     let _ = fs::remove_dir(folder.join("parts"));
     Ok(place(&parts[0]))
-}
-
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A link as the cache has it; where there are none, another name of the same file, or a copy.

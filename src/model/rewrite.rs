@@ -80,9 +80,8 @@ pub fn rewrite(
     let mut part = open_header(from)?;
     let mut entries = Entries::of(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
     edit(&mut entries).map_err(|problem| problem.at(from))?;
-    let mut name = to.as_os_str().to_owned();
-    name.push(".part");
-    let written = entries.write(&mut part, Path::new(&name)).and_then(|()| fs::rename(&name, to));
+    let name = crate::with_ending(to, ".part");
+    let written = entries.write(&mut part, &name).and_then(|()| fs::rename(&name, to));
     written.map_err(|error| {
         let _ = fs::remove_file(&name);
         Problem::Unwritten(error).at(to)

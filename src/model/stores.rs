@@ -156,33 +156,49 @@ fn hub(root: &Path) -> Vec<Found> {
                 // The blob's name is the digest; the path keeps the link's, which holds the number of a part.
                 let blob =
                     fs::read_link(&path).ok().and_then(|blob| Some(blob.file_name()?.to_string_lossy().into_owned()));
-                found.extend(model(HUB, format!("hf:{repository}:{file}"), path, blob.filter(|blob| is_sha256(blob))));
+                found.extend(model(HUB, format!("hf:{repository}:{file}"), path, blob.filter(|blob| is_hex(blob, 64))));
             }
         }
     }
     found
 }
 
+/// What a registry says that a model is made of.
+#[derive(Deserialize)]
+pub(super) struct Manifest {
+    pub(super) layers: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Layer {
+    #[serde(rename = "mediaType")]
+    pub(super) kind: String,
+    digest: String,
+    /// In bytes.
+    #[serde(default)]
+    #[cfg_attr(not(feature = "hub"), allow(dead_code, reason = "only what fetches it asks"))]
+    pub(super) size: u64,
+}
+
+impl Layer {
+    pub(super) fn sha256(&self) -> Option<&str> {
+        self.digest.strip_prefix("sha256:").filter(|digest| is_hex(digest, 64))
+    }
+}
+
+/// What Ollama calls the layer with the weights.
+pub(super) const OLLAMA_MODEL: &str = "application/vnd.ollama.image.model";
+
 /// `manifests/REGISTRY/NAMESPACE/MODEL/TAG`, a list of blobs.
 fn ollama(root: &Path) -> Vec<Found> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        layers: Vec<Layer>,
-    }
-    #[derive(Deserialize)]
-    struct Layer {
-        #[serde(rename = "mediaType")]
-        kind: String,
-        digest: String,
-    }
     let mut found = Vec::new();
     for path in walk(&root.join("manifests"), 5) {
         let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
         let layers = manifest.map(|manifest| manifest.layers).unwrap_or_default();
-        let Some(layer) = layers.iter().find(|layer| layer.kind == "application/vnd.ollama.image.model") else {
+        let Some(layer) = layers.iter().find(|layer| layer.kind == OLLAMA_MODEL) else {
             continue;
         };
-        let Some(sha256) = layer.digest.strip_prefix("sha256:").filter(|digest| is_sha256(digest)) else { continue };
+        let Some(sha256) = layer.sha256() else { continue };
         let names: Vec<String> = path.iter().rev().take(3).map(|part| part.to_string_lossy().into_owned()).collect();
         let [tag, name, namespace] = names.as_slice() else { continue };
         let name = if namespace == "library" {
@@ -211,7 +227,7 @@ fn docker(root: &Path) -> Vec<Found> {
     let index = fs::read(root.join("models.json")).ok().and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
     let mut found = Vec::new();
     for Entry { tags, files } in index.map(|index| index.models).unwrap_or_default() {
-        let blobs = files.iter().filter_map(|file| file.strip_prefix("sha256:")).filter(|digest| is_sha256(digest));
+        let blobs = files.iter().filter_map(|file| file.strip_prefix("sha256:")).filter(|digest| is_hex(digest, 64));
         let first = blobs.filter_map(|digest| {
             let path = root.join("blobs/sha256").join(digest);
             kind(&path).ok().map(|_| (path, digest.to_owned()))
@@ -250,12 +266,7 @@ fn model(store: &'static str, name: String, path: PathBuf, sha256: Option<String
 /// All parts of a model by their names, and whether this is the first.
 fn parts_of(path: &Path) -> Option<(Vec<PathBuf>, bool)> {
     let name = path.file_name()?.to_str()?;
-    let numbered = name.strip_suffix(".gguf").and_then(|stem| {
-        let (rest, count) = stem.rsplit_once("-of-")?;
-        let (prefix, number) = rest.rsplit_once('-')?;
-        Some((prefix, number.parse::<u32>().ok()?, count.parse::<u32>().ok()?))
-    });
-    Some(match numbered {
+    Some(match name.strip_suffix(".gguf").and_then(numbered) {
         None => (vec![path.to_owned()], true),
         Some((prefix, number, count)) => {
             let part = |number: u32| path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"));
@@ -264,8 +275,16 @@ fn parts_of(path: &Path) -> Option<(Vec<PathBuf>, bool)> {
     })
 }
 
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Whether a text is so many hexadecimal digits.
+pub(super) fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Of the name of a part without its ending: what all parts have in common, its number, and how many there are.
+pub(super) fn numbered(stem: &str) -> Option<(&str, u32, u32)> {
+    let (rest, count) = stem.rsplit_once("-of-")?;
+    let (prefix, number) = rest.rsplit_once('-')?;
+    Some((prefix, number.parse().ok()?, count.parse().ok()?))
 }
 
 fn entries(folder: &Path) -> Vec<(String, PathBuf)> {

@@ -115,7 +115,7 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn add(&mut self, rule: &'static str, level: Level, place: Place, message: impl fmt::Display) -> &mut Finding {
-        let mut report = Report::new(format!("{level}[{rule}]: {message}"));
+        let mut report = Report::new(message.to_string());
         report.named(self.name);
         report.at(self.source, place);
         self.found.push(Finding { rule, level, report, fix: None });
@@ -171,9 +171,7 @@ impl Finding {
             PolicyErrorKind::Syntax | PolicyErrorKind::Encoding => "syntax",
             _ => "value",
         };
-        let mut report = error.into_report();
-        report.message = format!("{}[{rule}]: {}", Level::Error, report.message);
-        Self { rule, level: Level::Error, report, fix: None }
+        Self { rule, level: Level::Error, report: error.into_report(), fix: None }
     }
 
     fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
@@ -200,8 +198,7 @@ impl Finding {
     /// What was found, in a line.
     #[must_use]
     pub fn message(&self) -> &str {
-        let prefix = format!("{}[{}]: ", self.level, self.rule);
-        self.report.message.strip_prefix(&prefix).unwrap_or(&self.report.message)
+        &self.report.message
     }
 
     /// What to do about it.
@@ -232,7 +229,7 @@ impl Finding {
 impl fmt::Display for Finding {
     /// As rustc would have it: what, where, the line, and what helps.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.report.fmt(out)
+        write!(out, "{}[{}]: {}", self.level, self.rule, self.report)
     }
 }
 

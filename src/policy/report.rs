@@ -48,15 +48,7 @@ impl Report {
             self.excerpts.push(Excerpt { place, line });
         }
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.whole())
-    }
-}
-
-impl Report {
     fn whole(&self) -> String {
         let Self { message, name, excerpts, hint } = self;
         let name = name.as_deref();
@@ -87,6 +79,12 @@ impl Report {
             None => {}
         }
         report
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.whole())
     }
 }
 
