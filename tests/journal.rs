@@ -369,6 +369,19 @@ fn equal_texts_never_wait_for_each_other_in_a_circle() {
     }
 }
 
+#[test]
+fn a_first_line_that_is_torn_is_written_anew() {
+    let house = House::new();
+    let whole = fs::read(house.whole("whole")).unwrap();
+    let first = whole.iter().position(|byte| *byte == b'\n').unwrap();
+    for (number, at) in [0, 1, first / 2, first].into_iter().enumerate() {
+        let journal = house.path(&number.to_string());
+        fs::write(&journal, &whole[..at]).unwrap();
+        house.label(&journal, &input(), &Settings::default(), None).unwrap();
+        assert_eq!(fs::read(&journal).unwrap(), whole, "cut at {at}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

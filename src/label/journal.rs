@@ -171,7 +171,7 @@ impl Journal {
             Ok(()) => {}
         }
         let end = last_line(&mut file).map_err(failed)?;
-        file.set_len(end).map_err(failed)?;
+        file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(failed)?;
         let mut journal = Self { sync: Sync::new(&file).map_err(failed)?, file, end, records: None };
         if end == 0 {
             journal.begin(terms).map_err(failed)?;
@@ -184,7 +184,6 @@ impl Journal {
             }
             different => past.alike = different.is_none(),
         }
-        journal.file.seek(SeekFrom::Start(journal.end)).map_err(failed)?;
         Ok((journal, past))
     }
 
