@@ -209,6 +209,12 @@ fn a_file_that_changes_on_the_way_is_begun_anew() {
     done.unwrap();
     assert_eq!(file.as_deref(), Some(&new[..]));
     assert_eq!(asked[1].1["if-range"], "\"old\"");
+
+    // Neither a tag nor a digest would tell that what is there is of another file.
+    let (left, untold) = (new[..50_000].iter().map(|byte| byte ^ 1).collect::<Vec<_>>(), new.clone());
+    let (done, file, asked) = fetched(false, &left, move |_, _, _| Act::Serve(untold.clone(), ""));
+    done.unwrap();
+    assert_eq!((file.as_deref(), ranges(&asked)), (Some(&new[..]), vec![None]));
 }
 
 #[test]

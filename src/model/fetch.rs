@@ -226,6 +226,11 @@ impl Client {
         while remote.size.is_none_or(|size| done < size) {
             let before = done;
             let tag = fs::read_to_string(&tag_path).ok();
+            if done > 0 && tag.is_none() && remote.sha256.is_none() {
+                // Nothing would tell whether the rest is of the same file.
+                file.set_len(0).map_err(disk)?;
+                done = 0;
+            }
             let wait = match self.ask(remote, done, tag.as_deref()) {
                 Ok(response) if response.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
                     // All of it is there, or none of it is what is there now.
