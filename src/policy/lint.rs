@@ -130,6 +130,7 @@ impl Findings<'_> {
             let lower = line[start..].to_lowercase();
             if lower.len() == line.len() - start
                 && let Some(at) = word_in(&lower, word)
+                && line.is_char_boundary(start + at)
             {
                 let column = line[..start + at].chars().count() + 1;
                 return Place { line: index + 1, column, width: word.chars().count() };

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::policy::lint::{Length, Level, fixed, lint};
+use crate::policy::lint::{Finding, Length, Level, fixed, lint};
 
 /// A policy in which the linter finds nothing.
 const CLEAN: &str = "\
@@ -298,6 +298,14 @@ fn a_clean_policy_and_the_shipped_ones_have_no_findings() {
         let findings = lint(&format!("{}.yaml", policy.id), source, counted);
         assert!(findings.is_empty(), "{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
+}
+
+#[test]
+fn letters_that_change_their_length_with_their_case_harm_nothing() {
+    let criterion = format!("{} usually x\u{e9} {}", "\u{130}".repeat(10), "\u{212a}".repeat(5));
+    let source = CLEAN.replace("Much noise at night.", &criterion);
+    let rules: Vec<&str> = lint("rules.yaml", &source, length).iter().map(Finding::rule).collect();
+    assert_eq!(rules, ["vague-word"]);
 }
 
 #[test]
