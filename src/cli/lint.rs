@@ -1,6 +1,6 @@
 //! `policy lint`: findings, as people and as programs read them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -33,8 +33,8 @@ pub struct Lint {
     strict: bool,
 
     /// Count tokens with this model's vocabulary, rather than estimate them
-    #[arg(short, long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[arg(short, long, value_name = "MODEL")]
+    model: Option<String>,
 
     /// Tokens of the context that the policy must leave room in
     #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
@@ -56,7 +56,7 @@ impl Lint {
             [] => library.iter().map(|policy| policy.id.clone()).collect(),
             named => named.to_vec(),
         };
-        let tokenizer = self.model.as_deref().map(|path| model::inspect(path)?.tokenizer()).transpose()?;
+        let tokenizer = self.model.as_deref().map(tokenizer).transpose()?;
         let mut files = Vec::new();
         for spec in specs {
             let (name, source) = match library.source(&spec) {
@@ -93,6 +93,10 @@ impl Lint {
     fn lint(&self, name: &str, source: &str, tokenizer: Option<&Tokenizer>) -> Vec<Finding> {
         lint(name, source, |policy| length(policy, tokenizer, self.context))
     }
+}
+
+fn tokenizer(model: &str) -> Result<Tokenizer, anyhow::Error> {
+    Ok(model::inspect(&super::model::path(model)?)?.tokenizer()?)
 }
 
 /// How long a policy is, rendered.
