@@ -25,6 +25,7 @@ mod yaml;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use check::is_id;
 pub use contract::{Answer, Contract, Form, Label};
 pub use error::{PolicyError, PolicyErrorKind};
 pub use file::schema;

@@ -621,6 +621,12 @@ fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
     assert_eq!((made.code, lint.code, lint.stdout.as_str()), (0, 0, "1 policy: 0 errors, 0 warnings, 0 notes\n"));
     let again = stage.run(&[&new[..], &["-o", "begging.yaml"]].concat());
     let nothing = stage.run(&["policy", "new"]);
+    for wrong in ["\u{fc}bel", "-x", ""] {
+        let wrong = stage.run(&["policy", "new", "--violation", "A: B.", "--", wrong]);
+        assert!(wrong.code == 2 && wrong.stderr.contains("not lower-case letters"), "{wrong}");
+    }
+    let untitled = stage.run(&["policy", "new", "begging", "--violation", "Begging"]);
+    assert!(untitled.code == 2 && untitled.stderr.contains("not of the form \"Title: rule\""), "{untitled}");
     let import = stage.run(&["policy", "import", "prose.md"]);
     let lost = stage.run(&["policy", "import", "rules.md"]);
     fs::write(

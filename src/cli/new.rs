@@ -3,10 +3,11 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::Args;
 use magistrate::policy::draft::{Case, Draft, Rule};
-use magistrate::policy::{Policy, Severity, Verdict};
+use magistrate::policy::{Policy, Severity, Verdict, is_id};
 
 use super::policy::put;
 use super::{exit, output};
@@ -14,7 +15,7 @@ use super::{exit, output};
 #[derive(Debug, Args)]
 pub struct New {
     /// The id by which it is asked for: lower-case letters, digits and hyphens
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     id: Option<String>,
 
     /// The name that people read [default: from the id]
@@ -23,15 +24,40 @@ pub struct New {
 
     /// What a text must not do, the mildest first: "Begging: Asks readers for money." Several times
     #[arg(long, value_name = "TITLE: RULE")]
-    violation: Vec<String>,
+    violation: Vec<Titled>,
 
     /// What looks like that and is allowed: "Charity: Names a registered charity." Several times
     #[arg(long, value_name = "TITLE: RULE")]
-    allowed: Vec<String>,
+    allowed: Vec<Titled>,
 
     /// Where it goes; stdout without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// A rule, and what it is called.
+#[derive(Clone, Debug)]
+struct Titled {
+    title: String,
+    rule: String,
+}
+
+impl FromStr for Titled {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').map(|(title, rule)| (title.trim(), rule.trim()));
+        match parts {
+            Some((title, rule)) if !title.is_empty() && !rule.is_empty() => {
+                Ok(Self { title: title.to_owned(), rule: rule.to_owned() })
+            }
+            _ => Err("not of the form \"Title: rule\"".to_owned()),
+        }
+    }
+}
+
+fn id(text: &str) -> Result<String, String> {
+    if is_id(text) { Ok(text.to_owned()) } else { Err("not lower-case letters, digits and hyphens".to_owned()) }
 }
 
 impl New {
@@ -44,12 +70,12 @@ impl New {
             );
             self.ask()?;
         }
-        let draft = self.draft()?;
-        let yaml = draft.yaml();
+        let (id, output) = (self.id.take().unwrap_or_default(), self.output.take());
+        let yaml = self.draft(id).yaml();
         // What cannot be a policy is told with its line, as it would be when it is used.
         Policy::from_yaml("the new policy", &yaml)?;
-        put(&yaml, self.output.as_deref())?;
-        if let Some(path) = &self.output {
+        put(&yaml, output.as_deref())?;
+        if let Some(path) = &output {
             let path = path.display();
             output::say(&format!(
                 "{path} is written. Next: read it, replace the examples in brackets, then magistrate policy lint {path}"
@@ -60,50 +86,35 @@ impl New {
 
     /// Asks for what the flags do not say.
     fn ask(&mut self) -> Result<(), anyhow::Error> {
-        let question = |text: &str| -> Result<String, anyhow::Error> {
-            let mut stderr = std::io::stderr().lock();
-            write!(stderr, "{text} ")?;
-            stderr.flush()?;
-            let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line)?;
-            Ok(line.trim().to_owned())
-        };
-        while self.id.as_ref().is_none_or(String::is_empty) {
-            self.id = Some(question("Id of the policy (lower-case letters, digits, hyphens):")?);
+        while self.id.is_none() {
+            self.id = understood(&question("Id of the policy (lower-case letters, digits, hyphens):")?, id);
         }
-        let several = |what: &str, list: &mut Vec<String>, least: usize| -> Result<(), anyhow::Error> {
+        let several = |what: &str, list: &mut Vec<Titled>, least: usize| -> Result<(), anyhow::Error> {
             loop {
                 let more = if list.len() < least { "" } else { " (empty: that is all)" };
                 let answer = question(&format!("{what}, as \"Title: rule\"{more}:"))?;
-                match answer.as_str() {
-                    "" if list.len() >= least => return Ok(()),
-                    "" => {}
-                    _ => list.push(answer),
+                if answer.is_empty() && list.len() >= least {
+                    return Ok(());
                 }
+                list.extend(understood(&answer, str::parse));
             }
         };
         several("What a text must not do, the mildest first", &mut self.violation, 1)?;
         several("What looks like that and is allowed", &mut self.allowed, 0)
     }
 
-    fn draft(&self) -> Result<Draft, anyhow::Error> {
-        let id = self.id.clone().unwrap_or_default();
-        let title = self.title.clone().unwrap_or_else(|| {
+    fn draft(self, id: String) -> Draft {
+        let title = self.title.unwrap_or_else(|| {
             let words = id.replace('-', " ");
-            words[..1.min(words.len())].to_uppercase() + words.get(1..).unwrap_or_default()
+            let (first, rest) = words.split_at(1); // an id is ASCII, and not empty
+            first.to_uppercase() + rest
         });
         let letters: String = id.split('-').filter_map(|word| word.chars().next()).collect::<String>().to_uppercase();
         let letters = if letters.len() > 1 { letters } else { id.chars().take(2).collect::<String>().to_uppercase() };
         let topic = title.to_lowercase();
-        let split = |text: &String| -> Result<(String, String), anyhow::Error> {
-            let (title, rule) =
-                text.split_once(':').ok_or_else(|| anyhow::anyhow!("`{text}` is not of the form \"Title: rule\""))?;
-            Ok((title.trim().to_owned(), rule.trim().to_owned()))
-        };
         let severities = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         let mut categories = Vec::new();
-        for (number, text) in self.violation.iter().enumerate() {
-            let (title, rule) = split(text)?;
+        for (number, Titled { title, rule }) in self.violation.into_iter().enumerate() {
             let level = number.min(severities.len() - 1);
             let letter = char::from(b'a' + u8::try_from(number - level).unwrap_or(25).min(25));
             categories.push(Rule {
@@ -114,9 +125,9 @@ impl New {
                 criteria: vec![rule],
             });
         }
-        let own = self.allowed.iter().map(split).collect::<Result<Vec<_>, _>>()?;
-        let talk = ("Talk about it".to_owned(), format!("Quotes, reports or explains {topic}, or asks about it."));
-        for (number, (title, rule)) in own.into_iter().chain([talk]).enumerate() {
+        let rule = format!("Quotes, reports or explains {topic}, or asks about it.");
+        let talk = Titled { title: "Talk about it".to_owned(), rule };
+        for (number, Titled { title, rule }) in self.allowed.into_iter().chain([talk]).enumerate() {
             let letter = char::from(b'a' + u8::try_from(number).unwrap_or(25).min(25));
             let code = format!("{letters}0.{letter}");
             categories.push(Rule { code, title, verdict: Verdict::Safe, severity: None, criteria: vec![rule] });
@@ -124,7 +135,7 @@ impl New {
         let examples = examples(&categories, &topic);
         let worst = categories.iter().rfind(|rule| rule.verdict == Verdict::Violation).map(|rule| rule.code.clone());
         let worst = worst.unwrap_or_default();
-        Ok(Draft {
+        Draft {
             head: vec![
                 format!(
                     "What {topic} is, and what is not. Rules are read by a model: say what a text does, in short sentences."
@@ -142,8 +153,23 @@ impl New {
             categories,
             examples,
             ..Draft::default()
-        })
+        }
     }
+}
+
+/// Asks on the terminal.
+fn question(text: &str) -> Result<String, anyhow::Error> {
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{text} ")?;
+    stderr.flush()?;
+    let mut line = String::new();
+    anyhow::ensure!(std::io::stdin().lock().read_line(&mut line)? > 0, "no answer: nothing is written");
+    Ok(line.trim().to_owned())
+}
+
+/// An answer, if it is one; else says why not, and the question comes again.
+fn understood<T>(answer: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    parse(answer).map_err(|why| output::say(&format!("`{answer}`: {why}"))).ok()
 }
 
 /// Cases of both sides, in brackets: what they describe is for the author to write.

@@ -118,8 +118,7 @@ impl Check<'_> {
 
     fn id(&self, id: &Text) -> Result<String, PolicyError> {
         let text = self.line(id)?;
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if text.len() > 64 || text.starts_with('-') || !text.bytes().all(allowed) {
+        if !is_id(&text) {
             return Err(self
                 .wrong(id.place, format!("{} cannot be an id", quoted(&text)))
                 .with_hint("use lower-case letters, digits and hyphens, 64 at most, as in `prompt-injection`"));
@@ -300,3 +299,10 @@ const OPENAI: [&str; 13] = [
     "violence",
     "violence/graphic",
 ];
+
+/// Whether a policy may be called so.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(allowed)
+}
