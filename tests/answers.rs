@@ -15,7 +15,7 @@ use magistrate::policy::{Contract, Policy, Verdict};
 use magistrate::tokenizer::{Token, Tokenizer};
 use magistrate::verdict::{Judgement, Outcome, Rule, Unresolved};
 
-const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, sequences: 16 };
+const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, outputs: 32, sequences: 16 };
 
 fn tokenizer() -> Arc<Tokenizer> {
     Arc::new(magistrate::model::inspect(&support::demonstration()).unwrap().tokenizer().unwrap())
@@ -264,7 +264,7 @@ fn with_one_sequence_to_fork_into_the_answers_are_the_same() {
         for answer in policy.answers() {
             let author = Author::new(&tokenizer, &policy.contract.complete(&answer, "So."));
             let wide = judge(&policy, &author, Mode::Answer, LIMITS);
-            let narrow = judge(&policy, &author, Mode::Answer, Limits { sequences: 3, batch: 3, ..LIMITS });
+            let narrow = judge(&policy, &author, Mode::Answer, Limits { sequences: 3, batch: 3, outputs: 2, ..LIMITS });
             let scores = |judgement: &Judgement| judgement.scores.unwrap();
             assert_eq!(narrow.category, wide.category);
             assert!((scores(&narrow).probability - scores(&wide).probability).abs() < 1e-9);

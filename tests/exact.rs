@@ -64,7 +64,8 @@ fn tokens(length: usize, seed: u64) -> Vec<Token> {
 fn feed(backend: &mut dyn Backend, seq: Seq, from: usize, tokens: &[Token], rows: usize) -> Vec<Vec<f32>> {
     let mut logits = Vec::new();
     let mut batch = Batch::new(backend.limits());
-    let size = backend.limits().batch;
+    let Limits { batch: size, outputs, .. } = backend.limits();
+    let size = if rows > outputs { outputs } else { size };
     for (number, chunk) in tokens.chunks(size).enumerate() {
         batch.clear();
         let mut wanted: Vec<Row> = Vec::new();

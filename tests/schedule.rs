@@ -175,13 +175,15 @@ fn alone(setup: &Setup, number: usize) -> Completion {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    let limits =
-        (any::<bool>(), 300usize..1500, 3usize..80, 3usize..20).prop_map(|(split, cells, batch, sequences)| Limits {
+    let limits = (any::<bool>(), 300usize..1500, 3usize..80, 1usize..40, 3usize..20).prop_map(
+        |(split, cells, batch, outputs, sequences)| Limits {
             layout: if split { Layout::Split } else { Layout::Unified },
             cells,
             batch,
+            outputs,
             sequences,
-        });
+        },
+    );
     let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
         .prop_map(|(after, prefix, suffix, script, cancelled)| Plan { after, prefix, suffix, script, cancelled });
     let lengths = prop::collection::vec(1usize..250, 4);
@@ -257,7 +259,7 @@ fn jobs(count: usize, plan: &Plan) -> Vec<Plan> {
 const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, script: 1, cancelled: None };
 
 fn setup(jobs: Vec<Plan>) -> Setup {
-    let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, sequences: 16 };
+    let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, outputs: 64, sequences: 16 };
     Setup { limits, alone: false, parallel: 8, saved: 0, prefixes: vec![100, 100, 100], jobs }
 }
 
@@ -322,7 +324,7 @@ fn a_prefix_is_decoded_once_for_all() {
 
 #[test]
 fn cost_grows_in_line_with_the_work() {
-    let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, sequences: 64 };
+    let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, outputs: 64, sequences: 64 };
     let count = |prefixes: usize, items: usize| {
         let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, script: 0, ..PLAIN }).collect();
         let inner = Scripted::new(limits, tokenizer().len(), model);
@@ -339,7 +341,7 @@ fn cost_grows_in_line_with_the_work() {
 
 #[test]
 fn ten_thousand_items_leave_nothing_behind() {
-    let limits = Limits { layout: Layout::Unified, cells: 3000, batch: 512, sequences: 48 };
+    let limits = Limits { layout: Layout::Unified, cells: 3000, batch: 512, outputs: 64, sequences: 48 };
     let jobs = (0..10_000usize)
         .map(|number| Plan {
             after: number / 8,
@@ -365,7 +367,7 @@ fn ten_thousand_items_leave_nothing_behind() {
 #[test]
 fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
     let mixed: Vec<Plan> = (0..400).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
-    let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, sequences: 16 };
+    let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, outputs: 64, sequences: 16 };
     let count = |saved| {
         let (tokens, run) = watch(&Setup { limits, saved, prefixes: vec![400, 400], ..setup(mixed.clone()) }, |_| None);
         assert_eq!(run.order.len(), 400);

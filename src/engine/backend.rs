@@ -81,6 +81,8 @@ pub struct Limits {
     pub cells: usize,
     /// Tokens in one batch.
     pub batch: usize,
+    /// Tokens of one batch that logits may be asked for: each row is as long as the vocabulary.
+    pub outputs: usize,
     /// Sequences, at most 256.
     pub sequences: usize,
 }
@@ -146,7 +148,9 @@ impl FromIterator<Seq> for Free {
 #[derive(Debug)]
 pub struct Batch {
     entries: Vec<Entry>,
-    capacity: usize,
+    /// How many more rows of logits it takes.
+    outputs: usize,
+    limits: Limits,
 }
 
 /// One token of a batch.
@@ -170,21 +174,23 @@ impl Batch {
     /// An empty batch for a backend of these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { entries: Vec::with_capacity(limits.batch), capacity: limits.batch }
+        Self { entries: Vec::with_capacity(limits.batch), outputs: limits.outputs, limits }
     }
 
     /// How many tokens it still takes.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.capacity - self.entries.len()
+        self.limits.batch - self.entries.len()
     }
 
-    /// Adds a token and returns the row of its logits, which are computed if `logits` is set. `None` if it is full.
+    /// Adds a token and returns the row of its logits, which are computed if `logits` is set. `None` if it is full, of
+    /// tokens or of rows.
     #[must_use = "a full batch does not take the token"]
     pub fn push(&mut self, token: Token, position: usize, seq: Seq, logits: bool) -> Option<Row> {
-        if self.room() == 0 {
+        if self.room() == 0 || logits && self.outputs == 0 {
             return None;
         }
+        self.outputs -= usize::from(logits);
         self.entries.push(Entry { token, position, seq, logits });
         Some(Row(self.entries.len() - 1))
     }
@@ -198,6 +204,7 @@ impl Batch {
     /// Empties it.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.outputs = self.limits.outputs;
     }
 }
 

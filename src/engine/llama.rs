@@ -52,6 +52,7 @@ pub fn with_backend<T>(
         layout: config.layout,
         cells: config.context,
         batch: config.batch.min(config.context),
+        outputs: config.sequences.max(OUTPUTS),
         sequences: config.sequences,
     };
     let context = model
@@ -68,6 +69,10 @@ pub fn with_backend<T>(
         vocabulary,
     }))
 }
+
+/// Rows of logits in one batch. llama.cpp would make room for one behind every token of it, which is 400 MB for the whole
+/// vocabulary and a micro-batch of 512. It asserts that there is one for each sequence.
+const OUTPUTS: usize = 128;
 
 /// What `llama_decode` returns when its abort callback said so.
 const ABORTED: i32 = 2;
@@ -215,12 +220,13 @@ fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> L
         assert!(align_of::<LlamaContextParams>() == align_of::<sys::llama_context_params>());
     }
     // SAFETY: LlamaContextParams has one field, a llama_context_params (llama-cpp-2 0.1.160, which Cargo.toml pins), and
-    // is no larger, so that field is where it begins. The binding offers no way to set these two. The flag outlives the
+    // is no larger, so that field is where it begins. The binding offers no way to set these three. The flag outlives the
     // context, which lives in `with_backend`, and is only ever read there.
     unsafe {
         let raw = &mut *(&raw mut params).cast::<sys::llama_context_params>();
         raw.abort_callback = Some(stopped);
         raw.abort_callback_data = std::ptr::from_ref(stop).cast_mut().cast::<c_void>();
+        raw.n_outputs_max = number(limits.outputs);
     }
     params
         // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.

@@ -79,6 +79,8 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         assert!(self.limits.sequences <= 64, "as many sequences as a u64 has bits");
         assert!(!batch.entries().is_empty(), "an empty batch");
         assert!(batch.entries().len() <= self.limits.batch, "a batch beyond its limit");
+        let rows = batch.entries().iter().filter(|entry| entry.logits).count();
+        assert!(rows <= self.limits.outputs, "more rows than its limit");
         self.batches += 1;
         self.rows.clear();
         for entry in batch.entries() {

@@ -42,7 +42,8 @@ fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl F
     let mut fails = fails(&tokenizer);
     let token = |text: &str| tokenizer.encode(text)[0];
     let (bad, no, yes) = (token("!"), token("0"), token("1"));
-    let limits = Limits { layout: Layout::Unified, cells: context, batch: 256, sequences: config.sequences };
+    let limits =
+        Limits { layout: Layout::Unified, cells: context, batch: 256, outputs: 64, sequences: config.sequences };
     let (vocabulary, model) = (tokenizer.len(), move |history: &[Token], logits: &mut [f32]| {
         if fails(history) {
             logits.fill(f32::NAN);
