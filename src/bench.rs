@@ -138,6 +138,8 @@ pub struct Report {
     pub policy_seconds: f64,
     /// The most memory that the process held, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
+    /// The most that it was planned to hold, if there was a plan.
+    pub planned_memory: Option<u64>,
 }
 
 /// Does the work, so many items at once, or one by one where the engine is reproducible. The policy, and one item for each
@@ -190,6 +192,7 @@ pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Res
         reused_tokens: items * work.prefix.len(),
         policy_seconds,
         peak_memory: peak_memory(),
+        planned_memory: None,
     })
 }
 

@@ -6,8 +6,10 @@ mod calibrate;
 mod check;
 #[cfg(unix)]
 mod daemon;
+mod engine;
 mod eval;
 mod exit;
+mod fit;
 mod input;
 mod judging;
 mod label;

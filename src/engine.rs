@@ -9,6 +9,7 @@ pub mod item;
 mod lane;
 #[cfg(feature = "llama")]
 pub mod llama;
+pub mod plan;
 mod prefixes;
 mod sample;
 pub mod schedule;
@@ -64,14 +65,35 @@ pub struct EngineConfig {
     pub reproducible: bool,
     /// Threads that compute.
     pub threads: usize,
-    /// Layers that a GPU takes; all of them if `None`.
+    /// The devices that may take layers, by the names that [`llama::devices`] tells; all GPUs if there are none, and none if it
+    /// is `cpu` alone.
+    pub devices: Vec<String>,
+    /// Layers that GPUs take, of the last ones; all of them if `None`.
     pub gpu_layers: Option<u32>,
+    /// Layers, of the first ones, whose experts stay on the CPU, though a GPU has the rest of them.
+    pub cpu_experts: u32,
     /// Rearranges the weights for the CPU when loading: some speed, for a copy of them in memory and a slow start.
     pub repack: bool,
     /// Flash attention.
     pub flash_attention: FlashAttention,
-    /// Keys and values in F32 rather than F16: for tests of exactness.
-    pub exact: bool,
+    /// How keys and values are kept.
+    pub cache: CacheType,
+}
+
+/// Rows of logits in one batch, if there are no more sequences. llama.cpp would make room for one behind every token, which
+/// is 400 MB for the whole vocabulary and a micro-batch of 512.
+const OUTPUTS: usize = 128;
+
+/// How keys and values are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheType {
+    /// 16 bits each.
+    #[default]
+    F16,
+    /// 8.5 bits each. Needs flash attention.
+    Q8_0,
+    /// 32 bits each: for tests of exactness.
+    F32,
 }
 
 /// Whether attention is computed in one fused step, which is faster and rounds more.
@@ -102,10 +124,12 @@ impl EngineConfig {
             prefixes: None,
             reproducible: false,
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            devices: Vec::new(),
             gpu_layers: None,
+            cpu_experts: 0,
             repack: false,
             flash_attention: FlashAttention::Auto,
-            exact: false,
+            cache: CacheType::F16,
         }
     }
 }
@@ -191,6 +215,14 @@ pub enum EngineError {
         "this build needs {0}, which this CPU does not have\nhint: build magistrate on this machine, for its own instruction set: scripts/run"
     )]
     Cpu(String),
+    /// There is no such device.
+    #[error("there is no device `{name}`\nhint: there are: {}", known.join(", "))]
+    Device {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A setting is out of range.
     #[error("{name} must be from {least} to {most}, not {value}")]
     Setting {

@@ -31,6 +31,7 @@ pub mod engine;
 pub mod eval;
 pub mod harmony;
 pub mod label;
+pub mod machine;
 pub mod model;
 pub mod policy;
 pub mod prompt;

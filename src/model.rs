@@ -25,7 +25,7 @@ pub mod stores;
 pub use checks::Shape;
 pub use error::{ModelError, Problem};
 pub use ggml::Type;
-pub use inspect::{Demonstration, ModelFile, inspect, sha256, tokenizer};
+pub use inspect::{Block, Demonstration, ModelFile, Opened, Weights, inspect, sha256, tokenizer};
 
 #[cfg(test)]
 mod tests;

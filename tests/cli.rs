@@ -252,7 +252,7 @@ fn without_arguments_it_shows_what_it_can_do() {
 #[test]
 fn every_verb_has_help() {
     let stage = Stage::new();
-    let verbs: [&[&str]; 17] = [
+    let verbs: [&[&str]; 18] = [
         &["check"],
         &["label"],
         &["merge"],
@@ -268,10 +268,48 @@ fn every_verb_has_help() {
         &["policy", "import"],
         &["policy", "lint"],
         &["model"],
+        &["model", "fit"],
         &["model", "pull"],
         &["cache"],
     ];
     assert_transcript!(verbs.map(|verb| stage.run(&[verb, &["--help"]].concat())));
+}
+
+#[test]
+fn whether_a_model_fits_is_told_before_it_is_loaded() {
+    let stage = Stage::new();
+    synth::outline(&stage.path("20b.gguf"), &Shape::safeguard_20b()).unwrap();
+    let runs = [
+        stage.run(&["model", "fit", "20b.gguf", "-p", "spam", "--device", "CPU", "--memory", "16GB"]),
+        stage.run(&[
+            "model", "fit", "20b.gguf", "-p", "spam", "--device", "CPU", "--memory", "12.5GB", "--for", "check",
+        ]),
+        stage.run(&["model", "fit", "20b.gguf", "--device", "CPU", "--memory", "16GB", "--repack", "--parallel", "32"]),
+        stage.run(&["model", "fit", "20b.gguf", "--device", "CPU", "--memory", "8GB", "--json"]),
+        stage.fails(&["check", "-m", "20b.gguf", "-p", "spam", "--device", "CPU", "--memory", "8GB"]),
+    ];
+    assert_eq!(runs.each_ref().map(|run| run.code), [0, 0, 1, 1, 2]);
+    assert_transcript!(runs);
+}
+
+#[test]
+fn where_memory_is_short_less_is_done_at_once_and_that_is_said() {
+    let stage = Stage::new();
+    let fit = stage.run(&["model", "fit", support::demonstration().to_str().unwrap(), "-p", "spam", "--json"]);
+    let plan: Value = serde_json::from_str(&fit.stdout).unwrap();
+    let short = (plan["cpu"]["together"].as_u64().unwrap() - 1).to_string();
+    let run = stage.run_on(b"one\ntwo\n", &["label", "-p", "spam", "--effort", "none", "--memory", &short]);
+    assert!(run.stderr.contains("note: memory is short, so the model is loaded with --parallel 4"), "{run}");
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{run}");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_named_with_those_that_are() {
+    let run = Stage::new().fails(&["check", "-p", "spam", "--device", "Vulkan7"]);
+    assert!(
+        run.stderr.contains("there is no device `Vulkan7`\nhint: there are: ") && run.stderr.contains("CPU"),
+        "{run}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 
 use magistrate::content::Content;
 use magistrate::engine::{
-    Band, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session, SessionOptions,
+    Band, CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session, SessionOptions,
 };
 use magistrate::policy::{Contract, Effort, Policy, PolicyLibrary};
 use magistrate::verdict::{Outcome, Scores};
@@ -13,7 +13,8 @@ use magistrate::verdict::{Outcome, Scores};
 use support::synth::Shape;
 
 fn engine(path: &std::path::Path) -> Engine {
-    let config = EngineConfig { exact: true, flash_attention: FlashAttention::Off, ..EngineConfig::new(path) };
+    let config =
+        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(path) };
     Engine::load(&config).unwrap()
 }
 
@@ -46,7 +47,8 @@ fn sessions_side_by_side_do_not_disturb_each_other() {
 #[test]
 fn more_sessions_than_the_cache_holds_take_turns() {
     let (_folder, path) = support::model(&Shape::exact());
-    let exact = EngineConfig { exact: true, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let exact =
+        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
     let policies: Vec<Policy> =
         (0..4).map(|number| plain(&format!("Policy {number}. {}", "Judge it. ".repeat(100)))).collect();
     let wide = Engine::load(&exact).unwrap();
@@ -173,7 +175,8 @@ fn a_dropped_session_leaves_nothing_behind() {
 #[test]
 fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves() {
     let (_folder, path) = support::model(&Shape::exact());
-    let config = EngineConfig { exact: true, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let config =
+        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
     let engine = Engine::load(&EngineConfig { context: 2000, parallel: 8, ..config }).unwrap();
     let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
     let contents: Vec<Content> = (0..100)

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Seq};
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::script::Script;
-use magistrate::engine::{EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
+use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
 use magistrate::model::inspect;
 use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::Token;
@@ -44,7 +44,7 @@ fn config(path: &Path) -> EngineConfig {
         // Tests run side by side: of several threads of each, some wait for others that have no core.
         threads: 1,
         batch: 512,
-        exact: true,
+        cache: CacheType::F32,
         ..EngineConfig::new(path)
     }
 }

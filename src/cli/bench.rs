@@ -9,14 +9,15 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::bench::{self, Counts, Report, Work};
 use magistrate::content::Content;
+use magistrate::engine::plan::{Job, Plan};
 use magistrate::engine::{SessionOptions, llama};
-use magistrate::model;
+use magistrate::model::Opened;
 use magistrate::policy::Effort;
 use magistrate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
-use super::judging::EngineArgs;
-use super::{ModelArgs, exit, output};
+use super::engine::EngineArgs;
+use super::{ModelArgs, exit, fit, output};
 
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
@@ -79,13 +80,18 @@ impl Bench {
     }
 
     fn measure(&self) -> Result<Report, anyhow::Error> {
-        let file = model::inspect(&self.model.path()?)?;
-        let work = self.work(&Arc::new(file.tokenizer()?))?;
-        let config = self.engine.config(file.path.clone(), |layout, parallel| work.cells(layout, parallel));
+        let Opened { file, tokenizer } = Opened::read(&self.model.path()?)?;
+        let work = self.work(&tokenizer)?;
+        let mut wishes = self.engine.wishes(file.path.clone());
+        let parallel = *wishes.parallel.get_or_insert(fit::MANY);
+        wishes.context.get_or_insert(work.cells(wishes.base.layout, parallel));
+        let job = Job { parallel, policies: Vec::new() };
+        let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &fit::machine()?);
         let never = AtomicBool::new(false);
         let report =
             llama::with_backend(&file, &config, |_| true, &never, |backend| bench::run(backend, &work, &config))?;
-        report.context("the work was not done")
+        let report = report.context("the work was not done")?;
+        Ok(Report { planned_memory: Some(cpu.bytes()), ..report })
     }
 
     fn work(&self, tokenizer: &Arc<Tokenizer>) -> Result<Work, anyhow::Error> {
@@ -129,9 +135,9 @@ impl Bench {
 
     fn table(&self, report: &Report) -> String {
         let Report { items, seconds, batches, policy_tokens, .. } = report;
-        let memory = report
-            .peak_memory
-            .map_or_else(String::new, |bytes| format!("memory     {} MB at most\n", bytes / 1_000_000));
+        let memory = report.peak_memory.zip(report.planned_memory).map_or_else(String::new, |(bytes, planned)| {
+            format!("memory     {} MB at most, {} MB planned\n", bytes / 1_000_000, planned / 1_000_000)
+        });
         let each = match &self.data {
             Some(path) => format!("of {}", path.display()),
             None => {

@@ -13,7 +13,7 @@ use magistrate::policy::Policy;
 use super::input::TextArgs;
 use super::judging::{Judging, JudgingArgs};
 use super::output::Ears;
-use super::{PolicyArgs, exit, output, progress, text};
+use super::{PolicyArgs, exit, fit, output, progress, text};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -61,7 +61,7 @@ impl Check {
         {
             return Ok(code);
         }
-        let engine = case.judging.load()?;
+        let engine = case.judging.load(&case.policies, case.judging.chunking.map_or(fit::ONE, |_| fit::MANY))?;
         clock.tell(&mut Ears::Own, "the model is loaded");
         let mut sessions = Sessions::new(&engine, 1);
         case.judge(&content, &mut sessions, &mut clock, &mut Ears::Own).map(ExitCode::from)
@@ -86,7 +86,7 @@ impl Check {
 
 /// What is judged, by what, and how it is told.
 pub struct Case {
-    policies: Vec<Policy>,
+    pub policies: Vec<Policy>,
     pub judging: Judging,
     text: TextArgs,
     json: bool,

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use super::check::{Clock, Sessions};
 use super::judging::{self, Judging};
 use super::output::Ears;
-use super::{Cli, Verb, exit, output, with_causes};
+use super::{Cli, Verb, exit, fit, output, with_causes};
 
 #[derive(Debug, Args)]
 pub struct Daemon {
@@ -103,11 +103,11 @@ fn start(arguments: &[String], idle: u64) {
 
 /// The socket of a daemon for these flags: of this model file as it is now.
 fn socket(judging: &Judging) -> std::io::Result<PathBuf> {
-    let file = std::fs::canonicalize(&judging.config.model)?;
+    let file = std::fs::canonicalize(&judging.wishes.base.model)?;
     let about = file.metadata()?;
     let (version, digest) = (env!("CARGO_PKG_VERSION"), judging.templates.digest());
     let key =
-        format!("{version} {digest} {:?} {} {:?} {}", judging.config, about.len(), about.modified()?, file.display());
+        format!("{version} {digest} {:?} {} {:?} {}", judging.wishes, about.len(), about.modified()?, file.display());
     let name: String = Sha256::digest(key)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(cache::folder()?.join("daemons").join(name))
 }
@@ -120,13 +120,14 @@ impl Daemon {
             }
             like => like,
         };
-        let judging = case(&like)?.judging;
-        let path = socket(&judging).context("there is no place for a socket")?;
+        let case = case(&like)?;
+        let judging = &case.judging;
+        let path = socket(judging).context("there is no place for a socket")?;
         if UnixStream::connect(&path).is_ok() {
             // Somebody was quicker.
             return Ok(ExitCode::from(exit::DONE));
         }
-        let engine = judging.load()?;
+        let engine = judging.load(&case.policies, fit::MANY)?;
         path.parent().map_or(Ok(()), cache::make)?;
         let _ = std::fs::remove_file(&path);
         let listener =
@@ -137,7 +138,7 @@ impl Daemon {
         for stream in listener.incoming() {
             watch.begin();
             // Whoever hangs up has lost interest; there are others.
-            let _ = stream.map(|stream| serve(&stream, &judging, &mut sessions));
+            let _ = stream.map(|stream| serve(&stream, judging, &mut sessions));
             watch.end();
         }
         Ok(ExitCode::from(exit::DONE))
@@ -176,7 +177,7 @@ fn judge(
     ears: &mut Ears,
 ) -> Result<u8, anyhow::Error> {
     let case = case(&question.arguments)?;
-    let same = case.judging.config == own.config && case.judging.templates.digest() == own.templates.digest();
+    let same = case.judging.wishes == own.wishes && case.judging.templates.digest() == own.templates.digest();
     anyhow::ensure!(same, "the daemon has another model or other flags");
     if let Some(note) = judging::note(sessions.engine) {
         ears.say(&note);

@@ -20,7 +20,7 @@ use magistrate::policy::{Policy, PolicyLibrary};
 
 use super::judging::JudgingArgs;
 use super::stream::{InputArgs, named};
-use super::{PolicyArgs, exit, output, progress, stop};
+use super::{PolicyArgs, exit, fit, output, progress, stop};
 
 #[derive(Debug, Args)]
 pub struct Eval {
@@ -177,7 +177,7 @@ impl GoldenArgs {
         let key = Key::new(&columns, label.as_deref(), self.positive, text)
             .map_err(|unlike| anyhow::anyhow!("{golden}: {unlike}"))?;
 
-        let engine = judging.load()?;
+        let engine = judging.load(&policies, fit::MANY)?;
         let judges = judging.judges(&engine, &policies)?;
         let settings = Settings {
             chunking: judging.chunking,

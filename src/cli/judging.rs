@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::cache;
-use magistrate::engine::{self, Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::{Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::eval::certificate::Certificate;
 use magistrate::label::journal::Terms;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
 use magistrate::label::run::Judge;
-use magistrate::model::Demonstration;
+use magistrate::model::{Demonstration, Opened};
 use magistrate::policy::{Effort, Policy};
-use magistrate::prompt::{Prompt, Templates};
+use magistrate::prompt::{Prompt, TemplateError, Templates};
 use magistrate::verdict::Rule;
 use serde_json::{Value, json};
 
-use super::{ModelArgs, PromptArgs, output, progress};
+use super::engine::EngineArgs;
+use super::{ModelArgs, PromptArgs, fit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct JudgingArgs {
@@ -86,66 +87,9 @@ enum Decode {
     Free,
 }
 
-/// How the model runs.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Engine")]
-pub struct EngineArgs {
-    /// Texts, or pieces of one, that are judged at once
-    #[arg(long, value_name = "N", default_value_t = EngineConfig::new("").parallel)]
-    parallel: usize,
-
-    /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: 8192, or 1024
-    /// for each text at once if that is more]. In the split layout those of one text and its policy
-    #[arg(long, value_name = "TOKENS")]
-    context: Option<usize>,
-
-    /// unified: all texts share the policy's memory. split: each has a copy. Try it with bench --versus "--layout split"
-    #[arg(long, value_name = "LAYOUT", default_value = "unified")]
-    layout: Layout,
-
-    /// Whether attention is computed in one fused step
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    flash_attention: FlashAttention,
-
-    /// Threads that compute [default: one for each core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-
-    /// Layers that a GPU takes [default: all]
-    #[arg(long, value_name = "N")]
-    gpu_layers: Option<u32>,
-
-    /// Judge one text after the other, each from the very same state, so that on this machine rows are the same to the last
-    /// byte, whatever their order. Slower
-    #[arg(long)]
-    reproducible: bool,
-
-    /// Decode policies anew, and do not keep them decoded in the cache folder
-    #[arg(long)]
-    no_prefix_store: bool,
-
-    /// Rearrange the weights for this CPU: somewhat faster, for a copy of them in memory and a slow start
-    #[arg(long)]
-    repack: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum FlashAttention {
-    /// Where the device can
-    Auto,
-    On,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Layout {
-    Unified,
-    Split,
-}
-
 /// What the flags come to.
 pub struct Judging {
-    pub config: EngineConfig,
+    pub wishes: Wishes,
     pub templates: Templates,
     pub options: SessionOptions,
     pub chunking: Option<Chunking>,
@@ -168,7 +112,7 @@ impl JudgingArgs {
         }
         let judging = Judging {
             templates: self.prompt.templates()?,
-            config: self.engine.config(self.model.path()?, room),
+            wishes: self.engine.wishes(self.model.path()?),
             options: SessionOptions {
                 effort: self.prompt.effort,
                 budget: self.budget,
@@ -198,15 +142,47 @@ impl JudgingArgs {
 }
 
 impl Judging {
-    /// Loads the model, and says so if it is one for demonstration.
-    pub fn load(&self) -> Result<Engine, EngineError> {
-        let engine = progress::shown("loading the model", |progress| {
-            Engine::load_with(&self.config, self.templates.clone(), progress)
-        })?;
+    /// Loads the model so that it fits, to judge so many texts at once by these policies, and says so if it is one for
+    /// demonstration.
+    pub fn load(&self, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {
+        let model = Opened::read(&self.wishes.base.model)?;
+        let job = Job { parallel, policies: self.lengths(&model, policies)? };
+        let machine = fit::machine()?;
+        let plan = Plan::new(&model.file, &self.wishes, &job, &machine);
+        anyhow::ensure!(plan.fits(), fit::refusal(&model.file, &plan, &self.wishes, &job, &machine));
+        if let Some(note) = fit::note(&plan, &self.wishes, &job) {
+            output::say(&note);
+        }
+        let engine = match self.start(model.clone(), &plan.config) {
+            // What the plan did not foresee: once more, smaller.
+            Err(EngineError::Load(why)) => {
+                let second = plan.again(&model.file, &self.wishes, &job, &machine);
+                anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
+                output::say(&format!("note: loading failed ({why}); once more with less: {}", fit::settings(&second)));
+                self.start(model, &second.config)?
+            }
+            started => started?,
+        };
         if let Some(note) = note(&engine) {
             output::say(&note);
         }
         Ok(engine)
+    }
+
+    fn start(&self, model: Opened, config: &EngineConfig) -> Result<Engine, EngineError> {
+        progress::shown("loading the model", |progress| {
+            Engine::load_with(model, config, self.templates.clone(), progress)
+        })
+    }
+
+    /// Tokens of each policy.
+    fn lengths(&self, model: &Opened, policies: &[Policy]) -> Result<Vec<usize>, TemplateError> {
+        let SessionOptions { effort, date, .. } = &self.options;
+        let length = |policy: &Policy| {
+            let prompt = Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())?;
+            Ok(prompt.prefix_tokens(&model.tokenizer).len())
+        };
+        policies.iter().map(length).collect()
     }
 
     /// Decodes a policy.
@@ -250,7 +226,7 @@ impl Judging {
             "--max-content-tokens": max_content,
             "--chunk": self.chunking.map(|chunking| chunking.size),
             "--reasoning": self.reasoning,
-            "--reproducible": self.config.reproducible,
+            "--reproducible": self.wishes.base.reproducible,
             "rationale": !no_rationale,
             "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
         });
@@ -288,48 +264,6 @@ pub fn note(engine: &Engine) -> Option<String> {
         Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
     };
     Some(format!("note: {} is {what}. Name a real one with --model", engine.model().name))
-}
-
-impl EngineArgs {
-    /// For a model. Where the flags do not say how much context, `context` does, for a layout and so many texts at once.
-    pub fn config(&self, model: PathBuf, context: impl Fn(engine::Layout, usize) -> usize) -> EngineConfig {
-        let layout = match self.layout {
-            Layout::Unified => engine::Layout::Unified,
-            Layout::Split => engine::Layout::Split,
-        };
-        let config = EngineConfig::new(model);
-        EngineConfig {
-            parallel: self.parallel,
-            threads: self.threads.unwrap_or(config.threads),
-            // Some for policies, and for the answers of each text.
-            sequences: self.parallel.saturating_add(16).min(256),
-            layout,
-            flash_attention: match self.flash_attention {
-                FlashAttention::Auto => engine::FlashAttention::Auto,
-                FlashAttention::On => engine::FlashAttention::On,
-                FlashAttention::Off => engine::FlashAttention::Off,
-            },
-            context: self.context.unwrap_or_else(|| context(layout, self.parallel)),
-            // Without a home there is nowhere to keep them, which is only slower.
-            prefixes: if self.no_prefix_store {
-                None
-            } else {
-                cache::folder().ok().map(|folder| folder.join("prefixes"))
-            },
-            reproducible: self.reproducible,
-            gpu_layers: self.gpu_layers,
-            repack: self.repack,
-            ..config
-        }
-    }
-}
-
-/// Tokens that fit in memory, where nobody says how many.
-fn room(layout: engine::Layout, parallel: usize) -> usize {
-    match layout {
-        engine::Layout::Unified => parallel.saturating_mul(1024).max(8192),
-        engine::Layout::Split => 4096,
-    }
 }
 
 fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {

@@ -25,7 +25,7 @@ use magistrate::label::summary::{Ended, Standing, Summary};
 use super::judging::JudgingArgs;
 use super::progress;
 use super::stream::{InputArgs, OutputArgs};
-use super::{PolicyArgs, exit, output, plan, stop};
+use super::{PolicyArgs, exit, fit, output, plan, stop};
 
 #[derive(Debug, Args)]
 pub struct Label {
@@ -157,7 +157,7 @@ impl Label {
             target.guard(source.inputs(), only.is_none())?;
         }
 
-        let engine = judging.load()?;
+        let engine = judging.load(&policies, fit::MANY)?;
         let judges = judging.judges(&engine, &policies)?;
         let settings = Settings {
             chunking: judging.chunking,

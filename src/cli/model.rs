@@ -38,6 +38,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Tell whether a model fits on this machine, and how it will be loaded; exit 1 if it does not
+    Fit(super::fit::Fit),
     /// Read the whole file and tell its sha256; exit 1 if the store says another
     Verify {
         /// A name of `model list`, or a file
@@ -70,6 +72,7 @@ impl ModelVerb {
                 output::print(&if json { format!("{}\n", object(&file)) } else { told(&file) })?;
                 Ok(ExitCode::from(exit::DONE))
             }
+            Verb::Fit(fit) => fit.run(),
             Verb::Verify { model } => verify(&model),
             #[cfg(feature = "hub")]
             Verb::Pull(pull) => pull.run(),

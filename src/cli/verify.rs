@@ -13,7 +13,7 @@ use magistrate::label::verify::{Agreement, Comparison, Sample};
 use super::judging::JudgingArgs;
 use super::merge::journal;
 use super::stream::InputArgs;
-use super::{PolicyArgs, exit, output, stop};
+use super::{PolicyArgs, exit, fit, output, stop};
 
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -51,7 +51,7 @@ impl Verify {
         let journal = journal(&self.output);
         let sample = Sample::of(&journal, self.sample, self.sample_seed)?;
         let source = self.input.open()?;
-        let engine = judging.load()?;
+        let engine = judging.load(&policies, fit::MANY)?;
         let judges = judging.judges(&engine, &policies)?;
         let settings =
             Settings { chunking: judging.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };

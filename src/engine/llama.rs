@@ -11,7 +11,6 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::context::session::LlamaStateSeqFlags;
@@ -19,10 +18,12 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::{DecodeError, LlamaBackendDevice, LlamaBackendDeviceType};
 use llama_cpp_sys_2 as sys;
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
-use super::{EngineConfig, EngineError, FlashAttention};
+use super::{CacheType, EngineConfig, EngineError, FlashAttention};
+use crate::machine::{Device, Kind};
 use crate::model::ModelFile;
 
 /// Loads the model and hands a backend to `work`, on this thread.
@@ -52,7 +53,8 @@ pub fn with_backend<T>(
         layout: config.layout,
         cells: config.context,
         batch: config.batch.min(config.context),
-        outputs: config.sequences.max(OUTPUTS),
+        // llama.cpp asserts that there is one for each sequence.
+        outputs: config.sequences.max(super::OUTPUTS),
         sequences: config.sequences,
     };
     let context = model
@@ -69,10 +71,6 @@ pub fn with_backend<T>(
         vocabulary,
     }))
 }
-
-/// Rows of logits in one batch. llama.cpp would make room for one behind every token of it, which is 400 MB for the whole
-/// vocabulary and a micro-batch of 512. It asserts that there is one for each sequence.
-const OUTPUTS: usize = 128;
 
 /// What `llama_decode` returns when its abort callback said so.
 const ABORTED: i32 = 2;
@@ -208,7 +206,11 @@ fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> L
         Layout::Split => limits.cells.saturating_mul(limits.sequences),
     };
     let threads = i32::try_from(config.threads).unwrap_or(i32::MAX);
-    let kv = if config.exact { KvCacheType::F32 } else { KvCacheType::F16 };
+    let kv = match config.cache {
+        CacheType::F16 => KvCacheType::F16,
+        CacheType::Q8_0 => KvCacheType::Q8_0,
+        CacheType::F32 => KvCacheType::F32,
+    };
     let flash_attention = match config.flash_attention {
         FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
         FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
@@ -265,10 +267,27 @@ fn load(
     if let Some(layers) = config.gpu_layers {
         params.n_gpu_layers = i32::try_from(layers).unwrap_or(i32::MAX);
     }
+    // Both lists end with a null, and are read while loading only.
+    let mut devices = chosen(&config.devices)?;
+    if !config.devices.is_empty() {
+        devices.push(std::ptr::null_mut());
+        params.devices = devices.as_mut_ptr();
+    }
+    let experts: Vec<CString> = (0..config.cpu_experts).map(experts_of).collect();
+    // SAFETY: it takes nothing, and what it returns lives for ever.
+    let cpu = unsafe { sys::ggml_backend_cpu_buffer_type() };
+    let mut places: Vec<_> = experts
+        .iter()
+        .map(|pattern| sys::llama_model_tensor_buft_override { pattern: pattern.as_ptr(), buft: cpu })
+        .collect();
+    if !places.is_empty() {
+        places.push(sys::llama_model_tensor_buft_override { pattern: std::ptr::null(), buft: std::ptr::null_mut() });
+        params.tensor_buft_overrides = places.as_ptr();
+    }
     params.progress_callback = Some(tell);
     params.progress_callback_user_data = (&raw mut progress).cast::<c_void>();
     forget_log();
-    // SAFETY: `path` and `progress` outlive the call, all other pointers are the defaults.
+    // SAFETY: `path`, `progress`, `devices`, `experts` and `places` outlive the call, all other pointers are the defaults.
     let model = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
     if model.is_null() {
         return Err(EngineError::Load(said("llama.cpp gave no reason")));
@@ -281,6 +300,53 @@ fn load(
     // Cargo.toml pins; the assertions above hold its size and alignment). The pointer is not null, comes from the
     // function that `LlamaModel::load_from_file` calls, and is owned by nobody else, so its Drop frees it once.
     Ok(unsafe { std::mem::transmute::<*mut sys::llama_model, LlamaModel>(model) })
+}
+
+/// The names of a layer's expert tensors, as a regular expression.
+fn experts_of(layer: u32) -> CString {
+    CString::new(format!("^blk\\.{layer}\\.ffn_(gate|up|down)_exps")).expect("no NUL byte in it")
+}
+
+/// What computes, as llama.cpp was built and has found it.
+///
+/// # Errors
+///
+/// When llama.cpp cannot be started.
+pub fn devices() -> Result<Vec<Device>, EngineError> {
+    initialized()?;
+    let device = |device: LlamaBackendDevice| Device {
+        name: device.name,
+        description: device.description,
+        backend: device.backend,
+        kind: match device.device_type {
+            LlamaBackendDeviceType::Gpu => Kind::Gpu,
+            LlamaBackendDeviceType::IntegratedGpu => Kind::Integrated,
+            LlamaBackendDeviceType::Accelerator => Kind::Accelerator,
+            LlamaBackendDeviceType::Cpu | LlamaBackendDeviceType::Unknown => Kind::Cpu,
+        },
+        total: device.memory_total as u64,
+        free: device.memory_free as u64,
+    };
+    Ok(llama_cpp_2::list_llama_ggml_backend_devices().into_iter().map(device).collect())
+}
+
+/// Devices by their names; the CPU is one that takes no layers.
+fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = devices()?;
+    let mut chosen = Vec::new();
+    for name in names {
+        let place = known.iter().position(|device| device.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            EngineError::Device { name: name.clone(), known: known.iter().map(|device| device.name.clone()).collect() }
+        })?;
+        if known[place].kind != Kind::Cpu {
+            // SAFETY: the devices are counted from 0 in the order in which they were just listed, and live for ever.
+            chosen.push(unsafe { sys::ggml_backend_dev_get(place) });
+        }
+    }
+    Ok(chosen)
 }
 
 /// Passes llama.cpp's progress on.
@@ -354,6 +420,9 @@ fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineE
         if !range.contains(&value) {
             return Err(EngineError::Setting { name, value, least: *range.start(), most: *range.end() });
         }
+    }
+    if config.cache == CacheType::Q8_0 && config.flash_attention == FlashAttention::Off {
+        return Err(EngineError::Load("keys and values in 8 bits need flash attention".to_owned()));
     }
     Ok(())
 }

@@ -36,9 +36,11 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
-        let EngineConfig { layout, micro_batch, repack, gpu_layers, flash_attention, exact, reproducible, .. } = config;
+        let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
+        let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
         let setting = format!(
-            "{LLAMA} {} {layout:?} {micro_batch} {repack} {gpu_layers:?} {flash_attention:?} {exact} {reproducible}",
+            "{LLAMA} {} {layout:?} {micro_batch} {repack} {devices:?} {gpu_layers:?} {cpu_experts} {flash_attention:?} {cache:?} \
+             {reproducible}",
             model.digest
         );
         Self { path: folder, setting, writers: Vec::new() }

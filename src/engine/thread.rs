@@ -22,7 +22,7 @@ use super::script::Script;
 use super::store::Folder;
 use super::{EngineConfig, EngineError, SessionOptions};
 use crate::content::Content;
-use crate::model::{self, ModelFile};
+use crate::model::{ModelFile, Opened};
 use crate::policy::{Effort, Policy};
 use crate::prompt::{Prompt, Templates};
 use crate::tokenizer::{Token, Tokenizer};
@@ -71,18 +71,22 @@ impl Engine {
     /// When the file cannot be used or memory is short.
     #[cfg(feature = "llama")]
     pub fn load(config: &EngineConfig) -> Result<Self, EngineError> {
-        Self::load_with(config, Templates::shipped(), &mut |_, _| ())
+        Self::load_with(Opened::read(&config.model)?, config, Templates::shipped(), &mut |_, _| ())
     }
 
-    /// Loads a model, with other templates, and tells how far it is, in thousandths.
+    /// Loads a model whose header was read, with other templates, and tells how far it is, in thousandths.
     ///
     /// # Errors
     ///
     /// As [`Engine::load`].
     #[cfg(feature = "llama")]
-    pub fn load_with(config: &EngineConfig, templates: Templates, progress: Progress<'_>) -> Result<Self, EngineError> {
-        let model = Arc::new(model::inspect(&config.model)?);
-        let (file, settings) = (Arc::clone(&model), config.clone());
+    pub fn load_with(
+        model: Opened,
+        config: &EngineConfig,
+        templates: Templates,
+        progress: Progress<'_>,
+    ) -> Result<Self, EngineError> {
+        let (file, settings) = (Arc::clone(&model.file), config.clone());
         Self::start(model, config, templates, progress, move |loading, work| {
             let mut last = 0;
             let progress = |fraction: f32| {
@@ -109,21 +113,19 @@ impl Engine {
         config: &EngineConfig,
         templates: Templates,
     ) -> Result<Self, EngineError> {
-        let model = Arc::new(model::inspect(&config.model)?);
-        Self::start(model, config, templates, &mut |_, _| (), move |_, work| {
+        Self::start(Opened::read(&config.model)?, config, templates, &mut |_, _| (), move |_, work| {
             work(&mut backend());
             Ok(())
         })
     }
 
     fn start(
-        model: Arc<ModelFile>,
+        Opened { file: model, tokenizer }: Opened,
         config: &EngineConfig,
         templates: Templates,
         progress: Progress<'_>,
         host: impl FnOnce(Loading<'_>, &mut dyn FnMut(&mut dyn Backend)) -> Result<(), EngineError> + Send + 'static,
     ) -> Result<Self, EngineError> {
-        let tokenizer = Arc::new(model.tokenizer()?);
         let stop = Arc::new(AtomicBool::new(false));
         let (requests, inbox) = sync_channel(QUEUE);
         let (news, started) = channel();

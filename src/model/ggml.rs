@@ -19,6 +19,9 @@ impl Type {
     /// 32-bit floats, which llama.cpp demands for norms, biases and sinks.
     pub const F32: Self = row(0, "F32", 1, 4);
 
+    /// What gpt-oss was published in: 4-bit floats, of which 32 share an exponent.
+    pub const MXFP4: Self = row(39, "MXFP4", 32, 17);
+
     /// The type of that number; none for a number that ggml has no (or no longer a) type for.
     #[must_use]
     pub fn of(id: u32) -> Option<Self> {
@@ -42,6 +45,13 @@ impl Type {
     #[must_use]
     pub fn is_weight(self) -> bool {
         !matches!(self.id, 9 | 15 | 24..=28)
+    }
+
+    /// Whether llama.cpp has another arrangement of this type for the kind of CPU that this is built for.
+    #[must_use]
+    pub(super) fn is_repacked(self) -> bool {
+        let arm = cfg!(target_arch = "aarch64") && matches!(self.name, "Q8_0" | "Q5_K" | "Q6_K");
+        arm || matches!(self.name, "Q4_0" | "Q4_K" | "IQ4_NL" | "MXFP4")
     }
 }
 
@@ -88,7 +98,7 @@ const TYPES: [Type; 35] = [
     row(30, "BF16", 1, 2),
     row(34, "TQ1_0", 256, 54),
     row(35, "TQ2_0", 256, 66),
-    row(39, "MXFP4", 32, 17),
+    Type::MXFP4,
     row(40, "NVFP4", 64, 36),
     row(41, "Q1_0", 128, 18),
     row(42, "Q2_0", 64, 18),

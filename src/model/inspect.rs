@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::checks::{self, Shape};
 use super::error::{ModelError, Problem};
 use super::ggml::Type;
-use super::gguf::{GgufError, Header, Value};
+use super::gguf::{GgufError, Header, Tensor, Value};
 use super::parts::{self, Part};
 use crate::tokenizer::{Strings, Tokenizer, Vocabulary};
 
@@ -42,8 +43,55 @@ pub struct ModelFile {
     pub licence: Option<String>,
     /// Values of all tensors together.
     pub parameters: u64,
+    /// Where its bytes are.
+    pub weights: Weights,
     /// For each type of values, how many tensors have it, and their bytes.
     pub types: BTreeMap<&'static str, (usize, u64)>,
+}
+
+/// Bytes of a model's tensors, by where they are put.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// What turns tokens into vectors, and is looked up rather than multiplied with.
+    pub embedding: u64,
+    /// Behind the last layer.
+    pub output: u64,
+    /// The layers, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// Bytes of one layer's tensors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Of its experts.
+    pub experts: u64,
+    /// All others.
+    pub rest: u64,
+    /// Those of both that llama.cpp can rearrange for this CPU.
+    pub repackable: u64,
+}
+
+impl Weights {
+    fn of<'header>(tensors: impl Iterator<Item = &'header Tensor>, blocks: u32) -> Self {
+        let mut weights = Self { blocks: vec![Block::default(); blocks as usize], ..Self::default() };
+        for tensor in tensors {
+            let block = tensor.name.strip_prefix("blk.").and_then(|name| name.split_once('.'));
+            let block =
+                block.and_then(|(number, name)| Some((weights.blocks.get_mut(number.parse::<usize>().ok()?)?, name)));
+            match block {
+                None if tensor.name.starts_with("token_embd") => weights.embedding += tensor.size,
+                None => weights.output += tensor.size,
+                Some((block, name)) => {
+                    let home = if name.contains("_exps") { &mut block.experts } else { &mut block.rest };
+                    *home += tensor.size;
+                    if tensor.kind.is_repacked() && tensor.shape[1].is_multiple_of(8) {
+                        block.repackable += tensor.size;
+                    }
+                }
+            }
+        }
+        weights
+    }
 }
 
 /// What a model for trying things out can do.
@@ -56,6 +104,22 @@ pub enum Demonstration {
 }
 
 impl ModelFile {
+    /// The model as it would be with its experts in MXFP4, which is how gpt-oss was published. `None` if they take no more
+    /// than that already.
+    #[must_use]
+    pub fn in_mxfp4(&self) -> Option<Self> {
+        let Shape { embedding_length, expert_length, experts, .. } = self.shape;
+        let shape = [embedding_length.into(), expert_length.into(), experts.into(), 3];
+        let least = Type::MXFP4.size(shape)?;
+        let mut smaller = self.clone();
+        let biases =
+            |block: &Block| block.experts.min(u64::from(experts) * u64::from(2 * expert_length + embedding_length) * 4);
+        for block in &mut smaller.weights.blocks {
+            block.experts = block.experts.min(least + biases(block));
+        }
+        (smaller.weights != self.weights).then_some(smaller)
+    }
+
     /// The model's tokenizer. Takes tens of milliseconds for a whole vocabulary.
     ///
     /// # Errors
@@ -64,6 +128,27 @@ impl ModelFile {
     /// tokens of the same text.
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
         Tokenizer::new(&self.vocabulary).map_err(|error| Problem::Vocabulary(error).at(&self.path))
+    }
+}
+
+/// A model that was found sound, with its tokenizer.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What is known of its file.
+    pub file: Arc<ModelFile>,
+    /// Its tokenizer.
+    pub tokenizer: Arc<Tokenizer>,
+}
+
+impl Opened {
+    /// Reads and checks all that llama.cpp demands of a file, but for its tensors' data.
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`] and [`ModelFile::tokenizer`].
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let file = inspect(path)?;
+        Ok(Self { tokenizer: Arc::new(file.tokenizer()?), file: Arc::new(file) })
     }
 }
 
@@ -174,6 +259,7 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
         demonstration,
         licence,
         parameters,
+        weights: Weights::of(tensors(), shape.blocks),
         types,
     })
 }

@@ -55,6 +55,19 @@ pub fn write(path: &Path, shape: &Shape) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Writes the header of that model, and a hole where its weights would be: it takes no disk, and cannot be told from the
+/// model without reading these.
+pub fn outline(path: &Path, shape: &Shape) -> io::Result<()> {
+    let vocabulary = shape.vocabulary();
+    let tensors = shape.tensors(vocabulary.tokens.len() as u64);
+    let header = gguf::header(&contents::metadata(shape, vocabulary), &tensors);
+    let padded = |length: u64| length + gguf::padding(length).len() as u64;
+    let data: u64 = tensors.iter().map(|tensor| padded(tensor.bytes())).sum();
+    let mut file = File::create(path)?;
+    file.write_all(&header)?;
+    file.set_len(padded(header.len() as u64) + data)
+}
+
 /// What a model file looks like. Every field may be changed; [`write`] refuses what llama.cpp could not load.
 #[derive(Clone, Debug)]
 pub struct Shape {
