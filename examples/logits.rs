@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use magistrate::engine::backend::Batch;
-use magistrate::engine::{EngineConfig, FlashAttention, llama};
+use magistrate::engine::{CacheType, EngineConfig, FlashAttention, llama};
 use magistrate::model::inspect;
 use magistrate::tokenizer::Token;
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = EngineConfig {
         context: tokens.len().max(256),
         flash_attention: FlashAttention::Off,
-        exact: true,
+        cache: CacheType::F32,
         ..EngineConfig::new(&path)
     };
     let model = inspect(Path::new(&path))?;
