@@ -11,6 +11,7 @@ use super::error::{ModelError, Problem};
 use super::ggml::Type;
 use super::gguf::{GgufError, Header, Value};
 use super::parts::{self, Part};
+use crate::shown;
 use crate::tokenizer::{Strings, Tokenizer, Vocabulary};
 
 /// A gpt-oss model that llama.cpp can load, as far as its header tells.
@@ -130,7 +131,7 @@ fn architecture(header: &Header) -> Result<(), Problem> {
     match checks::text(header, "general.architecture")? {
         "gpt-oss" => Ok(()),
         "gptoss" => Err(Problem::Ollama),
-        other => Err(Problem::Architecture(other.into())),
+        other => Err(Problem::Architecture(shown(other))),
     }
 }
 
@@ -165,7 +166,7 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
         parts: parts.iter().map(|part| part.path.clone()).collect(),
         name,
         digest: String::new(),
-        size: parts.iter().map(|part| part.size).sum(),
+        size: parts.iter().map(|part| part.size).fold(0, u64::saturating_add),
         vocabulary,
         shape,
         expert_type: expert.kind,
