@@ -111,7 +111,7 @@ pub enum GgufError {
 }
 
 /// The bytes that the headers of a model may have, all parts together, with [`ENTRY`] for each key, tensor and part.
-/// With the whole vocabulary it is 14 MB. What is read of a header is held in as many bytes, and for a moment in twice as
+/// With the whole vocabulary it is 13 MB. What is read of a header is held in as many bytes, and for a moment in twice as
 /// many.
 pub(super) const LIMIT: u64 = 24 << 20;
 /// What an entry takes beside its bytes, at most.
