@@ -47,6 +47,21 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// A text out of a file that nobody vouches for, as it may stand in a message: not long, in one line, and without what
+/// would steer a terminal.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let plain = |char: char| {
+        let quote = matches!(char, '"' | '\'' | '\\');
+        if quote { char.to_string() } else { char.escape_debug().to_string() }
+    };
+    let mut shown: String = text.chars().take(LONGEST).map(plain).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// A path with something behind its name.
 fn with_ending(path: &std::path::Path, ending: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();

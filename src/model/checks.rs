@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use super::error::Problem;
 use super::ggml::Type;
 use super::gguf::{Header, Tensor, Value};
+use crate::shown;
 
 /// The sizes of a gpt-oss model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ fn rope(header: &Header, shape: &Shape) -> Result<(), Problem> {
     number(header, "rope.scaling.original_context_length", 1..=shape.context_length)?;
     let scaling = text(header, &full("rope.scaling.type"))?;
     if !matches!(scaling, "none" | "linear" | "yarn") {
-        return Err(wrong("rope.scaling.type", scaling, "yarn".into()));
+        return Err(wrong("rope.scaling.type", &shown(scaling), "yarn".into()));
     }
     Ok(())
 }
@@ -234,7 +235,7 @@ pub(super) fn tensors<'part>(
         }
     }
     match found.into_keys().min() {
-        Some(name) => Err(Problem::UnknownTensor(name.into())),
+        Some(name) => Err(Problem::UnknownTensor(shown(name))),
         None => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! The header of a GGUF file: metadata and the list of tensors. Versions 2 and 3, little-endian.
 //!
-//! The one idea: no number of the file is believed before it is compared with what is left of the file, so that a
-//! hostile header costs no more memory than a small multiple of the file, and none of it makes a panic. What is accepted
-//! here llama.cpp's own reader accepts too.
+//! The one idea: no number of the file is believed before it is compared with what is left of the file, and of the
+//! room that headers may take. So a hostile header costs little memory whatever it says and however long its
+//! file is, and none of it makes a panic. What is accepted here llama.cpp's own reader accepts too.
 //!
 //! It does not know what the keys and tensors mean, and reads none of the tensors' data.
 
@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
 use super::ggml::Type;
+use crate::shown;
 use crate::tokenizer::Strings;
 use source::Source;
 
@@ -87,7 +88,7 @@ pub enum GgufError {
     Version(u32),
     #[error("the file ends at {size} bytes, within its header ({what} at {place} would need {length} bytes)")]
     Short { what: &'static str, place: u64, length: u64, size: u64 },
-    #[error("its header is longer than {} bytes", source::LIMIT)]
+    #[error("its header is larger than {} MB, more than any gpt-oss model has", LIMIT >> 20)]
     Long,
     #[error("{what} is not text")]
     Text { what: String },
@@ -109,6 +110,12 @@ pub enum GgufError {
     Offset { tensor: String, expected: u64, found: u64 },
 }
 
+/// The bytes that the headers of a model may have, all parts together, with [`ENTRY`] for each key, tensor and part.
+/// With the whole vocabulary it is 13 MB. What is read of a header is held in as many bytes, and for a moment in twice as
+/// many.
+pub(super) const LIMIT: u64 = 24 << 20;
+/// What an entry takes beside its bytes, at most.
+pub(super) const ENTRY: u64 = 512;
 /// llama.cpp asserts shorter names, in bytes.
 const NAME: usize = 63;
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -120,7 +127,12 @@ impl Header {
     ///
     /// What is wrong with it.
     pub fn read(file: impl Read, size: u64) -> Result<Self, GgufError> {
-        let mut source = Source::new(file, size);
+        Self::read_within(file, size, &mut LIMIT.clone())
+    }
+
+    /// The same within `room`, of which what was read is taken.
+    pub(super) fn read_within(file: impl Read, size: u64, room: &mut u64) -> Result<Self, GgufError> {
+        let mut source = Source::new(file, size, *room);
         let magic = source.array("the magic number")?;
         if magic != *b"GGUF" {
             return Err(GgufError::Magic(magic));
@@ -140,6 +152,7 @@ impl Header {
         };
         let tensors = self::tensors(&mut source, tensors, alignment)?;
         let length = source.place;
+        *room = source.room;
         Ok(Self {
             metadata,
             tensors,
@@ -159,18 +172,24 @@ impl Header {
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.metadata.remove(key)
     }
+
+    /// Lets go of all keys.
+    pub(super) fn forget(&mut self) {
+        self.metadata = HashMap::new();
+    }
 }
 
 fn metadata<R: Read>(source: &mut Source<R>, keys: u64) -> Result<HashMap<String, Value>, GgufError> {
     let mut metadata = HashMap::new();
     for _ in 0..keys {
+        source.entry()?;
         let key = source.string("a key")?;
         if key.is_empty() {
             return Err(GgufError::Text { what: "an empty key".into() });
         }
         let value = value(source, &key)?;
         if metadata.contains_key(&key) {
-            return Err(GgufError::DuplicateKey(key));
+            return Err(GgufError::DuplicateKey(shown(&key)));
         }
         metadata.insert(key, value);
     }
@@ -191,13 +210,13 @@ fn value<R: Read>(source: &mut Source<R>, key: &str) -> Result<Value, GgufError>
         5 => Value::I32(i32::from_le_bytes(source.array(what)?)),
         6 => Value::F32(f32::from_le_bytes(source.array(what)?)),
         7 => Value::Bool(source.array::<1>(what)? != [0]),
-        8 => Value::String(source.text(|| format!("the value of `{key}`"))?),
+        8 => Value::String(source.text(|| format!("the value of `{}`", shown(key)))?),
         ARRAY => self::array(source, key)?,
         10 => Value::U64(source.u64(what)?),
         11 => Value::I64(i64::from_le_bytes(source.array(what)?)),
         12 => Value::F64(f64::from_le_bytes(source.array(what)?)),
         kind => {
-            return Err(GgufError::ValueType { key: key.into(), kind });
+            return Err(GgufError::ValueType { key: shown(key), kind });
         }
     })
 }
@@ -212,36 +231,29 @@ fn array<R: Read>(source: &mut Source<R>, key: &str) -> Result<Value, GgufError>
         4..=6 => 4,
         8 | 10..=12 => 8, // of a string, at least its length
         kind => {
-            return Err(GgufError::ValueType { key: key.into(), kind });
+            return Err(GgufError::ValueType { key: shown(key), kind });
         } // arrays of arrays too
     };
     source.has(what, count.saturating_mul(width))?;
-    if kind == 8 {
-        return strings(source, key, count);
+    match kind {
+        5 => source.elements(count, |source| source.array(what).map(i32::from_le_bytes)).map(Value::I32s),
+        7 => source.elements(count, |source| source.array::<1>(what).map(|byte| byte != [0])).map(Value::Bools),
+        8 => strings(source, key, count),
+        _ => {
+            source.skip(count * width)?;
+            Ok(Value::Array { kind, count })
+        }
     }
-    if kind == 7 {
-        let truths = (0..count).map(|_| Ok(source.array::<1>(what)? != [0]));
-        return truths.collect::<Result<_, _>>().map(Value::Bools);
-    }
-    if kind != 5 {
-        source.skip(count * width)?;
-        return Ok(Value::Array { kind, count });
-    }
-    let mut numbers = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
-    for _ in 0..count {
-        numbers.push(i32::from_le_bytes(source.array(what)?));
-    }
-    Ok(Value::I32s(numbers))
 }
 
 fn strings<R: Read>(source: &mut Source<R>, key: &str, count: u64) -> Result<Value, GgufError> {
     let mut bytes = Vec::new();
-    let mut ends = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
-    for _ in 0..count {
+    let ends = source.elements(count, |source| {
         source.append("a string", &mut bytes)?;
-        ends.push(bytes.len());
-    }
-    let text = |number| GgufError::Text { what: format!("string {number} of `{key}`") };
+        Ok(bytes.len())
+    })?;
+    bytes.shrink_to_fit();
+    let text = |number| GgufError::Text { what: format!("string {number} of `{}`", shown(key)) };
     Strings::from_bytes(bytes, ends).map(Value::Strings).map_err(text)
 }
 
@@ -249,19 +261,20 @@ fn tensors<R: Read>(source: &mut Source<R>, count: u64, alignment: u64) -> Resul
     let (mut tensors, mut names) = (Vec::new(), HashSet::new());
     let mut expected = 0u64;
     for _ in 0..count {
+        source.entry()?;
         let tensor = tensor(source)?;
         let Tensor { name, offset, size, .. } = &tensor;
         if !names.insert(name.clone()) {
-            return Err(GgufError::DuplicateTensor(name.clone()));
+            return Err(GgufError::DuplicateTensor(shown(name)));
         }
         if *offset != expected {
-            return Err(GgufError::Offset { tensor: name.clone(), expected, found: *offset });
+            return Err(GgufError::Offset { tensor: shown(name), expected, found: *offset });
         }
         expected = expected
             .checked_add(*size)
             .and_then(|end| end.checked_next_multiple_of(alignment))
             .filter(|end| i64::try_from(*end).is_ok())
-            .ok_or_else(|| GgufError::Shape(name.clone()))?;
+            .ok_or_else(|| GgufError::Shape(shown(name)))?;
         tensors.push(tensor);
     }
     Ok(tensors)
@@ -271,22 +284,22 @@ fn tensor<R: Read>(source: &mut Source<R>) -> Result<Tensor, GgufError> {
     let what = "a tensor";
     let name = source.string(what)?;
     if name.len() > NAME {
-        return Err(GgufError::TensorName(name));
+        return Err(GgufError::TensorName(shown(&name)));
     }
     let mut shape = [1; 4];
     let dimensions = source.u32(what)?;
     let Some(used) = usize::try_from(dimensions).ok().and_then(|used| shape.get_mut(..used)) else {
-        return Err(GgufError::Shape(name));
+        return Err(GgufError::Shape(shown(&name)));
     };
     for length in used {
         *length = source.u64(what)?;
     }
     let kind = source.u32(what)?;
     let Some(kind) = Type::of(kind) else {
-        return Err(GgufError::TensorType { tensor: name, kind });
+        return Err(GgufError::TensorType { tensor: shown(&name), kind });
     };
     let Some(size) = kind.size(shape) else {
-        return Err(GgufError::Shape(name));
+        return Err(GgufError::Shape(shown(&name)));
     };
     let offset = source.u64(what)?;
     Ok(Tensor { name, shape, kind, offset, size })

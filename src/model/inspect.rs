@@ -12,6 +12,7 @@ use super::error::{ModelError, Problem};
 use super::ggml::Type;
 use super::gguf::{GgufError, Header, Tensor, Value};
 use super::parts::{self, Part};
+use crate::shown;
 use crate::tokenizer::{Strings, Tokenizer, Vocabulary};
 
 /// A gpt-oss model that llama.cpp can load, as far as its header tells.
@@ -215,7 +216,7 @@ fn architecture(header: &Header) -> Result<(), Problem> {
     match checks::text(header, "general.architecture")? {
         "gpt-oss" => Ok(()),
         "gptoss" => Err(Problem::Ollama),
-        other => Err(Problem::Architecture(other.into())),
+        other => Err(Problem::Architecture(shown(other))),
     }
 }
 
@@ -250,7 +251,7 @@ fn describe(path: &Path, parts: &mut [Part], name: String) -> Result<ModelFile, 
         parts: parts.iter().map(|part| part.path.clone()).collect(),
         name,
         digest: String::new(),
-        size: parts.iter().map(|part| part.size).sum(),
+        size: parts.iter().map(|part| part.size).fold(0, u64::saturating_add),
         vocabulary,
         shape,
         expert_type: expert.kind,

@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ModelError, Problem};
-use super::gguf::{GgufError, Header, Value};
+use super::gguf::{self, GgufError, Header, Value};
+use crate::shown;
 
 /// One file, open, with its header read.
 pub(super) struct Part {
@@ -22,7 +23,8 @@ pub(super) struct Part {
 
 /// All parts of the model whose first part is at `path`, and its name.
 pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
-    let first = open(path)?;
+    let mut room = gguf::LIMIT;
+    let first = open(path, &mut room)?;
     let count = u16_of(&first, "split.count")?.unwrap_or(0);
     let number = u16_of(&first, "split.no")?;
     if count <= 1 {
@@ -44,15 +46,15 @@ pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
     }
     let mut parts = vec![first];
     for number in 2..=count {
-        parts.push(open_later(path, sibling(path, &prefix, number, count), number, count)?);
+        parts.push(open_later(path, sibling(path, &prefix, number, count), (number, count), &mut room)?);
     }
     totals(&parts)?;
     Ok((parts, prefix))
 }
 
 /// Part `number`, from 1, of the model whose first part is `first`.
-fn open_later(first: &Path, path: PathBuf, number: u16, count: u16) -> Result<Part, ModelError> {
-    let part = match open(&path) {
+fn open_later(first: &Path, path: PathBuf, (number, count): (u16, u16), room: &mut u64) -> Result<Part, ModelError> {
+    let mut part = match open(&path, room) {
         Err(error) if matches!(*error.problem, Problem::NotFound) => {
             return Err(Problem::MissingPart(path).at(first));
         }
@@ -64,6 +66,8 @@ fn open_later(first: &Path, path: PathBuf, number: u16, count: u16) -> Result<Pa
         let found = found.map(|found| u32::from(found) + 1);
         return Err(Problem::PartNumber { found, number: number.into(), count: count.into() }.at(path));
     }
+    part.header.forget(); // llama.cpp asks the first alone
+    *room = room.saturating_sub(gguf::ENTRY);
     Ok(part)
 }
 
@@ -81,7 +85,7 @@ fn totals(parts: &[Part]) -> Result<(), ModelError> {
     let mut names = HashSet::new();
     for tensor in parts.iter().flat_map(|part| &part.header.tensors) {
         if !names.insert(tensor.name.as_str()) {
-            return Err(Problem::RepeatedTensor(tensor.name.clone()).at(&first.path));
+            return Err(Problem::RepeatedTensor(shown(&tensor.name)).at(&first.path));
         }
     }
     if i64::try_from(names.len()) != Ok(expected) {
@@ -110,8 +114,8 @@ fn sibling(path: &Path, prefix: &str, number: u16, count: u16) -> PathBuf {
 }
 
 /// One file, whose tensors are all within it.
-fn open(path: &Path) -> Result<Part, ModelError> {
-    let part = open_header(path)?;
+fn open(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
+    let part = open_within(path, room)?;
     let ends = part.header.tensors.iter().map(|tensor| tensor.offset + tensor.size); // each is below 2^63
     let needed = ends.max().map_or(0, |end| part.header.data.saturating_add(end));
     let size = part.size;
@@ -120,6 +124,10 @@ fn open(path: &Path) -> Result<Part, ModelError> {
 
 /// One file, of which no more than the header need be there.
 pub(super) fn open_header(path: &Path) -> Result<Part, ModelError> {
+    open_within(path, &mut gguf::LIMIT.clone())
+}
+
+fn open_within(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
     let read = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Problem::NotFound.at(path),
         _ => Problem::Gguf(GgufError::Io(error)).at(path),
@@ -133,7 +141,7 @@ pub(super) fn open_header(path: &Path) -> Result<Part, ModelError> {
     }
     let file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
-    let header = Header::read(&file, size).map_err(|error| Problem::Gguf(error).at(path))?;
+    let header = Header::read_within(&file, size, room).map_err(|error| Problem::Gguf(error).at(path))?;
     Ok(Part { path: path.into(), file, size, header })
 }
 

@@ -78,6 +78,7 @@ pub fn rewrite(
     edit: impl FnOnce(&mut Entries) -> Result<(), Problem>,
 ) -> Result<(), ModelError> {
     let mut part = open_header(from)?;
+    part.header.forget();
     let mut entries = Entries::of(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
     edit(&mut entries).map_err(|problem| problem.at(from))?;
     let name = crate::with_ending(to, ".part");
@@ -91,7 +92,7 @@ pub fn rewrite(
 impl Entries {
     fn of(part: &mut Part) -> io::Result<Self> {
         let Part { file, header: Header { tensors, length, .. }, .. } = part;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(*length).map_err(io::Error::other)?);
         file.seek(SeekFrom::Start(0))?;
         Read::by_ref(file).take(*length).read_to_end(&mut bytes)?;
         let mut reader = Reader { bytes: &bytes, at: 8 };
@@ -141,34 +142,41 @@ impl Entries {
     }
 
     fn write(&self, part: &mut Part, path: &Path) -> io::Result<()> {
-        let mut header = b"GGUF".to_vec();
-        header.extend(3_u32.to_le_bytes());
-        header.extend((self.tensors.len() as u64).to_le_bytes());
-        header.extend((self.metadata.len() as u64).to_le_bytes());
-        let string = |header: &mut Vec<u8>, text: &str| {
-            header.extend((text.len() as u64).to_le_bytes());
-            header.extend(text.bytes());
-        };
-        for (key, value) in &self.metadata {
-            string(&mut header, key);
-            header.extend(value);
-        }
-        for (tensor, dimensions) in self.tensors.iter().zip(&self.dimensions) {
-            string(&mut header, &tensor.name);
-            header.extend(dimensions.to_le_bytes());
-            for length in tensor.shape.iter().take(*dimensions as usize) {
-                header.extend(length.to_le_bytes());
-            }
-            header.extend(tensor.kind.id.to_le_bytes());
-            header.extend(tensor.offset.to_le_bytes());
-        }
-        let alignment = usize::try_from(part.header.alignment).map_err(io::Error::other)?;
-        header.resize(header.len().next_multiple_of(alignment), 0);
         let mut file = File::create(path)?;
-        BufWriter::new(&file).write_all(&header)?;
+        let mut header = BufWriter::new(&file);
+        self.write_header(&mut header)?;
+        let length = header.stream_position()?;
+        drop(header);
+        let data = length.next_multiple_of(part.header.alignment);
+        file.set_len(data)?;
+        file.seek(SeekFrom::Start(data))?;
         part.file.seek(SeekFrom::Start(part.header.data))?;
         io::copy(&mut part.file, &mut file)?;
         file.sync_all()
+    }
+
+    fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
+        let string = |out: &mut dyn Write, text: &str| {
+            out.write_all(&(text.len() as u64).to_le_bytes())?;
+            out.write_all(text.as_bytes())
+        };
+        out.write_all(b"GGUF\x03\0\0\0")?;
+        out.write_all(&(self.tensors.len() as u64).to_le_bytes())?;
+        out.write_all(&(self.metadata.len() as u64).to_le_bytes())?;
+        for (key, value) in &self.metadata {
+            string(out, key)?;
+            out.write_all(value)?;
+        }
+        for (tensor, dimensions) in self.tensors.iter().zip(&self.dimensions) {
+            string(out, &tensor.name)?;
+            out.write_all(&dimensions.to_le_bytes())?;
+            for length in tensor.shape.iter().take(*dimensions as usize) {
+                out.write_all(&length.to_le_bytes())?;
+            }
+            out.write_all(&tensor.kind.id.to_le_bytes())?;
+            out.write_all(&tensor.offset.to_le_bytes())?;
+        }
+        Ok(())
     }
 }
 
@@ -210,6 +218,9 @@ impl<'a> Reader<'a> {
             }
             9 => {
                 let (kind, count) = (self.number(4)?, self.number(8)?);
+                if kind == 9 {
+                    return Err(io::ErrorKind::InvalidData.into()); // it was none when it was read before
+                }
                 (0..count).try_for_each(|_| self.value(kind))
             }
             _ => self.pass(8),

@@ -186,6 +186,13 @@ impl Layer {
     }
 }
 
+/// A list that a store keeps. One that is longer than any is left alone.
+fn list(path: &Path) -> Option<Vec<u8>> {
+    const LONGEST: u64 = 1 << 20;
+    let about = fs::metadata(path).ok()?;
+    (about.is_file() && about.len() <= LONGEST).then(|| fs::read(path).ok())?
+}
+
 /// What Ollama calls the layer with the weights.
 pub(super) const OLLAMA_MODEL: &str = "application/vnd.ollama.image.model";
 
@@ -193,7 +200,7 @@ pub(super) const OLLAMA_MODEL: &str = "application/vnd.ollama.image.model";
 fn ollama(root: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     for path in walk(&root.join("manifests"), 5) {
-        let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+        let manifest = list(&path).and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
         let layers = manifest.map(|manifest| manifest.layers).unwrap_or_default();
         let Some(layer) = layers.iter().find(|layer| layer.kind == OLLAMA_MODEL) else {
             continue;
@@ -224,7 +231,7 @@ fn docker(root: &Path) -> Vec<Found> {
         #[serde(default)]
         files: Vec<String>,
     }
-    let index = fs::read(root.join("models.json")).ok().and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
+    let index = list(&root.join("models.json")).and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
     let mut found = Vec::new();
     for Entry { tags, files } in index.map(|index| index.models).unwrap_or_default() {
         let blobs = files.iter().filter_map(|file| file.strip_prefix("sha256:")).filter(|digest| is_hex(digest, 64));
@@ -259,7 +266,7 @@ fn model(store: &'static str, name: String, path: PathBuf, sha256: Option<String
     if !first {
         return None;
     }
-    let size = parts.iter().map(|part| fs::metadata(part).map_or(0, |about| about.len())).sum();
+    let size = parts.iter().map(|part| fs::metadata(part).map_or(0, |about| about.len())).fold(0, u64::saturating_add);
     Some(Found { name, store, path, size, sha256: sha256.filter(|_| parts.len() == 1), unusable })
 }
 

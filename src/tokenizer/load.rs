@@ -5,8 +5,14 @@
 use super::table::{Table, TableError};
 use super::{Token, Tokenizer, Vocabulary};
 use crate::harmony::Control;
+use crate::shown;
 
-/// Why a vocabulary was refused. Ids count from 0.
+/// The most tokens that there may be; gpt-oss has 201,088.
+const MOST: usize = 1 << 18;
+/// The most of them that may be no ordinary ones; gpt-oss has 1,090.
+const MOST_OTHERS: usize = 1 << 16;
+
+/// Why a vocabulary was refused. Ids count from 0, and texts are cut where they are long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenizerError {
     /// Another algorithm.
@@ -73,14 +79,22 @@ pub enum TokenizerError {
     #[error("the control token `{0}` is missing")]
     MissingControl(Control),
     /// A control token by whose name text cannot be told from markup.
-    #[error("the name of control token {id}, {name:?}, does not start with `<|` or is not plain ASCII")]
+    #[error("the name of control token {id}, `{name}`, does not start with `<|` or is not plain ASCII")]
     ControlName {
         /// The token.
         id: u32,
         /// Its text.
         name: String,
     },
-    /// More tokens or bytes than ids can count.
+    /// Many more tokens than gpt-oss has.
+    #[error("there are {tokens} tokens, {others} of them not ordinary, which is more than a gpt-oss model has")]
+    TooMany {
+        /// How many tokens there are.
+        tokens: usize,
+        /// How many of them are not ordinary.
+        others: usize,
+    },
+    /// More bytes than can be counted.
     #[error("the vocabulary is too large")]
     TooLarge,
 }
@@ -93,10 +107,10 @@ const UNUSED: i32 = 5;
 
 pub(super) fn load(vocabulary: &Vocabulary) -> Result<Tokenizer, TokenizerError> {
     if vocabulary.model != "gpt2" {
-        return Err(TokenizerError::Model(vocabulary.model.clone()));
+        return Err(TokenizerError::Model(shown(&vocabulary.model)));
     }
     if vocabulary.pre != "gpt-4o" {
-        return Err(TokenizerError::Pre(vocabulary.pre.clone()));
+        return Err(TokenizerError::Pre(shown(&vocabulary.pre)));
     }
     let ordinary = ordinary(vocabulary)?;
     let table = table(vocabulary, ordinary)?;
@@ -111,10 +125,11 @@ fn ordinary(vocabulary: &Vocabulary) -> Result<usize, TokenizerError> {
     if tokens != types {
         return Err(TokenizerError::Types { tokens, types });
     }
-    if u32::try_from(tokens).is_err() {
-        return Err(TokenizerError::TooLarge);
-    }
     let ordinary = vocabulary.types.iter().take_while(|kind| **kind == NORMAL).count();
+    let others = tokens - ordinary;
+    if tokens > MOST || others > MOST_OTHERS {
+        return Err(TokenizerError::TooMany { tokens, others });
+    }
     for (id, &kind) in (0..).zip(&vocabulary.types).skip(ordinary) {
         match kind {
             CONTROL | USER_DEFINED | UNUSED => {}
@@ -127,19 +142,24 @@ fn ordinary(vocabulary: &Vocabulary) -> Result<usize, TokenizerError> {
 
 fn table(vocabulary: &Vocabulary, ordinary: usize) -> Result<Table, TokenizerError> {
     let alphabet = alphabet();
-    let (mut bytes, mut starts, mut longest) = (Vec::new(), vec![0], 0);
-    for (id, text) in (0..).zip(vocabulary.tokens.iter().take(ordinary)) {
+    let tokens = || vocabulary.tokens.iter().take(ordinary);
+    // No more than is needed: each char is a byte.
+    let mut bytes = Vec::with_capacity(tokens().map(|text| text.chars().count()).sum());
+    let mut starts = Vec::with_capacity(ordinary + 1);
+    starts.push(0);
+    let mut longest = 0;
+    for (id, text) in (0..).zip(tokens()) {
         let start = bytes.len();
         for char in text.chars() {
             match alphabet.get(char as usize) {
                 Some(Some(byte)) => bytes.push(*byte),
                 _ => {
-                    return Err(TokenizerError::Bytes { id, text: text.into() });
+                    return Err(TokenizerError::Bytes { id, text: shown(text) });
                 }
             }
         }
         if bytes.len() == start {
-            return Err(TokenizerError::Bytes { id, text: text.into() });
+            return Err(TokenizerError::Bytes { id, text: shown(text) });
         }
         longest = longest.max(bytes.len() - start);
         starts.push(u32::try_from(bytes.len()).map_err(|_| TokenizerError::TooLarge)?);
@@ -156,10 +176,10 @@ fn table(vocabulary: &Vocabulary, ordinary: usize) -> Result<Table, TokenizerErr
 fn merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), TokenizerError> {
     let mut tokens = (0..).zip(vocabulary.tokens.iter().take(ordinary));
     let mut current = "";
-    let unmerged = |id: u32, text: &str| TokenizerError::Unmerged { id, text: text.into() };
+    let unmerged = |id: u32, text: &str| TokenizerError::Unmerged { id, text: shown(text) };
     let single = |text: &str| text.chars().nth(1).is_none();
     for (index, merge) in vocabulary.merges.iter().enumerate() {
-        let out_of_order = || TokenizerError::Merge { index, merge: merge.into() };
+        let out_of_order = || TokenizerError::Merge { index, merge: shown(merge) };
         let (left, right) = merge.split_once(' ').ok_or_else(out_of_order)?;
         let makes = |token: &str| token.strip_prefix(left) == Some(right);
         if left.is_empty() || right.is_empty() {
@@ -191,10 +211,10 @@ fn controls(vocabulary: &Vocabulary, table: &Table) -> Result<Controls, Tokenize
     for (id, (name, &kind)) in (0..).zip(kinds).skip(table.len() as usize) {
         // An unused token only fills a gap: converters name it `[PAD200019]`. Printable ASCII stands for itself in the
         // alphabet, so that the name can be looked up among the ordinary tokens as it is.
-        let shown = kind == UNUSED || name.starts_with("<|");
+        let told = kind == UNUSED || name.starts_with("<|");
         let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        if !(shown && plain) {
-            return Err(TokenizerError::ControlName { id, name: name.into() });
+        if !(told && plain) {
+            return Err(TokenizerError::ControlName { id, name: shown(name) });
         }
         if let Some(first) = ids.insert(name, Token(id)).map(|Token(first)| first).or(table.get(name.as_bytes())) {
             return Err(TokenizerError::Duplicate { id, first });

@@ -80,7 +80,7 @@ fn ordinary_tokens_come_first_and_every_token_has_a_known_kind() {
 #[test]
 fn a_token_that_does_not_stand_for_bytes_is_refused() {
     for text in ["", " ", "a b", "\u{144}", "\u{AD}"] {
-        assert_eq!(refusal(renamed(7, text)), TokenizerError::Bytes { id: 7, text: text.into() });
+        assert_eq!(refusal(renamed(7, text)), TokenizerError::Bytes { id: 7, text: crate::shown(text) });
     }
 }
 
@@ -105,11 +105,24 @@ fn merges_are_in_the_order_of_the_tokens_and_make_them_all() {
 }
 
 #[test]
+fn many_more_tokens_than_gpt_oss_has_are_refused() {
+    let with = |ordinary: usize, others: usize| {
+        refusal(|it| {
+            it.tokens = (0..ordinary + others).map(|_| "a").collect();
+            it.types = [vec![1; ordinary], vec![3; others]].concat();
+        })
+    };
+    assert_eq!(with(300_000, 10), TokenizerError::TooMany { tokens: 300_010, others: 10 });
+    assert_eq!(with(256, 70_000), TokenizerError::TooMany { tokens: 70_256, others: 70_000 });
+    assert_eq!(with(200_000, 1_000), TokenizerError::Duplicate { id: 1, first: 0 });
+}
+
+#[test]
 fn every_control_token_is_there_once_under_a_name_that_shows_it() {
     assert_eq!(refusal(renamed(258, "<|x|>")), TokenizerError::MissingControl(Control::Start));
     assert_eq!(refusal(renamed(259, "<|start|>")), TokenizerError::Duplicate { id: 259, first: 258 });
     for name in ["start", "", "<start>", "<|start\0|>", "<|ſtart|>", "<| |>"] {
-        assert_eq!(refusal(renamed(258, name)), TokenizerError::ControlName { id: 258, name: name.into() });
+        assert_eq!(refusal(renamed(258, name)), TokenizerError::ControlName { id: 258, name: crate::shown(name) });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What integration tests share: model files of their own making.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod hostile;
 pub mod scripted;
 pub mod synth;
 

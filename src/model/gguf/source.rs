@@ -2,10 +2,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use super::GgufError;
-
-/// Headers are 14 MB for the whole vocabulary. What is longer than this, in bytes, is no header.
-pub(super) const LIMIT: u64 = 512 << 20;
+use super::{ENTRY, GgufError};
 
 /// The file, and how much of it is left.
 pub(super) struct Source<R> {
@@ -13,13 +10,15 @@ pub(super) struct Source<R> {
     /// Bytes read so far.
     pub(super) place: u64,
     size: u64,
+    /// Bytes that may yet be read, or held beside them.
+    pub(super) room: u64,
 }
 
 impl<R: Read> Source<R> {
-    /// The beginning of a file of `size` bytes.
-    pub(super) fn new(file: R, size: u64) -> Self {
+    /// The beginning of a file of `size` bytes, of which no more than `room` are read.
+    pub(super) fn new(file: R, size: u64, room: u64) -> Self {
         let inner = BufReader::with_capacity(1 << 18, file);
-        Self { inner, place: 0, size }
+        Self { inner, place: 0, size, room }
     }
 
     /// Whether that many bytes are left. Everything that is read or allocated is asked for here first.
@@ -28,10 +27,16 @@ impl<R: Read> Source<R> {
             let (place, size) = (self.place, self.size);
             return Err(GgufError::Short { what, place, length, size });
         }
-        match usize::try_from(length) {
-            Ok(wanted) if self.place + length <= LIMIT => Ok(wanted),
-            _ => Err(GgufError::Long),
+        if length > self.room {
+            return Err(GgufError::Long);
         }
+        usize::try_from(length).map_err(|_| GgufError::Long)
+    }
+
+    /// Another key or tensor, which takes room whatever its length.
+    pub(super) fn entry(&mut self) -> Result<(), GgufError> {
+        self.room = self.room.checked_sub(ENTRY).ok_or(GgufError::Long)?;
+        Ok(())
     }
 
     fn fill(&mut self, what: &'static str, bytes: &mut [u8]) -> Result<(), GgufError> {
@@ -41,8 +46,13 @@ impl<R: Read> Source<R> {
             io::ErrorKind::UnexpectedEof => GgufError::Short { what, place: self.place, length, size: self.size },
             _ => error.into(),
         })?;
-        self.place += length;
+        self.pass(length);
         Ok(())
+    }
+
+    fn pass(&mut self, length: u64) {
+        self.place += length;
+        self.room = self.room.saturating_sub(length);
     }
 
     pub(super) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], GgufError> {
@@ -60,11 +70,29 @@ impl<R: Read> Source<R> {
         self.array(what).map(u64::from_le_bytes)
     }
 
+    /// The elements of an array of a length that [`Self::has`] has found to be there.
+    pub(super) fn elements<T>(
+        &mut self,
+        count: u64,
+        mut element: impl FnMut(&mut Self) -> Result<T, GgufError>,
+    ) -> Result<Vec<T>, GgufError> {
+        let mut elements = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+        for _ in 0..count {
+            elements.push(element(self)?);
+        }
+        Ok(elements)
+    }
+
     /// Appends a string of any bytes.
     pub(super) fn append(&mut self, what: &'static str, bytes: &mut Vec<u8>) -> Result<(), GgufError> {
         let length = self.u64(what)?;
         let length = self.has(what, length)?;
         let start = bytes.len();
+        if length > bytes.capacity() - start {
+            // Doubled, as it would be anyway, but not beyond all that can still come.
+            let most = self.room.min(self.size.saturating_sub(self.place));
+            bytes.reserve_exact(start.max(length).min(usize::try_from(most).unwrap_or(length)));
+        }
         bytes.resize(start + length, 0);
         self.fill(what, &mut bytes[start..])
     }
@@ -88,7 +116,7 @@ impl<R: Read> Source<R> {
     /// Passes over bytes that [`Self::has`] has found to be there.
     pub(super) fn skip(&mut self, length: u64) -> Result<(), GgufError> {
         let passed = io::copy(&mut self.inner.by_ref().take(length), &mut io::sink())?;
-        self.place += passed;
+        self.pass(passed);
         if passed < length {
             let (place, size) = (self.place, self.size);
             return Err(GgufError::Short { what: "an array", place, length, size });

@@ -154,6 +154,37 @@ fn a_header_longer_than_the_limit_is_refused_even_if_the_file_is_longer() {
 }
 
 #[test]
+fn many_entries_are_a_long_header_however_short_they_are() {
+    let keys = |count: u32| {
+        let mut sample = Sample::empty();
+        sample.metadata = (0..count).map(|key| (key.to_string(), Value::U8(0))).collect();
+        read(&sample.bytes())
+    };
+    assert!(keys(40_000).is_ok());
+    assert!(matches!(keys(100_000), Err(GgufError::Long)));
+}
+
+#[test]
+fn headers_share_their_room() {
+    let bytes = Sample::gpt_oss().bytes();
+    let mut room = LIMIT;
+    let header = Header::read_within(&bytes[..], bytes.len() as u64, &mut room).expect("a good header");
+    let entries = (header.metadata.len() + header.tensors.len()) as u64;
+    assert_eq!(room, LIMIT - header.length - entries * ENTRY);
+    let mut little = header.length;
+    let refused = Header::read_within(&bytes[..], bytes.len() as u64, &mut little);
+    assert!(matches!(refused, Err(GgufError::Long)));
+}
+
+#[test]
+fn what_a_message_shows_of_a_file_is_short_and_plain() {
+    let long = changed(|it| it.metadata.extend([(); 2].map(|()| ("k".repeat(1000), Value::U8(0)))));
+    assert_eq!(long, format!("the key `{}…` stands there twice", "k".repeat(80)));
+    let odd = changed(|it| it.tensors[0] = ("\x1b[2J\n'ü'\u{202e}".into(), vec![0], 0));
+    assert_eq!(odd, r"the tensor `\u{1b}[2J\n'ü'\u{202e}` has a shape that is not possible for its type");
+}
+
+#[test]
 fn a_header_cut_anywhere_is_refused() {
     let sample = Sample::gpt_oss();
     let header = sample.header();

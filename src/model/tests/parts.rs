@@ -68,6 +68,16 @@ fn a_part_that_is_missing_or_not_of_this_model_is_named() {
     assert!(problem.contains("does not end with `-00001-of-00003.gguf`") && hint.contains("published under"));
 }
 
+#[test]
+fn the_headers_of_all_parts_are_no_longer_than_one_may_be() {
+    let folder = folder();
+    let mut parts = split(3);
+    for part in &mut parts {
+        part.set("x", Value::String("x".repeat(10 << 20)));
+    }
+    assert!(refused(&write_parts(&folder, &parts)).0.contains("header is larger than 24 MB"));
+}
+
 #[cfg(unix)]
 #[test]
 fn links_with_the_names_of_parts_are_not_followed_to_names_without() {

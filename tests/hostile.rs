@@ -1,0 +1,410 @@
+//! Hostile model files: each is refused in a sentence, and none costs more than 64 MB of memory.
+//!
+//! All in one test: what is counted is the process's, whoever asked for it.
+
+// The counting allocator, which hands everything on to the system's.
+#![allow(unsafe_code)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use magistrate::model::rewrite::convert;
+use magistrate::model::stores::Places;
+use magistrate::model::{ModelError, inspect, tokenizer};
+use support::hostile::{self, Case, I32, Raw, RawTensor, U32};
+use support::synth;
+
+/// No allocation may be greater, nor all of them together at any time.
+const MOST: usize = 64_000_000;
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+fn count(size: usize) {
+    let live = LIVE.fetch_add(size, Relaxed) + size;
+    PEAK.fetch_max(live, Relaxed);
+    LARGEST.fetch_max(size, Relaxed);
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is the system's own, with the same arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    // The old block is counted until the new one is there, as where the bytes have to be moved.
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// What some work took: the largest allocation, and the most at any time.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    largest: usize,
+    peak: usize,
+}
+
+fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    LARGEST.store(0, Relaxed);
+    let done = work();
+    (done, Cost { largest: LARGEST.load(Relaxed), peak: PEAK.load(Relaxed) - before })
+}
+
+/// The greatest costs, with whose they were, and whatever went wrong.
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    largest: (usize, String),
+    peak: (usize, String),
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, name: &str, cost: Cost) {
+        self.cases += 1;
+        if cost.largest > self.largest.0 {
+            self.largest = (cost.largest, name.into());
+        }
+        if cost.peak > self.peak.0 {
+            self.peak = (cost.peak, name.into());
+        }
+        if cost.largest.max(cost.peak) > MOST {
+            let Cost { largest, peak } = cost;
+            self.failures.push(format!("{name}: an allocation of {largest} bytes, {peak} at once"));
+        }
+    }
+
+    /// One sentence with the name of the file, and one that says what to do.
+    fn message(&mut self, name: &str, error: &ModelError) {
+        let text = error.to_string();
+        let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+        let message = message.strip_prefix(&format!("{}: ", error.path.display())).unwrap_or("");
+        let odd = |char: char| char.is_control() || char == '\u{202e}';
+        let clear = |text: &str| (10..400).contains(&text.len()) && !text.contains(odd);
+        if !clear(message) || !clear(hint) {
+            self.failures.push(format!("{name}: {:?}", text.chars().take(1_000).collect::<String>()));
+        }
+    }
+
+    fn expect(&mut self, name: &str, fine: bool, found: Result<(), ModelError>) {
+        match found {
+            Ok(()) if fine => {}
+            Ok(()) => self.failures.push(format!("{name}: was accepted")),
+            Err(error) => {
+                if fine {
+                    self.failures.push(format!("{name}: {error}"));
+                }
+                self.message(name, &error);
+            }
+        }
+    }
+
+    /// Whether the model is accepted, as it should be, and at what cost.
+    fn inspect(&mut self, name: &str, path: &Path, fine: bool) {
+        let (found, spent) = cost(|| inspect(path).and_then(|model| model.tokenizer().map(drop)));
+        self.add(name, spent);
+        self.expect(name, fine, found);
+    }
+
+    /// The same of what reads the header alone: whatever it says, it says it well.
+    fn others(&mut self, name: &str, path: &Path) {
+        let (found, spent) = cost(|| tokenizer(path).map(drop));
+        self.add(&format!("{name}, its tokenizer"), spent);
+        let made = path.with_extension("made");
+        let (converted, spent) = cost(|| convert(path, &made).map(drop));
+        self.add(&format!("{name}, converted"), spent);
+        self.expect(&format!("{name}, converted"), false, converted);
+        if let Err(error) = found {
+            self.message(name, &error);
+        }
+        if made.exists() || path.with_extension("made.part").exists() {
+            self.failures.push(format!("{name}: something is left of its conversion"));
+        }
+    }
+}
+
+#[test]
+fn no_hostile_file_takes_much_memory_or_is_refused_without_a_reason() {
+    let good = fs::read(support::demonstration()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut tally = Tally::default();
+    for case in hostile::cases(&good).filter(has_room) {
+        let path = folder.path().join("case.gguf");
+        case.write(&path).unwrap();
+        tally.inspect(&case.name, &path, case.fine);
+        tally.others(&case.name, &path);
+    }
+    whole_vocabulary(&mut tally, folder.path());
+    parts(&mut tally, &Raw::of(&good));
+    conversions(&mut tally, folder.path(), &Raw::of(&good));
+    stores(&mut tally, folder.path(), &good);
+    let Tally { cases, largest, peak, failures } = tally;
+    println!("{cases} cases; the largest allocation was {largest:?}, the most at once {peak:?}");
+    assert!(failures.is_empty(), "{} of {cases}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Elsewhere a hole in a file takes room on the disk.
+fn has_room(case: &Case) -> bool {
+    cfg!(unix) || case.size < case.head.len() as u64 + (1 << 24)
+}
+
+/// The real thing keeps well within what hostile files are held to.
+fn whole_vocabulary(tally: &mut Tally, folder: &Path) {
+    let path = folder.join("whole.gguf");
+    synth::write(&path, &synth::Shape::full_vocabulary()).unwrap();
+    tally.inspect("the whole vocabulary", &path, true);
+    let (model, spent) = cost(|| inspect(&path).unwrap().tokenizer().unwrap());
+    println!("{} tokens took {} bytes, {} in one piece", model.len(), spent.peak, spent.largest);
+    assert!(spent.peak < MOST * 3 / 4, "{}", spent.peak);
+}
+
+fn u16(number: u16) -> Vec<u8> {
+    [&2_u32.to_le_bytes()[..], &number.to_le_bytes()].concat()
+}
+
+/// A model in parts, all metadata in the first.
+fn split(raw: &Raw, count: u16) -> Vec<Raw> {
+    let each = raw.tensors.len().div_ceil(count.into());
+    let total = i32::try_from(raw.tensors.len()).unwrap();
+    let part = |number: u16| {
+        let mut part = if number == 0 { raw.clone() } else { Raw::empty() };
+        part.tensors = raw.tensors.iter().skip(each * usize::from(number)).take(each).cloned().collect();
+        part.lay_out();
+        part.set("split.no", u16(number));
+        part.set("split.count", u16(count));
+        part.set("split.tensors.count", [I32.to_le_bytes(), total.to_le_bytes()].concat());
+        part
+    };
+    (0..count).map(part).collect()
+}
+
+/// A folder for the parts of a model.
+struct Folder {
+    path: PathBuf,
+    count: usize,
+}
+
+impl Folder {
+    fn part(&self, number: usize) -> PathBuf {
+        self.path.join(format!("m-{number:05}-of-{:05}.gguf", self.count))
+    }
+
+    /// Inspects a model of these parts, after whatever is then done with its files.
+    fn check(tally: &mut Tally, (name, fine): (&str, bool), parts: &[Raw], after: impl FnOnce(&Self)) {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Self { path: home.path().into(), count: parts.len() };
+        for (part, raw) in (1..).zip(parts) {
+            let case = Case { name: String::new(), head: raw.header(), size: raw.size(), fine };
+            case.write(&folder.part(part)).unwrap();
+        }
+        after(&folder);
+        tally.inspect(name, &folder.part(1), fine);
+    }
+}
+
+fn parts(tally: &mut Tally, raw: &Raw) {
+    let mut changed = |name: &str, fine: bool, count: u16, change: &dyn Fn(&mut Vec<Raw>)| {
+        let mut parts = split(raw, count);
+        change(&mut parts);
+        Folder::check(tally, (name, fine), &parts, |_| ());
+    };
+    changed("parts", true, 3, &|_| ());
+    for lie in [0, 1, 3, 5, u16::MAX] {
+        changed(&format!("a first part that counts {lie}"), false, 2, &|it| it[0].set("split.count", u16(lie)));
+        changed(&format!("a first part with number {lie}"), lie == 0, 2, &|it| it[0].set("split.no", u16(lie)));
+        if lie != 1 {
+            changed(&format!("a second part with number {lie}"), false, 2, &|it| it[1].set("split.no", u16(lie)));
+        }
+        changed(&format!("a second part that counts {lie}"), false, 2, &|it| it[1].set("split.count", u16(lie)));
+    }
+    for total in [i32::MIN, -1, 0, 1, 43, i32::MAX] {
+        let value = [I32.to_le_bytes(), total.to_le_bytes()].concat();
+        changed(&format!("{total} tensors together"), false, 2, &|it| it[0].set("split.tensors.count", value.clone()));
+    }
+    for key in ["split.no", "split.count", "split.tensors.count"] {
+        for part in 0..2 {
+            let value = [U32.to_le_bytes(), 2_u32.to_le_bytes()].concat();
+            let fine = part == 1 && key == "split.tensors.count";
+            changed(&format!("{key} of another type in part {part}"), fine, 2, &|it| it[part].set(key, value.clone()));
+        }
+    }
+    changed("parts that contradict each other in what only the first is asked for", true, 3, &|it| {
+        for part in &mut it[1..] {
+            part.set("general.architecture", hostile::text(b"llama"));
+            part.set("tokenizer.ggml.tokens", hostile::strings(&[b"a".to_vec()]));
+        }
+    });
+    changed("a second part with the tensors of the first", false, 2, &|it| it[1].tensors = it[0].tensors.clone());
+    changed("two parts with 20 MB of texts each", false, 2, &|it| {
+        for part in it {
+            part.set("x", hostile::text(&vec![b'a'; 20 << 20]));
+        }
+    });
+    changed("a hundred parts with 1 MB of texts each", false, 100, &|it| {
+        for part in it {
+            part.set("x", hostile::text(&vec![b'a'; 1 << 20]));
+        }
+    });
+    changed("twenty parts with 10,000 tensors each", false, 20, &|it| {
+        for (number, part) in it.iter_mut().enumerate() {
+            let more = (0..10_000).map(|tensor| format!("{number}.{tensor}").into_bytes());
+            part.tensors.extend(more.map(|name| RawTensor { name, shape: vec![1], kind: 0, offset: 0 }));
+            part.lay_out();
+        }
+    });
+    changed("forty parts without tensors", false, 40, &|it| it[1..].iter_mut().for_each(|it| it.tensors.clear()));
+    #[cfg(unix)]
+    links(tally, raw);
+}
+
+/// Names of parts that lead in circles, or nowhere.
+#[cfg(unix)]
+fn links(tally: &mut Tally, raw: &Raw) {
+    let link = |from: PathBuf, to: &Path| {
+        let _ = fs::remove_file(&from);
+        std::os::unix::fs::symlink(to, from).unwrap();
+    };
+    let two = split(raw, 2);
+    let mut linked = |name: &str, part: usize, to: &dyn Fn(&Folder) -> PathBuf| {
+        Folder::check(tally, (name, false), &two, |it| link(it.part(part), &to(it)));
+    };
+    linked("a first part that is a link to itself", 1, &|it| it.part(1));
+    linked("a first part that is a link to the second", 1, &|it| it.part(2));
+    linked("a second part that is a link to itself", 2, &|it| it.part(2));
+    linked("a second part that is a link to the first", 2, &|it| it.part(1));
+    linked("a second part that is a device", 2, &|_| "/dev/zero".into());
+    linked("a second part that is a folder", 2, &|it| it.path.clone());
+    Folder::check(tally, ("parts that are links to each other", false), &two, |it| {
+        link(it.part(1), &it.part(2));
+        link(it.part(2), &it.part(1));
+    });
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder { path: home.path().into(), count: u16::MAX.into() };
+    let mut first = split(raw, 1).remove(0);
+    first.set("split.count", u16(u16::MAX));
+    let size = first.size();
+    Case { name: String::new(), head: first.header(), size, fine: false }.write(&folder.part(1)).unwrap();
+    tally.inspect("65,535 parts of which one is there", &folder.part(1), false);
+    let second = first.clone();
+    Case { name: String::new(), head: second.header(), size, fine: false }.write(&folder.part(2)).unwrap();
+    tally.inspect("65,535 parts of which two are there and the same", &folder.part(1), false);
+    for part in 2..=usize::from(u16::MAX) {
+        link(folder.part(part), &folder.part(1));
+    }
+    tally.inspect("65,535 parts that are all the first", &folder.part(1), false);
+}
+
+/// Files of Ollama's, which are written anew.
+fn conversions(tally: &mut Tally, folder: &Path, raw: &Raw) {
+    let blob = folder.join("blob");
+    let ollama = |change: &dyn Fn(&mut Raw)| {
+        let mut raw = raw.clone();
+        for (key, _) in &mut raw.keys {
+            *key = String::from_utf8_lossy(key).replace("gpt-oss.", "gptoss.").into_bytes();
+        }
+        raw.set("general.architecture", hostile::text(b"gptoss"));
+        change(&mut raw);
+        Case { name: String::new(), head: raw.header(), size: raw.size(), fine: false }.write(&blob).unwrap();
+    };
+    let mut check = |name: &str, fine: bool, change: &dyn Fn(&mut Raw)| {
+        ollama(change);
+        let made = folder.join("made.gguf");
+        let (found, spent) = cost(|| convert(&blob, &made).map(drop));
+        let name = format!("of Ollama's: {name}");
+        tally.add(&name, spent);
+        tally.expect(&name, fine, found);
+        if made.exists() != fine || folder.join("made.gguf.part").exists() {
+            tally.failures.push(format!("{name}: something is left"));
+        }
+        let _ = fs::remove_file(made);
+    };
+    check("as it should be", true, &|_| ());
+    check("22 MB of texts", true, &|it| {
+        hostile::keys(it, 1, 1, &hostile::strings(&vec![vec![b'a'; 1 << 10]; 22 << 10]));
+    });
+    check("a text of 22 MB", true, &|it| hostile::keys(it, 1, 1, &hostile::text(&vec![b'a'; 22 << 20])));
+    check("40,000 keys", true, &|it| hostile::keys(it, 40_000, 1, &[0; 5]));
+    check("29,000 tensors", false, &|it| hostile::ones(it, 29_000, 1));
+    check("a million keys", false, &|it| hostile::keys(it, 1_000_000, 1, &[0; 5]));
+    check("keys under both names", false, &|it| {
+        it.set("gpt-oss.block_count", [U32.to_le_bytes(), 2_u32.to_le_bytes()].concat());
+    });
+    check("no data, aligned to 2 GB", false, &|it| {
+        it.set("general.alignment", [U32.to_le_bytes(), (1_u32 << 31).to_le_bytes()].concat());
+        it.tensors.clear();
+    });
+    check("no tensors", false, &|it| it.tensors.clear());
+    check("a tensor whose name becomes too long", false, &|it| {
+        it.tensors[0].name = [&b".attn_out."[..], &[b'a'; 53]].concat();
+    });
+}
+
+/// What other programs have left, none of it as it should be.
+fn stores(tally: &mut Tally, folder: &Path, good: &[u8]) {
+    let home = folder.join("home");
+    let put = |name: &str, case: &Case| {
+        let path = home.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        case.write(&path).unwrap();
+    };
+    let raw = Raw::of(good);
+    let of = |head: &[u8], size: u64| Case { name: String::new(), head: head.into(), size, fine: false };
+    put("own/good.gguf", &of(good, good.len() as u64));
+    for (number, length) in [1 << 10, 22 << 20, 100 << 20].into_iter().enumerate() {
+        let mut raw = raw.clone();
+        raw.set("general.architecture", hostile::text(&vec![b'a'; length]));
+        put(&format!("own/{number}.gguf"), &of(&raw.header(), raw.size()));
+    }
+    put("own/text.gguf", &of(b"text", 4));
+    let layers = |text: &str, times: usize| [br#"{"layers":["#, text.repeat(times).as_bytes()].concat();
+    let layer = r#"{"mediaType":"","digest":""},"#;
+    let manifests = ".ollama/models/manifests/registry.ollama.ai/library/m";
+    for (tag, head) in [("many", layers(layer, 1 << 22)), ("few", layers(layer, 3)), ("deep", vec![b'['; 1 << 20])] {
+        put(&format!("{manifests}/{tag}"), &of(&head, head.len() as u64));
+    }
+    let entries = [br#"{"models":["#, "{},".repeat(1 << 24).as_bytes()].concat();
+    put(".docker/models/models.json", &of(&entries, entries.len() as u64));
+    #[cfg(unix)]
+    {
+        put("own/hole.gguf", &of(&[], 1 << 40));
+        put(&format!("{manifests}/hole"), &of(&layers(layer, 3), 1 << 36));
+        std::os::unix::fs::symlink(&home, home.join("own/circle")).unwrap();
+        std::os::unix::fs::symlink("itself.gguf", home.join("own/itself.gguf")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", home.join("own/zero.gguf")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", home.join(manifests).join("zero")).unwrap();
+    }
+    let own = home.join("own");
+    let places = Places::new(home, |name| (name == "MAGISTRATE_MODELS").then(|| own.clone().into()));
+    let (found, spent) = cost(|| places.find());
+    tally.add("stores", spent);
+    let names: Vec<_> = found.into_iter().map(|model| model.name).collect();
+    if names != ["good.gguf"] {
+        tally.failures.push(format!("found {names:?}"));
+    }
+}
