@@ -39,7 +39,8 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Devices that may take layers, by the names that `magistrate doctor` lists; cpu for none [default: all GPUs]
+    /// Devices that may take layers, by name; cpu for none. One that there is not gets a list of those there are [default: all
+    /// GPUs]
     #[arg(long = "device", value_name = "NAME,...", value_delimiter = ',')]
     devices: Vec<String>,
 
