@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What run, test and setup share. They set $root and source this.
+# What run, test, setup and vulkan-check share. They set $root and source this.
 # POSIX sh only: macOS has bash 3.2, small containers have no bash.
 root=${root:?set by the script that sources this}
 
@@ -131,7 +131,28 @@ use_toolchain() {
 	fi
 }
 
-# Prints which of the NEEDS are not met: rust cxx make cmake libclang.
+# Vulkan's loader and its headers, which come together. Whether these are new enough is another question: see below.
+has_vulkan() {
+	[ -z "${VULKAN_SDK-}" ] || return 0
+	any_file /usr/include/vulkan/vulkan.h /usr/local/include/vulkan/vulkan.h &&
+		any_file /usr/lib*/libvulkan.so /usr/lib*/*/libvulkan.so /usr/local/lib*/libvulkan.so
+}
+
+has_spirv() { [ -n "${VULKAN_SDK-}" ] || any_file /usr/*/cmake/SPIRV-Headers /usr/local/*/cmake/SPIRV-Headers; }
+
+# Prints where Mesa's driver that computes on the CPU is described.
+lavapipe() {
+	for manifest in /usr/share/vulkan/icd.d/lvp_icd*.json /usr/local/share/vulkan/icd.d/lvp_icd*.json; do
+		[ ! -e "$manifest" ] || { printf '%s\n' "$manifest"; return; }
+	done
+	return 1
+}
+
+# What llama.cpp is built with, and its backend of $features.
+cpp_needs='cxx make cmake libclang'
+case ,$features, in *,vulkan,*) cpp_needs="$cpp_needs glslc vulkan spirv" ;; esac
+
+# Prints which of the NEEDS are not met: rust cxx make cmake libclang glslc vulkan spirv lavapipe.
 lacking() {
 	for need; do
 		case $need in
@@ -140,6 +161,10 @@ lacking() {
 		make) has make || has ninja ;;
 		cmake) has cmake ;;
 		libclang) has_libclang ;;
+		glslc) has glslc || [ -n "${VULKAN_SDK-}" ] ;;
+		vulkan) has_vulkan ;;
+		spirv) has_spirv ;;
+		lavapipe) lavapipe >/dev/null ;;
 		esac || printf '%s ' "$need"
 	done
 }
@@ -161,12 +186,15 @@ system_command() {
 	install='' packages=''
 	if has apt-get; then
 		names='cxx=g++ make=make cmake=cmake libclang=libclang-dev rust=rustup'
+		names="$names glslc=glslc vulkan=libvulkan-dev spirv=spirv-headers lavapipe=mesa-vulkan-drivers"
 		install='apt-get install -y --no-install-recommends'
 	elif has dnf; then
 		names='cxx=gcc-c++ make=make cmake=cmake libclang=clang-devel rust=rustup'
+		names="$names glslc=glslc vulkan=vulkan-loader-devel spirv=spirv-headers-devel lavapipe=mesa-vulkan-drivers"
 		install='dnf install -y'
 	elif has pacman; then
 		names='cxx=gcc make=make cmake=cmake libclang=clang rust=rustup'
+		names="$names glslc=shaderc vulkan=vulkan-icd-loader vulkan=vulkan-headers spirv=spirv-headers lavapipe=vulkan-swrast"
 		install='pacman -S --needed --noconfirm'
 	elif has brew; then
 		names='cmake=cmake rust=rustup'
@@ -248,7 +276,7 @@ require() {
 	use_toolchain
 	has_rust || : # it puts cargo on PATH, which lacking's subshell would not keep
 	missing=$(lacking "$@")
-	[ -n "$missing" ] || return 0
+	[ -n "$missing" ] || { use_vulkan_headers "$@"; return; }
 	tools=$(printf '%s' "$missing" | sed 's/rust //')
 	# Lists of plain words, here and below.
 	# shellcheck disable=SC2086
@@ -260,6 +288,31 @@ require() {
 	use_toolchain
 	missing=$(lacking "$@")
 	[ -z "$missing" ] || explain
+	use_vulkan_headers "$@"
+}
+
+# llama.cpp's Vulkan backend needs headers of 1.3.272 or newer, and Debian 12 has 1.3.239. The crate vk-mem carries newer ones:
+# it is fetched as any other crate is, checked by cargo, and never compiled. cmake looks into CMAKE_INCLUDE_PATH first, and
+# for Vulkan alone: in CPATH or CXXFLAGS the folder would stand for all of the C++, and ccache would know none of it.
+use_vulkan_headers() {
+	case " $* " in *' vulkan '*) ;; *) return 0 ;; esac
+	[ -z "${VULKAN_SDK-}${CMAKE_INCLUDE_PATH-}" ] || return 0
+	for headers in /usr/local/include /usr/include; do
+		[ ! -e "$headers/vulkan/vulkan_core.h" ] || break
+	done
+	awk '/define VK_HEADER_VERSION / { patch = $3 }
+		/define VK_HEADER_VERSION_COMPLETE / { split($0, part, /[(,] */); version = part[3] * 1000 + part[4] }
+		END { exit version * 1000 + patch < 1003272 }' "$headers/vulkan/vulkan_core.h" && return
+	fetcher=$target/vulkan-headers
+	mkdir -p "$fetcher/src" || die "cannot write to $target"
+	: >"$fetcher/src/lib.rs"
+	printf '[package]\nname = "vulkan-headers"\nversion = "0.0.0"\n[dependencies]\nvk-mem = "=0.5.0"\n[workspace]\n' >"$fetcher/Cargo.toml"
+	headers=$(cd "$fetcher" && cargo metadata --quiet --format-version 1 |
+		sed -n 's,.*"manifest_path":"\([^"]*vk-mem-0\.5\.0\)/Cargo\.toml".*,\1/vendor/Vulkan-Headers/include,p')
+	[ -e "$headers/vulkan/vulkan.hpp" ] ||
+		die "Vulkan's headers are too old, and newer ones are not to be had from the crate vk-mem: put them into CMAKE_INCLUDE_PATH"
+	CMAKE_INCLUDE_PATH=$headers
+	export CMAKE_INCLUDE_PATH
 }
 
 explain() {
@@ -285,8 +338,12 @@ explain() {
 		printf 'hint: %s\n' "$install" >&2
 	elif [ "$system" != Darwin ]; then
 		printf 'hint: a C and a C++ compiler, make or ninja, cmake, and libclang with its headers, from your packages\n' >&2
+		case $others in *glslc* | *vulkan* | *spirv* | *lavapipe*)
+			echo "hint: for Vulkan glslc, Vulkan's loader and headers, SPIR-V's headers, and a driver, such as Mesa's" >&2
+			;;
+		esac
 	fi
-	case $others in *cxx*) ;; *)
+	case $others in *cxx* | *glslc* | *vulkan* | *spirv* | *lavapipe*) ;; *)
 		has python3 && python3 -m pip --version >/dev/null 2>&1 ||
 			printf 'hint: without root: with python3 and its pip here, this script gets them for you alone\n' >&2
 		;;
