@@ -6,6 +6,7 @@ mod calibrate;
 mod check;
 #[cfg(unix)]
 mod daemon;
+mod doctor;
 mod engine;
 mod eval;
 mod exit;
@@ -70,6 +71,8 @@ pub enum Verb {
     Policy(policy::PolicyVerb),
     /// List, inspect, verify and convert models
     Model(model::ModelVerb),
+    /// Tell whether machine, build and model are as they should be; exit 1 if not
+    Doctor(doctor::Doctor),
     /// Show or clear what is kept in the cache folder
     Cache(cache::CacheVerb),
 }

@@ -24,6 +24,7 @@ pub use item::{Cascade, Completion, Reasoning, Usage};
 pub use prefixes::Store;
 pub use sample::Sampling;
 pub use script::{Band, Mode};
+pub use store::LLAMA;
 pub use thread::{Engine, Pending, Progress, Session};
 
 use std::num::NonZeroUsize;
@@ -78,6 +79,21 @@ pub struct EngineConfig {
     pub flash_attention: FlashAttention,
     /// How keys and values are kept.
     pub cache: CacheType,
+}
+
+/// The environment variable that names the folder of llama.cpp's backends, where they are libraries.
+#[cfg(feature = "dynamic-backends")]
+const BACKENDS: &str = "MAGISTRATE_BACKENDS";
+
+/// Where llama.cpp's backends lie: as [`BACKENDS`] says, else beside the program, else where they were built.
+#[cfg(feature = "dynamic-backends")]
+fn backends_folder() -> PathBuf {
+    if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {
+        return named.into();
+    }
+    let program = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+    let beside = program.with_file_name("backends");
+    if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
 }
 
 /// Rows of logits in one batch, if there are no more sequences. llama.cpp would make room for one behind every token, which

@@ -26,6 +26,7 @@
 
 pub mod bench;
 pub mod cache;
+pub mod canary;
 pub mod content;
 pub mod engine;
 pub mod eval;

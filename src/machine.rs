@@ -65,6 +65,49 @@ impl Machine {
     }
 }
 
+/// Bytes that can be written on the disk that a folder is on, if that can be told.
+#[cfg(all(unix, feature = "cache"))]
+#[must_use]
+pub fn room(folder: &Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(folder).ok()?;
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+/// Bytes that can be written on the disk that a folder is on, if that can be told.
+#[cfg(not(all(unix, feature = "cache")))]
+#[must_use]
+pub fn room(_folder: &Path) -> Option<u64> {
+    None
+}
+
+/// Graphics hardware that Linux has a driver for, whether or not llama.cpp was built to compute on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drivers {
+    /// The version of NVIDIA's driver.
+    pub nvidia: Option<String>,
+    /// Whether there is AMD's driver for computing, which `ROCm` needs.
+    pub amd: bool,
+    /// Whether there is a device that renders, which most likely knows Vulkan.
+    pub renders: bool,
+}
+
+impl Drivers {
+    /// What Linux says of them, under this root: `/`, but for tests.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let told = fs::read_to_string(root.join("proc/driver/nvidia/version")).unwrap_or_default();
+        // NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 ...
+        let number =
+            |word: &&str| word.contains('.') && word.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+        let renderers = fs::read_dir(root.join("dev/dri")).into_iter().flatten().flatten();
+        Self {
+            nvidia: told.lines().next().and_then(|line| line.split_whitespace().find(number)).map(str::to_owned),
+            amd: root.join("dev/kfd").exists(),
+            renders: { renderers }.any(|entry| entry.file_name().to_string_lossy().starts_with("renderD")),
+        }
+    }
+}
+
 impl Memory {
     /// What Linux says of it, under this root: `/`, but for tests. `None` where there is no such thing.
     #[must_use]
@@ -141,6 +184,25 @@ fn number(told: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drivers_are_found_under_the_root() {
+        let root = tempfile::tempdir().expect("a folder");
+        assert_eq!(Drivers::read(root.path()), Drivers::default());
+        for folder in ["proc/driver/nvidia", "dev/dri"] {
+            fs::create_dir_all(root.path().join(folder)).expect("written");
+        }
+        let version =
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2026\nGCC version:\n";
+        fs::write(root.path().join("proc/driver/nvidia/version"), version).expect("written");
+        fs::write(root.path().join("dev/dri/card0"), "").expect("written");
+        let found = Drivers::read(root.path());
+        assert_eq!((found.nvidia.as_deref(), found.amd, found.renders), (Some("550.54.14"), false, false));
+        fs::write(root.path().join("dev/dri/renderD128"), "").expect("written");
+        fs::write(root.path().join("dev/kfd"), "").expect("written");
+        let found = Drivers::read(root.path());
+        assert!(found.amd && found.renders);
+    }
 
     const MEMINFO: &str = "MemTotal:       24000000 kB\nMemFree:         1000000 kB\nMemAvailable:   20000000 kB\n";
 

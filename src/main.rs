@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Model(model) => model.run(),
+        Verb::Doctor(doctor) => doctor.run(),
         Verb::Cache(cache) => cache.run(),
     };
     done.unwrap_or_else(|error| cli::report(&error))

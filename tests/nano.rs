@@ -106,3 +106,75 @@ fn a_cache_that_cannot_be_written_is_named_with_a_remedy() {
     let folder = Path::new("cache").display().to_string();
     assert!(said.contains(&folder) && said.contains("MAGISTRATE_CACHE") && said.contains("--model"), "{said}");
 }
+
+/// What `doctor` found, by subject.
+fn found(output: &Output) -> std::collections::BTreeMap<String, Value> {
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    findings.into_iter().map(|finding| (finding["subject"].as_str().unwrap().to_owned(), finding)).collect()
+}
+
+#[test]
+fn a_doctor_finds_the_built_in_model_s_verdicts_as_they_are_recorded_and_names_drift() {
+    let place = Place::new();
+    let output = place.run(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let findings = found(&output);
+    assert_eq!(findings["canary"]["found"], "8 of 8 verdicts as recorded");
+    assert!(findings["cpu"]["found"].as_str().unwrap().contains(" threads; computes with "));
+    assert!(findings.values().all(|finding| finding["state"] == "ok" || finding["remedy"].is_string()));
+
+    assert_eq!(place.run(&["doctor", "--record"]).status.code(), Some(0));
+    let record = std::fs::read_dir(place.0.path().join("cache/canary")).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, text.replacen("violation", "safe", 1)).unwrap();
+    let output = place.run(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let canary = &found(&output)["canary"];
+    assert_eq!(canary["state"], "problem");
+    let told = canary["found"].as_str().unwrap();
+    assert!(told.starts_with("7 of 8 verdicts as recorded\n\"WINNER!!") && told.contains("was safe"), "{told}");
+    assert!(told.contains("is violation") && canary["remedy"].as_str().unwrap().contains("--record"), "{told}");
+
+    std::fs::write(&record, &text[..text.len() / 2]).unwrap();
+    assert_eq!(found(&place.run(&["doctor", "--json"]))["canary"]["state"], "ok", "half a record is none");
+}
+
+#[test]
+fn a_doctor_tells_what_is_wrong_with_a_model_and_a_cache_and_what_to_do() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("torn.gguf"), b"GGUF\x03\0\0\0").unwrap();
+    let output = place.run(&["doctor", "--json", "-m", "torn.gguf"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let findings = found(&output);
+    assert_eq!(findings["model"]["state"], "problem");
+    assert!(
+        findings["model"]["found"].as_str().unwrap().contains("torn.gguf") && findings["model"]["remedy"].is_string()
+    );
+    assert!(!findings.contains_key("canary"), "what cannot be loaded judges nothing");
+
+    let small = place.run(&["doctor", "--json", "--memory", "5MB"]);
+    assert_eq!((small.status.code(), &found(&small)["model"]["state"]), (Some(1), &Value::from("problem")));
+
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::write(closed.path().join("cache"), b"a file where the folder should be").unwrap();
+    let output = Place(closed).run(&["doctor", "--no-canary"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("problem   cache") && told.contains("hint: name another folder in MAGISTRATE_CACHE"),
+        "{told}"
+    );
+}
+
+#[test]
+fn devices_are_listed_and_nothing_else_is_done() {
+    for verb in [&["check", "-p", "spam", "text"][..], &["label", "-p", "spam", "no-such-file"], &["doctor"]] {
+        let output = Place::new().run(&[verb, &["--device", "list"]].concat());
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && told.lines().any(|line| line.starts_with("CPU ")), "{told}");
+        assert!(
+            told.lines().count() == 1 || cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan")),
+            "{told}"
+        );
+    }
+}

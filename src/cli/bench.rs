@@ -82,7 +82,7 @@ impl Bench {
     fn measure(&self) -> Result<Report, anyhow::Error> {
         let Opened { file, tokenizer } = Opened::read(&self.model.path()?)?;
         let work = self.work(&tokenizer)?;
-        let mut wishes = self.engine.wishes(file.path.clone());
+        let mut wishes = self.engine.wishes(file.path.clone())?;
         let parallel = *wishes.parallel.get_or_insert(fit::MANY);
         wishes.context.get_or_insert(work.cells(wishes.base.layout, parallel));
         let job = Job { parallel, policies: Vec::new() };

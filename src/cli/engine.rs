@@ -7,6 +7,8 @@ use magistrate::cache;
 use magistrate::engine::plan::Wishes;
 use magistrate::engine::{self, EngineConfig};
 
+use super::{exit, fit, output};
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
@@ -39,8 +41,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Devices that may take layers, by name; cpu for none. One that there is not gets a list of those there are [default: all
-    /// GPUs]
+    /// Devices that may take layers, by name; cpu for none, list to see which there are [default: all GPUs]
     #[arg(long = "device", value_name = "NAME,...", value_delimiter = ',')]
     devices: Vec<String>,
 
@@ -94,9 +95,14 @@ enum Layout {
 
 impl EngineArgs {
     /// What the flags ask for, of a model.
-    pub fn wishes(&self, model: PathBuf) -> Wishes {
+    pub fn wishes(&self, model: PathBuf) -> Result<Wishes, anyhow::Error> {
+        if self.devices == ["list"] {
+            // As --help does: there is nothing else to do.
+            output::print(&fit::devices(&fit::machine()?))?;
+            std::process::exit(exit::DONE.into());
+        }
         let config = EngineConfig::new(model);
-        Wishes {
+        Ok(Wishes {
             parallel: self.parallel,
             context: self.context,
             cache: self.kv.map(|kv| match kv {
@@ -130,7 +136,7 @@ impl EngineArgs {
                 repack: self.repack,
                 ..config
             },
-        }
+        })
     }
 }
 

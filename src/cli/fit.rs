@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use magistrate::engine::plan::{Job, Need, Plan, Wishes};
 use magistrate::engine::{CacheType, EngineError, llama};
-use magistrate::machine::{Kind, Machine, Memory};
+use magistrate::machine::{Device, Kind, Machine, Memory};
 use magistrate::model::{self, ModelFile, Opened};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Fit {
             let prompt = magistrate::prompt::Prompt::new(&templates, &policy, policy.effort, None)?;
             policies.push(prompt.prefix_tokens(&opened.tokenizer).len());
         }
-        let wishes = self.engine.wishes(opened.file.path.clone());
+        let wishes = self.engine.wishes(opened.file.path.clone())?;
         let job = Job { parallel: if self.what == What::Check { ONE } else { MANY }, policies };
         let machine = machine()?;
         let plan = Plan::new(&opened.file, &wishes, &job, &machine);
@@ -76,6 +76,20 @@ pub fn machine() -> Result<Machine, EngineError> {
     let cpu = devices.iter().find(|device| device.kind == Kind::Cpu);
     let told = cpu.map(|cpu| Memory { total: cpu.total, free: cpu.free, limit: None });
     Ok(Machine { memory: Memory::read(Path::new("/")).or(told).unwrap_or_default(), devices })
+}
+
+/// What computes: a name for `--device`, what it is, and its memory.
+pub fn devices(machine: &Machine) -> String {
+    let width = machine.devices.iter().map(|device| device.name.len()).max().unwrap_or(0);
+    let row = |device: &Device| {
+        let memory = machine.memory;
+        // Of the CPU's memory llama.cpp tells that all of it is free.
+        let of_cpu = device.kind == Kind::Cpu;
+        let (free, total) = if of_cpu { (memory.free, memory.total) } else { (device.free, device.total) };
+        let Device { name, description, .. } = device;
+        format!("{name:width$}  {} of {} free  {description}\n", megabytes(free), megabytes(total))
+    };
+    machine.devices.iter().map(row).collect()
 }
 
 /// Why a model is not loaded, and what would be.

@@ -112,7 +112,7 @@ impl JudgingArgs {
         }
         let judging = Judging {
             templates: self.prompt.templates()?,
-            wishes: self.engine.wishes(self.model.path()?),
+            wishes: self.engine.wishes(self.model.path()?)?,
             options: SessionOptions {
                 effort: self.prompt.effort,
                 budget: self.budget,
@@ -142,6 +142,12 @@ impl JudgingArgs {
 }
 
 impl Judging {
+    /// By the shipped templates, and as it comes.
+    pub fn new(wishes: Wishes, options: SessionOptions) -> Self {
+        let templates = Templates::shipped();
+        Self { wishes, templates, options, chunking: None, reasoning: false, fields: None, certificate: None }
+    }
+
     /// Loads the model so that it fits, to judge so many texts at once by these policies, and says so if it is one for
     /// demonstration.
     pub fn load(&self, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {

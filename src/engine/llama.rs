@@ -330,6 +330,56 @@ pub fn devices() -> Result<Vec<Device>, EngineError> {
     Ok(llama_cpp_2::list_llama_ggml_backend_devices().into_iter().map(device).collect())
 }
 
+/// The instruction sets that llama.cpp computes with on this CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instructions {
+    /// Those that it was compiled for, by llama.cpp's names.
+    pub used: Vec<String>,
+    /// Those that this CPU has and that would help, though it was not compiled for them.
+    pub idle: Vec<&'static str>,
+}
+
+/// What llama.cpp was compiled for, against what this CPU has.
+///
+/// # Errors
+///
+/// When this CPU lacks an instruction set that the build needs, or llama.cpp cannot be started.
+pub fn instructions() -> Result<Instructions, EngineError> {
+    check_cpu()?;
+    initialized()?;
+    // SAFETY: it takes nothing, and returns a NUL-terminated string that lives until it is called again: here alone, and it
+    // is copied at once.
+    let told = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
+    // Backend after backend, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
+    let (_, of_cpu) = told.split_once("CPU : ").unwrap_or_default();
+    let used: Vec<String> = of_cpu
+        .split(" | ")
+        .map_while(|feature| feature.split_once(" = ").filter(|(name, _)| !name.contains(':')))
+        .filter(|(_, value)| *value == "1")
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    #[cfg(target_arch = "x86_64")]
+    let there = [
+        ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+        ("AVX_VNNI", std::arch::is_x86_feature_detected!("avxvnni")),
+        ("AVX512", std::arch::is_x86_feature_detected!("avx512f")),
+        ("AVX512_VBMI", std::arch::is_x86_feature_detected!("avx512vbmi")),
+        ("AVX512_VNNI", std::arch::is_x86_feature_detected!("avx512vnni")),
+        ("AVX512_BF16", std::arch::is_x86_feature_detected!("avx512bf16")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let there = [
+        ("DOTPROD", std::arch::is_aarch64_feature_detected!("dotprod")),
+        ("MATMUL_INT8", std::arch::is_aarch64_feature_detected!("i8mm")),
+        ("SVE", std::arch::is_aarch64_feature_detected!("sve")),
+    ];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let there: [(&str, bool); 0] = [];
+    let unused = |name: &str| !used.iter().any(|used| used == name);
+    let idle = there.into_iter().filter_map(|(name, there)| (there && unused(name)).then_some(name)).collect();
+    Ok(Instructions { used, idle })
+}
+
 /// Devices by their names; the CPU is one that takes no layers.
 fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineError> {
     if names.is_empty() {
@@ -367,10 +417,34 @@ fn initialized() -> Result<&'static LlamaBackend, EngineError> {
                 sys::llama_log_set(Some(keep), std::ptr::null_mut());
                 sys::ggml_set_abort_callback(Some(last_words));
             }
+            #[cfg(feature = "dynamic-backends")]
+            load_backends()?;
             LlamaBackend::init().map_err(|error| error.to_string())
         })
         .as_ref()
         .map_err(|error| EngineError::Load(error.clone()))
+}
+
+/// Loads the best backend of each kind for this machine. llama.cpp left to itself would look in the current folder, too, and
+/// run what somebody put there.
+#[cfg(feature = "dynamic-backends")]
+fn load_backends() -> Result<(), String> {
+    let folder = super::backends_folder();
+    let path = folder.to_str().and_then(|path| CString::new(path).ok());
+    let path = path.ok_or_else(|| format!("{}: its path cannot be given to llama.cpp", folder.display()))?;
+    // SAFETY: `path` is NUL-terminated and outlives the call; counting takes nothing.
+    let count = unsafe {
+        sys::ggml_backend_load_all_from_path(path.as_ptr());
+        sys::ggml_backend_reg_count()
+    };
+    if count == 0 {
+        return Err(format!(
+            "{}: there is no backend for this CPU\nhint: put the folder `backends` beside the program, or name it in {}",
+            folder.display(),
+            super::BACKENDS
+        ));
+    }
+    Ok(())
 }
 
 /// What llama.cpp last complained of: it says in its log alone why something failed.
@@ -428,9 +502,9 @@ fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineE
 }
 
 /// The C++ of a portable x86-64 build needs more than Rust's baseline: without this an older CPU meets an illegal
-/// instruction.
+/// instruction. Where backends are libraries, one that this CPU can run is chosen.
 fn check_cpu() -> Result<(), EngineError> {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(feature = "dynamic-backends")))]
     {
         let missing: Vec<&str> = [
             ("AVX2", std::arch::is_x86_feature_detected!("avx2")),

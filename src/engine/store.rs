@@ -17,8 +17,8 @@ use crate::cache;
 use crate::model::ModelFile;
 use crate::tokenizer::Token;
 
-/// The llama.cpp that wrote a copy. Another may lay it out differently.
-const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
+/// The llama.cpp that is built in. The copies of another may be laid out differently.
+pub const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
 
 /// What a file begins with.
 const MAGIC: &[u8; 16] = b"magistrate-pfx-1";

@@ -13,7 +13,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::sha256;
-use crate::with_ending;
+use crate::{machine, with_ending};
 
 /// A client, as patient as a slow line needs it to be.
 #[derive(Debug)]
@@ -369,19 +369,8 @@ fn start(response: &Response<Body>) -> Option<u64> {
 /// Whether the disk has room for so many bytes, and a twentieth more.
 fn room(place: &Path, bytes: u64) -> Result<(), FetchError> {
     let needed = bytes + bytes / 20;
-    match free(place.parent().unwrap_or(Path::new("."))) {
+    match machine::room(place.parent().unwrap_or(Path::new("."))) {
         Some(free) if free < needed => Err(FetchError::Full { path: place.to_owned(), free, needed }),
         _ => Ok(()),
     }
-}
-
-#[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
-    let about = rustix::fs::statvfs(folder).ok()?;
-    Some(about.f_bavail.saturating_mul(about.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free(_folder: &Path) -> Option<u64> {
-    None
 }

@@ -1,0 +1,390 @@
+//! `doctor`: what of this machine, this build and this model is as it should be, and what to do about the rest.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::cache;
+use magistrate::canary::{self, Answer, Drift, Record};
+use magistrate::content::Content;
+use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::{LLAMA, llama};
+use magistrate::machine::{self, Drivers, Kind, Machine};
+use magistrate::model::Opened;
+use magistrate::policy::Verdict;
+use magistrate::prompt::{Prompt, Templates};
+use serde::Serialize;
+
+use super::engine::EngineArgs;
+use super::judging::Judging;
+use super::model::{megabytes, places};
+use super::{ModelArgs, exit, fit, output, told};
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Judge nothing: look at the machine and the model file alone
+    #[arg(long)]
+    no_canary: bool,
+
+    /// Record the canary set's verdicts as they are now, to compare with from here on
+    #[arg(long, conflicts_with = "no_canary")]
+    record: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    subject: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// As it should be.
+    Ok,
+    /// It works, and could be better.
+    Note,
+    /// It does not work.
+    Problem,
+}
+
+impl Finding {
+    fn ok(subject: &'static str, found: impl Into<String>) -> Self {
+        Self { subject, state: State::Ok, found: found.into(), remedy: None }
+    }
+
+    fn note(subject: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { subject, state: State::Note, found: found.into(), remedy: Some(remedy.into()) }
+    }
+
+    fn problem(subject: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { subject, state: State::Problem, found: found.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// What an error says, with its hint for a remedy if it has one.
+    fn of(subject: &'static str, error: &anyhow::Error, otherwise: &str) -> Self {
+        let text = told(error);
+        let (found, remedy) = text.split_once("\nhint: ").unwrap_or((&text, otherwise));
+        Self::problem(subject, found, remedy)
+    }
+}
+
+impl Doctor {
+    /// 1 if there is a problem, else 0.
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let mut findings = vec![build(), processor(), room()];
+        match fit::machine() {
+            Ok(machine) => {
+                findings.push(memory(&machine));
+                findings.extend(devices(&machine, &Drivers::read(Path::new("/"))));
+                findings.push(stores());
+                findings.extend(self.judge(&machine)?);
+            }
+            Err(error) => findings.push(Finding::of("device", &error.into(), "build it on this machine: scripts/run")),
+        }
+        output::print(&if self.json {
+            format!("{}\n", serde_json::to_string(&findings)?)
+        } else {
+            findings.iter().map(text).collect()
+        })?;
+        let ill = findings.iter().any(|finding| finding.state == State::Problem);
+        Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
+    }
+
+    /// The model, and what it says to the canary set if it can be loaded.
+    fn judge(&self, machine: &Machine) -> Result<Vec<Finding>, anyhow::Error> {
+        let opened = self.model.path().and_then(|path| Ok(Opened::read(&path)?));
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Ok(vec![Finding::of("model", &error, "magistrate model list tells which there are")]),
+        };
+        let wishes = self.engine.wishes(opened.file.path.clone())?;
+        let (finding, fits) = model(&opened, &wishes, machine);
+        let mut findings = vec![finding];
+        if fits && !self.no_canary {
+            let judged = canary_of(wishes, self.record);
+            findings.push(judged.unwrap_or_else(|error| {
+                Finding::of("canary", &error, "try --device cpu, and `magistrate model verify`")
+            }));
+        }
+        Ok(findings)
+    }
+}
+
+fn text(finding: &Finding) -> String {
+    let state = match finding.state {
+        State::Ok => "ok",
+        State::Note => "note",
+        State::Problem => "problem",
+    };
+    let indented = |text: &str| text.replace('\n', &format!("\n{:20}", ""));
+    let mut text = format!("{state:<8}  {:<8}  {}\n", finding.subject, indented(&finding.found));
+    if let Some(remedy) = &finding.remedy {
+        text.push_str(&format!("{:20}hint: {}\n", "", indented(remedy)));
+    }
+    text
+}
+
+/// The backends that are compiled in, or beside the program.
+fn backends() -> String {
+    let built = [
+        ("CUDA", cfg!(feature = "cuda")),
+        ("Metal", cfg!(feature = "metal")),
+        ("Vulkan", cfg!(feature = "vulkan")),
+        ("ROCm", cfg!(feature = "rocm")),
+    ];
+    let names = built.into_iter().filter_map(|(name, there)| there.then_some(name));
+    let names = std::iter::once("CPU").chain(names).collect::<Vec<_>>().join(", ");
+    if cfg!(feature = "dynamic-backends") { format!("{names}, chosen at start") } else { names }
+}
+
+fn build() -> Finding {
+    Finding::ok("build", format!("magistrate {}, {LLAMA}; backends: {}", env!("CARGO_PKG_VERSION"), backends()))
+}
+
+fn processor() -> Finding {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    match llama::instructions() {
+        Err(error) => Finding::of("cpu", &error.into(), "build it on this machine: scripts/run"),
+        Ok(found) => {
+            let uses = format!("{threads} threads; computes with {}", found.used.join(", "));
+            if found.idle.is_empty() {
+                return Finding::ok("cpu", uses);
+            }
+            let idle = found.idle.join(", ");
+            Finding::note(
+                "cpu",
+                format!("{uses}; this build leaves unused: {idle}"),
+                "built on this machine it uses them: scripts/run",
+            )
+        }
+    }
+}
+
+/// The cache folder: that it can be written, and that its disk has room.
+fn room() -> Finding {
+    const LEAST: u64 = 1_000_000_000;
+    let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
+        let file = folder.join(".doctor");
+        cache::make(&folder)
+            .and_then(|()| cache::put(&file, b""))
+            .and_then(|()| std::fs::remove_file(&file))
+            .with_context(|| format!("{} cannot be written", folder.display()))?;
+        Ok(folder)
+    });
+    match tried {
+        Err(error) => Finding::problem("cache", told(&error), format!("name another folder in {}", cache::VARIABLE)),
+        Ok(folder) => {
+            let place = folder.display();
+            match machine::room(&folder) {
+                None => Finding::ok("cache", format!("{place} can be written")),
+                Some(free) if free < LEAST => Finding::note(
+                    "cache",
+                    format!("{place}: its disk has {} left", megabytes(free)),
+                    "decoded policies may take 4 GB there: make room, or `magistrate cache clear`",
+                ),
+                Some(free) => {
+                    Finding::ok("cache", format!("{place} can be written; its disk has {} left", megabytes(free)))
+                }
+            }
+        }
+    }
+}
+
+fn memory(machine: &Machine) -> Finding {
+    let memory = machine.memory;
+    let found = format!("{} of {} free", megabytes(memory.free), megabytes(memory.total));
+    match memory.limit {
+        None => Finding::ok("memory", found),
+        Some(limit) => Finding::note(
+            "memory",
+            format!("{found}; a control group allows {}", megabytes(limit)),
+            "models are loaded within that; a container's limit is raised where it is started",
+        ),
+    }
+}
+
+/// What computes beside the CPU, and what could.
+fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = machine
+        .devices
+        .iter()
+        .filter(|device| device.kind != Kind::Cpu)
+        .map(|device| {
+            let driver = match (&drivers.nvidia, device.backend.as_str()) {
+                (Some(version), "CUDA") => format!(", driver {version}"),
+                _ => String::new(),
+            };
+            let free = format!("{} of {} free", megabytes(device.free), megabytes(device.total));
+            Finding::ok(
+                "device",
+                format!("{}: {}, {}{driver}, {free}", device.name, device.description, device.backend),
+            )
+        })
+        .collect();
+    if !findings.is_empty() {
+        return findings;
+    }
+    let remedy = |features: &str| {
+        format!("a build for it judges many times faster: MAGISTRATE_FEATURES={features} scripts/run doctor")
+    };
+    let compiled = ["cuda", "metal", "vulkan", "rocm"];
+    let compiled = compiled.into_iter().zip([
+        cfg!(feature = "cuda"),
+        cfg!(feature = "metal"),
+        cfg!(feature = "vulkan"),
+        cfg!(feature = "rocm"),
+    ]);
+    let compiled: Vec<&str> = compiled.filter_map(|(name, there)| there.then_some(name)).collect();
+    findings.push(if !compiled.is_empty() {
+        let found = format!("none but the CPU, though this build has {}", compiled.join(", "));
+        Finding::note(
+            "device",
+            found,
+            "the driver is missing, or a container hides the device: docker run --gpus all, say",
+        )
+    } else if let Some(version) = &drivers.nvidia {
+        let found = format!("an NVIDIA card (driver {version}) is not used: this build has no backend for it");
+        Finding::note("device", found, remedy("cuda"))
+    } else if drivers.amd {
+        Finding::note("device", "an AMD card is not used: this build has no backend for it", remedy("rocm, or vulkan,"))
+    } else if drivers.renders {
+        Finding::note("device", "a GPU is not used: this build has no backend for it", remedy("vulkan"))
+    } else {
+        Finding::ok("device", "none but the CPU")
+    });
+    findings
+}
+
+/// The models that are here.
+fn stores() -> Finding {
+    let found = places().find();
+    let unusable: Vec<String> =
+        found.iter().filter_map(|model| model.unusable.map(|why| format!("{} ({why})", model.name))).collect();
+    let usable = found.len() - unusable.len();
+    if !unusable.is_empty() {
+        let told = format!("{usable} gpt-oss models can be used, and not: {}", unusable.join(", "));
+        return Finding::note("models", told, "magistrate model convert makes a plain file of one of Ollama's");
+    }
+    if usable == 0 {
+        return Finding::note("models", "no gpt-oss model is here", "magistrate model pull 20b fetches one (12 GB)");
+    }
+    Finding::ok("models", format!("{usable} gpt-oss models are here: magistrate model list"))
+}
+
+/// Whether the file is sound, and whether it fits.
+fn model(opened: &Opened, wishes: &Wishes, machine: &Machine) -> (Finding, bool) {
+    let file = &opened.file;
+    let found = format!("{}, {}, {}", file.name, megabytes(file.size), file.path.display());
+    let prompt = Prompt::new(&Templates::shipped(), canary::policy(), magistrate::policy::Effort::Low, None);
+    let policies = prompt.iter().map(|prompt| prompt.prefix_tokens(&opened.tokenizer).len()).collect();
+    let plan = Plan::new(file, wishes, &Job { parallel: fit::MANY, policies }, machine);
+    let finding = if !plan.fits() {
+        let found = format!("{found}: it does not fit into memory");
+        Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.name))
+    } else if file.demonstration.is_some() {
+        Finding::note("model", format!("{found}: for demonstration alone"), "name a real one with --model")
+    } else {
+        Finding::ok("model", format!("{found}: sound as far as its header tells, and it fits"))
+    };
+    (finding, plan.fits())
+}
+
+/// Judges the canary set, and compares.
+fn canary_of(wishes: Wishes, record: bool) -> Result<Finding, anyhow::Error> {
+    let policies = [canary::policy().clone()];
+    let judging = Judging::new(wishes, canary::options());
+    let engine = judging.load(&policies, fit::MANY)?;
+    let session = judging.session(&engine, &policies[0])?;
+    let contents = canary::TEXTS.map(Content::new);
+    let completions = super::progress::waiting("judging the canary set", || {
+        session.classify_all(&contents).collect::<Result<Vec<_>, _>>()
+    })?;
+    let digest = &engine.model().digest;
+    let now = Record::new(digest, &completions);
+    let file = cache::folder()?.join("canary").join(format!("{}.json", digest.replace(':', "-")));
+    // What was recorded here comes before what is shipped: somebody wanted it so.
+    let known =
+        std::fs::read(&file).ok().and_then(|json| Record::read(&json, digest)).or_else(|| Record::shipped(digest));
+    let count = canary::TEXTS.len();
+    if record || known.is_none() {
+        let written =
+            cache::make(file.parent().unwrap_or(&file)).and_then(|()| cache::put(&file, &serde_json::to_vec(&now)?));
+        written.with_context(|| format!("{} cannot be written", file.display()))?;
+        let why = if record { "" } else { ", for the first time with this model" };
+        return Ok(Finding::ok("canary", format!("{count} verdicts are recorded{why}, in {}", file.display())));
+    }
+    let drift = known.map(|known| known.drift(&now)).unwrap_or_default();
+    let flipped = drift.iter().filter(|drift| drift.flipped()).count();
+    let mut found = format!("{} of {count} verdicts as recorded", count - flipped);
+    for one in &drift {
+        found.push_str(&format!("\n{}", drifted(*one)));
+    }
+    Ok(match (drift.is_empty(), flipped) {
+        (true, _) => Finding::ok("canary", found),
+        (false, 0) => Finding::note("canary", found, REMEDY),
+        (false, _) => Finding::problem("canary", found, REMEDY),
+    })
+}
+
+const REMEDY: &str = "tell what changed: try --device cpu, a newer driver, and `magistrate model verify`; if it is as it should be, \
+    --record takes it for the truth";
+
+fn drifted(drift: Drift) -> String {
+    let answer = |answer: Answer| {
+        let verdict = match answer.verdict {
+            Some(Verdict::Violation) => "violation",
+            Some(Verdict::Safe) => "safe",
+            Some(Verdict::Review) => "review",
+            None => "no verdict",
+        };
+        answer.probability.map_or_else(|| verdict.to_owned(), |p| format!("{verdict} {p:.3}"))
+    };
+    let text = canary::TEXTS[drift.text];
+    format!("\"{text}\" was {}, and is {}", answer(drift.before), answer(drift.now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_no_backend_drives_gets_a_remedy() {
+        let machine = Machine::default();
+        let states = |drivers: &Drivers| {
+            let found = devices(&machine, drivers);
+            assert_eq!(found.len(), 1);
+            (found[0].state, found[0].remedy.clone().unwrap_or_default())
+        };
+        assert_eq!(states(&Drivers::default()).0, State::Ok);
+        if backends() == "CPU" {
+            let nvidia = Drivers { nvidia: Some("550.54".to_owned()), ..Drivers::default() };
+            let (state, remedy) = states(&nvidia);
+            assert!(state == State::Note && remedy.contains("MAGISTRATE_FEATURES=cuda"), "{remedy}");
+            let (state, remedy) = states(&Drivers { renders: true, ..Drivers::default() });
+            assert!(state == State::Note && remedy.contains("MAGISTRATE_FEATURES=vulkan"), "{remedy}");
+        }
+    }
+
+    #[test]
+    fn an_error_s_hint_is_the_remedy() {
+        let finding = Finding::of("model", &anyhow::anyhow!("a.gguf: torn\nhint: fetch it again"), "");
+        assert_eq!((finding.found.as_str(), finding.remedy.as_deref()), ("a.gguf: torn", Some("fetch it again")));
+        assert_eq!(text(&finding), "problem   model     a.gguf: torn\n                    hint: fetch it again\n");
+    }
+}
