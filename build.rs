@@ -1,12 +1,20 @@
-//! Where backends are libraries: the program finds llama.cpp beside itself, and knows where they were built.
+//! Where llama.cpp's backends are libraries (feature `dynamic-backends`): the program finds llama.cpp beside itself or where it
+//! was built, and knows where the backends were.
+
+use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DEP_LLAMA_BACKENDS_DIR");
-    if let Ok(folder) = std::env::var("DEP_LLAMA_BACKENDS_DIR") {
-        println!("cargo::rustc-env=MAGISTRATE_BUILT_BACKENDS={folder}");
-        if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
-            println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN");
-        }
+    let Ok(backends) = std::env::var("DEP_LLAMA_BACKENDS_DIR") else { return };
+    println!("cargo::rustc-env=MAGISTRATE_BUILT_BACKENDS={backends}");
+    let beside = match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("windows") => return,
+        Ok("macos") => "@loader_path",
+        _ => "$ORIGIN",
+    };
+    let built = Path::new(&backends).with_file_name("lib");
+    for folder in [beside, &built.display().to_string()] {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     }
 }

@@ -18,6 +18,9 @@ case $target in /* | [A-Za-z]:*) ;; *) target=$PWD/$target ;; esac
 features=$(printf '%s' "${MAGISTRATE_FEATURES-}" | tr -s ' ' ',')
 [ "$system" != Darwin ] || features=metal${features:+,$features}
 
+# llama.cpp refuses to be built for this CPU alone and for many at once.
+case ,$features, in *,dynamic-backends,*) RUSTFLAGS=${RUSTFLAGS-} && export RUSTFLAGS ;; esac
+
 # Runs a command in the repository: cargo reads .cargo/config.toml from the folder it is started in. A subshell, so that
 # the caller's own folder stays what it was. What is said goes to stderr: stdout belongs to the product.
 in_root() (cd "$root" && CARGO_TARGET_DIR=$target && export CARGO_TARGET_DIR && exec "$@")
