@@ -70,9 +70,10 @@ pub fn ask(judging: &Judging, content: &Content, idle: u64) -> Result<Option<Exi
     };
     let question = Question { arguments, folder, text: content.text().to_owned(), coloured: output::coloured() };
     let mut answer = String::new();
-    let answered = serde_json::to_writer(&stream, &question)
+    // In one piece: each piece that is sent wakes the other side.
+    let answered = serde_json::to_string(&question)
         .map_err(std::io::Error::from)
-        .and_then(|()| stream.write_all(b"\n"))
+        .and_then(|line| stream.write_all(format!("{line}\n").as_bytes()))
         .and_then(|()| stream.read_to_string(&mut answer));
     // Whatever it is that went wrong there, it may go right here.
     let Some(Answer { stdout, stderr, code }) = answered.ok().and_then(|_| serde_json::from_str(&answer).ok()) else {
@@ -154,7 +155,7 @@ fn case(arguments: &[String]) -> Result<super::check::Case, anyhow::Error> {
     }
 }
 
-fn serve(stream: &UnixStream, own: &Judging, sessions: &mut Sessions<'_>) -> Result<(), anyhow::Error> {
+fn serve(mut stream: &UnixStream, own: &Judging, sessions: &mut Sessions<'_>) -> Result<(), anyhow::Error> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     let question: Question = serde_json::from_str(&line)?;
@@ -165,7 +166,7 @@ fn serve(stream: &UnixStream, own: &Judging, sessions: &mut Sessions<'_>) -> Res
         exit::ERROR
     });
     if let Ears::Kept { stdout, stderr, .. } = ears {
-        serde_json::to_writer(stream, &Answer { stdout, stderr, code })?;
+        stream.write_all(&serde_json::to_vec(&Answer { stdout, stderr, code })?)?;
     }
     Ok(())
 }

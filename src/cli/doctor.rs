@@ -140,21 +140,22 @@ fn text(finding: &Finding) -> String {
     text
 }
 
-/// The backends that are compiled in, or beside the program.
-fn backends() -> String {
+/// The backends that are compiled in, or beside the program, and the features that they are built by.
+fn backends() -> impl Iterator<Item = &'static str> {
     let built = [
-        ("CUDA", cfg!(feature = "cuda")),
-        ("Metal", cfg!(feature = "metal")),
-        ("Vulkan", cfg!(feature = "vulkan")),
-        ("ROCm", cfg!(feature = "rocm")),
+        ("cuda", cfg!(feature = "cuda")),
+        // llama.cpp has it on there, whatever is said.
+        ("metal", cfg!(target_os = "macos")),
+        ("vulkan", cfg!(feature = "vulkan")),
+        ("rocm", cfg!(feature = "rocm")),
     ];
-    let names = built.into_iter().filter_map(|(name, there)| there.then_some(name));
-    let names = std::iter::once("CPU").chain(names).collect::<Vec<_>>().join(", ");
-    if cfg!(feature = "dynamic-backends") { format!("{names}, chosen at start") } else { names }
+    built.into_iter().filter_map(|(name, there)| there.then_some(name))
 }
 
 fn build() -> Finding {
-    Finding::ok("build", format!("magistrate {}, {LLAMA}; backends: {}", env!("CARGO_PKG_VERSION"), backends()))
+    let names = std::iter::once("cpu").chain(backends()).collect::<Vec<_>>().join(", ");
+    let chosen = if cfg!(feature = "dynamic-backends") { ", chosen at start" } else { "" };
+    Finding::ok("build", format!("magistrate {}, {LLAMA}; backends: {names}{chosen}", env!("CARGO_PKG_VERSION")))
 }
 
 fn processor() -> Finding {
@@ -243,14 +244,7 @@ fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
     let remedy = |features: &str| {
         format!("a build for it judges many times faster: MAGISTRATE_FEATURES={features} scripts/run doctor")
     };
-    let compiled = ["cuda", "metal", "vulkan", "rocm"];
-    let compiled = compiled.into_iter().zip([
-        cfg!(feature = "cuda"),
-        cfg!(feature = "metal"),
-        cfg!(feature = "vulkan"),
-        cfg!(feature = "rocm"),
-    ]);
-    let compiled: Vec<&str> = compiled.filter_map(|(name, there)| there.then_some(name)).collect();
+    let compiled: Vec<&str> = backends().collect();
     findings.push(if !compiled.is_empty() {
         let found = format!("none but the CPU, though this build has {}", compiled.join(", "));
         Finding::note(
@@ -372,7 +366,7 @@ mod tests {
             (found[0].state, found[0].remedy.clone().unwrap_or_default())
         };
         assert_eq!(states(&Drivers::default()).0, State::Ok);
-        if backends() == "CPU" {
+        if backends().next().is_none() {
             let nvidia = Drivers { nvidia: Some("550.54".to_owned()), ..Drivers::default() };
             let (state, remedy) = states(&nvidia);
             assert!(state == State::Note && remedy.contains("MAGISTRATE_FEATURES=cuda"), "{remedy}");

@@ -153,6 +153,15 @@ fn told(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Ma
         text.push_str(&format!("a control group allows {} of the machine's {total}\n", megabytes(limit)));
     }
     text.push_str(&format!("{} {}\n", if fits { "loaded with" } else { "the least tried:" }, settings(plan)));
+    if fits && !gpu && !plan.config.repack && job.parallel > ONE {
+        let mut repacked = wishes.clone();
+        repacked.base.repack = true;
+        let repacked = Plan::new(model, &repacked, job, machine);
+        if repacked.fits() && repacked.cpu.repacked > 0 {
+            let size = megabytes(repacked.cpu.bytes());
+            text.push_str(&format!("--repack fits, too, in {size}: a slower start, then faster\n"));
+        }
+    }
     if !fits {
         let others = alternatives(model, wishes, job, machine);
         text.extend(others.iter().map(|one| format!("would fit: {one}\n")));

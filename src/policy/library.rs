@@ -4,7 +4,7 @@
 //! files.
 
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use super::error::{PolicyError, PolicyErrorKind};
 use super::phrase::{listed, nearest, quoted};
@@ -14,23 +14,32 @@ use super::{GoldenCase, Label, Policy};
 /// The policies that come with magistrate.
 #[derive(Debug)]
 pub struct PolicyLibrary {
-    /// Each with its golden set, and the YAML that it was read from.
-    shelf: Vec<(Policy, &'static str)>,
+    shelf: [Book; 20],
+}
+
+/// A policy on the shelf, which is read when somebody first asks for it: reading all of them takes longer than a small model
+/// takes to judge.
+#[derive(Debug)]
+struct Book {
+    id: &'static str,
+    source: &'static str,
+    golden: &'static str,
+    policy: OnceLock<Policy>,
 }
 
 /// A shipped policy's id, its text, and that of its golden set.
 macro_rules! shipped {
     ($($id:literal),* $(,)?) => {
-        [$((
-            $id,
-            include_str!(concat!("../../policies/", $id, ".yaml")),
-            include_str!(concat!("../../policies/golden/", $id, ".yaml")),
-        )),*]
+        PolicyLibrary { shelf: [$(Book {
+            id: $id,
+            source: include_str!(concat!("../../policies/", $id, ".yaml")),
+            golden: include_str!(concat!("../../policies/golden/", $id, ".yaml")),
+            policy: OnceLock::new(),
+        }),*] }
     };
 }
 
-/// All shipped policies.
-const SHIPPED: [(&str, &str, &str); 20] = shipped![
+static SHIPPED: PolicyLibrary = shipped![
     "spam",
     "fraud-and-scams",
     "hate",
@@ -55,23 +64,9 @@ const SHIPPED: [(&str, &str, &str); 20] = shipped![
 
 impl PolicyLibrary {
     /// The shipped library.
-    ///
-    /// # Panics
-    /// A shipped policy is wrong, which the tests rule out.
     #[must_use]
     pub fn shipped() -> &'static Self {
-        static LIBRARY: LazyLock<PolicyLibrary> = LazyLock::new(|| PolicyLibrary {
-            shelf: SHIPPED
-                .iter()
-                .map(|(id, source, golden)| {
-                    let policy = Policy::from_yaml(&format!("policies/{id}.yaml"), source);
-                    let policy =
-                        policy.and_then(|policy| policy.with_golden(&format!("policies/golden/{id}.yaml"), golden));
-                    (policy.unwrap_or_else(|error| panic!("shipped policies are tested: {error}")), *source)
-                })
-                .collect(),
-        });
-        &LIBRARY
+        &SHIPPED
     }
 
     /// The policy of that id.
@@ -79,7 +74,7 @@ impl PolicyLibrary {
     /// # Errors
     /// There is none; the hint lists those that there are.
     pub fn get(&self, id: &str) -> Result<&Policy, PolicyError> {
-        self.find(id).map(|(policy, _)| policy)
+        self.find(id).map(Book::policy)
     }
 
     /// The YAML of the policy of that id, as one can save and change it.
@@ -87,7 +82,7 @@ impl PolicyLibrary {
     /// # Errors
     /// There is none; the hint lists those that there are.
     pub fn source(&self, id: &str) -> Result<&'static str, PolicyError> {
-        self.find(id).map(|(_, source)| *source)
+        self.find(id).map(|book| book.source)
     }
 
     /// The golden set that is shipped with the policy of that id; nothing if there is no such policy.
@@ -98,12 +93,12 @@ impl PolicyLibrary {
 
     /// All policies.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.shelf.iter().map(|(policy, _)| policy)
+        self.shelf.iter().map(Book::policy)
     }
 
-    fn find(&self, id: &str) -> Result<&(Policy, &'static str), PolicyError> {
-        self.shelf.iter().find(|(policy, _)| policy.id == id).ok_or_else(|| {
-            let ids: Vec<&str> = self.iter().map(|policy| policy.id.as_str()).collect();
+    fn find(&self, id: &str) -> Result<&Book, PolicyError> {
+        self.shelf.iter().find(|book| book.id == id).ok_or_else(|| {
+            let ids: Vec<&str> = self.shelf.iter().map(|book| book.id).collect();
             let meant = nearest(id, ids.iter().copied()).map(|id| format!("did you mean `{id}`? "));
             PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy is called {}", quoted(id))).with_hint(
                 format!(
@@ -112,6 +107,19 @@ impl PolicyLibrary {
                     ids.join(", "),
                 ),
             )
+        })
+    }
+}
+
+impl Book {
+    /// # Panics
+    /// The policy is wrong, which the tests rule out.
+    fn policy(&self) -> &Policy {
+        self.policy.get_or_init(|| {
+            let Self { id, source, golden, .. } = self;
+            Policy::from_yaml(&format!("policies/{id}.yaml"), source)
+                .and_then(|policy| policy.with_golden(&format!("policies/golden/{id}.yaml"), golden))
+                .unwrap_or_else(|error| panic!("shipped policies are tested: {error}"))
         })
     }
 }
