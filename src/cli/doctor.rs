@@ -1,6 +1,6 @@
 //! `doctor`: what of this machine, this build and this model is as it should be, and what to do about the rest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -85,44 +85,55 @@ impl Finding {
 }
 
 impl Doctor {
-    /// 1 if there is a problem, else 0.
+    /// 1 if there is a problem, else 0. What was found is told at once: judging takes a while, and llama.cpp may end it all.
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        let mut findings = vec![build(), processor(), room()];
+        let wishes = self.engine.wishes(PathBuf::new())?;
+        let mut findings = Vec::new();
+        let mut tell = |finding: Finding| {
+            if !self.json {
+                output::print(&text(&finding))?;
+            }
+            findings.push(finding);
+            anyhow::Ok(())
+        };
+        for look in [build, processor, room] {
+            tell(look())?;
+        }
         match fit::machine() {
             Ok(machine) => {
-                findings.push(memory(&machine));
-                findings.extend(devices(&machine, &Drivers::read(Path::new("/"))));
-                findings.push(stores());
-                findings.extend(self.judge(&machine)?);
+                tell(memory(&machine))?;
+                devices(&machine, &Drivers::read(Path::new("/"))).into_iter().try_for_each(&mut tell)?;
+                tell(stores())?;
+                self.judge(wishes, &machine, &mut tell)?;
             }
-            Err(error) => findings.push(Finding::of("device", &error.into(), "build it on this machine: scripts/run")),
+            Err(error) => tell(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
         }
-        output::print(&if self.json {
-            format!("{}\n", serde_json::to_string(&findings)?)
-        } else {
-            findings.iter().map(text).collect()
-        })?;
+        if self.json {
+            output::print(&format!("{}\n", serde_json::to_string(&findings)?))?;
+        }
         let ill = findings.iter().any(|finding| finding.state == State::Problem);
         Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
     }
 
     /// The model, and what it says to the canary set if it can be loaded.
-    fn judge(&self, machine: &Machine) -> Result<Vec<Finding>, anyhow::Error> {
-        let opened = self.model.path().and_then(|path| Ok(Opened::read(&path)?));
-        let opened = match opened {
+    fn judge(
+        &self,
+        mut wishes: Wishes,
+        machine: &Machine,
+        tell: &mut impl FnMut(Finding) -> Result<(), anyhow::Error>,
+    ) -> Result<(), anyhow::Error> {
+        let opened = match self.model.path().and_then(|path| Ok(Opened::read(&path)?)) {
             Ok(opened) => opened,
-            Err(error) => return Ok(vec![Finding::of("model", &error, "magistrate model list tells which there are")]),
+            Err(error) => return tell(Finding::of("model", &error, "magistrate model list tells which there are")),
         };
-        let wishes = self.engine.wishes(opened.file.path.clone())?;
+        wishes.base.model.clone_from(&opened.file.path);
         let (finding, fits) = model(&opened, &wishes, machine);
-        let mut findings = vec![finding];
-        if fits && !self.no_canary {
-            let judged = canary_of(wishes, self.record);
-            findings.push(judged.unwrap_or_else(|error| {
-                Finding::of("canary", &error, "try --device cpu, and `magistrate model verify`")
-            }));
+        tell(finding)?;
+        if !fits || self.no_canary {
+            return Ok(());
         }
-        Ok(findings)
+        let remedy = "try --device cpu, and `magistrate model verify`";
+        tell(canary_of(wishes, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
     }
 }
 
@@ -290,7 +301,7 @@ fn model(opened: &Opened, wishes: &Wishes, machine: &Machine) -> (Finding, bool)
     let plan = Plan::new(file, wishes, &Job { parallel: fit::MANY, policies }, machine);
     let finding = if !plan.fits() {
         let found = format!("{found}: it does not fit into memory");
-        Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.name))
+        Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.path.display()))
     } else if file.demonstration.is_some() {
         Finding::note("model", format!("{found}: for demonstration alone"), "name a real one with --model")
     } else {
