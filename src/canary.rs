@@ -92,10 +92,7 @@ impl Record {
     /// The record that is shipped with the model of this digest, if there is one.
     #[must_use]
     pub fn shipped(model: &str) -> Option<Self> {
-        #[cfg(feature = "nano")]
-        return Self::read(include_bytes!("../models/canary.json"), model);
-        #[cfg(not(feature = "nano"))]
-        return Self::read(b"", model);
+        Self::read(include_bytes!("../models/canary.json"), model)
     }
 
     /// Where another record is not like this one.

@@ -81,21 +81,6 @@ pub struct EngineConfig {
     pub cache: CacheType,
 }
 
-/// The environment variable that names the folder of llama.cpp's backends, where they are libraries.
-#[cfg(feature = "dynamic-backends")]
-const BACKENDS: &str = "MAGISTRATE_BACKENDS";
-
-/// Where llama.cpp's backends lie: as [`BACKENDS`] says, else beside the program, else where they were built.
-#[cfg(feature = "dynamic-backends")]
-fn backends_folder() -> PathBuf {
-    if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {
-        return named.into();
-    }
-    let program = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let beside = program.with_file_name("backends");
-    if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
-}
-
 /// Rows of logits in one batch, if there are no more sequences. llama.cpp would make room for one behind every token, which
 /// is 400 MB for the whole vocabulary and a micro-batch of 512.
 const OUTPUTS: usize = 128;
@@ -223,6 +208,9 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// llama.cpp cannot be started.
+    #[error("llama.cpp cannot be started: {0}")]
+    Start(String),
     /// llama.cpp cannot load the model.
     #[error("the model cannot be loaded: {0}")]
     Load(String),

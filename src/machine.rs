@@ -99,11 +99,11 @@ impl Drivers {
         // NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 ...
         let number =
             |word: &&str| word.contains('.') && word.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
-        let renderers = fs::read_dir(root.join("dev/dri")).into_iter().flatten().flatten();
+        let mut renderers = fs::read_dir(root.join("dev/dri")).into_iter().flatten().flatten();
         Self {
             nvidia: told.lines().next().and_then(|line| line.split_whitespace().find(number)).map(str::to_owned),
             amd: root.join("dev/kfd").exists(),
-            renders: { renderers }.any(|entry| entry.file_name().to_string_lossy().starts_with("renderD")),
+            renders: renderers.any(|entry| entry.file_name().to_string_lossy().starts_with("renderD")),
         }
     }
 }

@@ -1,19 +1,18 @@
 //! `doctor`: what of this machine, this build and this model is as it should be, and what to do about the rest.
 
+mod canary;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
-use magistrate::canary::{self, Answer, Drift, Record};
-use magistrate::content::Content;
-use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::plan::Wishes;
 use magistrate::engine::{LLAMA, llama};
 use magistrate::machine::{self, Drivers, Kind, Machine};
 use magistrate::model::Opened;
-use magistrate::policy::Verdict;
-use magistrate::prompt::{Prompt, Templates};
 use serde::Serialize;
 
 use super::engine::EngineArgs;
@@ -96,7 +95,7 @@ impl Doctor {
             findings.push(finding);
             anyhow::Ok(())
         };
-        for look in [build, processor, room] {
+        for look in [build, processor, cache_folder] {
             tell(look())?;
         }
         match fit::machine() {
@@ -127,13 +126,14 @@ impl Doctor {
             Err(error) => return tell(Finding::of("model", &error, "magistrate model list tells which there are")),
         };
         wishes.base.model.clone_from(&opened.file.path);
-        let (finding, fits) = model(&opened, &wishes, machine);
+        let judging = Judging::new(wishes, magistrate::canary::options());
+        let (finding, fits) = model(&opened, &judging, machine)?;
         tell(finding)?;
         if !fits || self.no_canary {
             return Ok(());
         }
         let remedy = "try --device cpu, and `magistrate model verify`";
-        tell(canary_of(wishes, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
+        tell(canary::look(&judging, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
     }
 }
 
@@ -189,7 +189,7 @@ fn processor() -> Finding {
 }
 
 /// The cache folder: that it can be written, and that its disk has room.
-fn room() -> Finding {
+fn cache_folder() -> Finding {
     const LEAST: u64 = 1_000_000_000;
     let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
         let file = folder.join(".doctor");
@@ -293,12 +293,10 @@ fn stores() -> Finding {
 }
 
 /// Whether the file is sound, and whether it fits.
-fn model(opened: &Opened, wishes: &Wishes, machine: &Machine) -> (Finding, bool) {
+fn model(opened: &Opened, judging: &Judging, machine: &Machine) -> Result<(Finding, bool), anyhow::Error> {
     let file = &opened.file;
     let found = format!("{}, {}, {}", file.name, megabytes(file.size), file.path.display());
-    let prompt = Prompt::new(&Templates::shipped(), canary::policy(), magistrate::policy::Effort::Low, None);
-    let policies = prompt.iter().map(|prompt| prompt.prefix_tokens(&opened.tokenizer).len()).collect();
-    let plan = Plan::new(file, wishes, &Job { parallel: fit::MANY, policies }, machine);
+    let (_, plan) = judging.plan(opened, slice::from_ref(magistrate::canary::policy()), fit::MANY, machine)?;
     let finding = if !plan.fits() {
         let found = format!("{found}: it does not fit into memory");
         Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.path.display()))
@@ -307,61 +305,7 @@ fn model(opened: &Opened, wishes: &Wishes, machine: &Machine) -> (Finding, bool)
     } else {
         Finding::ok("model", format!("{found}: sound as far as its header tells, and it fits"))
     };
-    (finding, plan.fits())
-}
-
-/// Judges the canary set, and compares.
-fn canary_of(wishes: Wishes, record: bool) -> Result<Finding, anyhow::Error> {
-    let policies = [canary::policy().clone()];
-    let judging = Judging::new(wishes, canary::options());
-    let engine = judging.load(&policies, fit::MANY)?;
-    let session = judging.session(&engine, &policies[0])?;
-    let contents = canary::TEXTS.map(Content::new);
-    let completions = super::progress::waiting("judging the canary set", || {
-        session.classify_all(&contents).collect::<Result<Vec<_>, _>>()
-    })?;
-    let digest = &engine.model().digest;
-    let now = Record::new(digest, &completions);
-    let file = cache::folder()?.join("canary").join(format!("{}.json", digest.replace(':', "-")));
-    // What was recorded here comes before what is shipped: somebody wanted it so.
-    let known =
-        std::fs::read(&file).ok().and_then(|json| Record::read(&json, digest)).or_else(|| Record::shipped(digest));
-    let count = canary::TEXTS.len();
-    if record || known.is_none() {
-        let written =
-            cache::make(file.parent().unwrap_or(&file)).and_then(|()| cache::put(&file, &serde_json::to_vec(&now)?));
-        written.with_context(|| format!("{} cannot be written", file.display()))?;
-        let why = if record { "" } else { ", for the first time with this model" };
-        return Ok(Finding::ok("canary", format!("{count} verdicts are recorded{why}, in {}", file.display())));
-    }
-    let drift = known.map(|known| known.drift(&now)).unwrap_or_default();
-    let flipped = drift.iter().filter(|drift| drift.flipped()).count();
-    let mut found = format!("{} of {count} verdicts as recorded", count - flipped);
-    for one in &drift {
-        found.push_str(&format!("\n{}", drifted(*one)));
-    }
-    Ok(match (drift.is_empty(), flipped) {
-        (true, _) => Finding::ok("canary", found),
-        (false, 0) => Finding::note("canary", found, REMEDY),
-        (false, _) => Finding::problem("canary", found, REMEDY),
-    })
-}
-
-const REMEDY: &str = "tell what changed: try --device cpu, a newer driver, and `magistrate model verify`; if it is as it should be, \
-    --record takes it for the truth";
-
-fn drifted(drift: Drift) -> String {
-    let answer = |answer: Answer| {
-        let verdict = match answer.verdict {
-            Some(Verdict::Violation) => "violation",
-            Some(Verdict::Safe) => "safe",
-            Some(Verdict::Review) => "review",
-            None => "no verdict",
-        };
-        answer.probability.map_or_else(|| verdict.to_owned(), |p| format!("{verdict} {p:.3}"))
-    };
-    let text = canary::TEXTS[drift.text];
-    format!("\"{text}\" was {}, and is {}", answer(drift.before), answer(drift.now))
+    Ok((finding, plan.fits()))
 }
 
 #[cfg(test)]

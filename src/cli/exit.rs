@@ -15,7 +15,8 @@ pub const FOUND: u8 = 0;
 pub const NONE_FOUND: u8 = 1;
 /// Of `verify`: some verdicts are not what they were.
 pub const DIFFERENT: u8 = 1;
-/// Of `eval` a gate that was not passed, of `policy lint` an error.
+/// Of `eval` a gate that was not passed, of `policy lint` an error, of `model fit` a model that does not fit, of `doctor` a
+/// problem.
 pub const FINDING: u8 = 1;
 /// As shells have it for SIGINT.
 pub const STOPPED: u8 = 130;

@@ -12,6 +12,7 @@ use magistrate::label::journal::Terms;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
 use magistrate::label::run::Judge;
+use magistrate::machine::Machine;
 use magistrate::model::{Demonstration, Opened};
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
@@ -152,9 +153,8 @@ impl Judging {
     /// demonstration.
     pub fn load(&self, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {
         let model = Opened::read(&self.wishes.base.model)?;
-        let job = Job { parallel, policies: self.lengths(&model, policies)? };
         let machine = fit::machine()?;
-        let plan = Plan::new(&model.file, &self.wishes, &job, &machine);
+        let (job, plan) = self.plan(&model, policies, parallel, &machine)?;
         anyhow::ensure!(plan.fits(), fit::refusal(&model.file, &plan, &self.wishes, &job, &machine));
         if let Some(note) = fit::note(&plan, &self.wishes, &job) {
             output::say(&note);
@@ -181,14 +181,22 @@ impl Judging {
         })
     }
 
-    /// Tokens of each policy.
-    fn lengths(&self, model: &Opened, policies: &[Policy]) -> Result<Vec<usize>, TemplateError> {
+    /// How a model is loaded to judge so many texts at once by these policies, and what it takes.
+    pub fn plan(
+        &self,
+        model: &Opened,
+        policies: &[Policy],
+        parallel: usize,
+        machine: &Machine,
+    ) -> Result<(Job, Plan), TemplateError> {
         let SessionOptions { effort, date, .. } = &self.options;
         let length = |policy: &Policy| {
             let prompt = Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())?;
             Ok(prompt.prefix_tokens(&model.tokenizer).len())
         };
-        policies.iter().map(length).collect()
+        let job = Job { parallel, policies: policies.iter().map(length).collect::<Result<_, TemplateError>>()? };
+        let plan = Plan::new(&model.file, &self.wishes, &job, machine);
+        Ok((job, plan))
     }
 
     /// Decodes a policy.

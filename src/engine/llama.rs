@@ -422,14 +422,14 @@ fn initialized() -> Result<&'static LlamaBackend, EngineError> {
             LlamaBackend::init().map_err(|error| error.to_string())
         })
         .as_ref()
-        .map_err(|error| EngineError::Load(error.clone()))
+        .map_err(|error| EngineError::Start(error.clone()))
 }
 
 /// Loads the best backend of each kind for this machine. llama.cpp left to itself would look in the current folder, too, and
 /// run what somebody put there.
 #[cfg(feature = "dynamic-backends")]
 fn load_backends() -> Result<(), String> {
-    let folder = super::backends_folder();
+    let folder = backends_folder();
     let path = folder.to_str().and_then(|path| CString::new(path).ok());
     let path = path.ok_or_else(|| format!("{}: its path cannot be given to llama.cpp", folder.display()))?;
     // SAFETY: `path` is NUL-terminated and outlives the call; counting takes nothing.
@@ -441,10 +441,25 @@ fn load_backends() -> Result<(), String> {
         return Err(format!(
             "{}: there is no backend for this CPU\nhint: put the folder `backends` beside the program, or name it in {}",
             folder.display(),
-            super::BACKENDS
+            BACKENDS
         ));
     }
     Ok(())
+}
+
+/// The environment variable that names the folder of llama.cpp's backends, where they are libraries.
+#[cfg(feature = "dynamic-backends")]
+const BACKENDS: &str = "MAGISTRATE_BACKENDS";
+
+/// Where llama.cpp's backends lie: as [`BACKENDS`] says, else beside the program, else where they were built.
+#[cfg(feature = "dynamic-backends")]
+fn backends_folder() -> std::path::PathBuf {
+    if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {
+        return named.into();
+    }
+    let program = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+    let beside = program.with_file_name("backends");
+    if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
 }
 
 /// What llama.cpp last complained of: it says in its log alone why something failed.
