@@ -27,6 +27,8 @@ enum Act {
     Cut(Vec<u8>, usize, &'static str),
     /// Gives so much of it and falls silent.
     Stall(Vec<u8>, usize),
+    /// Says that so many bytes are coming, and hangs up.
+    Promise(usize),
     /// An answer without a body: status and headers.
     Say(&'static str, String),
 }
@@ -109,6 +111,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, answer: &Answer) {
             std::thread::sleep(Duration::from_secs(3));
             sent
         }
+        Act::Promise(length) => stream.write_all(head("200 OK", length, "").as_bytes()),
         Act::Say(status, headers) => stream.write_all(head(status, 0, &headers).as_bytes()),
     };
     let _ = stream.flush();
@@ -255,6 +258,9 @@ fn what_is_wrong_never_gets_its_name_and_says_so() {
     let full = client().fetch(&huge, &folder.path().join("x"), &mut |_, _| ());
     #[cfg(unix)]
     assert!(matches!(full, Err(FetchError::Full { .. })), "{full:?}");
+    let (told, _, _) = fetched(false, b"", |_, _, _| Act::Promise(1 << 60));
+    #[cfg(unix)]
+    assert!(matches!(told, Err(FetchError::Full { .. })), "the length that the server tells: {told:?}");
 }
 
 #[test]

@@ -253,7 +253,10 @@ impl Client {
                         fs::write(&tag_path, tag).map_err(disk)?;
                     }
                     let coming = text(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
-                    all = remote.size.or(coming.map(|coming| done + coming));
+                    all = remote.size.or(coming.map(|coming| done.saturating_add(coming)));
+                    if let Some(all) = all {
+                        room(place, all.saturating_sub(done))?;
+                    }
                     file.seek(SeekFrom::Start(done)).map_err(disk)?;
                     let ended = take(response, &mut file, &mut done, all, progress).map_err(disk)?;
                     if ended.is_none() && all.is_none_or(|all| done >= all) {
@@ -368,7 +371,7 @@ fn start(response: &Response<Body>) -> Option<u64> {
 
 /// Whether the disk has room for so many bytes, and a twentieth more.
 fn room(place: &Path, bytes: u64) -> Result<(), FetchError> {
-    let needed = bytes + bytes / 20;
+    let needed = bytes.saturating_add(bytes / 20);
     match machine::room(place.parent().unwrap_or(Path::new("."))) {
         Some(free) if free < needed => Err(FetchError::Full { path: place.to_owned(), free, needed }),
         _ => Ok(()),
