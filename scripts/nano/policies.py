@@ -6,6 +6,7 @@ them. `matter` are policies on themes for which no text is a violation here.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 import json
 from pathlib import Path
 import re
@@ -113,6 +114,7 @@ def render(policy, rules):
     ).strip()
 
 
+@cache
 def shipped_rules(theme):
     return yaml.safe_load((ROOT / f"policies/{theme}.yaml").read_text())
 
@@ -158,10 +160,10 @@ LABELS = [
 ]
 
 
-def random_labels(random):
-    """A pair of words; in a third of cases with their meanings exchanged."""
+def random_labels(random, exchanged=0.35):
+    """A pair of words; in a share of cases with their meanings exchanged."""
     violation, safe = random.choice(LABELS)
-    if random.random() < 0.35:
+    if random.random() < exchanged:
         violation, safe = safe, violation
     return {"violation": violation, "safe": safe}
 
@@ -266,6 +268,12 @@ def short(theme, wording, random):
     title = random.choice(wording["titles"])
     text = f"{title}. Answer {labels['violation']} if the content violates this policy, {labels['safe']} if it does not."
     return Policy(theme, title, "label", labels, text=text)
+
+
+def relabelled(theme, random):
+    """The shipped policy with other labels, which mostly stand alone, and as often as not mean the opposite."""
+    form = random.choices(["rationale", "category", "label"], [0.3, 0.1, 0.6])[0]
+    return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5)
 
 
 def recoded(theme, random):

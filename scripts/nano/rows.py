@@ -10,7 +10,7 @@ import numpy as np
 
 import policies
 from model import LONGEST_ITEM
-from texts import APPENDED
+from texts import appended, roughened
 
 TOKENS = 1536  # of items in a row
 PREFIXES = (256, 384, 640, 1024)  # lengths that prefixes are padded to
@@ -64,63 +64,86 @@ def reply(policy, item, verdict, wording, effort):
     return Reply([*before, (seen, SEEN), (" ", WORD), *decision, *after], final)
 
 
+def pools(texts):
+    """Texts by theme, verdict and source; and those again by concept, so that rare ones are met as often as common ones."""
+    by_kind = {}
+    for item in texts:
+        by_kind.setdefault((item.theme, item.violates, item.source), []).append(item)
+    found = {}
+    for kind, items in by_kind.items():
+        by_concept = {}
+        for item in items:
+            by_concept.setdefault(item.concept, []).append(item)
+        found[kind] = (items, list(by_concept.values()))
+    return found
+
+
+# By phase: shares of the ways to come by a policy, of items that go to the answer without an analysis, and of texts that
+# are about another theme.
+WAYS = ["other", "plain", "variant", "recoded", "relabelled", "shipped"]
+POLICIES = {
+    "policies": [0.07, 0.15, 0.30, 0.22, 0, 0.26],
+    "product": [0.05, 0.10, 0.20, 0.25, 0, 0.40],
+    "polish": [0.03, 0.10, 0.08, 0.04, 0.32, 0.43],
+    "settle": [0.04, 0.08, 0.05, 0.03, 0.50, 0.30],
+}
+UNREASONED = {"texts": 0.1, "policies": 0.2, "product": 0.2, "polish": 0.33, "settle": 0.3}
+ELSEWHERE = {"texts": 0.6, "policies": 0.2, "product": 0.28, "polish": 0.28, "settle": 0.42}
+
+# Of each theme: how often a policy is on it, and the share of texts from templates, of which there are no real ones for fraud.
+WEIGHTS = {"spam": 1.1, "fraud-and-scams": 1.1, "hate": 1.2, "harassment": 0.8, "personal-data": 1.1, "prompt-injection": 1.0}
+MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}
+FEWER_MADE = {"texts": 1, "policies": 1, "product": 0.75, "polish": 0.75, "settle": 0.75}
+
+
 class Weaver:
     """Draws rows for ever.
 
-    `early` ones have policies of a line, so that what texts are is learned first, and cheaply; `late` ones have more of the
-    shipped policies, of real texts, and of texts that are about something else.
+    In the phase `texts` policies are of a line, so that what texts are is learned first, and cheaply; `policies` has whole ones;
+    `product` has more of the shipped ones, of real texts, and of texts that are about something else; `polish` still more of
+    these, answers without analysis, labels that have to be read, and texts that ask for a verdict; `settle` leans on labels, and on
+    texts that are about something else.
     """
 
-    def __init__(self, vocabulary, wording, matters, made, data, random, early=False, late=False):
-        self.early, self.late = early, late
-        self.vocabulary, self.wording, self.matters, self.random = vocabulary, wording, matters, random
-        self.pools = {}
-        for item in [*made, *data]:
-            self.pools.setdefault((item.theme, item.violates, item.source), []).append(item)
-        # By concept, so that rare concepts are met as often as common ones.
-        for key, items in self.pools.items():
-            by_concept = {}
-            for item in items:
-                by_concept.setdefault(item.concept, []).append(item)
-            self.pools[key] = (items, list(by_concept.values()))
+    def __init__(self, vocabulary, wording, matters, pools, random, phase):
+        self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
+        self.phase = phase
         self.waiting = {size: [] for size in PREFIXES}
 
     # Policies.
 
     def policy(self):
         random = self.random
-        theme = random.choices(policies.THEMES, [1, 0.8, 1.3, 1.1, 1, 1])[0]
-        if self.early:
+        theme = random.choices(policies.THEMES, [WEIGHTS[theme] for theme in policies.THEMES])[0]
+        if self.phase == "texts":
             return policies.short(theme, self.wording[theme], random)
-        shares = [0.05, 0.10, 0.20, 0.25, 0.40] if self.late else [0.07, 0.15, 0.30, 0.22, 0.26]
-        way = random.choices(["other", "plain", "variant", "recoded", "shipped"], shares)[0]
+        way = random.choices(WAYS, POLICIES[self.phase])[0]
         if way == "other":
             return policies.other(self.matters, random)
-        if way == "plain":
-            return policies.plain(theme, self.wording[theme], random)
-        if way == "variant":
-            return policies.variant(theme, self.wording[theme], random)
-        return policies.recoded(theme, random) if way == "recoded" else policies.shipped(theme)
+        if way in ("plain", "variant"):
+            return getattr(policies, way)(theme, self.wording[theme], random)
+        return policies.shipped(theme) if way == "shipped" else getattr(policies, way)(theme, random)
 
     # Items.
 
     def draw(self, theme, violates):
         random = self.random
-        share = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}[theme]
-        made = random.random() < share * (0.75 if self.late and share < 1 else 1)
-        pool = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
-        items, concepts = pool
+        share = MADE[theme]
+        made = random.random() < share * (FEWER_MADE[self.phase] if share < 1 else 1)
+        items, concepts = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
         return random.choice(items if random.random() < 0.4 else random.choice(concepts))
 
     def item(self, policy):
         """An item and whether it violates the policy."""
-        random = self.random
+        random, polish = self.random, self.phase in ("polish", "settle")
+        injection = policy.theme == "prompt-injection"
         while True:
-            if policy.theme is None or random.random() < (0.6 if self.early else 0.28 if self.late else 0.2):
-                theme = random.choice(policies.THEMES)
+            if policy.theme is None or random.random() < ELSEWHERE[self.phase] + 0.2 * (polish and injection):
+                # Of nothing there is as much as of ordinary talk.
+                theme = "spam" if polish and random.random() < 0.25 else random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
-                item = self.draw(theme, random.random() < (0.45 if self.late else 0.6))
+                item = self.draw(theme, random.random() < (0.6 if self.phase in ("texts", "policies") else 0.45))
             else:
                 item = self.draw(policy.theme, random.random() < 0.52)
             verdict = item.verdict(policy.theme) if policy.theme else False
@@ -135,27 +158,16 @@ class Weaver:
                 return item, verdict
 
     def content(self, policy, item, verdict):
-        """The text, now and then with something done to it, and the verdict on that."""
-        random, words = self.random, item.text
-        way = random.random()
-        if way < 0.05:
-            words = words.lower()
-        elif way < 0.07:
-            words = words.upper()
-        elif way < 0.10:
-            words = words.rstrip(".!?")
-        elif way < 0.13 and len(words) > 8:
-            at = random.randrange(len(words) - 1)
-            words = words[:at] + words[at + 1] + words[at] + words[at + 2 :]
-        elif way < 0.15 and len(words) > 8:
-            at = random.randrange(len(words))
-            words = words[:at] + words[at + 1 :]
-        judge = item
-        if random.random() < 0.1 and (policy.theme != "prompt-injection" or policy.category("PI3.b") or not policy.codes):
-            safe, _ = policy.answer("safe", None, "No category applies.") if not policy.code_labels else ("SAFE", None)
-            safe = random.choice([safe, safe, "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
-            words = words + random.choice([" ", "\n", "\n\n", ". "]) + random.choice(APPENDED).replace("{safe}", safe)
-            if policy.theme == "prompt-injection" and not verdict:
+        """The text, roughened, now and then with something appended, and the verdict on that."""
+        random, judge = self.random, item
+        words = roughened(item.text, random)
+        injection = policy.theme == "prompt-injection"
+        share = 0.1 if self.phase not in ("polish", "settle") else 0.04 if injection and not verdict else 0.22
+        if random.random() < share and (not injection or policy.category("PI3.b") or not policy.codes):
+            safe = policy.labels["safe"] if policy.code_labels else policy.answer("safe", None, random.choice(["Fine.", "No category applies.", "All good."]))[0]
+            safe = random.choice([safe, safe, policy.labels["safe"], "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
+            words = words + random.choice([" ", "\n", "\n", "\n\n", ". "]) + appended(random, safe)
+            if injection and not verdict:
                 judge = type(item)(words, "prompt-injection", "PI3.b", True, "made")
                 verdict = True
         return words, judge, verdict
@@ -187,13 +199,13 @@ class Weaver:
 
         assistant = [control["<|start|>"], *self.vocabulary.encode("assistant")]
         add([control["<|end|>"], *assistant], [0.0] * (1 + len(assistant)))
-        way = random.random() if not self.early else random.uniform(0.1, 1.0)
-        if way < 0.2:
+        way, unreasoned = random.random(), UNREASONED[self.phase]
+        if way < unreasoned:
             add(*header("final", 0.0))
         else:
             add(*header("analysis", SCAFFOLD))
             analysis, their_weights = self.tokens(told.analysis)
-            whole = way >= 0.4 or self.early
+            whole = way >= unreasoned + 0.2 or self.phase == "texts"
             if not whole:
                 kept = random.randrange(len(analysis))
                 analysis, their_weights = analysis[:kept], their_weights[:kept]
@@ -212,7 +224,7 @@ class Weaver:
         random = self.random
         while True:
             policy = self.policy()
-            effort = "low" if self.early else random.choices(["low", "medium", "high"], [0.7, 0.17, 0.13])[0]
+            effort = "low" if self.phase == "texts" else random.choices(["low", "medium", "high"], [0.7, 0.17, 0.13])[0]
             prefix = self.vocabulary.encode_marked(policy.prefix(effort))
             if len(prefix) <= PREFIXES[-1]:
                 break

@@ -1,7 +1,8 @@
 """Trains magistrate-nano on a CPU: the same steps every time, from any checkpoint on.
 
 Matrices inside the layers are moved by Muon, all else by Adam. From three quarters of the main steps on the experts are rounded
-to MXFP4 in every forward pass, so that what is learned is what the file can hold.
+to MXFP4 in every forward pass, so that what is learned is what the file can hold. What ships is the mean of the weights before the
+last phase and after it: better than either.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 
 import model
 import policies
-from rows import Weaver
+from rows import Weaver, pools
 from texts import from_data, from_templates
 from vocabulary import Vocabulary
 
@@ -30,11 +31,15 @@ WARM_UP = 60  # steps
 DECAY = 0.05  # of matrices, in proportion to the rate
 BALANCE = 0.01
 ROWS = 2  # in a step
-MADE = 120  # texts made for each concept
-EARLY = 1000  # steps on policies of a line
-LATE = 600  # steps at the end on what the product meets most, at a rate that falls once more
-LATE_RATE = 0.35  # of the rate
-ROUNDED_FROM = 0.75  # of the steps before the late ones
+MADE = 300  # texts made for each concept
+TEXTS = 1000  # steps on policies of a line: what texts are
+PRODUCT = 600  # steps towards the end on what the product meets most, at a rate that falls once more
+PRODUCT_RATE = 0.35  # of the rate
+POLISH = 1500  # steps at the end on what was still weak
+POLISH_RATE = 0.5
+SETTLE = 300  # steps more, on what the polish had cost
+SETTLE_RATE = 0.3
+ROUNDED_FROM = 0.75  # of the steps before these three
 
 
 def loss(params, shape, batch, rounded):
@@ -80,9 +85,16 @@ def step(params, state, batch, number, total, shape, rounded):
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     grads = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), grads)
     falls = lambda share: 0.5 + 0.5 * jnp.cos(math.pi * share)
-    main = total - LATE
+    main = total - PRODUCT - POLISH - SETTLE
     rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP)
-    rate *= jnp.where(number < main, falls(number / main), LATE_RATE * falls((number - main) / LATE))
+    product = PRODUCT_RATE * falls((number - main) / PRODUCT)
+    # The polish begins gently: the moments are those of a rate that had fallen to nothing.
+    polished = (number - main - PRODUCT) / POLISH
+    polish = POLISH_RATE * jnp.minimum(1.0, 20 * polished + 0.02) * falls(polished)
+    settled = (number - total + SETTLE) / SETTLE
+    settle = SETTLE_RATE * jnp.minimum(1.0, 10 * settled + 0.02) * falls(settled)
+    late = jnp.where(number < main + PRODUCT, product, jnp.where(number < total - SETTLE, polish, settle))
+    rate *= jnp.where(number < main, falls(number / main), late)
 
     def moved(path, p, g, one, two):
         if is_matrix(path, p):
@@ -98,11 +110,19 @@ def step(params, state, batch, number, total, shape, rounded):
     return pick(0), (pick(1), pick(2)), {**told, "norm": norm}
 
 
+def phase(number, total):
+    """What is learned in a step."""
+    for last, name in ((SETTLE, "settle"), (SETTLE + POLISH, "polish"), (SETTLE + POLISH + PRODUCT, "product")):
+        if number >= total - last:
+            return name
+    return "texts" if number < TEXTS else "policies"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=3200)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -113,14 +133,16 @@ def main():
     wording, matters = policies.load_themes(), policies.load_matters()
     made = from_templates(wording, random.Random(arguments.seed), MADE)
     data = from_data(arguments.data)
+    texts = pools([*made, *data])
     print(f"{len(data)} texts from data, {len(made)} from templates", flush=True)
 
     def batch(number):
-        return Weaver(vocabulary, wording, matters, made, data, random.Random(arguments.seed * 1_000_003 + number), early=number < EARLY, late=number >= arguments.steps - LATE).batch(ROWS)
+        chance = random.Random(arguments.seed * 1_000_003 + number)
+        return Weaver(vocabulary, wording, matters, texts, chance, phase(number, arguments.steps)).batch(ROWS)
 
     params = model.initial(shape, arguments.seed)
     state = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params))
-    first, kept = 0, arguments.out / "checkpoint.pickle"
+    first, kept, polished = 0, arguments.out / "checkpoint.pickle", arguments.out / "polished.pickle"
     if kept.exists():
         with open(kept, "rb") as file:
             first, params, state = pickle.load(file)
@@ -141,7 +163,7 @@ def main():
         coming = pool.submit(batch, first)
         for number in range(first, last):
             now, coming = coming.result(), pool.submit(batch, number + 1)
-            params, state, told = steps[number >= (arguments.steps - LATE) * ROUNDED_FROM](params, state, now, jnp.float32(number))
+            params, state, told = steps[number >= (arguments.steps - PRODUCT - POLISH - SETTLE) * ROUNDED_FROM](params, state, now, jnp.float32(number))
             window.append(told)
             if (number + 1) % 50 == 0:
                 mean = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
@@ -150,9 +172,18 @@ def main():
                 print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in mean.items()) + f"  {seconds:.2f} s/step", flush=True)
                 log.write(json.dumps({"step": number + 1, **mean}) + "\n")
                 log.flush()
+            if number + 1 == arguments.steps - SETTLE:
+                with open(polished, "wb") as file:
+                    pickle.dump(jax.device_get(params), file)
             if (number + 1) % 150 == 0:
                 save(number + 1)
     save(last)
+    if last == arguments.steps:
+        with open(polished, "rb") as file:
+            before = pickle.load(file)
+        mean = jax.tree.map(lambda one, two: (np.asarray(one) + np.asarray(two)) / 2, before, jax.device_get(params))
+        with open(arguments.out / "final.pickle", "wb") as file:
+            pickle.dump((last, mean, None), file)
 
 
 if __name__ == "__main__":
