@@ -33,11 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let seq = limits.seqs().next().ok_or("a backend without sequences")?;
             let mut batch = Batch::new(limits);
             let mut out = stdout().lock();
-            for (number, chunk) in tokens.chunks(limits.batch).enumerate() {
+            // A batch takes fewer rows of logits than tokens.
+            let most = limits.batch.min(limits.outputs);
+            for (number, chunk) in tokens.chunks(most).enumerate() {
                 batch.clear();
                 let mut rows = Vec::new();
                 for (place, &token) in chunk.iter().enumerate() {
-                    rows.extend(batch.push(Token(token), number * limits.batch + place, seq, true));
+                    let row = batch.push(Token(token), number * most + place, seq, true);
+                    rows.push(row.ok_or("a batch is full sooner than it said")?);
                 }
                 backend.decode(&batch)?;
                 for row in rows {
