@@ -95,7 +95,7 @@ impl Work {
         })
     }
 
-    /// The cells that it takes: of the policy and so many items at once; where each has its own, of one with the policy.
+    /// The cells that it takes of a worker: of the policy and so many items at once; where each has its own, of one with the policy.
     #[must_use]
     pub fn cells(&self, layout: Layout, parallel: usize) -> usize {
         let longest = self.suffixes.iter().map(Vec::len).max().unwrap_or_default();
@@ -142,16 +142,31 @@ pub struct Report {
     pub planned_memory: Option<u64>,
 }
 
-/// Does the work, so many items at once, or one by one where the engine is reproducible. The policy, and one item for each
-/// place, are decoded before the clock starts.
+/// A worker's share of the work, done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Share {
+    items: usize,
+    /// Tokens of contents.
+    prompt: usize,
+    decoded: usize,
+    batches: usize,
+    seconds: f64,
+    /// Of these, inside llama.cpp.
+    inside: f64,
+    policy_seconds: f64,
+}
+
+/// Does a worker's share of the work, so many items at once, or one by one where the engine is reproducible. The policy, and one
+/// item for each place, are decoded before the clock starts.
 ///
 /// # Errors
 ///
 /// A [`Fault`] of the backend, or of an item.
-pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Result<Report, Fault> {
+pub fn run(worker: usize, backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Result<Share, Fault> {
     let tally = Tally::default();
     let mut metered = Metered { backend, tally: &tally };
-    let parallel = config.parallel;
+    let parallel = config.parallel.div_ceil(config.workers);
+    let suffixes: Vec<&Vec<Token>> = work.suffixes.iter().skip(worker).step_by(config.workers).collect();
     let mut schedule = Schedule::new(&mut metered, parallel, 0);
     if config.reproducible {
         schedule = schedule.one_by_one();
@@ -163,7 +178,7 @@ pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Res
     let policy_seconds = begun.elapsed().as_secs_f64();
 
     let warm_up = work.suffixes.iter().cycle().take(parallel);
-    for (id, suffix) in (1..).zip(warm_up.chain(&work.suffixes)) {
+    for (id, suffix) in (1..).zip(warm_up.chain(suffixes.iter().copied())) {
         schedule.submit(JobId(id), prefix, Arc::clone(&work.script), suffix.clone())?;
         if id == parallel as u64 {
             finish(&mut schedule)?;
@@ -172,28 +187,45 @@ pub fn run(backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Res
     }
     let begun = Instant::now();
     finish(&mut schedule)?;
-    let seconds = begun.elapsed().as_secs_f64();
-
-    let (items, decoded, batches) = (work.suffixes.len(), tally.tokens.get(), tally.batches.get());
-    let prompt: usize = work.suffixes.iter().map(Vec::len).sum();
-    #[allow(clippy::cast_precision_loss, reason = "rates for people")]
-    let rate = |count: usize| count as f64 / seconds.max(1e-9);
-    Ok(Report {
-        items,
-        seconds,
-        items_per_s: rate(items),
-        prompt_tokens_per_s: rate(prompt),
-        output_tokens_per_s: rate(decoded.saturating_sub(prompt)),
-        inside: tally.spent.get().as_secs_f64() / seconds.max(1e-9),
-        batches,
-        batch_fill: rate(decoded) / rate(batches.max(1)),
-        decoded_tokens: decoded,
-        policy_tokens: work.prefix.len(),
-        reused_tokens: items * work.prefix.len(),
+    Ok(Share {
+        items: suffixes.len(),
+        prompt: suffixes.iter().map(|suffix| suffix.len()).sum(),
+        decoded: tally.tokens.get(),
+        batches: tally.batches.get(),
+        seconds: begun.elapsed().as_secs_f64(),
+        inside: tally.spent.get().as_secs_f64(),
         policy_seconds,
-        peak_memory: peak_memory(),
-        planned_memory: None,
     })
+}
+
+impl Report {
+    /// What shares that were done side by side come to: it took as long as the longest.
+    #[must_use]
+    pub fn of(work: &Work, shares: &[Share]) -> Self {
+        let count = |of: fn(&Share) -> usize| shares.iter().map(of).sum::<usize>();
+        let time = |of: fn(&Share) -> f64| shares.iter().map(of);
+        let (items, prompt) = (count(|share| share.items), count(|share| share.prompt));
+        let (decoded, batches) = (count(|share| share.decoded), count(|share| share.batches));
+        let seconds = time(|share| share.seconds).fold(0.0, f64::max);
+        #[allow(clippy::cast_precision_loss, reason = "rates for people")]
+        let rate = |count: usize| count as f64 / seconds.max(1e-9);
+        Self {
+            items,
+            seconds,
+            items_per_s: rate(items),
+            prompt_tokens_per_s: rate(prompt),
+            output_tokens_per_s: rate(decoded.saturating_sub(prompt)),
+            inside: time(|share| share.inside).sum::<f64>() / time(|share| share.seconds).sum::<f64>().max(1e-9),
+            batches,
+            batch_fill: rate(decoded) / rate(batches.max(1)),
+            decoded_tokens: decoded,
+            policy_tokens: work.prefix.len(),
+            reused_tokens: items * work.prefix.len(),
+            policy_seconds: time(|share| share.policy_seconds).fold(0.0, f64::max),
+            peak_memory: peak_memory(),
+            planned_memory: None,
+        }
+    }
 }
 
 fn finish(schedule: &mut Schedule<'_>) -> Result<(), Fault> {

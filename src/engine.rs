@@ -1,7 +1,8 @@
 //! The engine: a model in memory, and sessions that judge content with it.
 //!
 //! The one idea: the policy is decoded once. A [`Session`] pins a policy and effort; each content forks that sequence,
-//! adds its own few tokens and is cleared whole. The model lives on a thread of its own, which ends with the engine.
+//! adds its own few tokens and is cleared whole. The model lives on a thread of its own, which ends with the engine; so does
+//! each of its workers, if there are several.
 
 pub mod backend;
 mod desk;
@@ -45,17 +46,20 @@ pub struct EngineConfig {
     pub model: PathBuf,
     /// How policies and contents lie in the cache.
     pub layout: Layout,
-    /// Tokens that the cache holds: pinned policies, and of each content at work its text, reasoning and answers. In the split
-    /// layout those of one content and its policy.
+    /// Tokens that a worker's cache holds: pinned policies, and of each content at work its text, reasoning and answers. In the
+    /// split layout those of one content and its policy.
     pub context: usize,
     /// Tokens computed in one go, at most.
     pub batch: usize,
     /// Tokens computed in one pass over the weights, at most.
     pub micro_batch: usize,
-    /// Contents that are decoded at once, at most.
+    /// Contents that are decoded at once, at most, by all workers together.
     pub parallel: usize,
-    /// Sequences: one for each policy in the cache and each content at work, and some to score answers side by side. 3 to
-    /// 256.
+    /// Workers: they share the weights, and each has a cache of its own, a share of the threads and of the contents. More than
+    /// one pays where a step is so short that threads spend it waiting for one another: on a CPU, with a very small model.
+    pub workers: usize,
+    /// Sequences of a worker: one for each policy in the cache and each content at work, and some to score answers side by
+    /// side. 3 to 256.
     pub sequences: usize,
     /// Bytes of memory for policies that had to leave the cache for others.
     pub saved: usize,
@@ -120,6 +124,7 @@ impl EngineConfig {
             batch: 2048,
             micro_batch: 512,
             parallel: 8,
+            workers: 1,
             sequences: 24,
             saved: 1 << 30,
             prefixes: None,

@@ -204,6 +204,36 @@ fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves()
 }
 
 #[test]
+fn workers_share_the_contents_and_change_nothing_about_them() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let exact =
+        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let contents: Vec<Content> =
+        (0..24usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 7 + 1))).collect();
+    let judged = |workers: usize| {
+        let engine = Engine::load(&EngineConfig { workers, threads: 2, context: 3000, ..exact.clone() }).unwrap();
+        let sessions =
+            ["Judge it.", "Judge it otherwise."].map(|text| engine.session(&plain(text), Effort::None).unwrap());
+        let all = sessions.iter().flat_map(|session| session.classify_all(&contents).collect::<Vec<_>>());
+        let probability = |completion: Completion| match completion.outcome {
+            Outcome::Verdict(judgement) => judgement.scores.unwrap().probability,
+            Outcome::Unresolved(why) => panic!("{why}"),
+        };
+        let probabilities: Vec<f64> = all.map(|completion| probability(completion.unwrap())).collect();
+        let too_long = engine.session(&plain(&"Judge it. ".repeat(2000)), Effort::None);
+        assert!(matches!(too_long, Err(EngineError::TooLong { what: "the policy", .. })), "{too_long:?}");
+        let content = Content::new("word ".repeat(4000));
+        assert!(matches!(sessions[0].classify(&content), Err(EngineError::TooLong { what: "the content", .. })));
+        probabilities
+    };
+    let (one, three) = (judged(1), judged(3));
+    assert_eq!(one.len(), 48);
+    for (number, (one, three)) in one.iter().zip(&three).enumerate() {
+        assert!((one - three).abs() < 1e-4, "{number}: {one} {three}");
+    }
+}
+
+#[test]
 fn who_sends_more_than_the_queue_takes_is_told_so() {
     let (_folder, path) = support::model(&Shape::exact());
     let engine = Engine::load(&EngineConfig { parallel: 1, ..EngineConfig::new(&path) }).unwrap();

@@ -37,7 +37,16 @@ fn machine(free: u64, gpus: &[(Kind, u64)]) -> Machine {
 
 fn wishes() -> Wishes {
     let base = EngineConfig::new("");
-    Wishes { base, parallel: None, context: None, cache: None, gpu_layers: None, cpu_experts: None, memory: None }
+    Wishes {
+        base,
+        parallel: None,
+        workers: None,
+        context: None,
+        cache: None,
+        gpu_layers: None,
+        cpu_experts: None,
+        memory: None,
+    }
 }
 
 fn job() -> Job {
@@ -87,6 +96,38 @@ fn as_memory_gets_short_fewer_texts_are_judged_at_once_then_keys_are_rounded_the
         (1, q8, 2_748),
     ];
     assert_eq!(seen, wanted, "the last one does not fit, and is the least that there is");
+}
+
+#[test]
+fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_threads_and_there_is_enough_to_do() {
+    let (small, large) = (with(&Shape::tiny()), large());
+    let workers = |model: &ModelFile, threads: usize, parallel: usize, gpu: bool| {
+        let base = EngineConfig { threads, ..EngineConfig::new("") };
+        let gpus: &[(Kind, u64)] = if gpu { &[(Kind::Gpu, 4 * GB)] } else { &[] };
+        let plan = Plan::new(model, &Wishes { base, ..wishes() }, &Job { parallel, ..job() }, &machine(20 * GB, gpus));
+        plan.config.workers
+    };
+    assert_eq!(workers(&small, 2, 8, false), 2);
+    assert_eq!(workers(&small, 8, 8, false), 2, "four texts for each");
+    assert_eq!(workers(&small, 8, 32, false), 8);
+    for (model, threads, parallel, gpu) in
+        [(&large, 2, 8, false), (&small, 1, 8, false), (&small, 2, 1, false), (&small, 2, 8, true)]
+    {
+        assert_eq!(workers(model, threads, parallel, gpu), 1, "{threads} {parallel} {gpu}");
+    }
+    let asked = Wishes { workers: Some(4), ..wishes() };
+    let base = EngineConfig { reproducible: true, ..EngineConfig::new("") };
+    let machine = machine(20 * GB, &[]);
+    let plan = Plan::new(
+        &large,
+        &Wishes { base: EngineConfig { threads: 8, ..asked.base.clone() }, ..asked.clone() },
+        &job(),
+        &machine,
+    );
+    let alone = Plan::new(&large, &wishes(), &job(), &machine);
+    assert_eq!((plan.config.workers, plan.config.sequences), (4, 18), "two texts for each, and 16 more sequences");
+    assert!(plan.cpu.cells > 2 * alone.cpu.cells, "each has a cache of its own");
+    assert_eq!(Plan::new(&small, &Wishes { base, ..asked }, &job(), &machine).config.workers, 1, "one after the other");
 }
 
 #[test]

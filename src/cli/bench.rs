@@ -84,14 +84,21 @@ impl Bench {
         let work = self.work(&tokenizer)?;
         let mut wishes = self.engine.wishes(file.path.clone())?;
         let parallel = *wishes.parallel.get_or_insert(fit::MANY);
-        wishes.context.get_or_insert(work.cells(wishes.base.layout, parallel));
         let job = Job { parallel, policies: Vec::new() };
-        let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &fit::machine()?);
+        let machine = fit::machine()?;
+        let workers = Plan::new(&file, &wishes, &job, &machine).config.workers;
+        wishes.context.get_or_insert(work.cells(wishes.base.layout, parallel.div_ceil(workers)));
+        let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &machine);
         let never = AtomicBool::new(false);
-        let report =
-            llama::with_backend(&file, &config, |_| true, &never, |backend| bench::run(backend, &work, &config))?;
-        let report = report.context("the work was not done")?;
-        Ok(Report { planned_memory: Some(cpu.bytes()), ..report })
+        let shares = llama::with_backends(
+            &file,
+            &config,
+            |_| true,
+            &never,
+            |worker, backend| bench::run(worker, backend, &work, &config),
+        )?;
+        let shares = shares.into_iter().collect::<Result<Vec<_>, _>>().context("the work was not done")?;
+        Ok(Report { planned_memory: Some(cpu.bytes()), ..Report::of(&work, &shares) })
     }
 
     fn work(&self, tokenizer: &Arc<Tokenizer>) -> Result<Work, anyhow::Error> {

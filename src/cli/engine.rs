@@ -16,6 +16,11 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N")]
     parallel: Option<usize>,
 
+    /// Share the weights between so many workers, each with a cache of its own and a part of the threads and of the texts
+    /// [default: 1, and more for a very small model on a CPU, whose steps are too short for many threads]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+
     /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: the policies',
     /// and 8192, or 1024 for each text at once if that is more]. In the split layout those of one text and its policy
     #[arg(long, value_name = "TOKENS")]
@@ -104,6 +109,7 @@ impl EngineArgs {
         let config = EngineConfig::new(model);
         Ok(Wishes {
             parallel: self.parallel,
+            workers: self.workers,
             context: self.context,
             cache: self.kv.map(|kv| match kv {
                 CacheType::F16 => engine::CacheType::F16,

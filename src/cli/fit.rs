@@ -109,6 +109,9 @@ pub fn note(plan: &Plan, wishes: &Wishes, job: &Job) -> Option<String> {
 pub fn settings(plan: &Plan) -> String {
     let config = &plan.config;
     let mut text = format!("--parallel {} --context {}", config.parallel, config.context);
+    if config.workers > 1 {
+        text.push_str(&format!(" --workers {}", config.workers));
+    }
     if config.cache == CacheType::Q8_0 {
         text.push_str(" --kv q8_0");
     }
@@ -240,6 +243,7 @@ fn object(model: &ModelFile, plan: &Plan) -> Value {
         "gpu": need(&plan.gpu),
         "gpu_free": plan.gpu_room,
         "parallel": config.parallel,
+        "workers": config.workers,
         "context": config.context,
         "kv": if config.cache == CacheType::Q8_0 { "q8_0" } else { "f16" },
         "gpu_layers": config.gpu_layers,

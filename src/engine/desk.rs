@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use super::EngineError;
@@ -158,4 +158,22 @@ pub(super) struct Caller {
     pub(super) reply: Sender<Result<Completion, EngineError>>,
     /// Set once nobody waits any more.
     pub(super) abandoned: Arc<AtomicBool>,
+    /// Counts it among the worker's until it is answered.
+    pub(super) _counted: Counted,
+}
+
+/// One of a number, as long as it lives.
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(super) fn of(number: &Arc<AtomicUsize>) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(number))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

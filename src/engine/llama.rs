@@ -5,11 +5,13 @@
 //! the stack of [`with_backend`], so nothing borrows from itself. What is decoded, and why, is not known here.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::io::Write as _;
 use std::num::NonZeroU32;
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
@@ -37,39 +39,61 @@ use crate::model::ModelFile;
 pub fn with_backend<T>(
     file: &ModelFile,
     config: &EngineConfig,
-    mut progress: impl FnMut(f32) -> bool,
+    progress: impl FnMut(f32) -> bool,
     stop: &AtomicBool,
     work: impl FnOnce(&mut dyn Backend) -> T,
 ) -> Result<T, EngineError> {
+    let model = loaded(file, config, progress)?;
+    let mut backend = Llama::new(&model, file, config, config.threads, stop)?;
+    Ok(work(&mut backend))
+}
+
+/// Loads the model once, and hands each of the workers a backend of its own, on a thread of its own, with its share of the
+/// threads that compute. What became of them, in order.
+///
+/// # Errors
+///
+/// As [`with_backend`].
+///
+/// # Panics
+///
+/// When one of them does, once all others have ended.
+pub fn with_backends<T: Send>(
+    file: &ModelFile,
+    config: &EngineConfig,
+    progress: impl FnMut(f32) -> bool,
+    stop: &AtomicBool,
+    work: impl Fn(usize, &mut dyn Backend) -> T + Sync,
+) -> Result<Vec<T>, EngineError> {
+    let model = loaded(file, config, progress)?;
+    let threads = (config.threads / config.workers).max(1);
+    // One after the other: llama.cpp does not make contexts side by side.
+    let backends = (0..config.workers).map(|_| Llama::new(&model, file, config, threads, stop));
+    let backends = backends.collect::<Result<Vec<_>, _>>()?;
+    let work = &work;
+    Ok(std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (number, mut backend) in backends.into_iter().enumerate() {
+            workers.push(scope.spawn(move || work(number, &mut backend)));
+        }
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    }))
+}
+
+fn loaded(
+    file: &ModelFile,
+    config: &EngineConfig,
+    mut progress: impl FnMut(f32) -> bool,
+) -> Result<LlamaModel, EngineError> {
     check_cpu()?;
     check_settings(file, config)?;
-    let backend = initialized()?;
+    initialized()?;
     let model = load(file, config, &mut progress)?;
     let vocabulary = file.vocabulary.tokens.len();
     if usize::try_from(model.n_vocab()) != Ok(vocabulary) {
         return Err(EngineError::Load(format!("llama.cpp counts {} tokens, the file {vocabulary}", model.n_vocab())));
     }
-    let limits = Limits {
-        layout: config.layout,
-        cells: config.context,
-        batch: config.batch.min(config.context),
-        // llama.cpp asserts that there is one for each sequence.
-        outputs: config.sequences.max(super::OUTPUTS),
-        sequences: config.sequences,
-    };
-    let context = model
-        .new_context(backend, context_params(config, limits, stop))
-        .map_err(|error| EngineError::Load(said(&error.to_string())))?;
-    let batch = LlamaBatch::new(limits.batch, 1);
-    Ok(work(&mut Llama {
-        context,
-        batch,
-        order: Vec::new(),
-        places: Vec::new(),
-        copies: Vec::new(),
-        limits,
-        vocabulary,
-    }))
+    Ok(model)
 }
 
 /// What `llama_decode` returns when its abort callback said so.
@@ -85,6 +109,37 @@ struct Llama<'model> {
     copies: Vec<Seq>,
     limits: Limits,
     vocabulary: usize,
+}
+
+impl<'model> Llama<'model> {
+    fn new(
+        model: &'model LlamaModel,
+        file: &ModelFile,
+        config: &EngineConfig,
+        threads: usize,
+        stop: &AtomicBool,
+    ) -> Result<Self, EngineError> {
+        let limits = Limits {
+            layout: config.layout,
+            cells: config.context,
+            batch: config.batch.min(config.context),
+            // llama.cpp asserts that there is one for each sequence.
+            outputs: config.sequences.max(super::OUTPUTS),
+            sequences: config.sequences,
+        };
+        let context = model
+            .new_context(initialized()?, context_params(config, limits, threads, stop))
+            .map_err(|error| EngineError::Load(said(&error.to_string())))?;
+        Ok(Self {
+            context,
+            batch: LlamaBatch::new(limits.batch, 1),
+            order: Vec::new(),
+            places: Vec::new(),
+            copies: Vec::new(),
+            limits,
+            vocabulary: file.vocabulary.tokens.len(),
+        })
+    }
 }
 
 impl Backend for Llama<'_> {
@@ -199,13 +254,13 @@ fn id(seq: Seq) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
 }
 
-fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> LlamaContextParams {
+fn context_params(config: &EngineConfig, limits: Limits, threads: usize, stop: &AtomicBool) -> LlamaContextParams {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let cells = match limits.layout {
         Layout::Unified => limits.cells,
         Layout::Split => limits.cells.saturating_mul(limits.sequences),
     };
-    let threads = i32::try_from(config.threads).unwrap_or(i32::MAX);
+    let threads = i32::try_from(threads).unwrap_or(i32::MAX);
     let kv = match config.cache {
         CacheType::F16 => KvCacheType::F16,
         CacheType::Q8_0 => KvCacheType::Q8_0,
@@ -223,7 +278,7 @@ fn context_params(config: &EngineConfig, limits: Limits, stop: &AtomicBool) -> L
     }
     // SAFETY: LlamaContextParams has one field, a llama_context_params (llama-cpp-2 0.1.160, which Cargo.toml pins), and
     // is no larger, so that field is where it begins. The binding offers no way to set these three. The flag outlives the
-    // context, which lives in `with_backend`, and is only ever read there.
+    // context, which lives in `with_backend` or `with_backends`, and is only ever read there.
     unsafe {
         let raw = &mut *(&raw mut params).cast::<sys::llama_context_params>();
         raw.abort_callback = Some(stopped);
@@ -462,8 +517,10 @@ fn backends_folder() -> std::path::PathBuf {
     if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
 }
 
-/// What llama.cpp last complained of: it says in its log alone why something failed.
-static COMPLAINT: Mutex<String> = Mutex::new(String::new());
+thread_local! {
+    /// What llama.cpp last complained of on this thread: it says in its log alone why something failed.
+    static COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() || level != sys::GGML_LOG_LEVEL_ERROR {
@@ -471,11 +528,12 @@ extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut c_vo
     }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    let mut complaint = COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner);
-    // The first complaint is the cause, what follows only passes it on.
-    if complaint.is_empty() {
-        text.trim().clone_into(&mut complaint);
-    }
+    COMPLAINT.with_borrow_mut(|complaint| {
+        // The first complaint is the cause, what follows only passes it on.
+        if complaint.is_empty() {
+            text.trim().clone_into(complaint);
+        }
+    });
 }
 
 /// Says why llama.cpp is about to end the process. Left to itself it would also run a debugger, which writes to stdout.
@@ -486,12 +544,12 @@ extern "C" fn last_words(message: *const c_char) {
 }
 
 fn forget_log() {
-    COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    COMPLAINT.with_borrow_mut(String::clear);
 }
 
 /// What llama.cpp complained of since it was last asked, else `otherwise`.
 fn said(otherwise: &str) -> String {
-    let complaint = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+    let complaint = COMPLAINT.take();
     if complaint.is_empty() { otherwise.to_owned() } else { complaint }
 }
 
@@ -505,6 +563,7 @@ fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineE
         ("parallel", config.parallel, 1..=240),
         ("sequences", config.sequences, 3..=256),
         ("threads", config.threads, 1..=512),
+        ("workers", config.workers, 1..=64),
     ] {
         if !range.contains(&value) {
             return Err(EngineError::Setting { name, value, least: *range.start(), most: *range.end() });

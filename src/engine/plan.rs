@@ -15,7 +15,9 @@ pub struct Wishes {
     pub base: EngineConfig,
     /// Contents that are decoded at once.
     pub parallel: Option<usize>,
-    /// Tokens that the cache holds.
+    /// Workers that share them.
+    pub workers: Option<usize>,
+    /// Tokens that a worker's cache holds.
     pub context: Option<usize>,
     /// How keys and values are kept.
     pub cache: Option<CacheType>,
@@ -79,7 +81,7 @@ impl Plan {
     #[must_use]
     pub fn new(model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine) -> Self {
         let gpus = gpus(&wishes.base.devices, machine);
-        let (sizes, last) = sizes(model, wishes, job);
+        let (sizes, last) = sizes(model, wishes, job, !gpus.is_empty());
         let plan = |size| Self::of(model, wishes, size, &gpus, machine);
         sizes.into_iter().map(plan).find(Self::fits).unwrap_or_else(|| plan(last))
     }
@@ -106,11 +108,12 @@ impl Plan {
     }
 
     fn of(model: &ModelFile, wishes: &Wishes, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
-        let Size { parallel, context, cache } = size;
+        let Size { parallel, workers, context, cache } = size;
         let config = EngineConfig {
             parallel,
+            workers,
             // Some for policies, and for the answers of each content.
-            sequences: parallel.saturating_add(16).min(256),
+            sequences: parallel.div_ceil(workers).saturating_add(16).min(256),
             context,
             cache,
             gpu_layers: wishes.gpu_layers,
@@ -158,12 +161,13 @@ const MARGIN: u64 = 1 << 30;
 #[derive(Clone, Copy)]
 struct Size {
     parallel: usize,
+    workers: usize,
     context: usize,
     cache: CacheType,
 }
 
 /// From what is wanted on, and the least that is of use.
-fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job) -> (Vec<Size>, Size) {
+fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job, gpus: bool) -> (Vec<Size>, Size) {
     let most = usize::try_from(model.shape.context_length).unwrap_or(usize::MAX);
     let policies: usize = job.policies.iter().sum();
     let longest = job.policies.iter().copied().max().unwrap_or(0);
@@ -171,10 +175,14 @@ fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job) -> (Vec<Size>, Size) {
         Layout::Unified => policies.saturating_add(parallel.saturating_mul(1024).max(8192)).min(most),
         Layout::Split => longest.saturating_add(4096).min(most),
     };
-    let size = |parallel| Size {
-        parallel,
-        context: wishes.context.unwrap_or_else(|| context(parallel)),
-        cache: wishes.cache.unwrap_or_default(),
+    let size = |parallel| {
+        let workers = workers(model, wishes, parallel, gpus);
+        Size {
+            parallel,
+            workers,
+            context: wishes.context.unwrap_or_else(|| context(parallel.div_ceil(workers))),
+            cache: wishes.cache.unwrap_or_default(),
+        }
     };
     let first = wishes.parallel.unwrap_or(job.parallel).max(1);
     let half = |last: &usize| (wishes.parallel.is_none() && *last > 1).then_some(last / 2);
@@ -189,6 +197,25 @@ fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job) -> (Vec<Size>, Size) {
     }
     (sizes, last)
 }
+
+/// Workers: several where a step of the model is so short that threads would spend it waiting for one another.
+fn workers(model: &ModelFile, wishes: &Wishes, parallel: usize, gpus: bool) -> usize {
+    let EngineConfig { threads, reproducible, .. } = wishes.base;
+    let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
+    let short = !gpus && layers + model.weights.output <= SHORT;
+    match wishes.workers {
+        // One text after the other: there is nothing to share.
+        _ if reproducible => 1,
+        Some(workers) => workers.clamp(1, parallel),
+        None if short => threads.min(parallel / SHARE).max(1),
+        None => 1,
+    }
+}
+
+/// Bytes of weights up to which a step is short: those of models for demonstration, which a CPU's caches hold whole.
+const SHORT: u64 = 16 << 20;
+/// Contents that a worker is to have at once: fewer would leave its steps emptier than it gains.
+const SHARE: usize = 4;
 
 fn gpus<'machine>(names: &[String], machine: &'machine Machine) -> Vec<&'machine Device> {
     if names.is_empty() {
@@ -226,12 +253,16 @@ fn needs(model: &ModelFile, config: &EngineConfig, gpus: bool) -> (Need, Need) {
     }
     let home = if layers > 0 { &mut gpu } else { &mut cpu };
     home.weights += model.weights.output;
-    let computing = computing(model, config);
+    // All but weights there is for each worker.
+    let workers = config.workers as u64;
+    let computing = computing(model, config) * workers;
     if layers > 0 {
         gpu.computing = computing;
     }
-    let rows = config.sequences as u64;
+    let rows = config.sequences as u64 * workers;
     cpu.computing = computing + rows * model.vocabulary.tokens.len() as u64 * 4;
+    cpu.cells *= workers;
+    gpu.cells *= workers;
     cpu.program = PROGRAM + (model.vocabulary.tokens.len() + model.vocabulary.merges.len()) as u64 * ENTRY;
     (cpu, gpu)
 }

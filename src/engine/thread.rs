@@ -1,20 +1,20 @@
-//! The engine's thread, and the sessions that send it work.
+//! The engine's threads, and the sessions that send them work.
 //!
-//! The one idea: model, cache and sequences belong to one thread, on whose stack they lie. All others hold a bounded
-//! queue to it, so an [`Engine`] can be shared freely, who sends too much waits or is told so, and if the thread dies
-//! its users get an error rather than a crash.
+//! The one idea: the model belongs to one thread, on whose stack it lies, and each worker's cache and sequences to that
+//! worker's own. All others hold bounded queues to them, so an [`Engine`] can be shared freely, who sends too much waits or is
+//! told so, and if a thread dies its users get an error rather than a crash.
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::backend::Backend;
-use super::desk::{Caller, Desk, Opening, Request};
+use super::desk::{Caller, Counted, Desk, Opening, Request};
 use super::item::Completion;
 use super::prefixes::PrefixId;
 use super::schedule::Schedule;
@@ -30,7 +30,8 @@ use crate::tokenizer::{Token, Tokenizer};
 /// A model in memory.
 #[derive(Debug)]
 pub struct Engine {
-    requests: Option<SyncSender<Request>>,
+    /// Empty once the engine is being dropped.
+    workers: Vec<Worker>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     model: Arc<ModelFile>,
@@ -39,13 +40,22 @@ pub struct Engine {
     parallel: usize,
 }
 
+/// The way to a worker.
+#[derive(Debug)]
+struct Worker {
+    requests: SyncSender<Request>,
+    /// Contents that it was sent and has not answered.
+    load: Arc<AtomicUsize>,
+}
+
 /// An engine with one policy and effort, decoded. Dropping it makes room for another.
 #[derive(Debug)]
 pub struct Session<'engine> {
     engine: &'engine Engine,
     prompt: Prompt,
     script: Arc<Script>,
-    prefix: PrefixId,
+    /// The policy's prefix, as each worker names it.
+    prefixes: Vec<(&'engine Worker, PrefixId)>,
     max_content: Option<usize>,
 }
 
@@ -60,7 +70,7 @@ pub struct Pending<'session> {
 /// How far something that takes long has come: done, of all.
 pub type Progress<'call> = &'call mut (dyn FnMut(u64, u64) + Send);
 
-/// Requests that wait to be looked at. Whoever sends more waits, or is told that the engine is overloaded.
+/// Requests that wait to be looked at by a worker. Whoever sends more waits, or is told that the engine is overloaded.
 const QUEUE: usize = 64;
 
 impl Engine {
@@ -98,7 +108,7 @@ impl Engine {
                     loading.news.send(Starting::Progress(thousandths)).is_ok()
                 }
             };
-            super::llama::with_backend(&file, &settings, progress, loading.stop, work)
+            super::llama::with_backends(&file, &settings, progress, loading.stop, work).map(drop)
         })
     }
 
@@ -113,8 +123,9 @@ impl Engine {
         config: &EngineConfig,
         templates: Templates,
     ) -> Result<Self, EngineError> {
-        Self::start(Opened::read(&config.model)?, config, templates, &mut |_, _| (), move |_, work| {
-            work(&mut backend());
+        let config = EngineConfig { workers: 1, ..config.clone() };
+        Self::start(Opened::read(&config.model)?, &config, templates, &mut |_, _| (), move |_, work| {
+            work(0, &mut backend());
             Ok(())
         })
     }
@@ -124,27 +135,37 @@ impl Engine {
         config: &EngineConfig,
         templates: Templates,
         progress: Progress<'_>,
-        host: impl FnOnce(Loading<'_>, &mut dyn FnMut(&mut dyn Backend)) -> Result<(), EngineError> + Send + 'static,
+        host: impl FnOnce(Loading<'_>, &(dyn Fn(usize, &mut dyn Backend) + Sync)) -> Result<(), EngineError>
+        + Send
+        + 'static,
     ) -> Result<Self, EngineError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (requests, inbox) = sync_channel(QUEUE);
         let (news, started) = channel();
-        let EngineConfig { parallel, reproducible, .. } = *config;
-        let store = config.prefixes.clone().map(|folder| Folder::new(folder, &model, config));
+        let EngineConfig { parallel, workers, reproducible, saved, .. } = *config;
+        let (mut ways, mut desks) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (requests, inbox) = sync_channel(QUEUE);
+            let store = config.prefixes.clone().map(|folder| Folder::new(folder, &model, config));
+            ways.push(Worker { requests, load: Arc::default() });
+            desks.push(Mutex::new(Some((inbox, store))));
+        }
+        let most = model.shape.context_length as usize;
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn({
-                let mut store = store;
-                let (stop, saved, most) = (Arc::clone(&stop), config.saved, model.shape.context_length as usize);
+                let stop = Arc::clone(&stop);
                 move || {
                     let loading = Loading { news: &news, stop: &stop };
-                    let loaded = host(loading, &mut |backend| {
+                    let loaded = host(loading, &|worker, backend| {
+                        // All backends are there once one of them is.
                         let _ = news.send(Starting::Done(Ok(())));
-                        let mut schedule = Schedule::new(backend, parallel, saved);
+                        let desk = desks[worker].lock().unwrap_or_else(PoisonError::into_inner).take();
+                        let Some((inbox, store)) = desk else { return };
+                        let mut schedule = Schedule::new(backend, parallel.div_ceil(workers), saved / workers);
                         if reproducible {
                             schedule = schedule.one_by_one();
                         }
-                        if let Some(store) = store.take() {
+                        if let Some(store) = store {
                             schedule = schedule.with_store(Box::new(store));
                         }
                         Desk::new(schedule, most).serve(&inbox, &stop);
@@ -155,8 +176,7 @@ impl Engine {
                 }
             })
             .map_err(|error| EngineError::Load(error.to_string()))?;
-        let thread = Some(thread);
-        let engine = Self { requests: Some(requests), thread, stop, model, tokenizer, templates, parallel };
+        let engine = Self { workers: ways, thread: Some(thread), stop, model, tokenizer, templates, parallel };
         loop {
             match started.recv().map_err(|_| EngineError::Stopped)? {
                 Starting::Progress(thousandths) => progress(thousandths, 1000),
@@ -215,23 +235,42 @@ impl Engine {
         let prefix = prompt.prefix_tokens(&self.tokenizer);
         let script = options.script(&self.tokenizer, policy);
         let all = u64::try_from(prefix.len()).unwrap_or(u64::MAX);
-        let (reply, news) = channel();
-        self.send(Request::Open { prefix, least: script.cells(1, usize::MAX), reply })?;
-        let prefix = loop {
-            match news.recv().map_err(|_| EngineError::Stopped)? {
-                Opening::Progress(tokens) => progress(u64::try_from(tokens).unwrap_or(all), all),
-                Opening::Done(prefix) => break prefix?,
-            }
+        let least = script.cells(1, usize::MAX);
+        let mut session = Session {
+            engine: self,
+            prompt,
+            script: Arc::new(script),
+            prefixes: Vec::new(),
+            max_content: options.max_content,
         };
-        Ok(Session { engine: self, prompt, script: Arc::new(script), prefix, max_content: options.max_content })
+        let mut openings = Vec::new();
+        for worker in &self.workers {
+            let (reply, news) = channel();
+            worker.send(Request::Open { prefix: prefix.clone(), least, reply })?;
+            openings.push((worker, news));
+        }
+        let mut failed = None;
+        for (worker, news) in openings {
+            let opened = loop {
+                match news.recv() {
+                    Ok(Opening::Progress(tokens)) => progress(u64::try_from(tokens).unwrap_or(all), all),
+                    Ok(Opening::Done(opened)) => break opened,
+                    Err(_) => break Err(EngineError::Stopped),
+                }
+            };
+            match opened {
+                Ok(prefix) => session.prefixes.push((worker, prefix)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        // What the others opened is closed with the session.
+        failed.map_or(Ok(session), Err)
     }
+}
 
-    fn queue(&self) -> Result<&SyncSender<Request>, EngineError> {
-        self.requests.as_ref().ok_or(EngineError::Stopped)
-    }
-
+impl Worker {
     fn send(&self, request: Request) -> Result<(), EngineError> {
-        self.queue()?.send(request).map_err(|_| EngineError::Stopped)
+        self.requests.send(request).map_err(|_| EngineError::Stopped)
     }
 }
 
@@ -239,7 +278,7 @@ impl Drop for Engine {
     /// What is being decoded is given up.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.requests = None;
+        self.workers.clear();
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported to whoever waited for an answer.
             let _ = thread.join();
@@ -281,8 +320,8 @@ impl Session<'_> {
     ///
     /// When the content is longer than the options allow, or the engine has stopped.
     pub fn submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
-        let (request, pending) = self.request(content)?;
-        self.engine.send(request)?;
+        let (worker, request, pending) = self.request(content)?;
+        worker.send(request)?;
         Ok(pending)
     }
 
@@ -292,8 +331,8 @@ impl Session<'_> {
     ///
     /// [`EngineError::Overloaded`] if it is; else as [`Session::submit`].
     pub fn try_submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
-        let (request, pending) = self.request(content)?;
-        match self.engine.queue()?.try_send(request) {
+        let (worker, request, pending) = self.request(content)?;
+        match worker.requests.try_send(request) {
             Ok(()) => Ok(pending),
             Err(TrySendError::Full(_)) => Err(EngineError::Overloaded { queue: QUEUE }),
             Err(TrySendError::Disconnected(_)) => Err(EngineError::Stopped),
@@ -317,20 +356,25 @@ impl Session<'_> {
         }
     }
 
-    fn request(&self, content: &Content) -> Result<(Request, Pending<'_>), EngineError> {
+    /// A content for the worker that has the least to do.
+    fn request(&self, content: &Content) -> Result<(&Worker, Request, Pending<'_>), EngineError> {
         let suffix = self.suffix(content)?;
+        let idlest = self.prefixes.iter().min_by_key(|(worker, _)| worker.load.load(Ordering::Relaxed));
+        let &(worker, prefix) = idlest.ok_or(EngineError::Stopped)?;
         let (reply, answer) = channel();
         let abandoned = Arc::new(AtomicBool::new(false));
-        let caller = Caller { reply, abandoned: Arc::clone(&abandoned) };
-        let request = Request::Judge { prefix: self.prefix, script: Arc::clone(&self.script), suffix, caller };
-        Ok((request, Pending { answer, abandoned, session: PhantomData }))
+        let caller = Caller { reply, abandoned: Arc::clone(&abandoned), _counted: Counted::of(&worker.load) };
+        let request = Request::Judge { prefix, script: Arc::clone(&self.script), suffix, caller };
+        Ok((worker, request, Pending { answer, abandoned, session: PhantomData }))
     }
 }
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        // If the engine has stopped there is nothing to give back.
-        let _ = self.engine.send(Request::Close(self.prefix));
+        for (worker, prefix) in &self.prefixes {
+            // If it has stopped there is nothing to give back.
+            let _ = worker.send(Request::Close(*prefix));
+        }
     }
 }
 
