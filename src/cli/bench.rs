@@ -131,7 +131,8 @@ impl Bench {
             let (one, two) = (rate(&one)?, rate(&two)?);
             pairs.push(Pair { one, two, ratio: two / one });
             if !self.json {
-                output::print(&format!("{one:.2} items/s, with {flags} {two:.2}: {:.2} times\n", two / one))?;
+                let (first, second) = (per_second(one), per_second(two));
+                output::print(&format!("{first} items/s, with {flags} {second}: {:.2} times\n", two / one))?;
             }
         }
         if self.json {
@@ -154,12 +155,12 @@ impl Bench {
         };
         format!(
             "work       {items} items {each}, behind a policy of {policy_tokens} tokens\n\
-             items      {:.2}/s, {seconds:.2} s in all\n\
+             items      {}/s, {seconds:.2} s in all\n\
              tokens     {:.0}/s of contents, {:.0}/s written\n\
              batches    {batches}, of {:.1} tokens\n\
              llama.cpp  {:.1} % of the time\n\
              policy     decoded in {:.3} s, {} tokens reused\n{memory}",
-            report.items_per_s,
+            per_second(report.items_per_s),
             report.prompt_tokens_per_s,
             report.output_tokens_per_s,
             report.batch_fill,
@@ -168,6 +169,11 @@ impl Bench {
             report.reused_tokens,
         )
     }
+}
+
+/// A rate with enough digits to be compared, also where an item takes a minute.
+fn per_second(rate: f64) -> String {
+    if rate < 1.0 { format!("{rate:.4}") } else { format!("{rate:.2}") }
 }
 
 #[derive(Serialize)]
