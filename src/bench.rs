@@ -165,7 +165,7 @@ pub struct Share {
 pub fn run(worker: usize, backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Result<Share, Fault> {
     let tally = Tally::default();
     let mut metered = Metered { backend, tally: &tally };
-    let parallel = config.parallel.div_ceil(config.workers);
+    let parallel = config.places();
     let suffixes: Vec<&Vec<Token>> = work.suffixes.iter().skip(worker).step_by(config.workers).collect();
     let mut schedule = Schedule::new(&mut metered, parallel, 0);
     if config.reproducible {

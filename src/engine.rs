@@ -138,6 +138,12 @@ impl EngineConfig {
             cache: CacheType::F16,
         }
     }
+
+    /// Contents that one worker decodes at once, at most.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.parallel.div_ceil(self.workers.max(1))
+    }
 }
 
 /// How a session judges.

@@ -107,7 +107,7 @@ class Weaver:
 
     def __init__(self, vocabulary, wording, matters, pools, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
-        self.phase = phase
+        self.phase, self.late = phase, phase in ("polish", "settle")
         self.waiting = {size: [] for size in PREFIXES}
 
     # Policies.
@@ -135,12 +135,12 @@ class Weaver:
 
     def item(self, policy):
         """An item and whether it violates the policy."""
-        random, polish = self.random, self.phase in ("polish", "settle")
+        random = self.random
         injection = policy.theme == "prompt-injection"
         while True:
-            if policy.theme is None or random.random() < ELSEWHERE[self.phase] + 0.2 * (polish and injection):
+            if policy.theme is None or random.random() < ELSEWHERE[self.phase] + 0.2 * (self.late and injection):
                 # Of nothing there is as much as of ordinary talk.
-                theme = "spam" if polish and random.random() < 0.25 else random.choice(policies.THEMES)
+                theme = "spam" if self.late and random.random() < 0.25 else random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
                 item = self.draw(theme, random.random() < (0.6 if self.phase in ("texts", "policies") else 0.45))
@@ -162,7 +162,7 @@ class Weaver:
         random, judge = self.random, item
         words = roughened(item.text, random)
         injection = policy.theme == "prompt-injection"
-        share = 0.1 if self.phase not in ("polish", "settle") else 0.04 if injection and not verdict else 0.22
+        share = 0.1 if not self.late else 0.04 if injection and not verdict else 0.22
         if random.random() < share and (not injection or policy.category("PI3.b") or not policy.codes):
             safe = policy.labels["safe"] if policy.code_labels else policy.answer("safe", None, random.choice(["Fine.", "No category applies.", "All good."]))[0]
             safe = random.choice([safe, safe, policy.labels["safe"], "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])

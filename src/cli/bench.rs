@@ -86,8 +86,8 @@ impl Bench {
         let parallel = *wishes.parallel.get_or_insert(fit::MANY);
         let job = Job { parallel, policies: Vec::new() };
         let machine = fit::machine()?;
-        let workers = Plan::new(&file, &wishes, &job, &machine).config.workers;
-        wishes.context.get_or_insert(work.cells(wishes.base.layout, parallel.div_ceil(workers)));
+        let places = Plan::new(&file, &wishes, &job, &machine).config.places();
+        wishes.context.get_or_insert(work.cells(wishes.base.layout, places));
         let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &machine);
         let never = AtomicBool::new(false);
         let shares = llama::with_backends(

@@ -142,6 +142,7 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let (news, started) = channel();
         let EngineConfig { parallel, workers, reproducible, saved, .. } = *config;
+        let places = config.places();
         let (mut ways, mut desks) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (requests, inbox) = sync_channel(QUEUE);
@@ -161,7 +162,7 @@ impl Engine {
                         let _ = news.send(Starting::Done(Ok(())));
                         let desk = desks[worker].lock().unwrap_or_else(PoisonError::into_inner).take();
                         let Some((inbox, store)) = desk else { return };
-                        let mut schedule = Schedule::new(backend, parallel.div_ceil(workers), saved / workers);
+                        let mut schedule = Schedule::new(backend, places, saved / workers);
                         if reproducible {
                             schedule = schedule.one_by_one();
                         }
