@@ -28,6 +28,7 @@ mod pull;
 mod stop;
 mod stream;
 mod text;
+mod tune;
 mod verify;
 
 use std::path::PathBuf;

@@ -19,6 +19,7 @@ pub mod script;
 pub mod scripted;
 mod store;
 mod thread;
+pub mod tune;
 
 pub use backend::Layout;
 pub use item::{Cascade, Completion, Reasoning, Usage};

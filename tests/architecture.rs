@@ -87,6 +87,7 @@ fn what_decides_does_no_io_and_reads_no_clock() {
             "engine/schedule",
             "engine/prefixes",
             "engine/sample",
+            "engine/tune",
             "engine/plan",
             "engine/script",
             "engine/scoring",

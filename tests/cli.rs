@@ -382,6 +382,41 @@ fn a_bench_reports_what_it_measured() {
     ]);
 }
 
+#[test]
+fn what_a_bench_found_to_be_fastest_is_what_texts_are_labelled_with_until_it_is_forgotten() {
+    let stage = Stage::new();
+    let model = support::demonstration();
+    let fit_with = |flags: &[&str]| {
+        let run = stage.run(&[&["model", "fit", model.to_str().unwrap(), "--json"], flags].concat());
+        serde_json::from_str::<Value>(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run}"))
+    };
+    let fit = || fit_with(&[]);
+    let setting = |of: &Value| ["parallel", "workers"].map(|name| of[name].as_u64().unwrap());
+    let untuned = fit();
+    let work = ["bench", "--tune", "--policy", "10", "--content", "4", "--output", "2", "--items", "8"];
+    let run = stage.run(&[&work[..], &["--pairs", "1", "--json"]].concat());
+    let tuned: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run}"));
+    assert!(!tuned["tried"].as_array().unwrap().is_empty(), "{run}");
+    assert!(run.stderr.contains("label, eval, verify and bench judge"), "{run}");
+    assert_eq!(setting(&fit()), setting(&tuned["fastest"]));
+    let remembered = std::fs::read_dir(stage.path("cache/tuned")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&remembered, r#"{"parallel":5,"workers":1,"layout":"split"}"#).unwrap();
+    let split = fit();
+    assert_eq!(setting(&split), [5, 1]);
+    assert!(split["flags"].as_str().unwrap().contains("--layout split"), "{split}");
+    assert_eq!(setting(&fit_with(&["--parallel", "3"])), [3, 1]);
+    assert_eq!(setting(&fit_with(&["--for", "check"])), [1, 1]);
+    let other = fit_with(&["--repack"]);
+    assert_eq!(setting(&other), setting(&untuned), "it was not measured so");
+    std::fs::write(&remembered, r#"{"parallel":0,"workers":1,"layout":"split"}"#).unwrap();
+    assert_eq!(setting(&fit()), setting(&untuned), "that cannot be");
+    assert_transcript!([
+        stage.run(&[&work[..], &["--reproducible"]].concat()),
+        stage.run(&[&work[..], &["--parallel", "4"]].concat()),
+        stage.run(&[&work[..], &["--pairs", "0"]].concat()),
+    ]);
+}
+
 // --- A stream of texts -----------------------------------------------------------------------------------------------
 
 #[test]

@@ -3,6 +3,7 @@
 mod support;
 
 use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::tune::Setting;
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout};
 use magistrate::machine::{Device, Kind, Machine, Memory};
 use magistrate::model::{ModelFile, inspect};
@@ -41,6 +42,7 @@ fn wishes() -> Wishes {
         base,
         parallel: None,
         workers: None,
+        layout: None,
         context: None,
         cache: None,
         gpu_layers: None,
@@ -50,7 +52,7 @@ fn wishes() -> Wishes {
 }
 
 fn job() -> Job {
-    Job { parallel: 8, policies: vec![700, 500] }
+    Job { parallel: 8, tuned: None, policies: vec![700, 500] }
 }
 
 #[test]
@@ -128,6 +130,24 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     assert_eq!((plan.config.workers, plan.config.sequences), (4, 18), "two texts for each, and 16 more sequences");
     assert!(plan.cpu.cells > 2 * alone.cpu.cells, "each has a cache of its own");
     assert_eq!(Plan::new(&small, &Wishes { base, ..asked }, &job(), &machine).config.workers, 1, "one after the other");
+}
+
+#[test]
+fn what_was_measured_to_be_fastest_is_chosen_where_nothing_else_is_asked_for_and_it_fits() {
+    let tuned = Setting { parallel: 32, workers: 2, layout: Layout::Split };
+    let job = Job { tuned: Some(tuned), policies: vec![700], ..job() };
+    let chosen = |wishes: &Wishes, free: u64| {
+        let EngineConfig { parallel, workers, layout, .. } =
+            Plan::new(&large(), wishes, &job, &machine(free, &[])).config;
+        Setting { parallel, workers, layout }
+    };
+    assert_eq!(chosen(&wishes(), 64 * GB), tuned);
+    let less = chosen(&wishes(), 14 * GB);
+    assert!(less.parallel < 32 && less.layout == Layout::Split, "{less:?}");
+    let asked = Setting { parallel: 4, workers: 4, layout: Layout::Unified };
+    let flags =
+        Wishes { parallel: Some(asked.parallel), workers: Some(asked.workers), layout: Some(asked.layout), ..wishes() };
+    assert_eq!(chosen(&flags, 64 * GB), asked);
 }
 
 #[test]
@@ -216,7 +236,7 @@ fn repacking_split_layout_wide_keys_and_no_flash_attention_each_take_more() {
     };
     let plain = need(&|_| ());
     assert!(need(&|it| it.base.repack = true).repacked > 10 * GB);
-    assert!(need(&|it| it.base.layout = Layout::Split).cells > 8 * plain.cells);
+    assert!(need(&|it| it.layout = Some(Layout::Split)).cells > 8 * plain.cells);
     assert_eq!(need(&|it| it.cache = Some(CacheType::F32)).cells, 2 * plain.cells);
     assert_eq!(need(&|it| it.cache = Some(CacheType::Q8_0)).cells, plain.cells * 17 / 32);
     assert!(need(&|it| it.base.flash_attention = FlashAttention::Off).computing > 5 * plain.computing);

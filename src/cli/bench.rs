@@ -17,7 +17,7 @@ use magistrate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::engine::EngineArgs;
-use super::{ModelArgs, exit, fit, output};
+use super::{ModelArgs, exit, fit, output, tune};
 
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
@@ -46,33 +46,41 @@ pub struct Bench {
     #[arg(long, value_name = "TOKENS", default_value_t = 0)]
     fixed: usize,
 
-    /// Texts, at most
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    items: usize,
+    /// Texts, at most [default: 64, or with --tune as many as take a few seconds]
+    #[arg(long, value_name = "N")]
+    pub(super) items: Option<usize>,
 
     /// Compare with a run of other flags, in turn, and print the ratio of each pair: --versus "--parallel 1"
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     versus: Option<String>,
 
-    /// Pairs of runs to compare
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "versus")]
-    pairs: usize,
+    /// Try more and fewer texts at once, workers and layouts, and remember what is the fastest for this model on this machine:
+    /// label, eval, verify and bench then take it where no flag says otherwise
+    #[arg(long, conflicts_with_all = ["versus", "parallel", "workers", "layout", "context"])]
+    tune: bool,
+
+    /// Pairs of runs to compare, with --versus or --tune
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) pairs: usize,
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 
     #[command(flatten)]
-    model: ModelArgs,
+    pub(super) model: ModelArgs,
 
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(super) engine: EngineArgs,
 }
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if let Some(flags) = &self.versus {
             return self.compare(flags);
+        }
+        if self.tune {
+            return self.tune();
         }
         let report = self.measure()?;
         output::print(&if self.json { format!("{}\n", serde_json::to_string(&report)?) } else { self.table(&report) })?;
@@ -83,11 +91,12 @@ impl Bench {
         let Opened { file, tokenizer } = Opened::read(&self.model.path()?)?;
         let work = self.work(&tokenizer)?;
         let mut wishes = self.engine.wishes(file.path.clone())?;
-        let parallel = *wishes.parallel.get_or_insert(fit::MANY);
-        let job = Job { parallel, policies: Vec::new() };
         let machine = fit::machine()?;
-        let places = Plan::new(&file, &wishes, &job, &machine).config.places();
-        wishes.context.get_or_insert(work.cells(wishes.base.layout, places));
+        let tuned = tune::remembered(&file, &wishes, &machine);
+        let job = Job { parallel: fit::MANY, tuned, policies: Vec::new() };
+        wishes.parallel.get_or_insert(job.at_once());
+        let first = Plan::new(&file, &wishes, &job, &machine).config;
+        wishes.context.get_or_insert(work.cells(first.layout, first.places()));
         let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &machine);
         let never = AtomicBool::new(false);
         let shares = llama::with_backends(
@@ -102,12 +111,13 @@ impl Bench {
     }
 
     fn work(&self, tokenizer: &Arc<Tokenizer>) -> Result<Work, anyhow::Error> {
-        anyhow::ensure!(self.items > 0, "there is nothing to measure\nhint: --items is at least 1");
+        let most = self.items.unwrap_or(64);
+        anyhow::ensure!(most > 0, "there is nothing to measure\nhint: --items is at least 1");
         let path = match (self.policy.parse(), &self.data) {
             (Ok(policy), None) => {
-                let Self { content, output, fixed, items, .. } = *self;
+                let Self { content, output, fixed, .. } = *self;
                 anyhow::ensure!(policy > 0 && content > 0, "--policy and --content are at least 1 token");
-                return Ok(Work::counted(tokenizer, Counts { policy, content, output, fixed, items }));
+                return Ok(Work::counted(tokenizer, Counts { policy, content, output, fixed, items: most }));
             }
             (Err(_), Some(path)) => path,
             (Ok(_), Some(_)) => anyhow::bail!("--data is judged by a policy\nhint: name one, such as -p spam"),
@@ -115,7 +125,7 @@ impl Bench {
         };
         let policy = magistrate::policy::load(&self.policy, None)?;
         let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty()).take(self.items);
+        let lines = text.lines().filter(|line| !line.trim().is_empty()).take(most);
         let contents: Vec<Content> = lines.map(Content::new).collect();
         anyhow::ensure!(!contents.is_empty(), "{} holds no texts", path.display());
         let options = SessionOptions { effort: self.effort, ..SessionOptions::default() };
@@ -189,7 +199,7 @@ struct Rate {
 }
 
 /// Items in a second, as another process measures it.
-fn rate(flags: &[String]) -> Result<f64, anyhow::Error> {
+pub(super) fn rate(flags: &[String]) -> Result<f64, anyhow::Error> {
     let program: PathBuf = std::env::current_exe().context("this program does not know where it is")?;
     // The last of a flag counts, and no flag is the verb's own comparison again.
     let mut alone = Vec::new();
@@ -197,7 +207,8 @@ fn rate(flags: &[String]) -> Result<f64, anyhow::Error> {
     while let Some(flag) = flags.next() {
         match flag.as_str() {
             "--versus" | "--pairs" => drop(flags.next()),
-            other if other.starts_with("--versus=") || other.starts_with("--pairs=") || other == "--json" => {}
+            "--tune" | "--json" => {}
+            other if other.starts_with("--versus=") || other.starts_with("--pairs=") => {}
             _ => alone.push(flag),
         }
     }

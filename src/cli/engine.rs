@@ -12,12 +12,13 @@ use super::{exit, fit, output};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Texts, or pieces of one, that are judged at once [default: 8, or as many as fit in memory]
+    /// Texts, or pieces of one, that are judged at once [default: what bench --tune found, else 8; or as many as fit in memory]
     #[arg(long, value_name = "N")]
     parallel: Option<usize>,
 
     /// Share the weights between so many workers, each with a cache of its own and a part of the threads and of the texts
-    /// [default: 1, and more for a very small model on a CPU, whose steps are too short for many threads]
+    /// [default: what bench --tune found, else 1, or more for a very small model on a CPU, whose steps are too short for many
+    /// threads]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
 
@@ -30,9 +31,9 @@ pub struct EngineArgs {
     #[arg(long, value_name = "TYPE")]
     kv: Option<CacheType>,
 
-    /// unified: all texts share the policy's memory. split: each has a copy. Try it with bench --versus "--layout split"
-    #[arg(long, value_name = "LAYOUT", default_value = "unified")]
-    layout: Layout,
+    /// unified: all texts share the policy's memory. split: each has a copy [default: what bench --tune found, else unified]
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<Layout>,
 
     /// Whether attention is computed in one fused step
     #[arg(long, value_name = "WHEN", default_value = "auto")]
@@ -110,6 +111,10 @@ impl EngineArgs {
         Ok(Wishes {
             parallel: self.parallel,
             workers: self.workers,
+            layout: self.layout.map(|layout| match layout {
+                Layout::Unified => engine::Layout::Unified,
+                Layout::Split => engine::Layout::Split,
+            }),
             context: self.context,
             cache: self.kv.map(|kv| match kv {
                 CacheType::F16 => engine::CacheType::F16,
@@ -120,10 +125,6 @@ impl EngineArgs {
             memory: self.memory,
             base: EngineConfig {
                 threads: self.threads.unwrap_or(config.threads),
-                layout: match self.layout {
-                    Layout::Unified => engine::Layout::Unified,
-                    Layout::Split => engine::Layout::Split,
-                },
                 flash_attention: match self.flash_attention {
                     FlashAttention::Auto => engine::FlashAttention::Auto,
                     FlashAttention::On => engine::FlashAttention::On,

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use magistrate::engine::plan::{Job, Need, Plan, Wishes};
-use magistrate::engine::{CacheType, EngineError, llama};
+use magistrate::engine::{CacheType, EngineError, Layout, llama};
 use magistrate::machine::{Device, Kind, Machine, Memory};
 use magistrate::model::{self, ModelFile, Opened};
 use serde_json::{Value, json};
 
 use super::engine::EngineArgs;
 use super::model::{megabytes, places};
-use super::{exit, output};
+use super::{exit, output, tune};
 
 #[derive(Debug, Args)]
 pub struct Fit {
@@ -58,8 +58,11 @@ impl Fit {
             policies.push(prompt.prefix_tokens(&opened.tokenizer).len());
         }
         let wishes = self.engine.wishes(opened.file.path.clone())?;
-        let job = Job { parallel: if self.what == What::Check { ONE } else { MANY }, policies };
         let machine = machine()?;
+        let job = match self.what {
+            What::Check => Job { parallel: ONE, tuned: None, policies },
+            What::Label => Job { parallel: MANY, tuned: tune::remembered(&opened.file, &wishes, &machine), policies },
+        };
         let plan = Plan::new(&opened.file, &wishes, &job, &machine);
         if self.json {
             output::print(&format!("{}\n", object(&opened.file, &plan)))?;
@@ -100,7 +103,7 @@ pub fn refusal(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machi
 
 /// What is to be said where less was chosen than was wanted.
 pub fn note(plan: &Plan, wishes: &Wishes, job: &Job) -> Option<String> {
-    let less = plan.config.parallel < wishes.parallel.unwrap_or(job.parallel)
+    let less = plan.config.parallel < wishes.parallel.unwrap_or(job.at_once())
         || wishes.cache.is_none() && plan.config.cache != CacheType::default();
     less.then(|| format!("note: memory is short, so the model is loaded with {}", settings(plan)))
 }
@@ -111,6 +114,9 @@ pub fn settings(plan: &Plan) -> String {
     let mut text = format!("--parallel {} --context {}", config.parallel, config.context);
     if config.workers > 1 {
         text.push_str(&format!(" --workers {}", config.workers));
+    }
+    if config.layout == Layout::Split {
+        text.push_str(" --layout split");
     }
     if config.cache == CacheType::Q8_0 {
         text.push_str(" --kv q8_0");
@@ -156,7 +162,7 @@ fn told(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Ma
         text.push_str(&format!("a control group allows {} of the machine's {total}\n", megabytes(limit)));
     }
     text.push_str(&format!("{} {}\n", if fits { "loaded with" } else { "the least tried:" }, settings(plan)));
-    if fits && !gpu && !plan.config.repack && job.parallel > ONE {
+    if fits && !gpu && !plan.config.repack && job.at_once() > ONE {
         let mut repacked = wishes.clone();
         repacked.base.repack = true;
         let repacked = Plan::new(model, &repacked, job, machine);

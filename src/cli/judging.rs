@@ -20,7 +20,7 @@ use magistrate::verdict::Rule;
 use serde_json::{Value, json};
 
 use super::engine::EngineArgs;
-use super::{ModelArgs, PromptArgs, fit, output, progress};
+use super::{ModelArgs, PromptArgs, fit, output, progress, tune};
 
 #[derive(Debug, Args)]
 pub struct JudgingArgs {
@@ -194,7 +194,10 @@ impl Judging {
             let prompt = Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())?;
             Ok(prompt.prefix_tokens(&model.tokenizer).len())
         };
-        let job = Job { parallel, policies: policies.iter().map(length).collect::<Result<_, TemplateError>>()? };
+        let policies = policies.iter().map(length).collect::<Result<_, TemplateError>>()?;
+        // What is the fastest for many says nothing of one.
+        let tuned = (parallel > fit::ONE).then(|| tune::remembered(&model.file, &self.wishes, machine)).flatten();
+        let job = Job { parallel, tuned, policies };
         let plan = Plan::new(&model.file, &self.wishes, &job, machine);
         Ok((job, plan))
     }

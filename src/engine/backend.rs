@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tokenizer::Token;
 
 /// Computes logits, and keeps what sequences have been fed.
@@ -88,7 +90,8 @@ pub struct Limits {
 }
 
 /// How sequences lie in the cache. On a CPU attention spans all cells of a stream, also those of other sequences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// In one stream: a fork is free, and what it shares is held once.
     #[default]

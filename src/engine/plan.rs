@@ -4,6 +4,7 @@
 //! arithmetic. What nobody has asked for is then chosen, and made smaller in a fixed order, until all has room.
 
 use super::backend::Layout;
+use super::tune::Setting;
 use super::{CacheType, EngineConfig, FlashAttention};
 use crate::machine::{Device, Kind, Machine};
 use crate::model::ModelFile;
@@ -17,6 +18,8 @@ pub struct Wishes {
     pub parallel: Option<usize>,
     /// Workers that share them.
     pub workers: Option<usize>,
+    /// How sequences lie in the cache.
+    pub layout: Option<Layout>,
     /// Tokens that a worker's cache holds.
     pub context: Option<usize>,
     /// How keys and values are kept.
@@ -32,10 +35,20 @@ pub struct Wishes {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Contents that should be decoded at once.
+    /// Contents that should be decoded at once, where nothing was measured.
     pub parallel: usize,
+    /// What was measured to be the fastest on this machine.
+    pub tuned: Option<Setting>,
     /// Tokens of each policy.
     pub policies: Vec<usize>,
+}
+
+impl Job {
+    /// Contents that should be decoded at once.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        self.tuned.map_or(self.parallel, |tuned| tuned.parallel)
+    }
 }
 
 /// What was chosen, and what it takes.
@@ -108,12 +121,13 @@ impl Plan {
     }
 
     fn of(model: &ModelFile, wishes: &Wishes, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
-        let Size { parallel, workers, context, cache } = size;
+        let Size { parallel, workers, layout, context, cache } = size;
         let config = EngineConfig {
             parallel,
             workers,
             // Some for policies, and for the answers of each content.
             sequences: parallel.div_ceil(workers).saturating_add(16).min(256),
+            layout,
             context,
             cache,
             gpu_layers: wishes.gpu_layers,
@@ -162,6 +176,7 @@ const MARGIN: u64 = 1 << 30;
 struct Size {
     parallel: usize,
     workers: usize,
+    layout: Layout,
     context: usize,
     cache: CacheType,
 }
@@ -171,20 +186,22 @@ fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job, gpus: bool) -> (Vec<Size
     let most = usize::try_from(model.shape.context_length).unwrap_or(usize::MAX);
     let policies: usize = job.policies.iter().sum();
     let longest = job.policies.iter().copied().max().unwrap_or(0);
-    let context = |parallel: usize| match wishes.base.layout {
+    let layout = wishes.layout.or(job.tuned.map(|tuned| tuned.layout)).unwrap_or_default();
+    let context = |parallel: usize| match layout {
         Layout::Unified => policies.saturating_add(parallel.saturating_mul(1024).max(8192)).min(most),
         Layout::Split => longest.saturating_add(4096).min(most),
     };
     let size = |parallel| {
-        let workers = workers(model, wishes, parallel, gpus);
+        let workers = workers(model, wishes, job, parallel, gpus);
         Size {
             parallel,
             workers,
+            layout,
             context: wishes.context.unwrap_or_else(|| context(parallel.div_ceil(workers))),
             cache: wishes.cache.unwrap_or_default(),
         }
     };
-    let first = wishes.parallel.unwrap_or(job.parallel).max(1);
+    let first = wishes.parallel.unwrap_or(job.at_once()).max(1);
     let half = |last: &usize| (wishes.parallel.is_none() && *last > 1).then_some(last / 2);
     let mut sizes: Vec<Size> = std::iter::successors(Some(first), half).map(size).collect();
     let mut last = size(if wishes.parallel.is_none() { 1 } else { first });
@@ -199,11 +216,11 @@ fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job, gpus: bool) -> (Vec<Size
 }
 
 /// Workers: several where a step of the model is so short that threads would spend it waiting for one another.
-fn workers(model: &ModelFile, wishes: &Wishes, parallel: usize, gpus: bool) -> usize {
+fn workers(model: &ModelFile, wishes: &Wishes, job: &Job, parallel: usize, gpus: bool) -> usize {
     let EngineConfig { threads, reproducible, .. } = wishes.base;
     let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
     let short = !gpus && layers + model.weights.output <= SHORT;
-    match wishes.workers {
+    match wishes.workers.or(job.tuned.map(|tuned| tuned.workers)) {
         // One text after the other: there is nothing to share.
         _ if reproducible => 1,
         Some(workers) => workers.clamp(1, parallel),

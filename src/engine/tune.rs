@@ -1,0 +1,140 @@
+//! Which setting is the fastest, found by trying.
+//!
+//! The one idea: from where one stands a single step is tried at a time, against what was best so far, and taken only if it
+//! gains more than chance would. How speed is measured is not known here.
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::Layout;
+
+/// How many contents are decoded at once, by how many workers, and how their caches are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Contents at once, of all workers together.
+    pub parallel: usize,
+    /// Workers.
+    pub workers: usize,
+    /// How sequences lie in the cache.
+    pub layout: Layout,
+}
+
+/// What a step must gain to be taken: less may be chance, and more at once takes memory.
+pub const GAIN: f64 = 1.03;
+
+/// Climbs from a setting to one that no single step improves much. `fits` tells which can be had at all, `faster` how many times
+/// as fast the second of two is.
+///
+/// # Errors
+///
+/// Those of `faster`.
+pub fn climb<E>(
+    start: Setting,
+    fits: impl Fn(Setting) -> bool,
+    mut faster: impl FnMut(Setting, Setting) -> Result<f64, E>,
+) -> Result<Setting, E> {
+    let mut best = start;
+    for [ahead, back] in STEPS {
+        for step in [ahead, back] {
+            let begun = best;
+            while let Some(next) = step(best).filter(|next| fits(*next)) {
+                if faster(best, next)? < GAIN {
+                    break;
+                }
+                best = next;
+            }
+            if best != begun {
+                break;
+            }
+        }
+    }
+    Ok(best)
+}
+
+type Step = fn(Setting) -> Option<Setting>;
+
+/// In each direction, and if that gains nothing, back. What comes earlier changes what is best later.
+const STEPS: [[Step; 2]; 3] = [
+    [
+        |at| doubled(at.workers).map(|workers| Setting { workers, ..at }),
+        |at| halved(at.workers).map(|workers| Setting { workers, ..at }),
+    ],
+    [
+        |at| doubled(at.parallel).map(|parallel| Setting { parallel, ..at }),
+        |at| halved(at.parallel).map(|parallel| Setting { parallel, ..at }),
+    ],
+    [
+        |at| (at.layout == Layout::Unified).then_some(Setting { layout: Layout::Split, ..at }),
+        |at| (at.layout == Layout::Split).then_some(Setting { layout: Layout::Unified, ..at }),
+    ],
+];
+
+fn doubled(number: usize) -> Option<usize> {
+    number.checked_mul(2)
+}
+
+fn halved(number: usize) -> Option<usize> {
+    (number > 1).then_some(number / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    const START: Setting = Setting { parallel: 8, workers: 1, layout: Layout::Unified };
+
+    /// The setting that is found where speed is this function, and how many pairs were tried.
+    fn found(speed: impl Fn(Setting) -> f64, fits: impl Fn(Setting) -> bool) -> (Setting, usize) {
+        let mut pairs = 0;
+        let best = climb(START, fits, |one, two| {
+            pairs += 1;
+            Ok::<_, Infallible>(speed(two) / speed(one))
+        });
+        (best.unwrap(), pairs)
+    }
+
+    fn logarithm(number: usize) -> f64 {
+        f64::from(number.ilog2())
+    }
+
+    fn small(setting: Setting) -> bool {
+        setting.parallel <= 64 && setting.workers <= 4
+    }
+
+    #[test]
+    fn the_peak_is_found_in_whichever_direction_it_lies() {
+        for (parallel, workers, layout) in
+            [(32, 1, Layout::Unified), (2, 2, Layout::Split), (8, 1, Layout::Unified), (64, 4, Layout::Split)]
+        {
+            let away = |one: usize, other: usize| f64::from(one.ilog2().abs_diff(other.ilog2()));
+            let speed = |at: Setting| {
+                let off = away(at.parallel, parallel) + away(at.workers, workers);
+                0.8_f64.powf(off) * if at.layout == layout { 1.0 } else { 0.9 }
+            };
+            assert_eq!(found(speed, small).0, Setting { parallel, workers, layout });
+        }
+    }
+
+    #[test]
+    fn what_gains_hardly_anything_is_not_taken() {
+        let speed = |at: Setting| 1.02_f64.powf(logarithm(at.parallel) + logarithm(at.workers));
+        assert_eq!(found(speed, small), (START, 4));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_tried() {
+        let speed = |at: Setting| {
+            assert!(small(at), "{at:?}");
+            2_f64.powf(logarithm(at.parallel) + logarithm(at.workers))
+        };
+        assert_eq!(found(speed, small).0, Setting { parallel: 64, workers: 4, layout: Layout::Unified });
+        assert_eq!(found(|_| panic!("nothing fits"), |_| false), (START, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_ends_it() {
+        assert_eq!(climb(START, |_| true, |_, _| Err("no memory")), Err("no memory"));
+    }
+}
