@@ -1,0 +1,146 @@
+//! A long run on the real llama.cpp, disturbed in every way that a caller can. In a process of its own: its memory is measured.
+#![cfg(feature = "llama")]
+
+mod support;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use magistrate::content::Content;
+use magistrate::engine::{
+    CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Pending, Session, SessionOptions,
+};
+use magistrate::policy::{Contract, Effort, Policy};
+use magistrate::verdict::Outcome;
+use proptest::prelude::RngExt;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+use support::synth::Shape;
+
+#[test]
+fn every_item_of_a_disturbed_run_ends_once_and_nothing_is_lost_by_it() {
+    soak(2, 200);
+}
+
+/// Some minutes: `cargo test --release --test soak -- --ignored --nocapture`.
+#[test]
+#[ignore = "it takes minutes"]
+fn every_item_of_ten_thousand_ends_once_and_nothing_is_lost_by_it() {
+    soak(1, 10_000);
+}
+
+/// What was sent, and what must come of it.
+enum Sent<'session> {
+    Kept(Pending<'session>),
+    TooLong(Pending<'session>),
+    /// Nobody will wait for it.
+    Dropped(Pending<'session>),
+}
+
+fn soak(workers: usize, items: usize) {
+    let (_folder, path) = support::model(&Shape::tiny());
+    let config = EngineConfig {
+        workers,
+        parallel: 32,
+        sequences: 48,
+        context: 6000,
+        threads: 2,
+        cache: CacheType::F32,
+        flash_attention: FlashAttention::Off,
+        ..EngineConfig::new(&path)
+    };
+    let engine = Engine::load(&config).unwrap();
+    let policy = |text: &str| {
+        Policy::from_plain("plain", text, Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
+    };
+    let reasoning = SessionOptions { effort: Some(Effort::Low), budget: Some(12), ..SessionOptions::default() };
+    let sessions = [
+        engine.session(&policy("Judge it."), Effort::None).unwrap(),
+        engine.session(&policy(&"Judge it otherwise. ".repeat(40)), reasoning).unwrap(),
+    ];
+    let probe = |session: &Session<'_>| probability(&session.classify(&Content::new("A text.")).unwrap());
+    let before = sessions.each_ref().map(probe);
+    let largest = largest(&sessions[1]);
+
+    let mut random = TestRng::deterministic_rng(RngAlgorithm::XorShift);
+    let (mut kept, mut too_long, mut dropped) = (0, 0, 0);
+    let mut flight = VecDeque::new();
+    let mut middle = None;
+    for number in 0..items {
+        let words = if random.random_bool(0.03) { 7000 } else { random.random_range(0..120) };
+        let content = Content::new("word ".repeat(words));
+        let pending = sessions[random.random_range(0..2)].submit(&content).unwrap();
+        match () {
+            () if words == 7000 => flight.push_back(Sent::TooLong(pending)),
+            () if random.random_bool(0.1) => dropped += 1,
+            () if random.random_bool(0.1) => flight.push_back(Sent::Dropped(pending)),
+            () => flight.push_back(Sent::Kept(pending)),
+        }
+        while flight.len() > 96 || number + 1 == items && !flight.is_empty() {
+            match flight.pop_front().unwrap() {
+                Sent::Kept(pending) => {
+                    probability(&pending.wait().unwrap());
+                    kept += 1;
+                }
+                Sent::TooLong(pending) => {
+                    let refused = pending.wait();
+                    assert!(matches!(refused, Err(EngineError::TooLong { .. })), "{refused:?}");
+                    too_long += 1;
+                }
+                Sent::Dropped(pending) => {
+                    drop(pending);
+                    dropped += 1;
+                }
+            }
+        }
+        if number == items / 2 {
+            middle = resident();
+        }
+    }
+    assert_eq!(kept + too_long + dropped, items);
+    let after = sessions.each_ref().map(probe);
+    for (before, after) in before.iter().zip(after) {
+        assert!((before - after).abs() < 1e-4, "it drifted: {before} {after}");
+    }
+    // It needs all the cells that there are, so none is lost.
+    let pending = sessions[1].submit(&largest).unwrap();
+    let judged = pending.wait_for(Duration::from_mins(1)).expect("there is room for it no more");
+    probability(&judged.unwrap());
+    let end = resident();
+    println!(
+        "{workers} workers: {kept} judged, {too_long} too long, {dropped} dropped; {} kB at half, {} kB at the end",
+        middle.unwrap_or_default(),
+        end.unwrap_or_default()
+    );
+    if let (Some(middle), Some(end)) = (middle, end) {
+        assert!(end < middle + 4_000, "{middle} kB at half, {end} kB at the end");
+    }
+}
+
+fn probability(completion: &Completion) -> f64 {
+    match &completion.outcome {
+        Outcome::Verdict(judgement) => judgement.scores.unwrap().probability,
+        Outcome::Unresolved(why) => panic!("{why}"),
+    }
+}
+
+/// The longest content that a session takes, of words that are as many tokens as the next.
+fn largest(session: &Session<'_>) -> Content {
+    let text = |words: usize| Content::new("word ".repeat(words));
+    let (mut fits, mut not) = (0, 7000);
+    while not - fits > 1 {
+        let words = usize::midpoint(fits, not);
+        match session.classify(&text(words)) {
+            Ok(_) => fits = words,
+            Err(EngineError::TooLong { .. }) => not = words,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    text(fits)
+}
+
+/// The memory that this process holds, in kB, where the system tells.
+fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().trim_end_matches("kB").trim().parse().ok()
+}
