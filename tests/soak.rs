@@ -43,7 +43,7 @@ fn soak(workers: usize, items: usize) {
         workers,
         parallel: 32,
         sequences: 48,
-        context: 6000,
+        context: 3000,
         threads: 2,
         cache: CacheType::F32,
         flash_attention: FlashAttention::Off,
@@ -67,11 +67,11 @@ fn soak(workers: usize, items: usize) {
     let mut flight = VecDeque::new();
     let mut middle = None;
     for number in 0..items {
-        let words = if random.random_bool(0.03) { 7000 } else { random.random_range(0..120) };
+        let words = if random.random_bool(0.03) { 4000 } else { random.random_range(0..120) };
         let content = Content::new("word ".repeat(words));
         let pending = sessions[random.random_range(0..2)].submit(&content).unwrap();
         match () {
-            () if words == 7000 => flight.push_back(Sent::TooLong(pending)),
+            () if words > 120 => flight.push_back(Sent::TooLong(pending)),
             () if random.random_bool(0.1) => dropped += 1,
             () if random.random_bool(0.1) => flight.push_back(Sent::Dropped(pending)),
             () => flight.push_back(Sent::Kept(pending)),
@@ -112,7 +112,8 @@ fn soak(workers: usize, items: usize) {
         middle.unwrap_or_default(),
         end.unwrap_or_default()
     );
-    if let (Some(middle), Some(end)) = (middle, end) {
+    // A short run may not have touched all of its cache at half.
+    if let (Some(middle), Some(end)) = (middle.filter(|_| items >= 1000), end) {
         assert!(end < middle + 4_000, "{middle} kB at half, {end} kB at the end");
     }
 }
@@ -127,7 +128,7 @@ fn probability(completion: &Completion) -> f64 {
 /// The longest content that a session takes, of words that are as many tokens as the next.
 fn largest(session: &Session<'_>) -> Content {
     let text = |words: usize| Content::new("word ".repeat(words));
-    let (mut fits, mut not) = (0, 7000);
+    let (mut fits, mut not) = (0, 4000);
     while not - fits > 1 {
         let words = usize::midpoint(fits, not);
         match session.classify(&text(words)) {
