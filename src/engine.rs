@@ -36,7 +36,7 @@ use std::sync::Arc;
 use crate::model::ModelError;
 use crate::policy::{Effort, Policy, PolicyError};
 use crate::prompt::TemplateError;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Token, Tokenizer};
 use crate::verdict::Rule;
 use script::Script;
 
@@ -66,6 +66,9 @@ pub struct EngineConfig {
     pub saved: usize,
     /// A folder that keeps decoded policies for the next engine of the same model and settings.
     pub prefixes: Option<PathBuf>,
+    /// The tokens of the policy that a session will be opened for first. If that folder has it, it is read while the model is
+    /// being loaded.
+    pub first: Vec<Token>,
     /// Judges one content after the other, each from the very same state: so no row depends on what else is judged, to the
     /// last bit. Slower.
     pub reproducible: bool,
@@ -129,6 +132,7 @@ impl EngineConfig {
             sequences: 24,
             saved: 1 << 30,
             prefixes: None,
+            first: Vec::new(),
             reproducible: false,
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             devices: Vec::new(),

@@ -16,6 +16,7 @@ use magistrate::machine::Machine;
 use magistrate::model::{Demonstration, Opened};
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
+use magistrate::tokenizer::Token;
 use magistrate::verdict::Rule;
 use serde_json::{Value, json};
 
@@ -154,15 +155,19 @@ impl Judging {
     pub fn load(&self, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {
         let model = Opened::read(&self.wishes.base.model)?;
         let machine = fit::machine()?;
-        let (job, plan) = self.plan(&model, policies, parallel, &machine)?;
+        let (job, mut plan) = self.plan(&model, policies, parallel, &machine)?;
         anyhow::ensure!(plan.fits(), fit::refusal(&model.file, &plan, &self.wishes, &job, &machine));
         if let Some(note) = fit::note(&plan, &self.wishes, &job) {
             output::say(&note);
         }
+        if let Some(policy) = policies.first() {
+            plan.config.first = self.prefix(&model, policy)?;
+        }
         let engine = match self.start(model.clone(), &plan.config) {
             // What the plan did not foresee: once more, smaller.
             Err(EngineError::Load(why)) => {
-                let second = plan.again(&model.file, &self.wishes, &job, &machine);
+                let mut second = plan.again(&model.file, &self.wishes, &job, &machine);
+                second.config.first.clone_from(&plan.config.first);
                 anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
                 output::say(&format!("note: loading failed ({why}); once more with less: {}", fit::settings(&second)));
                 self.start(model, &second.config)?
@@ -189,17 +194,20 @@ impl Judging {
         parallel: usize,
         machine: &Machine,
     ) -> Result<(Job, Plan), TemplateError> {
-        let SessionOptions { effort, date, .. } = &self.options;
-        let length = |policy: &Policy| {
-            let prompt = Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())?;
-            Ok(prompt.prefix_tokens(&model.tokenizer).len())
-        };
+        let length = |policy| Ok(self.prefix(model, policy)?.len());
         let policies = policies.iter().map(length).collect::<Result<_, TemplateError>>()?;
         // What is the fastest for many says nothing of one.
         let tuned = (parallel > fit::ONE).then(|| tune::remembered(&model.file, &self.wishes, machine)).flatten();
         let job = Job { parallel, tuned, policies };
         let plan = Plan::new(&model.file, &self.wishes, &job, machine);
         Ok((job, plan))
+    }
+
+    /// A policy's tokens.
+    fn prefix(&self, model: &Opened, policy: &Policy) -> Result<Vec<Token>, TemplateError> {
+        let SessionOptions { effort, date, .. } = &self.options;
+        let prompt = Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())?;
+        Ok(prompt.prefix_tokens(&model.tokenizer))
     }
 
     /// Decodes a policy.

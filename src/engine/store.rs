@@ -32,9 +32,15 @@ pub(super) struct Folder {
     /// All that a copy depends on beside its tokens.
     setting: String,
     writers: Vec<JoinHandle<()>>,
+    /// Copies that are being read before anybody asks for them.
+    expected: Vec<(Vec<Token>, Reader)>,
 }
 
+type Reader = JoinHandle<Option<Vec<u8>>>;
+
 impl Folder {
+    /// The copies for this model in a folder. That of the first prefix that will be wanted is read from now on, beside whatever
+    /// is done before.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
@@ -43,7 +49,16 @@ impl Folder {
              {reproducible}",
             model.digest
         );
-        Self { path: folder, setting, writers: Vec::new() }
+        let mut new = Self { path: folder, setting, writers: Vec::new(), expected: Vec::new() };
+        new.expect(&config.first);
+        new
+    }
+
+    fn expect(&mut self, tokens: &[Token]) {
+        let (head, path) = self.place(tokens);
+        // Where there can be no thread it is read when it is asked for.
+        let reader = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || read(&head, &path));
+        self.expected.extend(reader.ok().map(|reader| (tokens.to_vec(), reader)));
     }
 
     /// The head of the file of a prefix, up to the digest, and its path.
@@ -64,16 +79,12 @@ const ENDING: &str = "prefix";
 
 impl Store for Folder {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
-        let (head, path) = self.place(tokens);
-        let mut bytes = fs::read(&path).ok()?;
-        let state = bytes.strip_prefix(head.as_slice())?;
-        let (digest, state) = state.split_at_checked(32)?;
-        if Sha256::digest(state).as_slice() != digest {
-            return None;
+        let expected = self.expected.iter().position(|(expected, _)| expected == tokens);
+        if let Some((_, reader)) = expected.map(|place| self.expected.swap_remove(place)) {
+            return reader.join().unwrap_or(None);
         }
-        // It was used: others go first when there is no more room.
-        let _ = File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        Some(bytes.split_off(head.len() + 32))
+        let (head, path) = self.place(tokens);
+        read(&head, &path)
     }
 
     fn put(&mut self, tokens: &[Token], state: &[u8]) {
@@ -90,6 +101,19 @@ impl Store for Folder {
         });
         self.writers.extend(writer);
     }
+}
+
+/// What a copy holds, if it is whole and begins as it should.
+fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(path).ok()?;
+    let state = bytes.strip_prefix(head)?;
+    let (digest, state) = state.split_at_checked(32)?;
+    if Sha256::digest(state).as_slice() != digest {
+        return None;
+    }
+    // It was used: others go first when there is no more room.
+    let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    Some(bytes.split_off(head.len() + 32))
 }
 
 impl Drop for Folder {
@@ -126,7 +150,7 @@ mod tests {
     use super::*;
 
     fn folder_of(folder: &Path, setting: &str) -> Folder {
-        Folder { path: folder.to_owned(), setting: setting.to_owned(), writers: Vec::new() }
+        Folder { path: folder.to_owned(), setting: setting.to_owned(), writers: Vec::new(), expected: Vec::new() }
     }
 
     fn tokens(count: u32) -> Vec<Token> {
@@ -146,6 +170,25 @@ mod tests {
         assert_eq!(folder_of(folder, "a model").take(&tokens(3)).as_deref(), Some(b"a state".as_slice()));
         assert_eq!(folder_of(folder, "a model").take(&tokens(4)), None);
         assert_eq!(folder_of(folder, "another model").take(&tokens(3)), None);
+    }
+
+    #[test]
+    fn what_was_expected_is_read_before_it_is_asked_for_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        put(folder, &tokens(3), b"a state");
+        let mut copies = folder_of(folder, "a model");
+        copies.expect(&tokens(3));
+        copies.expect(&tokens(4));
+        while !copies.expected.iter().all(|(_, reader)| reader.is_finished()) {
+            std::thread::yield_now();
+        }
+        for file in fs::read_dir(folder).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        assert_eq!(copies.take(&tokens(4)), None);
+        assert_eq!(copies.take(&tokens(3)).as_deref(), Some(b"a state".as_slice()));
+        assert_eq!(copies.take(&tokens(3)), None, "from then on the file counts");
     }
 
     #[test]
