@@ -45,6 +45,7 @@ fn wishes() -> Wishes {
         layout: None,
         context: None,
         cache: None,
+        micro_batch: None,
         gpu_layers: None,
         cpu_experts: None,
         memory: None,
@@ -117,6 +118,9 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     {
         assert_eq!(workers(model, threads, parallel, gpu), 1, "{threads} {parallel} {gpu}");
     }
+    let pass = |model, wishes: &Wishes| Plan::new(model, wishes, &job(), &machine(20 * GB, &[])).config.micro_batch;
+    assert_eq!([&small, &large].map(|model| pass(model, &wishes())), [128, 512]);
+    assert_eq!(pass(&small, &Wishes { micro_batch: Some(64), ..wishes() }), 64);
     let asked = Wishes { workers: Some(4), ..wishes() };
     let base = EngineConfig { reproducible: true, ..EngineConfig::new("") };
     let machine = machine(20 * GB, &[]);
@@ -240,7 +244,7 @@ fn repacking_split_layout_wide_keys_and_no_flash_attention_each_take_more() {
     assert_eq!(need(&|it| it.cache = Some(CacheType::F32)).cells, 2 * plain.cells);
     assert_eq!(need(&|it| it.cache = Some(CacheType::Q8_0)).cells, plain.cells * 17 / 32);
     assert!(need(&|it| it.base.flash_attention = FlashAttention::Off).computing > 5 * plain.computing);
-    assert!(need(&|it| it.base.micro_batch = 2048).computing > 3 * plain.computing);
+    assert!(need(&|it| it.micro_batch = Some(2048)).computing > 3 * plain.computing);
 }
 
 #[test]

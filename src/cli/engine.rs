@@ -39,9 +39,9 @@ pub struct EngineArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     flash_attention: FlashAttention,
 
-    /// Tokens that are computed in one pass over the weights, at most
-    #[arg(long, value_name = "TOKENS", default_value_t = EngineConfig::new("").micro_batch)]
-    micro_batch: usize,
+    /// Tokens that are computed in one pass over the weights, at most [default: 512, or 128 for a very small model on a CPU]
+    #[arg(long, value_name = "TOKENS")]
+    micro_batch: Option<usize>,
 
     /// Threads that compute [default: one for each core]
     #[arg(long, value_name = "N")]
@@ -120,6 +120,7 @@ impl EngineArgs {
                 CacheType::F16 => engine::CacheType::F16,
                 CacheType::Q8_0 => engine::CacheType::Q8_0,
             }),
+            micro_batch: self.micro_batch,
             gpu_layers: self.gpu_layers,
             cpu_experts: self.cpu_experts,
             memory: self.memory,
@@ -136,8 +137,6 @@ impl EngineArgs {
                 } else {
                     cache::folder().ok().map(|folder| folder.join("prefixes"))
                 },
-                micro_batch: self.micro_batch,
-                batch: config.batch.max(self.micro_batch),
                 reproducible: self.reproducible,
                 devices: self.devices.clone(),
                 repack: self.repack,

@@ -32,12 +32,12 @@ const MOST: usize = 128;
 
 /// Where it lies: all that speed hangs on is in its name, but for the settings that are looked for.
 fn place(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> std::io::Result<PathBuf> {
-    let Wishes { cache, gpu_layers, cpu_experts, .. } = wishes;
+    let Wishes { cache, micro_batch, gpu_layers, cpu_experts, .. } = wishes;
     let base = &wishes.base;
     let devices: Vec<_> = machine.devices.iter().map(|device| (&device.name, &device.description)).collect();
     let all = format!(
-        "{} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {} {} {:?}",
-        LLAMA, model.digest, base.threads, base.devices, base.micro_batch, base.repack, base.flash_attention
+        "{LLAMA} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?}",
+        model.digest, base.threads, base.devices, base.repack, base.flash_attention
     );
     let name: String = Sha256::digest(all).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Ok(cache::folder()?.join("tuned").join(name).with_extension("json"))

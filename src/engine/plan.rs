@@ -24,6 +24,8 @@ pub struct Wishes {
     pub context: Option<usize>,
     /// How keys and values are kept.
     pub cache: Option<CacheType>,
+    /// Tokens that are computed in one pass over the weights.
+    pub micro_batch: Option<usize>,
     /// Layers that GPUs take.
     pub gpu_layers: Option<u32>,
     /// Layers whose experts stay on the CPU.
@@ -122,6 +124,9 @@ impl Plan {
 
     fn of(model: &ModelFile, wishes: &Wishes, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
         let Size { parallel, workers, layout, context, cache } = size;
+        let base = &wishes.base;
+        let pass = if short(model, !gpus.is_empty()) { SHORT_PASS } else { base.micro_batch };
+        let micro_batch = wishes.micro_batch.unwrap_or(pass);
         let config = EngineConfig {
             parallel,
             workers,
@@ -132,7 +137,9 @@ impl Plan {
             cache,
             gpu_layers: wishes.gpu_layers,
             cpu_experts: wishes.cpu_experts.unwrap_or(0),
-            ..wishes.base.clone()
+            micro_batch,
+            batch: base.batch.max(micro_batch),
+            ..base.clone()
         };
         let cpu_room = wishes.memory.unwrap_or(machine.memory.free);
         let gpu_room = gpus.iter().map(|device| device.free.saturating_sub(MARGIN)).sum();
@@ -218,19 +225,24 @@ fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job, gpus: bool) -> (Vec<Size
 /// Workers: several where a step of the model is so short that threads would spend it waiting for one another.
 fn workers(model: &ModelFile, wishes: &Wishes, job: &Job, parallel: usize, gpus: bool) -> usize {
     let EngineConfig { threads, reproducible, .. } = wishes.base;
-    let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
-    let short = !gpus && layers + model.weights.output <= SHORT;
     match wishes.workers.or(job.tuned.map(|tuned| tuned.workers)) {
         // One text after the other: there is nothing to share.
         _ if reproducible => 1,
         Some(workers) => workers.clamp(1, parallel),
-        None if short => threads.min(parallel / SHARE).max(1),
+        None if short(model, gpus) => threads.min(parallel / SHARE).max(1),
         None => 1,
     }
 }
 
-/// Bytes of weights up to which a step is short: those of models for demonstration, which a CPU's caches hold whole.
+/// Whether a step of a model is short: its weights are few enough for a CPU's caches, as those of models for demonstration are.
+fn short(model: &ModelFile, gpus: bool) -> bool {
+    let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
+    !gpus && layers + model.weights.output <= SHORT
+}
+
 const SHORT: u64 = 16 << 20;
+/// Tokens of such a model that are computed in one pass: what lies between its operations then stays in the caches, too.
+const SHORT_PASS: usize = 128;
 /// Contents that a worker is to have at once: fewer would leave its steps emptier than it gains.
 const SHARE: usize = 4;
 
