@@ -408,8 +408,15 @@ fn what_a_bench_found_to_be_fastest_is_what_texts_are_labelled_with_until_it_is_
     assert_eq!(setting(&fit_with(&["--for", "check"])), [1, 1]);
     let other = fit_with(&["--repack"]);
     assert_eq!(setting(&other), setting(&untuned), "it was not measured so");
-    std::fs::write(&remembered, r#"{"parallel":0,"workers":1,"layout":"split"}"#).unwrap();
-    assert_eq!(setting(&fit()), setting(&untuned), "that cannot be");
+    for damaged in [
+        r#"{"parallel":0,"workers":1,"layout":"split"}"#,
+        r#"{"parallel":8,"workers":9,"layout":"split"}"#,
+        r#"{"parallel":8,"workers":1"#,
+        "",
+    ] {
+        std::fs::write(&remembered, damaged).unwrap();
+        assert_eq!(setting(&fit()), setting(&untuned), "{damaged}");
+    }
     assert_transcript!([
         stage.run(&[&work[..], &["--reproducible"]].concat()),
         stage.run(&[&work[..], &["--parallel", "4"]].concat()),

@@ -3,7 +3,7 @@
 //! The one idea: each step is measured in processes of their own, in turn with what was best so far, on work of the user's
 //! choice. What is found lies in the cache, under all that it hangs on, and is taken where no flag says otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,7 +24,8 @@ pub fn remembered(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> Opti
     let bytes = std::fs::read(place(model, wishes, machine).ok()?).ok()?;
     // A file of another version, or a torn one, is as good as none.
     let setting: Setting = serde_json::from_slice(&bytes).ok()?;
-    (1..=MOST).contains(&setting.parallel).then_some(setting)
+    let sound = (1..=MOST).contains(&setting.parallel) && (1..=setting.parallel).contains(&setting.workers);
+    sound.then_some(setting).filter(|setting| setting.workers <= wishes.base.threads)
 }
 
 /// Contents at once that are tried, at most.
@@ -44,7 +45,7 @@ fn place(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> std::io::Resu
 }
 
 impl Bench {
-    /// Looks for the fastest setting, tells each pair that was tried, and remembers what was found.
+    /// Looks for the fastest setting, tells each step that was tried, and remembers what was found.
     pub fn tune(&self) -> Result<ExitCode, anyhow::Error> {
         let Opened { file, .. } = Opened::read(&self.model.path()?)?;
         let wishes = self.engine.wishes(file.path.clone())?;
@@ -110,7 +111,7 @@ impl Bench {
     }
 }
 
-fn remember(path: &std::path::Path, setting: Setting) -> Result<(), anyhow::Error> {
+fn remember(path: &Path, setting: Setting) -> Result<(), anyhow::Error> {
     let folder = path.parent().unwrap_or(path);
     cache::make(folder)
         .and_then(|()| cache::put(path, &serde_json::to_vec(&setting)?))

@@ -50,7 +50,9 @@ impl Folder {
             model.digest
         );
         let mut new = Self { path: folder, setting, writers: Vec::new(), expected: Vec::new() };
-        new.expect(&config.first);
+        if !config.first.is_empty() {
+            new.expect(&config.first);
+        }
         new
     }
 
