@@ -38,6 +38,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use magistrate::policy::{Contract, Effort, Label, Policy, PolicyError, is_plain};
 use magistrate::prompt::{TemplateError, Templates};
+use sha2::{Digest, Sha256};
 
 /// Classify text against a written policy, on this machine, with gpt-oss-safeguard GGUF models.
 #[derive(Debug, Parser)]
@@ -119,6 +120,11 @@ fn is_name(word: &str) -> bool {
 /// The words of the command line, behind the program's name, to be said again. `None` if one is not UTF-8.
 fn arguments() -> Option<Vec<String>> {
     std::env::args_os().skip(1).map(|word| word.into_string().ok()).collect()
+}
+
+/// A file's name, of so many bytes of a digest in hexadecimal, that stands for all that a file hangs on.
+fn name_of(all: &str, bytes: usize) -> String {
+    Sha256::digest(all).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Tells an error on stderr, with what caused it.

@@ -17,16 +17,13 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use support::synth::Shape;
 
+/// A few hundred items; `MAGISTRATE_SOAK=10000 cargo test --release --test soak -- --nocapture` takes some minutes.
 #[test]
 fn every_item_of_a_disturbed_run_ends_once_and_nothing_is_lost_by_it() {
-    soak(2, 200);
-}
-
-/// Some minutes: `cargo test --release --test soak -- --ignored --nocapture`.
-#[test]
-#[ignore = "it takes minutes"]
-fn every_item_of_ten_thousand_ends_once_and_nothing_is_lost_by_it() {
-    soak(1, 10_000);
+    match std::env::var("MAGISTRATE_SOAK") {
+        Ok(items) => soak(1, items.parse().expect("MAGISTRATE_SOAK is a number of items")),
+        Err(_) => soak(2, 200),
+    }
 }
 
 /// What was sent, and what must come of it.

@@ -18,7 +18,6 @@ use clap::{Args, Parser};
 use magistrate::cache;
 use magistrate::content::Content;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::check::{Clock, Sessions};
 use super::judging::{self, Judging};
@@ -109,8 +108,8 @@ fn socket(judging: &Judging) -> std::io::Result<PathBuf> {
     let (version, digest) = (env!("CARGO_PKG_VERSION"), judging.templates.digest());
     let key =
         format!("{version} {digest} {:?} {} {:?} {}", judging.wishes, about.len(), about.modified()?, file.display());
-    let name: String = Sha256::digest(key)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(cache::folder()?.join("daemons").join(name))
+    // Short: the path of a socket may have some hundred bytes.
+    Ok(cache::folder()?.join("daemons").join(super::name_of(&key, 8)))
 }
 
 impl Daemon {

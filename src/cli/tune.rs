@@ -14,7 +14,6 @@ use magistrate::engine::{LLAMA, Layout};
 use magistrate::machine::Machine;
 use magistrate::model::{ModelFile, Opened};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::bench::{Bench, rate};
 use super::{exit, fit, output};
@@ -40,8 +39,7 @@ fn place(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> std::io::Resu
         "{LLAMA} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?}",
         model.digest, base.threads, base.devices, base.repack, base.flash_attention
     );
-    let name: String = Sha256::digest(all).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(cache::folder()?.join("tuned").join(name).with_extension("json"))
+    Ok(cache::folder()?.join("tuned").join(super::name_of(&all, 16)).with_extension("json"))
 }
 
 impl Bench {
@@ -76,7 +74,8 @@ impl Bench {
         let flags = super::arguments().context("a flag is not UTF-8")?;
         let measure = |setting: Setting, items: usize| {
             let Setting { parallel, workers, .. } = setting;
-            let more = format!("--parallel {parallel} --workers {workers} --layout {} --items {items}", name(setting));
+            let more =
+                format!("--parallel {parallel} --workers {workers} --layout {} --items {items}", layout_of(setting));
             rate(&[&flags[..], &more.split(' ').map(str::to_owned).collect::<Vec<_>>()].concat())
         };
         let first = measure(start, self.items.unwrap_or(2 * start.parallel))?;
@@ -131,10 +130,10 @@ const SECONDS: f64 = 4.0;
 /// A setting as flags.
 fn flags_of(setting: Setting) -> String {
     let Setting { parallel, workers, .. } = setting;
-    format!("--parallel {parallel} --workers {workers} --layout {}", name(setting))
+    format!("--parallel {parallel} --workers {workers} --layout {}", layout_of(setting))
 }
 
-fn name(setting: Setting) -> &'static str {
+fn layout_of(setting: Setting) -> &'static str {
     match setting.layout {
         Layout::Unified => "unified",
         Layout::Split => "split",
