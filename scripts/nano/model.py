@@ -239,22 +239,41 @@ def experts(layer, shape, x, spare):
     return jnp.einsum("tkd,tk->td", rows, share), balance
 
 
-# Attention over a prefix and the items behind it.
+# Attention over a prefix and the items behind it. Its cost is that of writing scores to memory, so they are passed over as few times
+# as can be: no maximum is looked for, as scores that matter stay far below what F32 can hold an exponential of.
+
+MOST = 60.0
 
 
-def attend(parts, sinks):
-    """Softmax over several sets of keys and the sink. parts: (scores [..., q, k], values [..., k, d])."""
-    sink = sinks[..., None, None]
-    most = sink
-    for scores, _ in parts:
-        most = jnp.maximum(most, jnp.max(scores, -1, keepdims=True))
-    most = jax.lax.stop_gradient(most)
-    total, sum_ = jnp.exp(sink - most), 0.0
-    for scores, values in parts:
-        weights = jnp.exp(scores - most)
-        total = total + jnp.sum(weights, -1, keepdims=True)
-        sum_ = sum_ + weights @ values
-    return sum_ / total
+def weighed(q, k, v, seen):
+    """The sum of values by the exponentials of scores, and the sum of these. q: [..., n, d], k, v: [..., m, d]; seen is as wide as [n, m]."""
+    scores = q @ jnp.swapaxes(k, -1, -2)
+    weights = jnp.where(seen, jnp.exp(jnp.minimum(scores, MOST)), 0.0)
+    return weights @ v, jnp.sum(weights, -1, keepdims=True)
+
+
+def together(parts, sinks):
+    """Softmax over several sets of keys and the sink."""
+    sums, totals = zip(*parts)
+    return sum(sums) / (sum(totals) + jnp.exp(sinks)[..., None, None])
+
+
+def folded(q):
+    """The heads that share keys stand below each other: [b, h, g, ..., n, d] -> [b, h, ..., g * n, d]."""
+    q = jnp.moveaxis(q, 2, -3)
+    return q.reshape(*q.shape[:-3], -1, q.shape[-1])
+
+
+def unfolded(parts, like):
+    """Undoes `folded` and `chunked`: each part as long as `like`, [b, h, g, t, d]."""
+    group = like.shape[2]
+    apart = lambda x: jnp.moveaxis(x.reshape(*x.shape[:-2], group, -1, x.shape[-1]), -3, 2)
+    return tuple(apart(x).reshape(*like.shape[:-1], x.shape[-1]) for x in parts)
+
+
+def for_each_head(seen, group):
+    """What is seen, for `folded` queries: [..., n, m] -> [..., group * n, m]."""
+    return jnp.concatenate([seen] * group, -2)
 
 
 def chunked(x, size):
@@ -276,29 +295,26 @@ def marks_before(marks, size, back, empty):
     return jnp.concatenate([padded[:, i : i + count] for i in range(back + 1)], -1)
 
 
-NEVER = -1e30
-
-
 def prefix_attention(q, k, v, length, sinks, window):
     """q: [b, h, g, p, d], k, v: [b, h, p, d]."""
-    size = q.shape[-2]
+    size, group = q.shape[-2], q.shape[2]
     if window is None:
         places = jnp.arange(size)
-        seen = (places[:, None] >= places[None]) & (places[None] < length[:, None, None])
-        scores = jnp.einsum("bhgqd,bhkd->bhgqk", q, k) + jnp.where(seen, 0, NEVER)[:, None, None]
-        return attend([(scores, v[:, :, None])], sinks)
-    chunks = chunked(q, window)
-    near_k, near_v = with_before(k, window, 1), with_before(v, window, 1)
-    places = jnp.arange(size).reshape(-1, window)
-    near = jnp.concatenate([places - window, places], -1)
-    back = places[..., None] - near[:, None]
-    seen = (back >= 0) & (back < window) & (near[:, None] >= 0)
-    scores = jnp.einsum("bhgcqd,bhckd->bhgcqk", chunks, near_k) + jnp.where(seen, 0, NEVER)
-    return attend([(scores, near_v[:, :, None])], sinks[..., None]).reshape(q.shape)
+        seen = (places[:, None] >= places) & (places < length[:, None, None])
+        part = weighed(folded(q), k, v, for_each_head(seen, group)[:, None])
+    else:
+        places = jnp.arange(size).reshape(-1, window)
+        near = jnp.concatenate([places - window, places], -1)
+        back = places[..., None] - near[:, None]
+        seen = (back >= 0) & (back < window) & (near[:, None] >= 0)
+        near_k, near_v = with_before(k, window, 1), with_before(v, window, 1)
+        part = weighed(folded(chunked(q, window)), near_k, near_v, for_each_head(seen, group))
+    return together([unfolded(part, q)], sinks)
 
 
 def item_attention(q, k, v, prefix_k, prefix_v, length, item, place, sinks, window):
     """q: [b, h, g, t, d]; item and place: [b, t], the item that a token belongs to, and its position."""
+    group = q.shape[2]
     local = BACK if window is None else -(-window // CHUNK)
     near_k, near_v = with_before(k, CHUNK, local), with_before(v, CHUNK, local)
     near_item = marks_before(item, CHUNK, local, -2)
@@ -308,13 +324,11 @@ def item_attention(q, k, v, prefix_k, prefix_v, length, item, place, sinks, wind
     seen = (item_c[..., None] == near_item[..., None, :]) & (back >= 0)
     if window is not None:
         seen &= back < window
-    chunks = chunked(q, CHUNK)
-    here = jnp.einsum("bhgcqd,bhckd->bhgcqk", chunks, near_k) + jnp.where(seen, 0, NEVER)[:, None, None]
+    here = weighed(folded(chunked(q, CHUNK)), near_k, near_v, for_each_head(seen, group)[:, None])
 
     if window is None:
         far_k, far_v = prefix_k, prefix_v
-        far_place = jnp.broadcast_to(jnp.arange(far_k.shape[2]), (q.shape[0], far_k.shape[2]))
-        far_seen = (far_place < length[:, None])[:, None, :]
+        far_seen = (jnp.arange(far_k.shape[2]) < length[:, None])[:, None]
     else:
         # A clamped start only brings in places that are not seen.
         start = jnp.clip(length - window, 0, prefix_k.shape[2] - window)
@@ -322,10 +336,9 @@ def item_attention(q, k, v, prefix_k, prefix_v, length, item, place, sinks, wind
         far_k, far_v = cut(prefix_k, start), cut(prefix_v, start)
         far_place = start[:, None] + jnp.arange(window)
         far_seen = (place[..., None] - far_place[:, None] < window) & (far_place < length[:, None])[:, None]
-    far = jnp.einsum("bhgqd,bhkd->bhgqk", q, far_k) + jnp.where(far_seen, 0, NEVER)[:, None, None]
-    far = far.reshape(*far.shape[:3], -1, CHUNK, far.shape[-1])
-    parts = [(here, near_v[:, :, None]), (far, far_v[:, :, None, None])]
-    return attend(parts, sinks[..., None]).reshape(q.shape)
+        far_seen = for_each_head(far_seen, group)
+    far = weighed(folded(q), far_k, far_v, far_seen[:, None])
+    return together([unfolded(here, q), unfolded(far, q)], sinks)
 
 
 def packed(params, shape, batch, spare=1.5):
