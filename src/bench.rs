@@ -5,14 +5,15 @@
 //! from time outside. What is written about the result is not known here.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::content::Content;
 use crate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
-use crate::engine::schedule::{JobId, Schedule};
+use crate::engine::schedule::{JobId, PrefixId, Schedule};
 use crate::engine::script::Script;
 use crate::engine::{EngineConfig, SessionOptions};
 use crate::policy::Policy;
@@ -156,46 +157,92 @@ pub struct Share {
     policy_seconds: f64,
 }
 
-/// Does a worker's share of the work, so many items at once, or one by one where the engine is reproducible. The policy, and one
-/// item for each place, are decoded before the clock starts.
-///
-/// # Errors
-///
-/// A [`Fault`] of the backend, or of an item.
-pub fn run(worker: usize, backend: &mut dyn Backend, work: &Work, config: &EngineConfig) -> Result<Share, Fault> {
-    let tally = Tally::default();
-    let mut metered = Metered { backend, tally: &tally };
-    let parallel = config.places();
-    let suffixes: Vec<&Vec<Token>> = work.suffixes.iter().skip(worker).step_by(config.workers).collect();
-    let mut schedule = Schedule::new(&mut metered, parallel, 0);
-    if config.reproducible {
-        schedule = schedule.one_by_one();
-    }
-    let prefix = schedule.add_prefix(work.prefix.clone());
-    let begun = Instant::now();
-    schedule.pin(JobId(0), prefix)?;
-    finish(&mut schedule)?;
-    let policy_seconds = begun.elapsed().as_secs_f64();
+/// Work that several workers share: each takes an item when it has a place for one.
+#[derive(Debug)]
+pub struct Shared<'work> {
+    work: &'work Work,
+    /// The first item that nobody has taken.
+    next: AtomicUsize,
+    /// Nobody begins before all can: whoever did would take more than a share.
+    start: Barrier,
+}
 
-    let warm_up = work.suffixes.iter().cycle().take(parallel);
-    for (id, suffix) in (1..).zip(warm_up.chain(suffixes.iter().copied())) {
-        schedule.submit(JobId(id), prefix, Arc::clone(&work.script), suffix.clone())?;
-        if id == parallel as u64 {
-            finish(&mut schedule)?;
-            tally.reset();
+impl<'work> Shared<'work> {
+    /// For so many workers, each of which must [run](Self::run).
+    #[must_use]
+    pub fn new(work: &'work Work, workers: usize) -> Self {
+        Self { work, next: AtomicUsize::new(0), start: Barrier::new(workers) }
+    }
+
+    /// Does a worker's share, so many items at once, or one by one where the engine is reproducible. The policy, and one item for
+    /// each place, are decoded before the clock starts.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] of the backend, or of an item.
+    pub fn run(&self, backend: &mut dyn Backend, config: &EngineConfig) -> Result<Share, Fault> {
+        let Self { work, next, start } = self;
+        let tally = Tally::default();
+        let mut metered = Metered { backend, tally: &tally };
+        let places = config.places();
+        let mut schedule = Schedule::new(&mut metered, places, 0);
+        if config.reproducible {
+            schedule = schedule.one_by_one();
+        }
+        let prefix = schedule.add_prefix(work.prefix.clone());
+        let mut warm_up = || {
+            let begun = Instant::now();
+            schedule.pin(JobId(0), prefix)?;
+            judge(&mut schedule, prefix, &work.script, 1, std::iter::empty())?;
+            let policy_seconds = begun.elapsed().as_secs_f64();
+            judge(&mut schedule, prefix, &work.script, places, work.suffixes.iter().cycle().take(places))?;
+            Ok(policy_seconds)
+        };
+        let warm = warm_up();
+        tally.reset();
+        // Also after a fault: the others wait.
+        start.wait();
+        let policy_seconds = warm?;
+
+        let begun = Instant::now();
+        let taken = std::iter::from_fn(|| work.suffixes.get(next.fetch_add(1, Ordering::Relaxed)));
+        let (items, prompt) = judge(&mut schedule, prefix, &work.script, places, taken)?;
+        Ok(Share {
+            items,
+            prompt,
+            decoded: tally.tokens.get(),
+            batches: tally.batches.get(),
+            seconds: begun.elapsed().as_secs_f64(),
+            inside: tally.spent.get().as_secs_f64(),
+            policy_seconds,
+        })
+    }
+}
+
+/// Decodes all that waits, and so many suffixes at once as long as there are any. The number of these, and of their tokens.
+fn judge<'work>(
+    schedule: &mut Schedule<'_>,
+    prefix: PrefixId,
+    script: &Arc<Script>,
+    places: usize,
+    mut suffixes: impl Iterator<Item = &'work Vec<Token>>,
+) -> Result<(usize, usize), Fault> {
+    let (mut items, mut tokens) = (0, 0);
+    loop {
+        while schedule.waiting() + schedule.active() < places
+            && let Some(suffix) = suffixes.next()
+        {
+            items += 1;
+            tokens += suffix.len();
+            schedule.submit(JobId(items as u64), prefix, Arc::clone(script), suffix.clone())?;
+        }
+        if schedule.idle() {
+            return Ok((items, tokens));
+        }
+        for (_, ended) in schedule.step() {
+            ended?;
         }
     }
-    let begun = Instant::now();
-    finish(&mut schedule)?;
-    Ok(Share {
-        items: suffixes.len(),
-        prompt: suffixes.iter().map(|suffix| suffix.len()).sum(),
-        decoded: tally.tokens.get(),
-        batches: tally.batches.get(),
-        seconds: begun.elapsed().as_secs_f64(),
-        inside: tally.spent.get().as_secs_f64(),
-        policy_seconds,
-    })
 }
 
 impl Report {
@@ -226,15 +273,6 @@ impl Report {
             planned_memory: None,
         }
     }
-}
-
-fn finish(schedule: &mut Schedule<'_>) -> Result<(), Fault> {
-    while !schedule.idle() {
-        for (_, ended) in schedule.step() {
-            ended?;
-        }
-    }
-    Ok(())
 }
 
 /// The most memory that this process held, in bytes, where the system tells.

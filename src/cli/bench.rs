@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::bench::{self, Counts, Report, Work};
+use magistrate::bench::{Counts, Report, Shared, Work};
 use magistrate::content::Content;
 use magistrate::engine::plan::{Job, Plan};
 use magistrate::engine::{SessionOptions, llama};
@@ -99,13 +99,8 @@ impl Bench {
         wishes.context.get_or_insert(work.cells(first.layout, first.places()));
         let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &machine);
         let never = AtomicBool::new(false);
-        let shares = llama::with_backends(
-            &file,
-            &config,
-            |_| true,
-            &never,
-            |worker, backend| bench::run(worker, backend, &work, &config),
-        )?;
+        let shared = Shared::new(&work, config.workers);
+        let shares = llama::with_backends(&file, &config, |_| true, &never, |_, backend| shared.run(backend, &config))?;
         let shares = shares.into_iter().collect::<Result<Vec<_>, _>>().context("the work was not done")?;
         Ok(Report { planned_memory: Some(cpu.bytes()), ..Report::of(&work, &shares) })
     }

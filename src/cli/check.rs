@@ -61,7 +61,7 @@ impl Check {
         {
             return Ok(code);
         }
-        let engine = case.judging.load(&case.policies, case.judging.chunking.map_or(fit::ONE, |_| fit::MANY))?;
+        let engine = case.load()?;
         clock.tell(&mut Ears::Own, "the model is loaded");
         let mut sessions = Sessions::new(&engine, 1);
         case.judge(&content, &mut sessions, &mut clock, &mut Ears::Own).map(ExitCode::from)
@@ -96,6 +96,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// Loads the model, for one text at a time: all threads are its own, unless it comes in pieces.
+    pub fn load(&self) -> Result<Engine, anyhow::Error> {
+        self.judging.load(&self.policies, self.judging.chunking.map_or(fit::ONE, |_| fit::MANY))
+    }
+
     /// Judges a text by each policy. The exit code.
     pub fn judge(
         &self,

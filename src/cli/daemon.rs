@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Clock, Sessions};
 use super::judging::{self, Judging};
 use super::output::Ears;
-use super::{Cli, Verb, exit, fit, output, with_causes};
+use super::{Cli, Verb, exit, output, with_causes};
 
 #[derive(Debug, Args)]
 pub struct Daemon {
@@ -127,7 +127,7 @@ impl Daemon {
             // Somebody was quicker.
             return Ok(ExitCode::from(exit::DONE));
         }
-        let engine = judging.load(&case.policies, fit::MANY)?;
+        let engine = case.load()?;
         path.parent().map_or(Ok(()), cache::make)?;
         let _ = std::fs::remove_file(&path);
         let listener =

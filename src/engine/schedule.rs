@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits};
 use super::item::{Completion, Item};
-use super::prefixes::{PrefixId, Prefixes, Room, Store};
+pub use super::prefixes::PrefixId;
+use super::prefixes::{Prefixes, Room, Store};
 use super::script::Script;
 use crate::tokenizer::Token;
 
