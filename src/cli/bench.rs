@@ -99,8 +99,8 @@ impl Bench {
         wishes.context.get_or_insert(work.cells(first.layout, first.places()));
         let Plan { config, cpu, .. } = Plan::new(&file, &wishes, &job, &machine);
         let never = AtomicBool::new(false);
-        let shared = Shared::new(&work, config.workers);
-        let shares = llama::with_backends(&file, &config, |_| true, &never, |_, backend| shared.run(backend, &config))?;
+        let common = Shared::new(&work, config.workers);
+        let shares = llama::with_backends(&file, &config, |_| true, &never, |_, backend| common.run(backend, &config))?;
         let shares = shares.into_iter().collect::<Result<Vec<_>, _>>().context("the work was not done")?;
         Ok(Report { planned_memory: Some(cpu.bytes()), ..Report::of(&work, &shares) })
     }
