@@ -33,6 +33,8 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(feature = "nano")]
+use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -236,7 +238,16 @@ impl ModelArgs {
 
 #[cfg(feature = "nano")]
 fn built_in() -> Result<PathBuf, anyhow::Error> {
-    Ok(magistrate::model::nano::unpacked()?)
+    // It is compared with what is built in, byte for byte. Once is enough: a daemon is asked for it with every text.
+    static UNPACKED: OnceLock<PathBuf> = OnceLock::new();
+    let path = match UNPACKED.get() {
+        Some(path) => path,
+        None => {
+            let path = magistrate::model::nano::unpacked()?;
+            UNPACKED.get_or_init(|| path)
+        }
+    };
+    Ok(path.clone())
 }
 
 #[cfg(not(feature = "nano"))]

@@ -29,7 +29,10 @@ pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {elapsed}") {
         spinner.set_style(style);
     }
-    spinner.enable_steady_tick(Duration::from_millis(300));
+    // Where nobody sees it, the thread that ticks would only take turns from those that work.
+    if !spinner.is_hidden() {
+        spinner.enable_steady_tick(Duration::from_millis(300));
+    }
     let done = work();
     spinner.finish_and_clear();
     done
