@@ -193,7 +193,9 @@ impl<'work> Shared<'work> {
         let mut warm_up = || {
             let begun = Instant::now();
             schedule.pin(JobId(0), prefix)?;
-            judge(&mut schedule, prefix, &work.script, 1, std::iter::empty())?;
+            while !schedule.idle() {
+                step(&mut schedule)?;
+            }
             let policy_seconds = begun.elapsed().as_secs_f64();
             judge(&mut schedule, prefix, &work.script, places, work.suffixes.iter().cycle().take(places))?;
             Ok(policy_seconds)
@@ -219,7 +221,7 @@ impl<'work> Shared<'work> {
     }
 }
 
-/// Decodes all that waits, and so many suffixes at once as long as there are any. The number of these, and of their tokens.
+/// Judges suffixes, so many at once. The number of them, and of their tokens.
 fn judge<'work>(
     schedule: &mut Schedule<'_>,
     prefix: PrefixId,
@@ -239,10 +241,13 @@ fn judge<'work>(
         if schedule.idle() {
             return Ok((items, tokens));
         }
-        for (_, ended) in schedule.step() {
-            ended?;
-        }
+        step(schedule)?;
     }
+}
+
+/// A step in which no job fails.
+fn step(schedule: &mut Schedule<'_>) -> Result<(), Fault> {
+    schedule.step().into_iter().try_for_each(|(_, ended)| ended.map(drop))
 }
 
 impl Report {
