@@ -104,7 +104,7 @@ def write(path, params, shape, vocabulary, all_f32):
 def load(checkpoint):
     """The weights of a checkpoint, experts as MXFP4 holds them."""
     with open(checkpoint, "rb") as file:
-        step, params, _ = pickle.load(file)
+        step, params, *_ = pickle.load(file)
     return step, jax.device_get(model.as_stored(params))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 class Shape:
     vocabulary: int
     width: int = 128
-    layers: int = 4
+    layers: int = 8
     heads: int = 4
     kv_heads: int = 2
     head: int = 64
@@ -35,9 +35,13 @@ class Shape:
         return layer % 2 == 0
 
 
+LOST = 0.1  # of what a layer adds, in training
+MEANING = 64  # dimensions of what a teacher tells of a text; its matrix is for training, and not in the file
 CHUNK = 64  # tokens of items that attend side by side
 BACK = 3  # chunks before it that a chunk sees: an item is at most BACK * CHUNK + 1 tokens long
 LONGEST_ITEM = BACK * CHUNK
+# Heads that look so many tokens back when training begins, by layer: of what stands before a word, little has to be found out.
+LOOKS_BACK = {0: (1, 2, 3, 4), 2: (1, 2)}
 
 
 def initial(shape, seed):
@@ -63,12 +67,29 @@ def initial(shape, seed):
             "up": normal(shape.experts, f, d, std=d**-0.5), "up_bias": jnp.zeros((shape.experts, f)),
             "down": normal(shape.experts, d, f, std=out * f**-0.5), "down_bias": jnp.zeros((shape.experts, d)),
         })
+    for number, distances in LOOKS_BACK.items():
+        look_back(layers[number], shape, distances)
     return {
         "embed": normal(shape.vocabulary, d, std=0.05),
         "output": normal(shape.vocabulary, d, std=d**-0.5 * 0.5),
         "norm": jnp.ones(d),
         "layers": layers,
+        "meaning": normal(MEANING, d, std=d**-0.5),
     }
+
+
+def look_back(layer, shape, distances):
+    """Lets heads attend to the token that stands so far before: queries and keys are turned by their places, and a bias alone tells distances."""
+    fast, size = np.arange(8), 20**0.5  # the pairs of dimensions that turn fastest
+    frequency = rope_frequency(shape)[fast]
+    group = shape.heads // shape.kv_heads
+    for head, distance in enumerate(distances):
+        for name, number, turn in (("q", head, -distance), ("k", head // group, 0)):
+            at = number * shape.head
+            bias = np.zeros(shape.head, np.float32)
+            bias[fast], bias[fast + shape.head // 2] = size * np.cos(turn * frequency), size * np.sin(turn * frequency)
+            layer[name + "_bias"] = layer[name + "_bias"].at[at : at + shape.head].set(bias)
+            layer[name] = layer[name].at[at : at + shape.head].multiply(0.1)
 
 
 # The pieces that both forwards share.
@@ -78,8 +99,8 @@ def rms(x, weight, epsilon):
     return x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + epsilon) * weight
 
 
-def rope_table(shape, positions):
-    """Cosines and sines as YaRN has them: slow dimensions are stretched, and all grow by a constant."""
+def rope_frequency(shape):
+    """How fast each pair of dimensions turns, as YaRN has it: slow ones are stretched."""
     half = shape.head // 2
     base, context = shape.rope_base, shape.rope_context
 
@@ -89,8 +110,12 @@ def rope_table(shape, positions):
     low, high = max(0, math.floor(edge(32))), min(shape.head - 1, math.ceil(edge(1)))
     ramp = 1 - np.clip((np.arange(half) - low) / max(0.001, high - low), 0, 1)
     frequency = base ** (-np.arange(half) / half)
-    frequency = frequency / shape.rope_factor * (1 - ramp) + frequency * ramp
-    size = 1 + 0.1 * math.log(shape.rope_factor)
+    return frequency / shape.rope_factor * (1 - ramp) + frequency * ramp
+
+
+def rope_table(shape, positions):
+    """Cosines and sines, which grow by YaRN's constant."""
+    frequency, size = rope_frequency(shape), 1 + 0.1 * math.log(shape.rope_factor)
     angle = positions[..., None].astype(jnp.float32) * jnp.asarray(frequency, jnp.float32)
     return jnp.cos(angle) * size, jnp.sin(angle) * size
 
@@ -341,7 +366,7 @@ def item_attention(q, k, v, prefix_k, prefix_v, length, item, place, sinks, wind
     return together([unfolded(here, q), unfolded(far, q)], sinks)
 
 
-def packed(params, shape, batch, spare=1.5):
+def packed(params, shape, batch, key, spare=1.5):
     """The hidden state of every token of the items, [rows, tokens, width], and the balance loss.
 
     batch: prefix [b, p] with its length [b]; tokens, item, place [b, t].
@@ -352,14 +377,12 @@ def packed(params, shape, batch, spare=1.5):
     places = jnp.concatenate([jnp.broadcast_to(jnp.arange(p), (rows, p)), batch["place"]], 1)
     table = rope_table(shape, places)
     group = shape.heads // shape.kv_heads
-    balance = 0.0
 
-    def attention(layer, x, number):
+    def attention(layer, x, window):
         q, k, v = project(layer, shape, rms(x, layer["attn_norm"], shape.epsilon), table)
         q = q.reshape(rows, -1, shape.kv_heads, group, shape.head).transpose(0, 2, 3, 1, 4)
         k, v = k.transpose(0, 2, 1, 3), v.transpose(0, 2, 1, 3)
         sinks = layer["sinks"].reshape(shape.kv_heads, group)
-        window = shape.window if shape.slides(number) else None
         first = prefix_attention(q[..., :p, :], k[:, :, :p], v[:, :, :p], length, sinks, window)
         rest = item_attention(
             q[..., p:, :], k[:, :, p:], v[:, :, p:], k[:, :, :p], v[:, :, :p],
@@ -368,10 +391,27 @@ def packed(params, shape, batch, spare=1.5):
         both = jnp.concatenate([first, rest], 3).transpose(0, 3, 1, 2, 4).reshape(*x.shape[:2], -1)
         return both @ layer["o"].T + layer["o_bias"]
 
-    for number, layer in enumerate(params["layers"]):
-        x = x + attention(layer, x, number)
+    def through(x, layer, window, key):
+        one, two = jax.random.split(key)
+        x = x + lost(attention(layer, x, window), one)
         y = rms(x, layer["ffn_norm"], shape.epsilon).reshape(-1, shape.width)
         y, uneven = experts(layer, shape, y, spare)
-        x, balance = x + y.reshape(x.shape), balance + uneven / shape.layers
-    return rms(x[:, p:], params["norm"], shape.epsilon), balance
+        return x + lost(y.reshape(x.shape), two), uneven
 
+    def lost(x, key):
+        """Some of what a layer adds is left out, so that none is relied on."""
+        return jnp.where(jax.random.bernoulli(key, 1 - LOST, x.shape), x / (1 - LOST), 0.0)
+
+    def pair(carry, inside):
+        x, balance = carry
+        (slides, spans), key = inside
+        one, two = jax.random.split(key)
+        x, first = through(x, slides, shape.window, one)
+        x, second = through(x, spans, None, two)
+        return (x, balance + (first + second) / shape.layers), None
+
+    # Two layers are compiled, and passed through by as many pairs as there are.
+    stacked = lambda layers: jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+    pairs = stacked(params["layers"][::2]), stacked(params["layers"][1::2])
+    (x, balance), _ = jax.lax.scan(pair, (x, 0.0), (pairs, jax.random.split(key, shape.layers // 2)))
+    return rms(x[:, p:], params["norm"], shape.epsilon), balance

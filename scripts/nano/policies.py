@@ -280,7 +280,7 @@ def recoded(theme, random):
     """The shipped policy with codes exchanged, other labels or another form."""
     source = shipped_rules(theme)
     recode = {}
-    if random.random() < 0.7:
+    if random.random() < 0.9:
         codes = [entry["code"] for entry in source["categories"] if entry["verdict"] == "violation"]
         if random.random() < 0.5:
             recode = dict(zip(codes, random.sample(codes, len(codes))))

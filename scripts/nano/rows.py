@@ -13,7 +13,9 @@ from model import LONGEST_ITEM
 from texts import appended, roughened
 
 TOKENS = 1536  # of items in a row
-PREFIXES = (256, 384, 640, 1024)  # lengths that prefixes are padded to
+PREFIXES = {"words": 256, "texts": 256}  # tokens that prefixes are padded to, by phase
+PREFIX = 1024
+ITEMS = 64  # at most, in a row
 WANTED = 832  # tokens of a row that are learned; more are drawn from
 
 # Weights of the loss, by what a token is.
@@ -82,40 +84,38 @@ def pools(texts):
 # are about another theme.
 WAYS = ["other", "plain", "variant", "recoded", "relabelled", "shipped"]
 POLICIES = {
-    "policies": [0.07, 0.15, 0.30, 0.22, 0, 0.26],
-    "product": [0.05, 0.10, 0.20, 0.25, 0, 0.40],
-    "polish": [0.03, 0.10, 0.08, 0.04, 0.32, 0.43],
-    "settle": [0.04, 0.08, 0.05, 0.03, 0.50, 0.30],
+    "policies": [0.06, 0.12, 0.34, 0.28, 0.08, 0.12],
+    "polish": [0.03, 0.06, 0.14, 0.36, 0.14, 0.27],
 }
-UNREASONED = {"texts": 0.1, "policies": 0.2, "product": 0.2, "polish": 0.33, "settle": 0.3}
-ELSEWHERE = {"texts": 0.6, "policies": 0.2, "product": 0.28, "polish": 0.28, "settle": 0.42}
+UNREASONED = {"texts": 0.1, "policies": 0.2, "polish": 0.3}
+ELSEWHERE = {"texts": 0.6, "policies": 0.2, "polish": 0.38}
 
 # Of each theme: how often a policy is on it, and the share of texts from templates, of which there are no real ones for fraud.
-WEIGHTS = {"spam": 1.1, "fraud-and-scams": 1.1, "hate": 1.2, "harassment": 0.8, "personal-data": 1.1, "prompt-injection": 1.0}
-MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.5, "prompt-injection": 0.8}
-FEWER_MADE = {"texts": 1, "policies": 1, "product": 0.75, "polish": 0.75, "settle": 0.75}
+WEIGHTS = {"spam": 1.2, "fraud-and-scams": 1.0, "hate": 1.1, "harassment": 0.6, "personal-data": 1.8, "prompt-injection": 1.3}
+MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.3, "prompt-injection": 0.8}
+FEWER_MADE = {"texts": 1, "policies": 1, "polish": 0.75}
 
 
 class Weaver:
     """Draws rows for ever.
 
-    In the phase `texts` policies are of a line, so that what texts are is learned first, and cheaply; `policies` has whole ones;
-    `product` has more of the shipped ones, of real texts, and of texts that are about something else; `polish` still more of
-    these, answers without analysis, labels that have to be read, and texts that ask for a verdict; `settle` leans on labels, and on
-    texts that are about something else.
+    In the phase `words` there is hardly a policy, and no answer: what is learned is what words mean, by what follows them and by what a
+    teacher tells of the text. `texts` has policies of a line, so that what texts are is learned before policies are read; `policies` has
+    whole ones; `polish` has more of the shipped ones, of real texts, of answers without analysis, of texts about something else, and of texts
+    that ask for a verdict.
     """
 
-    def __init__(self, vocabulary, wording, matters, pools, random, phase):
+    def __init__(self, vocabulary, wording, matters, pools, all, meanings, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
-        self.phase, self.late = phase, phase in ("polish", "settle")
-        self.waiting = {size: [] for size in PREFIXES}
+        self.all, self.meanings = all, meanings
+        self.phase, self.late = phase, phase == "polish"
 
     # Policies.
 
     def policy(self):
         random = self.random
         theme = random.choices(policies.THEMES, [WEIGHTS[theme] for theme in policies.THEMES])[0]
-        if self.phase == "texts":
+        if self.phase in ("words", "texts"):
             return policies.short(theme, self.wording[theme], random)
         way = random.choices(WAYS, POLICIES[self.phase])[0]
         if way == "other":
@@ -180,11 +180,19 @@ class Weaver:
         ends = np.cumsum(self.vocabulary.lengths(tokens)).astype(int)
         return tokens, [float(weights[start:end].max()) for start, end in zip([0, *ends], ends)]
 
+    def plain(self):
+        """A text and nothing else."""
+        number, words = self.random.choice(self.all)
+        content = self.vocabulary.encode(words)[: LONGEST_ITEM - 1]
+        return [*content, self.vocabulary.control["<|end|>"]], [WORD] * len(content) + [0.0], len(content), number
+
     def woven(self, policy, effort):
-        """Tokens of one item, and for each the weight with which the model is to have foretold it."""
+        """Tokens of one item, for each the weight with which the model is to have foretold it, where its content ends, and its number."""
         random, control = self.random, self.vocabulary.control
-        item, verdict = self.item(policy)
-        words, item, verdict = self.content(policy, item, verdict)
+        if self.phase == "words":
+            return self.plain()
+        drawn, verdict = self.item(policy)
+        words, item, verdict = self.content(policy, drawn, verdict)
         told = reply(policy, item, verdict, self.wording, effort)
         content = self.vocabulary.encode(words)
         tokens, weights = list(content), [CONTENT] * len(content)
@@ -216,7 +224,7 @@ class Weaver:
             add(*header("final", SCAFFOLD * bool(weight)))
         add(*self.tokens(told.final))
         add([control["<|return|>"]], [WORD])
-        return tokens, weights
+        return tokens, weights, len(content), drawn.number
 
     # Rows.
 
@@ -226,15 +234,15 @@ class Weaver:
             policy = self.policy()
             effort = "low" if self.phase == "texts" else random.choices(["low", "medium", "high"], [0.7, 0.17, 0.13])[0]
             prefix = self.vocabulary.encode_marked(policy.prefix(effort))
-            if len(prefix) <= PREFIXES[-1]:
+            if len(prefix) <= PREFIXES.get(self.phase, PREFIX):
                 break
-        size = next(size for size in PREFIXES if len(prefix) <= size)
         tokens = np.zeros(TOKENS, np.int32)
         item, place = np.full(TOKENS, -1, np.int32), np.zeros(TOKENS, np.int32)
         target, weight = np.zeros(TOKENS, np.int32), np.zeros(TOKENS, np.float32)
+        ends, meaning = np.zeros(ITEMS, np.int32), np.zeros((ITEMS, self.meanings.shape[1]), np.float16)
         at, number, misses = 0, 0, 0
-        while misses < 6:
-            words, weights = self.woven(policy, effort)
+        while misses < 6 and number < ITEMS:
+            words, weights, close, text = self.woven(policy, effort)
             end = at + len(words)
             if len(words) > LONGEST_ITEM or end > TOKENS:
                 misses += 1
@@ -242,8 +250,9 @@ class Weaver:
             tokens[at:end], item[at:end] = words, number
             place[at:end] = len(prefix) + np.arange(len(words))
             target[at : end - 1], weight[at : end - 1] = words[1:], weights[1:]
+            ends[number], meaning[number] = at + close, self.meanings[text]
             at, number = end, number + 1
-        padded = np.zeros(size, np.int32)
+        padded = np.zeros(PREFIXES.get(self.phase, PREFIX), np.int32)
         padded[: len(prefix)] = prefix
         # What decides is always learned, of the rest what there is room for.
         wanted = np.flatnonzero(weight > 0)
@@ -252,17 +261,11 @@ class Weaver:
             wanted = wanted[np.argsort(chance - (weight[wanted] > WORD))[:WANTED]]
         places, marks = np.zeros(WANTED, np.int32), np.zeros(WANTED, np.float32)
         places[: len(wanted)], marks[: len(wanted)] = wanted, weight[wanted]
-        row = {
+        return {
             "prefix": padded, "length": np.int32(len(prefix)), "tokens": tokens, "item": item, "place": place,
-            "wanted": places, "weight": marks, "target": target[places],
+            "wanted": places, "weight": marks, "target": target[places], "ends": ends, "meaning": meaning,
         }
-        return size, row
 
     def batch(self, rows):
-        """So many rows whose prefixes are padded alike."""
-        while True:
-            size, row = self.row()
-            self.waiting[size].append(row)
-            if len(self.waiting[size]) == rows:
-                ready, self.waiting[size] = self.waiting[size], []
-                return {key: np.stack([row[key] for row in ready]) for key in ready[0]}
+        made = [self.row() for _ in range(rows)]
+        return {key: np.stack([row[key] for row in made]) for key in made[0]}

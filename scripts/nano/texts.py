@@ -30,6 +30,7 @@ class Text:
     violates: bool
     source: str  # "data" or "made"
     unknown: frozenset = frozenset()  # themes for which nothing is known
+    number: int = -1  # its row in the teacher's table
 
     def verdict(self, theme):
         """Whether it violates a policy on a theme, None if that is not known."""

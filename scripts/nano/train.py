@@ -1,15 +1,15 @@
-"""Trains magistrate-nano on a CPU: the same steps every time, from any checkpoint on.
+"""Trains magistrate-nano: the same steps every time, from any checkpoint on. In minutes on a large GPU, in days on a CPU.
 
-Matrices inside the layers are moved by Muon, all else by Adam. From three quarters of the main steps on the experts are rounded
-to MXFP4 in every forward pass, so that what is learned is what the file can hold. What ships is the mean of the weights before the
-last phase and after it: better than either.
+Matrices inside the layers are moved by Muon, all else by Adam. The experts are rounded to MXFP4 in every forward pass, so that
+what is learned is what the file can hold. What ships is a running mean of the weights.
 """
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+import collections
 from functools import partial
 import json
 import math
+import multiprocessing
 import os
 from pathlib import Path
 import pickle
@@ -23,29 +23,28 @@ import numpy as np
 import model
 import policies
 from rows import Weaver, pools
-from texts import from_data, from_templates
+import teacher
 from vocabulary import Vocabulary
 
 RATE = 4e-3
-WARM_UP = 60  # steps
+WARM_UP = 100  # steps
 DECAY = 0.05  # of matrices, in proportion to the rate
 BALANCE = 0.01
-ROWS = 2  # in a step
-MADE = 300  # texts made for each concept
-TEXTS = 1000  # steps on policies of a line: what texts are
-PRODUCT = 600  # steps towards the end on what the product meets most, at a rate that falls once more
-PRODUCT_RATE = 0.35  # of the rate
-POLISH = 1500  # steps at the end on what was still weak
-POLISH_RATE = 0.5
-SETTLE = 300  # steps more, on what the polish had cost
-SETTLE_RATE = 0.3
-ROUNDED_FROM = 0.75  # of the steps before these three
+MEANT = 0.5  # weight of what the teacher tells
+ROWS = 16  # in a step
+PHASES = (("words", 0.12), ("texts", 0.22), ("policies", 0.6), ("polish", 1.0))  # each up to this share of the steps
+KEEP = 0.998  # of the running mean, in a step
 
 
-def loss(params, shape, batch, rounded):
-    if rounded:
-        params = model.as_stored(params)
-    hidden, balance = model.packed(params, shape, batch)
+def loss(params, shape, batch, key):
+    params = model.as_stored(params)
+    hidden, balance = model.packed(params, shape, batch, key)
+    meant = jnp.take_along_axis(hidden, batch["ends"][..., None], 1) @ params["meaning"].T
+    true = batch["meaning"].astype(jnp.float32)
+    length = lambda x: jnp.sqrt(jnp.sum(x * x, -1) + 1e-6)
+    likeness = jnp.sum(meant * true, -1) / (length(meant) * length(true))
+    given = jnp.any(true != 0, -1)
+    likeness = jnp.sum(likeness * given) / jnp.sum(given)
     hidden = jnp.take_along_axis(hidden, batch["wanted"][..., None], 1)
     scores = hidden @ params["output"].T
     missed = jax.nn.logsumexp(scores, -1) - jnp.take_along_axis(scores, batch["target"][..., None], 2)[..., 0]
@@ -54,13 +53,14 @@ def loss(params, shape, batch, rounded):
     decides = weight >= 3.0
     told = {
         "loss": jnp.sum(missed * weight) / jnp.sum(weight),
-        "decides": jnp.sum(right * decides) / jnp.sum(decides),
-        "label": jnp.sum(right * (weight == 5.0)) / jnp.sum(weight == 5.0),
+        "decides": jnp.sum(right * decides) / jnp.maximum(jnp.sum(decides), 1),
+        "label": jnp.sum(right * (weight == 5.0)) / jnp.maximum(jnp.sum(weight == 5.0), 1),
         "seen": jnp.sum(right * (weight == 2.0)) / jnp.maximum(jnp.sum(weight == 2.0), 1),
         "code": jnp.sum(right * (weight == 3.0)) / jnp.maximum(jnp.sum(weight == 3.0), 1),
+        "meaning": likeness,
         "balance": balance,
     }
-    return told["loss"] + BALANCE * balance, told
+    return told["loss"] + BALANCE * balance + MEANT * (1 - likeness), told
 
 
 def orthogonal(update):
@@ -80,21 +80,12 @@ def is_matrix(path, leaf):
     return name in ("q", "k", "v", "o", "gate", "up", "down")
 
 
-def step(params, state, batch, number, total, shape, rounded):
-    (_, told), grads = jax.value_and_grad(loss, has_aux=True)(params, shape, batch, rounded)
+def step(params, state, mean, batch, number, total, shape):
+    key = jax.random.fold_in(jax.random.PRNGKey(0), number.astype(jnp.int32))
+    (_, told), grads = jax.value_and_grad(loss, has_aux=True)(params, shape, batch, key)
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     grads = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), grads)
-    falls = lambda share: 0.5 + 0.5 * jnp.cos(math.pi * share)
-    main = total - PRODUCT - POLISH - SETTLE
-    rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP)
-    product = PRODUCT_RATE * falls((number - main) / PRODUCT)
-    # The polish begins gently: the moments are those of a rate that had fallen to nothing.
-    polished = (number - main - PRODUCT) / POLISH
-    polish = POLISH_RATE * jnp.minimum(1.0, 20 * polished + 0.02) * falls(polished)
-    settled = (number - total + SETTLE) / SETTLE
-    settle = SETTLE_RATE * jnp.minimum(1.0, 10 * settled + 0.02) * falls(settled)
-    late = jnp.where(number < main + PRODUCT, product, jnp.where(number < total - SETTLE, polish, settle))
-    rate *= jnp.where(number < main, falls(number / main), late)
+    rate = RATE * jnp.minimum(1.0, (number + 1) / WARM_UP) * (0.505 + 0.495 * jnp.cos(math.pi * number / total))
 
     def moved(path, p, g, one, two):
         if is_matrix(path, p):
@@ -107,84 +98,83 @@ def step(params, state, batch, number, total, shape, rounded):
 
     three = jax.tree_util.tree_map_with_path(moved, params, grads, *state)
     pick = lambda place: jax.tree.map(lambda leaf: leaf[place], three, is_leaf=lambda leaf: isinstance(leaf, tuple))
-    return pick(0), (pick(1), pick(2)), {**told, "norm": norm}
+    params, keep = pick(0), jnp.minimum(KEEP, (number + 1) / (number + 10))
+    mean = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, mean, params)
+    return params, (pick(1), pick(2)), mean, {**told, "norm": norm}
 
 
 def phase(number, total):
     """What is learned in a step."""
-    for last, name in ((SETTLE, "settle"), (SETTLE + POLISH, "polish"), (SETTLE + POLISH + PRODUCT, "product")):
-        if number >= total - last:
-            return name
-    return "texts" if number < TEXTS else "policies"
+    return next(name for name, last in PHASES if number < last * total)
+
+
+# Rows are woven by processes beside the one that trains.
+
+
+def start_weaving(data, broad, meanings, seed, total):
+    global woven_from
+    texts, everything = teacher.texts(data, broad, seed)
+    woven_from = Vocabulary(), policies.load_themes(), policies.load_matters(), pools(texts), everything, np.load(meanings), seed, total
+
+
+def weave(number):
+    *these, seed, total = woven_from
+    chance = random.Random(seed * 1_000_003 + number)
+    return Weaver(*these, chance, phase(number, total)).batch(ROWS)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
+    parser.add_argument("--broad", type=Path, required=True, help="a text file, a text a line, of what people write about anything")
+    parser.add_argument("--meanings", type=Path, required=True, help="what teacher.py wrote about all these texts")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-
-    vocabulary = Vocabulary()
-    shape = model.Shape(vocabulary.size)
-    wording, matters = policies.load_themes(), policies.load_matters()
-    made = from_templates(wording, random.Random(arguments.seed), MADE)
-    data = from_data(arguments.data)
-    texts = pools([*made, *data])
-    print(f"{len(data)} texts from data, {len(made)} from templates", flush=True)
-
-    def batch(number):
-        chance = random.Random(arguments.seed * 1_000_003 + number)
-        return Weaver(vocabulary, wording, matters, texts, chance, phase(number, arguments.steps)).batch(ROWS)
-
+    shape = model.Shape(Vocabulary().size)
     params = model.initial(shape, arguments.seed)
-    state = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params))
-    first, kept, polished = 0, arguments.out / "checkpoint.pickle", arguments.out / "polished.pickle"
+    state, mean = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), params
+    first, kept = 0, arguments.out / "checkpoint.pickle"
     if kept.exists():
         with open(kept, "rb") as file:
-            first, params, state = pickle.load(file)
+            first, params, state, mean = pickle.load(file)
         print(f"resumed at step {first}", flush=True)
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    print(f"{count:,} weights", flush=True)
+    print(f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} weights, on {jax.devices()[0].device_kind}", flush=True)
+    mean = jax.tree.map(jnp.array, mean)
 
-    steps = {rounded: jax.jit(partial(step, shape=shape, total=arguments.steps, rounded=rounded), donate_argnums=(0, 1)) for rounded in (False, True)}
+    def save(number, where, *what):
+        with open(where.with_suffix(".new"), "wb") as file:
+            pickle.dump((number, *(jax.device_get(one) for one in what)), file)
+        os.replace(where.with_suffix(".new"), where)
 
-    def save(number):
-        with open(kept.with_suffix(".new"), "wb") as file:
-            pickle.dump((number, jax.device_get(params), jax.device_get(state)), file)
-        os.replace(kept.with_suffix(".new"), kept)
-
+    compiled = jax.jit(partial(step, shape=shape, total=arguments.steps), donate_argnums=(0, 1, 2))
     log = open(arguments.out / "log.jsonl", "a")
-    began, window, last = time.time(), [], arguments.stop or arguments.steps
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(batch, first)
+    last = arguments.stop or arguments.steps
+    given = (arguments.data, arguments.broad, arguments.meanings, arguments.seed, arguments.steps)
+    weavers = max(1, (os.cpu_count() or 2) - 1)
+    began, window = time.time(), []
+    with multiprocessing.get_context("spawn").Pool(weavers, start_weaving, given) as pool:
+        coming = collections.deque(pool.apply_async(weave, (number,)) for number in range(first, min(last, first + 4 * weavers)))
         for number in range(first, last):
-            now, coming = coming.result(), pool.submit(batch, number + 1)
-            params, state, told = steps[number >= (arguments.steps - PRODUCT - POLISH - SETTLE) * ROUNDED_FROM](params, state, now, jnp.float32(number))
+            if number + 4 * weavers < last:
+                coming.append(pool.apply_async(weave, (number + 4 * weavers,)))
+            params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number))
             window.append(told)
-            if (number + 1) % 50 == 0:
-                mean = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
-                window = []
-                seconds = (time.time() - began) / (number + 1 - first)
-                print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in mean.items()) + f"  {seconds:.2f} s/step", flush=True)
-                log.write(json.dumps({"step": number + 1, **mean}) + "\n")
+            if (number + 1) % 100 == 0 or number + 1 == last:
+                seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
+                seconds, window = (time.time() - began) / (number + 1 - first), []
+                print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
+                log.write(json.dumps({"step": number + 1, **seen}) + "\n")
                 log.flush()
-            if number + 1 == arguments.steps - SETTLE:
-                with open(polished, "wb") as file:
-                    pickle.dump(jax.device_get(params), file)
-            if (number + 1) % 150 == 0:
-                save(number + 1)
-    save(last)
+            if (number + 1) % 500 == 0 or number + 1 == last:
+                save(number + 1, kept, params, state, mean)
     if last == arguments.steps:
-        with open(polished, "rb") as file:
-            before = pickle.load(file)
-        mean = jax.tree.map(lambda one, two: (np.asarray(one) + np.asarray(two)) / 2, before, jax.device_get(params))
-        with open(arguments.out / "final.pickle", "wb") as file:
-            pickle.dump((last, mean, None), file)
+        save(last, arguments.out / "final.pickle", mean)
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.9")
     main()

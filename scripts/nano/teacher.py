@@ -1,0 +1,49 @@
+"""What a larger model takes texts to mean: all-MiniLM-L6-v2's embeddings of every text that training meets, in 64 dimensions.
+
+So small a model meets few words often enough to find out what they mean. It is told so by being asked, at the end of each text, for what
+this encoder of 22 million weights (Apache-2.0) makes of it.
+"""
+
+import argparse
+from pathlib import Path
+import random
+
+import numpy as np
+
+import policies
+from texts import from_data, from_templates
+
+MADE = 500  # texts made for each concept
+
+
+def texts(data, broad, seed):
+    """The texts for policies, each with its number; and these and what else there is to read, as (number, words)."""
+    found = [*from_templates(policies.load_themes(), random.Random(seed), MADE), *from_data(data)]
+    for number, text in enumerate(found):
+        text.number = number
+    return found, list(enumerate([*(text.text for text in found), *broad.read_text().splitlines()]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--broad", type=Path, required=True)
+    parser.add_argument("--encoder", required=True, help="the folder of all-MiniLM-L6-v2")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    from sentence_transformers import SentenceTransformer
+
+    words = [text for _, text in texts(arguments.data, arguments.broad, arguments.seed)[1]]
+    encoder = SentenceTransformer(arguments.encoder)
+    encoder.max_seq_length = 128
+    meanings = encoder.encode(words, batch_size=256)
+    # The directions in which they differ most.
+    centred = meanings - meanings.mean(0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    small = centred @ axes[:, ::-1][:, :64]
+    np.save(arguments.out, (small / np.linalg.norm(small, axis=1, keepdims=True)).astype(np.float16))
+
+
+if __name__ == "__main__":
+    main()
