@@ -1,7 +1,7 @@
 """Training rows: a policy's prefix, and behind it as many items as fit, each with what is to be learned at every token.
 
 An item is a content, the scaffold of harmony, an analysis that is longer with more effort, and an answer in the policy's
-contract. A fifth of the items go to the answer without analysis, a fifth with one that breaks off, as the engine has it.
+contract. Some go to the answer without analysis, a fifth with one that breaks off, as the engine has it.
 """
 
 from dataclasses import dataclass
@@ -105,9 +105,9 @@ class Weaver:
     that ask for a verdict.
     """
 
-    def __init__(self, vocabulary, wording, matters, pools, all, meanings, random, phase):
+    def __init__(self, vocabulary, wording, matters, pools, words, meanings, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
-        self.all, self.meanings = all, meanings
+        self.words, self.meanings = words, meanings
         self.phase, self.late = phase, phase == "polish"
 
     # Policies.
@@ -182,8 +182,8 @@ class Weaver:
 
     def plain(self):
         """A text and nothing else."""
-        number, words = self.random.choice(self.all)
-        content = self.vocabulary.encode(words)[: LONGEST_ITEM - 1]
+        number = self.random.randrange(len(self.words))
+        content = self.vocabulary.encode(self.words[number])[: LONGEST_ITEM - 1]
         return [*content, self.vocabulary.control["<|end|>"]], [WORD] * len(content) + [0.0], len(content), number
 
     def woven(self, policy, effort):

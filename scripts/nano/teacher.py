@@ -6,22 +6,10 @@ this encoder of 22 million weights (Apache-2.0) makes of it.
 
 import argparse
 from pathlib import Path
-import random
 
 import numpy as np
 
-import policies
-from texts import from_data, from_templates
-
-MADE = 500  # texts made for each concept
-
-
-def texts(data, broad, seed):
-    """The texts for policies, each with its number; and these and what else there is to read, as (number, words)."""
-    found = [*from_templates(policies.load_themes(), random.Random(seed), MADE), *from_data(data)]
-    for number, text in enumerate(found):
-        text.number = number
-    return found, list(enumerate([*(text.text for text in found), *broad.read_text().splitlines()]))
+from texts import all_texts
 
 
 def main():
@@ -34,7 +22,7 @@ def main():
     arguments = parser.parse_args()
     from sentence_transformers import SentenceTransformer
 
-    words = [text for _, text in texts(arguments.data, arguments.broad, arguments.seed)[1]]
+    _, words = all_texts(arguments.data, arguments.broad, arguments.seed)
     encoder = SentenceTransformer(arguments.encoder)
     encoder.max_seq_length = 128
     meanings = encoder.encode(words, batch_size=256)

@@ -17,9 +17,12 @@ import base64
 import codecs
 from dataclasses import dataclass
 import json
+import random
 import re
 
-from policies import THEMES
+from policies import THEMES, load_themes
+
+MADE = 500  # texts made for each concept
 
 
 @dataclass
@@ -57,6 +60,14 @@ def text(words, theme, concept, source="data", unknown=()):
     if theme != "personal-data" and CONTACT.search(words):
         unknown.add("personal-data")
     return Text(words.strip(), theme, concept, violates, source, frozenset(unknown))
+
+
+def all_texts(data, broad, seed):
+    """The texts for policies; and the words of these and of all else that there is to read, in the order in which the teacher tells of them."""
+    found = [*from_templates(load_themes(), random.Random(seed), MADE), *from_data(data)]
+    for number, text in enumerate(found):
+        text.number = number
+    return found, [*(text.text for text in found), *broad.read_text().splitlines()]
 
 
 # Data sets.

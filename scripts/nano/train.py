@@ -23,7 +23,7 @@ import numpy as np
 import model
 import policies
 from rows import Weaver, pools
-import teacher
+from texts import all_texts
 from vocabulary import Vocabulary
 
 RATE = 4e-3
@@ -113,8 +113,8 @@ def phase(number, total):
 
 def start_weaving(data, broad, meanings, seed, total):
     global woven_from
-    texts, everything = teacher.texts(data, broad, seed)
-    woven_from = Vocabulary(), policies.load_themes(), policies.load_matters(), pools(texts), everything, np.load(meanings), seed, total
+    texts, words = all_texts(data, broad, seed)
+    woven_from = Vocabulary(), policies.load_themes(), policies.load_matters(), pools(texts), words, np.load(meanings), seed, total
 
 
 def weave(number):
@@ -136,14 +136,13 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     shape = model.Shape(Vocabulary().size)
     params = model.initial(shape, arguments.seed)
-    state, mean = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), params
+    state, mean = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
     first, kept = 0, arguments.out / "checkpoint.pickle"
     if kept.exists():
         with open(kept, "rb") as file:
             first, params, state, mean = pickle.load(file)
         print(f"resumed at step {first}", flush=True)
     print(f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} weights, on {jax.devices()[0].device_kind}", flush=True)
-    mean = jax.tree.map(jnp.array, mean)
 
     def save(number, where, *what):
         with open(where.with_suffix(".new"), "wb") as file:
@@ -176,5 +175,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # A GPU's memory: most of it, as scores of all layers are kept for the way back.
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.9")
     main()
