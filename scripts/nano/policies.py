@@ -119,8 +119,12 @@ def shipped_rules(theme):
     return yaml.safe_load((ROOT / f"policies/{theme}.yaml").read_text())
 
 
-def shipped(theme, form="rationale", labels=None, order=None, recode=None, safe_first=True):
-    """The policy as it ships, or with other labels, another form, its categories in another order or under other codes."""
+def shipped(theme, form="rationale", labels=None, order=None, recode=None, safe_first=True, whole=True):
+    """The policy as it ships, or with other labels, another form, its categories in another order or under other codes.
+
+    Not whole, it lacks the lines that name several codes by what these have in common. Under other codes they say nothing, but if they were left out
+    there alone, they would tell that codes are as they ship and need not be read.
+    """
     source = shipped_rules(theme)
     recode = recode or {}
     categories = [
@@ -133,9 +137,8 @@ def shipped(theme, form="rationale", labels=None, order=None, recode=None, safe_
     by_code = {category.concept: category for category in categories}
 
     def said(lines):
-        if not recode:
-            return lines
-        lines = [line for line in lines if not re.search(r"\b[A-Z]{2}\d\b(?!\.)", line)]
+        if not whole:
+            lines = [line for line in lines if not re.search(r"\b[A-Z]{2}\d\b(?!\.)", line)]
         return [re.sub(r"\b[A-Z]{2}\d\.[a-z]\b", lambda found: recode.get(found[0], found[0]), line) for line in lines]
 
     rules = {
@@ -273,7 +276,7 @@ def short(theme, wording, random):
 def relabelled(theme, random):
     """The shipped policy with other labels, which mostly stand alone, and as often as not mean the opposite."""
     form = random.choices(["rationale", "category", "label"], [0.3, 0.1, 0.6])[0]
-    return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5)
+    return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5, whole=random.random() < 0.5)
 
 
 def recoded(theme, random):
@@ -288,7 +291,7 @@ def recoded(theme, random):
             recode = dict(zip(codes, random_codes(random, len(codes), 0)[0]))
     labels = random_labels(random) if random.random() < 0.6 else None
     form = random.choices(["rationale", "category", "label"], [0.6, 0.2, 0.2])[0]
-    return shipped(theme, form, labels, recode=recode, safe_first=random.random() < 0.8)
+    return shipped(theme, form, labels, recode=recode, safe_first=random.random() < 0.8, whole=random.random() < 0.5)
 
 
 def other(matters, random):

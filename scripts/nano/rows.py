@@ -4,13 +4,14 @@ An item is a content, the scaffold of harmony, an analysis that is longer with m
 contract. Some go to the answer without analysis, a fifth with one that breaks off, as the engine has it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-import policies
+from filler import Filler
 from model import LONGEST_ITEM
-from texts import appended, roughened
+import policies
+from texts import appended, broad_text, filled, roughened, spliced
 
 TOKENS = 1536  # of items in a row
 PREFIXES = {"words": 256, "texts": 256}  # tokens that prefixes are padded to, by phase
@@ -34,7 +35,8 @@ def reply(policy, item, verdict, wording, effort):
     """What the model is to write about an item.
 
     The analysis first says what the text is, in the same words under every policy, and only then looks for it in the policy.
-    So what is learned of a text does not depend on who asks, and a policy is read with one of some sixty sentences at hand.
+    So what is learned of a text does not depend on who asks, and a policy is read with one of some sixty sentences at hand. Those for texts that
+    break no rule of any policy begin with "This", all others with "It": what is in doubt among many rules is settled by all of them together.
     """
     word = "violation" if verdict else "safe"
     category = policy.category(item.concept) if verdict else None
@@ -63,7 +65,8 @@ def reply(policy, item, verdict, wording, effort):
         final += [(answer[at:start], WORD), (answer[start:end], DECIDES if number == 0 else CODE)]
         at = end
     final.append((answer[at:], WORD))
-    return Reply([*before, (seen, SEEN), (" ", WORD), *decision, *after], final)
+    first, rest = seen.split(" ", 1)
+    return Reply([*before, (first, DECIDES), (" " + rest, SEEN), (" ", WORD), *decision, *after], final)
 
 
 def pools(texts):
@@ -91,9 +94,12 @@ UNREASONED = {"texts": 0.1, "policies": 0.2, "polish": 0.3}
 ELSEWHERE = {"texts": 0.6, "policies": 0.2, "polish": 0.38}
 
 # Of each theme: how often a policy is on it, and the share of texts from templates, of which there are no real ones for fraud.
-WEIGHTS = {"spam": 1.2, "fraud-and-scams": 1.0, "hate": 1.1, "harassment": 0.6, "personal-data": 1.8, "prompt-injection": 1.3}
-MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.3, "prompt-injection": 0.8}
+WEIGHTS = {"spam": 1.6, "fraud-and-scams": 1.0, "hate": 1.1, "harassment": 0.6, "personal-data": 1.8, "prompt-injection": 1.3}
+MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.55, "prompt-injection": 0.8}
 FEWER_MADE = {"texts": 1, "policies": 1, "polish": 0.75}
+BROAD = 0.3  # of texts about another theme, those that were gathered for their words
+VIOLATES = {"texts": 0.52, "policies": 0.52, "polish": 0.46}  # share among texts about the policy's theme
+ANEW = 0.5  # of texts from templates, those that are filled anew
 
 
 class Weaver:
@@ -108,6 +114,8 @@ class Weaver:
     def __init__(self, vocabulary, wording, matters, pools, words, meanings, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
         self.words, self.meanings = words, meanings
+        self.known = sum(len(items) for items, _ in pools.values())  # of the words, so many are of texts for policies
+        self.fillers = {theme: Filler(random, wording[theme].get("slots", {})) for theme in policies.THEMES}
         self.phase, self.late = phase, phase == "polish"
 
     # Policies.
@@ -122,7 +130,7 @@ class Weaver:
             return policies.other(self.matters, random)
         if way in ("plain", "variant"):
             return getattr(policies, way)(theme, self.wording[theme], random)
-        return policies.shipped(theme) if way == "shipped" else getattr(policies, way)(theme, random)
+        return policies.shipped(theme, whole=random.random() < 0.5) if way == "shipped" else getattr(policies, way)(theme, random)
 
     # Items.
 
@@ -131,7 +139,18 @@ class Weaver:
         share = MADE[theme]
         made = random.random() < share * (FEWER_MADE[self.phase] if share < 1 else 1)
         items, concepts = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
-        return random.choice(items if random.random() < 0.4 else random.choice(concepts))
+        found = random.choice(items if random.random() < 0.4 else random.choice(concepts))
+        if found.template and random.random() < ANEW:
+            return filled(self.fillers[theme], theme, found.concept, found.template)
+        if found.source == "data" and theme == "spam":
+            words = spliced(found.text, random.choice(items).text, random)
+            return replace(found, text=words, number=found.number if words == found.text else -1)
+        return found
+
+    def broad(self):
+        """The first ones more often: those are people's own words, the later ones a dictionary's."""
+        number = self.known + int(self.random.random() ** 3 * (len(self.words) - self.known))
+        return broad_text(self.words[number], number)
 
     def item(self, policy):
         """An item and whether it violates the policy."""
@@ -143,9 +162,12 @@ class Weaver:
                 theme = "spam" if self.late and random.random() < 0.25 else random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
-                item = self.draw(theme, random.random() < (0.6 if self.phase in ("texts", "policies") else 0.45))
+                if policy.theme and random.random() < BROAD:
+                    item = self.broad()
+                else:
+                    item = self.draw(theme, random.random() < (0.6 if self.phase in ("texts", "policies") else 0.45))
             else:
-                item = self.draw(policy.theme, random.random() < 0.52)
+                item = self.draw(policy.theme, random.random() < VIOLATES[self.phase])
             verdict = item.verdict(policy.theme) if policy.theme else False
             if verdict and policy.codes and not policy.category(item.concept):
                 # The policy does not have this rule. From data, the concept is a guess.
@@ -250,7 +272,9 @@ class Weaver:
             tokens[at:end], item[at:end] = words, number
             place[at:end] = len(prefix) + np.arange(len(words))
             target[at : end - 1], weight[at : end - 1] = words[1:], weights[1:]
-            ends[number], meaning[number] = at + close, self.meanings[text]
+            ends[number] = at + close
+            if text >= 0:
+                meaning[number] = self.meanings[text]
             at, number = end, number + 1
         padded = np.zeros(PREFIXES.get(self.phase, PREFIX), np.int32)
         padded[: len(prefix)] = prefix

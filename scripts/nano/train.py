@@ -1,7 +1,8 @@
 """Trains magistrate-nano: the same steps every time, from any checkpoint on. In minutes on a large GPU, in days on a CPU.
 
 Matrices inside the layers are moved by Muon, all else by Adam. The experts are rounded to MXFP4 in every forward pass, so that
-what is learned is what the file can hold. What ships is a running mean of the weights.
+what is learned is what the file can hold. What ships is the mean of what the running mean of the weights
+was, every thousand steps of the last part.
 """
 
 import argparse
@@ -34,6 +35,7 @@ MEANT = 0.5  # weight of what the teacher tells
 ROWS = 16  # in a step
 PHASES = (("words", 0.12), ("texts", 0.22), ("policies", 0.6), ("polish", 1.0))  # each up to this share of the steps
 KEEP = 0.998  # of the running mean, in a step
+BLENDED = 0.6  # from this share of the steps on, running means go into the one that ships, every thousand steps
 
 
 def loss(params, shape, batch, key):
@@ -129,7 +131,7 @@ def main():
     parser.add_argument("--broad", type=Path, required=True, help="a text file, a text a line, of what people write about anything")
     parser.add_argument("--meanings", type=Path, required=True, help="what teacher.py wrote about all these texts")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -170,8 +172,11 @@ def main():
                 log.flush()
             if (number + 1) % 500 == 0 or number + 1 == last:
                 save(number + 1, kept, params, state, mean)
+            if number + 1 > BLENDED * arguments.steps and (number + 1) % 1000 == 0:
+                save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
     if last == arguments.steps:
-        save(last, arguments.out / "final.pickle", mean)
+        means = [pickle.loads(path.read_bytes())[1] for path in sorted(arguments.out.glob("mean-*.pickle"))] or [mean]
+        save(last, arguments.out / "final.pickle", jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *means))
 
 
 if __name__ == "__main__":
