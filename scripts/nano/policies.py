@@ -119,8 +119,8 @@ def shipped_rules(theme):
     return yaml.safe_load((ROOT / f"policies/{theme}.yaml").read_text())
 
 
-def shipped(theme, form="rationale", labels=None, order=None, recode=None, safe_first=True, whole=True):
-    """The policy as it ships, or with other labels, another form, its categories in another order or under other codes.
+def shipped(theme, form="rationale", labels=None, recode=None, safe_first=True, whole=True):
+    """The policy as it ships, or with other labels, another form, or its categories under other codes.
 
     Not whole, it lacks the lines that name several codes by what these have in common. Under other codes they say nothing, but if they were left out
     there alone, they would tell that codes are as they ship and need not be read.
@@ -131,8 +131,6 @@ def shipped(theme, form="rationale", labels=None, order=None, recode=None, safe_
         Category(entry["code"], recode.get(entry["code"], entry["code"]), entry["title"], entry["criteria"], entry["verdict"])
         for entry in source["categories"]
     ]
-    if order:
-        categories = order(categories)
     policy = Policy(theme, source["title"], form, labels or {"violation": "1", "safe": "0"}, categories=categories)
     by_code = {category.concept: category for category in categories}
 
