@@ -81,7 +81,7 @@ def initial(shape, seed):
 def look_back(layer, shape, distances):
     """Lets heads attend to the token that stands so far before: queries and keys are turned by their places, and a bias alone tells distances."""
     fast, size = np.arange(8), 20**0.5  # the pairs of dimensions that turn fastest
-    frequency = rope_frequency(shape)[fast]
+    frequency = shape.rope_base ** (-2 * fast / shape.head)
     group = shape.heads // shape.kv_heads
     for head, distance in enumerate(distances):
         for name, number, turn in (("q", head, -distance), ("k", head // group, 0)):
@@ -99,24 +99,28 @@ def rms(x, weight, epsilon):
     return x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + epsilon) * weight
 
 
-def rope_frequency(shape):
-    """How fast each pair of dimensions turns, as YaRN has it: slow ones are stretched."""
-    half = shape.head // 2
+def rope_stretch(shape):
+    """What part of its own speed each pair of dimensions turns at, as YaRN has it: slow ones are stretched."""
     base, context = shape.rope_base, shape.rope_context
 
     def edge(turns):
         return shape.head * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(base))
 
     low, high = max(0, math.floor(edge(32))), min(shape.head - 1, math.ceil(edge(1)))
-    ramp = 1 - np.clip((np.arange(half) - low) / max(0.001, high - low), 0, 1)
-    frequency = base ** (-np.arange(half) / half)
-    return frequency / shape.rope_factor * (1 - ramp) + frequency * ramp
+    ramp = 1 - np.clip((np.arange(shape.head // 2) - low) / max(0.001, high - low), 0, 1)
+    return (1 - ramp) / shape.rope_factor + ramp
 
 
 def rope_table(shape, positions):
-    """Cosines and sines, which grow by YaRN's constant."""
-    frequency, size = rope_frequency(shape), 1 + 0.1 * math.log(shape.rope_factor)
-    angle = positions[..., None].astype(jnp.float32) * jnp.asarray(frequency, jnp.float32)
+    """Cosines and sines, which grow by YaRN's constant.
+
+    Angles are rounded as llama.cpp rounds them: it multiplies each pair's from the one before, in F32, which moves some
+    logits by 1e-3 against exact ones.
+    """
+    places = np.arange(shape.rope_context, dtype=np.float32)[:, None]
+    slower = np.full((len(places), shape.head // 2 - 1), shape.rope_base ** (-2 / shape.head), np.float32)
+    angles = np.multiply.accumulate(np.hstack([places, slower]), axis=1) * rope_stretch(shape).astype(np.float32)
+    angle, size = jnp.asarray(angles)[positions], 1 + 0.1 * math.log(shape.rope_factor)
     return jnp.cos(angle) * size, jnp.sin(angle) * size
 
 
