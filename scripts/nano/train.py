@@ -1,8 +1,8 @@
 """Trains magistrate-nano: the same steps every time, from any checkpoint on. In minutes on a large GPU, in days on a CPU.
 
 Matrices inside the layers are moved by Muon, all else by Adam. The experts are rounded to MXFP4 in every forward pass, so that
-what is learned is what the file can hold. What ships is the mean of what the running mean of the weights
-was, every thousand steps of the last part.
+what is learned is what the file can hold. What ships is the mean of what the running mean of the weights was, every
+thousand steps of the last part.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 
 import model
 import policies
-from rows import Weaver, pools
+from rows import CODE, DECIDES, SEEN, Weaver, pools
 from texts import all_texts
 from vocabulary import Vocabulary
 
@@ -35,7 +35,9 @@ MEANT = 0.5  # weight of what the teacher tells
 ROWS = 16  # in a step
 PHASES = (("words", 0.12), ("texts", 0.22), ("policies", 0.6), ("polish", 1.0))  # each up to this share of the steps
 KEEP = 0.998  # of the running mean, in a step
-BLENDED = 0.6  # from this share of the steps on, running means go into the one that ships, every thousand steps
+BLENDED = PHASES[-2][1]  # from this share of the steps on, running means go into the one that ships
+EVERY = 1000  # steps, between these
+CHECKPOINT = 500  # steps, between checkpoints
 
 
 def loss(params, shape, batch, key):
@@ -52,13 +54,16 @@ def loss(params, shape, batch, key):
     missed = jax.nn.logsumexp(scores, -1) - jnp.take_along_axis(scores, batch["target"][..., None], 2)[..., 0]
     weight = batch["weight"]
     right = jnp.argmax(scores, -1) == batch["target"]
-    decides = weight >= 3.0
+
+    def share(those):
+        return jnp.sum(right * those) / jnp.maximum(jnp.sum(those), 1)
+
     told = {
         "loss": jnp.sum(missed * weight) / jnp.sum(weight),
-        "decides": jnp.sum(right * decides) / jnp.maximum(jnp.sum(decides), 1),
-        "label": jnp.sum(right * (weight == 5.0)) / jnp.maximum(jnp.sum(weight == 5.0), 1),
-        "seen": jnp.sum(right * (weight == 2.0)) / jnp.maximum(jnp.sum(weight == 2.0), 1),
-        "code": jnp.sum(right * (weight == 3.0)) / jnp.maximum(jnp.sum(weight == 3.0), 1),
+        "decides": share(weight >= CODE),
+        "label": share(weight == DECIDES),
+        "seen": share(weight == SEEN),
+        "code": share(weight == CODE),
         "meaning": likeness,
         "balance": balance,
     }
@@ -170,9 +175,9 @@ def main():
                 print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
                 log.write(json.dumps({"step": number + 1, **seen}) + "\n")
                 log.flush()
-            if (number + 1) % 500 == 0 or number + 1 == last:
+            if (number + 1) % CHECKPOINT == 0 or number + 1 == last:
                 save(number + 1, kept, params, state, mean)
-            if number + 1 > BLENDED * arguments.steps and (number + 1) % 1000 == 0:
+            if number + 1 > BLENDED * arguments.steps and (number + 1) % EVERY == 0:
                 save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
     if last == arguments.steps:
         means = [pickle.loads(path.read_bytes())[1] for path in sorted(arguments.out.glob("mean-*.pickle"))] or [mean]
