@@ -112,7 +112,7 @@ def rope_stretch(shape):
 
 
 def rope_table(shape, positions):
-    """Cosines and sines, which grow by YaRN's constant.
+    """Cosines and sines, which grow by YaRN's constant, for places below `rope_context`.
 
     Angles are rounded as llama.cpp rounds them: it multiplies each pair's from the one before, in F32, which moves some
     logits by 1e-3 against exact ones.
