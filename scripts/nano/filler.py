@@ -43,6 +43,20 @@ ENDINGS = {
 BEFORE_STREETS = ["Rue de ", "Rua ", "Via ", "Calle ", "ul. ", "Avda. ", "Piazza ", "Rue "]
 COMMON = {"country": COUNTRIES, "bank": BANKS, "carrier": CARRIERS, "shop": SHOPS, "product": PRODUCTS, "day": DAYS}
 LEET = str.maketrans("aeiostAEIOST", "431057431057")
+DISGUISES = [
+    lambda words: words.encode().hex(),
+    lambda words: words.encode().hex(" "),
+    lambda words: " ".join(f"{byte:08b}" for byte in words.encode()[:24]),
+    lambda words: "".join(f"\\u{ord(letter):04x}" for letter in words[:40]),
+    lambda words: "".join(f"\\x{byte:02x}" for byte in words.encode()[:40]),
+    quote,
+    lambda words: base64.b32encode(words.encode()).decode(),
+    lambda words: base64.b85encode(words.encode()).decode().replace("{", "("),  # what stands in braces would be filled
+    lambda words: words.translate(LEET),
+    lambda words: words.translate(LEET),  # twice as often
+    " ".join,
+    lambda words: words[::-1],
+]
 
 
 class Filler:
@@ -207,14 +221,7 @@ class Filler:
         return base64.b64encode(self.attack().encode()).decode()
 
     def disguised(self, words):
-        """In hexadecimal, binary, escapes, percent signs, base32, base85, digits for letters, spaced or backwards."""
-        data = words.encode()
-        return self.pick([
-            data.hex(), data.hex(" "), " ".join(f"{byte:08b}" for byte in data[:24]), "".join(f"\\u{ord(letter):04x}" for letter in words[:40]),
-            "".join(f"\\x{byte:02x}" for byte in data[:40]), quote(words), base64.b32encode(data).decode(),
-            base64.b85encode(data).decode().replace("{", "("),  # what stands in braces would be filled
-            words.translate(LEET), words.translate(LEET), " ".join(words), words[::-1],
-        ])
+        return self.pick(DISGUISES)(words)
 
     def made_disguisedevil(self):
         return self.disguised(self.attack())
