@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Flags are validated and resolved into the library's values here.
 
 mod bench;
+mod busy;
 mod cache;
 mod calibrate;
 mod check;
@@ -30,6 +31,7 @@ mod stream;
 mod text;
 mod tune;
 mod verify;
+pub mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +81,19 @@ pub enum Verb {
     Doctor(doctor::Doctor),
     /// Show or clear what is kept in the cache folder
     Cache(cache::CacheVerb),
+}
+
+impl Verb {
+    /// Reports whether the verb loads a model.
+    pub fn computes(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Label(_) | Self::Verify(_) | Self::Eval(_) | Self::Calibrate(_) => true,
+            Self::Bench(_) | Self::Doctor(_) => true,
+            #[cfg(unix)]
+            Self::Daemon(_) => true,
+            Self::Merge(_) | Self::Prompt(_) | Self::Policy(_) | Self::Model(_) | Self::Cache(_) => false,
+        }
+    }
 }
 
 /// Reads the command line.

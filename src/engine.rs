@@ -29,10 +29,10 @@ pub use script::{Band, Mode};
 pub use store::LLAMA;
 pub use thread::{Engine, Pending, Progress, Session};
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::machine::processors::Processors;
 use crate::model::ModelError;
 use crate::policy::{Effort, Policy, PolicyError};
 use crate::prompt::TemplateError;
@@ -134,7 +134,7 @@ impl EngineConfig {
             prefixes: None,
             first: Vec::new(),
             reproducible: false,
-            threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            threads: Processors::here().threads(),
             devices: Vec::new(),
             gpu_layers: None,
             cpu_experts: 0,

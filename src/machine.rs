@@ -3,6 +3,8 @@
 //! The one idea: in a container the kernel tells how much memory the machine has, and ends who takes more than the container's
 //! limit. So both are read, and the smaller holds. Every path hangs on a root, so that a test has a machine of its own.
 
+pub mod processors;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,11 @@ use std::process::ExitCode;
 use crate::cli::Verb;
 
 fn main() -> ExitCode {
-    let done = match cli::parse().verb {
+    let verb = cli::parse().verb;
+    if verb.computes() {
+        cli::waiting::settle();
+    }
+    let done = match verb {
         Verb::Check(check) => check.run(),
         Verb::Label(label) => label.run(),
         Verb::Merge(merge) => merge.run(),

@@ -17,7 +17,7 @@ use magistrate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::engine::EngineArgs;
-use super::{ModelArgs, exit, fit, output, tune};
+use super::{ModelArgs, busy, exit, fit, output, tune, waiting};
 
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
@@ -59,6 +59,14 @@ pub struct Bench {
     #[arg(long, conflicts_with_all = ["versus", "parallel", "workers", "layout", "context"])]
     tune: bool,
 
+    /// Run N programs beside the work that compute without end, as on a machine that somebody uses
+    #[arg(long, value_name = "N")]
+    busy: Option<usize>,
+
+    /// Compute until stdin is closed, for --busy
+    #[arg(long, hide = true, exclusive = true)]
+    compute: bool,
+
     /// Pairs of runs to compare, with --versus or --tune
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) pairs: usize,
@@ -76,6 +84,12 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        if self.compute {
+            busy::compute();
+        }
+        if let Some(count) = self.busy {
+            return busy::beside(count);
+        }
         if let Some(flags) = &self.versus {
             return self.compare(flags);
         }
@@ -207,7 +221,9 @@ pub(super) fn rate(flags: &[String]) -> Result<f64, anyhow::Error> {
             _ => alone.push(flag),
         }
     }
-    let done = Command::new(program).args(alone).arg("--json").stderr(Stdio::inherit()).output()?;
+    let mut program = Command::new(program);
+    waiting::leave_to(&mut program);
+    let done = program.args(alone).arg("--json").stderr(Stdio::inherit()).output()?;
     anyhow::ensure!(done.status.success(), "a run with these flags failed");
     let Rate { items_per_s } = serde_json::from_slice(&done.stdout).context("a run printed no report")?;
     Ok(items_per_s)

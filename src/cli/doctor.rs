@@ -11,6 +11,7 @@ use clap::Args;
 use magistrate::cache;
 use magistrate::engine::plan::Wishes;
 use magistrate::engine::{LLAMA, llama};
+use magistrate::machine::processors::Processors;
 use magistrate::machine::{self, Drivers, Kind, Machine};
 use magistrate::model::Opened;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use serde::Serialize;
 use super::engine::EngineArgs;
 use super::judging::Judging;
 use super::model::{megabytes, places};
-use super::{ModelArgs, exit, fit, output, told};
+use super::{ModelArgs, exit, fit, output, told, waiting};
 
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -170,11 +171,10 @@ fn build() -> Finding {
 }
 
 fn processor() -> Finding {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     match llama::instructions() {
         Err(error) => Finding::of("cpu", &error.into(), "build it on this machine: scripts/run"),
         Ok(found) => {
-            let uses = format!("{threads} threads; computes with {}", found.used.join(", "));
+            let uses = format!("{}; computes with {}", threads(), found.used.join(", "));
             if found.idle.is_empty() {
                 return Finding::ok("cpu", uses);
             }
@@ -186,6 +186,18 @@ fn processor() -> Finding {
             )
         }
     }
+}
+
+/// The threads that compute, and the reason for their count and for how they wait.
+fn threads() -> String {
+    let processors = Processors::here();
+    let Processors { machine, allowed, cores, quota } = processors;
+    let quota = quota.map_or_else(String::new, |quota| format!(", a quota of {quota}"));
+    format!(
+        "{} threads, for {machine} processors, of which {allowed} may be used, on {cores} cores{quota}; {}",
+        processors.threads(),
+        waiting::described()
+    )
 }
 
 /// The cache folder: that it can be written, and that its disk has room.

@@ -1,0 +1,78 @@
+//! `bench --busy`: the same measurement on a machine that others use.
+//!
+//! The one idea: the others run before the measurement starts, in processes of their own, and it is run by a process that
+//! finds them there, as it would find a compiler.
+
+use std::io::Read;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{exit, waiting};
+
+/// Runs this command line again without `--busy`, beside `count` processes that compute.
+///
+/// # Errors
+///
+/// When a process cannot be started.
+pub fn beside(count: usize) -> Result<ExitCode, anyhow::Error> {
+    let program = std::env::current_exe().context("this program does not know where it is")?;
+    let words = super::arguments().context("a flag is not UTF-8")?;
+    let start = || Command::new(&program).args(["bench", "--compute"]).stdin(Stdio::piped()).spawn().map(Other);
+    let _others = (0..count).map(|_| start()).collect::<Result<Vec<_>, _>>().context("no process can be started")?;
+    std::thread::sleep(Duration::from_millis(100));
+    let mut measurement = Command::new(&program);
+    waiting::leave_to(&mut measurement);
+    let done = measurement.args(without(words)).status().context("no process can be started")?;
+    let code = done.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::ERROR);
+    Ok(ExitCode::from(code))
+}
+
+/// The words of a command line without `--busy` and its number.
+fn without(words: Vec<String>) -> Vec<String> {
+    let mut rest = Vec::with_capacity(words.len());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--busy" => drop(words.next()),
+            one if one.starts_with("--busy=") => {}
+            _ => rest.push(word),
+        }
+    }
+    rest
+}
+
+/// A process that computes. Dropping it ends it.
+struct Other(Child);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Computes until stdin is closed: whoever started this process has then ended.
+pub fn compute() -> ! {
+    std::thread::spawn(|| {
+        let mut sum = 1_u64;
+        loop {
+            sum = std::hint::black_box(sum.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        }
+    });
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    std::process::exit(exit::DONE.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_beside_others_has_the_same_flags_but_busy() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(without(words("bench --busy 2 --items 8")), words("bench --items 8"));
+        assert_eq!(without(words("bench --json --busy=2")), words("bench --json"));
+    }
+}

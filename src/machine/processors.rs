@@ -1,0 +1,188 @@
+//! Processors: how many threads should compute, and how long they should wait for one another.
+//!
+//! The one idea: a thread that shares its core with other work is late at every operation, and those that wait for it by
+//! spinning keep that work from ending. So the count of threads follows the cores that this process may use, and the wait
+//! follows the load.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// The processors of this machine, as far as this process may use them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processors {
+    /// Logical processors of the whole machine.
+    pub machine: usize,
+    /// Logical processors that the affinity mask allows.
+    pub allowed: usize,
+    /// Physical cores among the allowed processors. Of a CPU with cores of two speeds, the fast ones.
+    pub cores: usize,
+    /// Processors' worth of time that the container's quota allows, if there is a quota.
+    pub quota: Option<usize>,
+}
+
+/// The most logical processors that are all used, whether or not they share cores. llama.cpp draws the line there, too.
+const FEW: usize = 4;
+
+impl Processors {
+    /// Reads those of this machine.
+    #[must_use]
+    pub fn here() -> Self {
+        Self::read(Path::new("/"), thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    /// Reads them under a root: `/`, but for tests. `parallelism` is what the standard library reports: the smaller of
+    /// the affinity mask and the quota.
+    #[must_use]
+    pub fn read(root: &Path, parallelism: usize) -> Self {
+        let list = |path: &str| fs::read_to_string(root.join(path)).ok().map(|told| numbers(told.trim()));
+        let status = fs::read_to_string(root.join("proc/self/status")).unwrap_or_default();
+        let mask =
+            status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(|told| numbers(told.trim()));
+        let machine = list("sys/devices/system/cpu/online").map_or(parallelism, |all| all.len());
+        let Some(allowed) = mask.filter(|allowed| !allowed.is_empty()) else {
+            return Self { machine: machine.max(parallelism), allowed: parallelism, cores: parallelism, quota: None };
+        };
+        let fast = list("sys/devices/cpu_core/cpus").filter(|fast| fast.iter().any(|one| allowed.contains(one)));
+        // Each core is known by the list of its processors, which all of them share.
+        let mut cores: Vec<Vec<usize>> = allowed
+            .iter()
+            .filter(|one| fast.as_ref().is_none_or(|fast| fast.contains(one)))
+            .map(|one| {
+                let siblings = format!("sys/devices/system/cpu/cpu{one}/topology/thread_siblings_list");
+                list(&siblings).filter(|siblings| siblings.contains(one)).unwrap_or_else(|| vec![*one])
+            })
+            .collect();
+        cores.sort();
+        cores.dedup();
+        let quota = (parallelism < allowed.len()).then_some(parallelism);
+        Self { machine: machine.max(allowed.len()), allowed: allowed.len(), cores: cores.len(), quota }
+    }
+
+    /// Returns how many threads should compute: one for each physical core, within the quota. Of four logical processors
+    /// or fewer, all.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = if self.allowed <= FEW { self.allowed } else { self.cores };
+        cores.min(self.quota.unwrap_or(cores)).max(1)
+    }
+
+    /// Reports whether `others` running programs and our threads together want more processors than there are.
+    #[must_use]
+    pub fn are_busy(&self, others: usize) -> bool {
+        // A quota is used up by spinning as well as by work, so whoever shares it is disturbed.
+        others > 0 && (others + self.threads() > self.machine || self.quota.is_some())
+    }
+}
+
+/// Returns how many threads of other programs run or want to run, where the system tells. Looks three times within two
+/// milliseconds and takes the least, so that a program that wakes for a moment does not count.
+#[must_use]
+pub fn others_running(root: &Path) -> Option<usize> {
+    let mut least = None;
+    for look in 0..3 {
+        if look > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let told = fs::read_to_string(root.join("proc/stat")).ok()?;
+        let running: usize = told.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
+        // This thread is one of them.
+        let others = running.saturating_sub(1);
+        least = Some(least.map_or(others, |least: usize| least.min(others)));
+    }
+    least
+}
+
+/// The numbers of a list such as `0-3,8`. A list that is not of this form is empty.
+fn numbers(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, end) = part.split_once('-').unwrap_or((part, part));
+        let (first, end): (usize, usize) = (first.parse().ok()?, end.parse().ok()?);
+        (end < 1 << 16).then_some(first..=end)
+    };
+    list.split(',').map(range).collect::<Option<Vec<_>>>().unwrap_or_default().into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processors(parallelism: usize, files: &[(&str, &str)]) -> Processors {
+        let root = tempfile::tempdir().expect("a folder");
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        Processors::read(root.path(), parallelism)
+    }
+
+    /// Eight logical processors on four cores: 0 and 4 share one, 1 and 5, and so on.
+    fn hyperthreaded(allowed: &str, parallelism: usize) -> Processors {
+        let siblings: Vec<(String, String)> = (0..8)
+            .map(|one| {
+                let path = format!("sys/devices/system/cpu/cpu{one}/topology/thread_siblings_list");
+                (path, format!("{},{}\n", one % 4, one % 4 + 4))
+            })
+            .collect();
+        let status = format!("Name:\tmagistrate\nCpus_allowed_list:\t{allowed}\n");
+        let mut files: Vec<(&str, &str)> = siblings.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        files.extend([("proc/self/status", status.as_str()), ("sys/devices/system/cpu/online", "0-7\n")]);
+        processors(parallelism, &files)
+    }
+
+    #[test]
+    fn one_thread_computes_on_each_physical_core() {
+        let all = hyperthreaded("0-7", 8);
+        assert_eq!(all, Processors { machine: 8, allowed: 8, cores: 4, quota: None });
+        assert_eq!(all.threads(), 4);
+    }
+
+    #[test]
+    fn few_processors_are_all_used_though_they_share_cores() {
+        assert_eq!(hyperthreaded("0,4", 2).threads(), 2);
+    }
+
+    #[test]
+    fn the_affinity_mask_and_the_quota_bound_the_threads() {
+        assert_eq!(hyperthreaded("0-2,4-6", 6).threads(), 3);
+        let within = hyperthreaded("0-7", 3);
+        assert_eq!((within.quota, within.threads()), (Some(3), 3));
+        assert_eq!(hyperthreaded("0-7", 1).threads(), 1);
+    }
+
+    #[test]
+    fn of_cores_of_two_speeds_the_fast_ones_compute() {
+        let status = "Cpus_allowed_list:\t0-11\n";
+        let mut files = vec![("proc/self/status", status), ("sys/devices/cpu_core/cpus", "0-7\n")];
+        assert_eq!(processors(12, &files).cores, 8);
+        files[0].1 = "Cpus_allowed_list:\t8-11\n";
+        assert_eq!(processors(4, &files).cores, 4, "a mask of slow cores alone leaves those");
+    }
+
+    #[test]
+    fn where_the_system_tells_nothing_all_that_the_library_counts_are_used() {
+        assert_eq!(processors(6, &[]).threads(), 6);
+        assert_eq!(processors(6, &[("proc/self/status", "Cpus_allowed_list:\t?\n")]).threads(), 6);
+    }
+
+    #[test]
+    fn a_machine_is_busy_where_others_want_the_cores_that_threads_take() {
+        let all = Processors { machine: 8, allowed: 8, cores: 4, quota: None };
+        assert!(!all.are_busy(0) && !all.are_busy(4) && all.are_busy(5));
+        let few = Processors { machine: 2, allowed: 2, cores: 2, quota: None };
+        assert!(!few.are_busy(0) && few.are_busy(1));
+        assert!(Processors { quota: Some(2), machine: 64, allowed: 64, cores: 32 }.are_busy(1));
+    }
+
+    #[test]
+    fn running_threads_of_others_are_counted_without_this_one() {
+        let root = tempfile::tempdir().expect("a folder");
+        assert_eq!(others_running(root.path()), None);
+        fs::create_dir(root.path().join("proc")).expect("made");
+        fs::write(root.path().join("proc/stat"), "cpu 1 2\nprocs_running 3\nprocs_blocked 0\n").expect("written");
+        assert_eq!(others_running(root.path()), Some(2));
+    }
+}
