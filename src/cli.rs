@@ -8,6 +8,7 @@ mod check;
 #[cfg(unix)]
 mod daemon;
 mod doctor;
+pub mod ending;
 mod engine;
 mod eval;
 mod exit;
@@ -96,12 +97,17 @@ impl Verb {
     }
 }
 
-/// Reads the command line.
+/// Reads the command line. The exit code if there is nothing else to do: help was asked for, or it is wrong.
 ///
 /// What clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or a verb
 /// is named.
-pub fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| discreet(error).exit())
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let error = discreet(error);
+        // If nobody can hear it, so be it.
+        let _ = error.print();
+        ExitCode::from(if error.use_stderr() { exit::ERROR } else { exit::DONE })
+    })
 }
 
 fn discreet(mut error: clap::Error) -> clap::Error {

@@ -4,10 +4,17 @@ mod cli;
 
 use std::process::ExitCode;
 
-use crate::cli::Verb;
+use crate::cli::{Verb, ending};
 
 fn main() -> ExitCode {
-    let verb = cli::parse().verb;
+    ending::guarded(run)
+}
+
+fn run() -> ExitCode {
+    let verb = match cli::parse() {
+        Ok(cli) => cli.verb,
+        Err(code) => return code,
+    };
     if verb.computes() {
         cli::waiting::settle();
     }

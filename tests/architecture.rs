@@ -52,8 +52,14 @@ fn only_in(words: &[&str], rooms: &[&str]) {
 }
 
 #[test]
-fn unsafe_is_in_the_fence_alone() {
-    only_in(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], &["engine/llama.rs"]);
+fn unsafe_is_in_the_fence_and_where_the_process_ends() {
+    only_in(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], &["engine/llama.rs", "cli/ending"]);
+}
+
+#[test]
+fn the_process_ends_in_one_place_and_no_thread_panics_where_none_is_to_be_had() {
+    only_in(&["process::exit("], &["cli/ending"]);
+    only_in(&["thread::spawn(", "scope.spawn("], &[]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{exit, waiting};
+use super::{ending, exit, waiting};
 
 /// Runs this command line again without `--busy`, beside `count` processes that compute.
 ///
@@ -55,14 +55,17 @@ impl Drop for Other {
 
 /// Computes until stdin is closed: whoever started this process has then ended.
 pub fn compute() -> ! {
-    std::thread::spawn(|| {
+    let computing = std::thread::Builder::new().spawn(|| {
         let mut sum = 1_u64;
         loop {
             sum = std::hint::black_box(sum.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
     });
+    if computing.is_err() {
+        ending::exit(exit::ERROR);
+    }
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    std::process::exit(exit::DONE.into())
+    ending::exit(exit::DONE)
 }
 
 #[cfg(test)]

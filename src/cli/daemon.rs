@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Clock, Sessions};
 use super::judging::{self, Judging};
 use super::output::Ears;
-use super::{Cli, Verb, exit, output, with_causes};
+use super::{Cli, Verb, ending, exit, output, with_causes};
 
 #[derive(Debug, Args)]
 pub struct Daemon {
@@ -196,15 +196,16 @@ impl Watch {
     fn new(idle: Duration, path: PathBuf) -> Self {
         let watch = Self { since: Instant::now(), last: Arc::default() };
         let (since, last) = (watch.since, Arc::clone(&watch.last));
-        std::thread::spawn(move || {
+        let watching = std::thread::Builder::new().spawn(move || {
             loop {
                 std::thread::sleep(idle.clamp(Duration::from_millis(10), Duration::from_secs(1)));
                 if since.elapsed().saturating_sub(Duration::from_millis(last.load(Ordering::Relaxed))) >= idle {
                     let _ = std::fs::remove_file(&path);
-                    std::process::exit(i32::from(exit::DONE));
+                    ending::exit(exit::DONE);
                 }
             }
         });
+        drop(watching);
         watch
     }
 

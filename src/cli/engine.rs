@@ -7,7 +7,7 @@ use magistrate::cache;
 use magistrate::engine::plan::Wishes;
 use magistrate::engine::{self, EngineConfig};
 
-use super::{exit, fit, output};
+use super::{ending, exit, fit, output};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
@@ -105,7 +105,7 @@ impl EngineArgs {
         if self.devices == ["list"] {
             // As --help does: there is nothing else to do.
             output::print(&fit::devices(&fit::machine()?))?;
-            std::process::exit(exit::DONE.into());
+            ending::exit(exit::DONE);
         }
         let config = EngineConfig::new(model);
         Ok(Wishes {

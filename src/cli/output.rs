@@ -73,9 +73,11 @@ pub fn styled(text: &str, style: &str, coloured: bool) -> String {
 
 /// Text that a stranger or a model wrote, for a terminal: nothing in it moves the cursor, hides or turns other text.
 pub fn harmless(text: &str) -> String {
-    let tricky = |character: char| {
-        character.is_control() && character != '\n'
-            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
-    };
-    text.chars().map(|character| if tricky(character) { '\u{FFFD}' } else { character }).collect()
+    text.chars().map(|character| if character != '\n' && tricky(character) { '\u{FFFD}' } else { character }).collect()
+}
+
+/// Whether a terminal would do something else with it than show it.
+pub fn tricky(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }

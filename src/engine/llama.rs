@@ -71,13 +71,25 @@ pub fn with_backends<T: Send>(
     let backends = (0..config.workers).map(|_| Llama::new(&model, file, config, threads, stop));
     let backends = backends.collect::<Result<Vec<_>, _>>()?;
     let work = &work;
-    Ok(std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for (number, mut backend) in backends.into_iter().enumerate() {
-            workers.push(scope.spawn(move || work(number, &mut backend)));
+            // None begins before all are there: if one is refused, the others end without having begun.
+            let (go, begin) = std::sync::mpsc::channel();
+            let worker = std::thread::Builder::new()
+                .name("worker".to_owned())
+                .spawn_scoped(scope, move || begin.recv().ok().map(|()| work(number, &mut backend)))
+                .map_err(|error| EngineError::Load(format!("a thread cannot be started: {error}")))?;
+            workers.push((worker, go));
         }
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    }))
+        for (_, go) in &workers {
+            let _ = go.send(());
+        }
+        let done = |(worker, _): (std::thread::ScopedJoinHandle<'_, Option<T>>, _)| {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        Ok(workers.into_iter().filter_map(done).collect())
+    })
 }
 
 fn loaded(

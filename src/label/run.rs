@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
@@ -99,6 +100,9 @@ pub enum RunError {
     /// The engine failed.
     #[error("the engine failed after row {0}")]
     Engine(u64, #[source] EngineError),
+    /// The system gives no thread.
+    #[error("a thread cannot be started\nhint: raise the limit on processes (ulimit -u, or the container's)")]
+    Thread(#[source] io::Error),
     /// What an earlier run did cannot be gone on with.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -120,19 +124,21 @@ pub fn run(
 ) -> Result<Summary, RunError> {
     // Whoever reads may never hear that the run is over: from a pipe that stays open there is no way back.
     let (take, taken) = sync_channel(AHEAD);
-    std::thread::spawn(move || {
+    let reader = thread::Builder::new().name("reader".to_owned()).spawn(move || {
         let all = source.into_iter().all(|record| take.send(Some(record)).is_ok());
         // Without this last word the reader has died.
         all && take.send(None).is_ok()
     });
+    reader.map_err(RunError::Thread)?;
 
     let Known { mut past, memo } = known;
     let over = AtomicBool::new(false);
     let (send, slots) = sync_channel(engine.window());
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let (over, memo) = (&over, &memo);
         let sender = Sender { engine, judges, settings, memo, over };
-        scope.spawn(move || sender.run(&mut past, &taken, &send));
+        let second = thread::Builder::new().name("sender".to_owned());
+        second.spawn_scoped(scope, move || sender.run(&mut past, &taken, &send)).map_err(RunError::Thread)?;
         let clashes = Clashes::new(row::names(judges.iter().map(|judge| judge.provenance.policy())));
         let summary = Summary::default();
         let mut writer =
@@ -266,7 +272,7 @@ impl<'run> Sender<'run> {
     fn try_send(&self, session: &'run Session<'run>, content: &Content) -> Result<Pending<'run>, EngineError> {
         loop {
             match session.try_submit(content) {
-                Err(EngineError::Overloaded { .. }) if !self.is_over() => std::thread::sleep(MOMENT),
+                Err(EngineError::Overloaded { .. }) if !self.is_over() => thread::sleep(MOMENT),
                 tried => return tried,
             }
         }

@@ -1,0 +1,64 @@
+//! How the process ends: by its own word, or with 2.
+//!
+//! The one idea: an exit code of 0 or 1 is a verdict, so only [`leave`] and [`exit`] give one. A C library that calls
+//! `exit(1)` because it gets no thread, a panic, and a model file that is cut while it is mapped all end with 2.
+//!
+//! `unsafe` stands here because no safe wrapper registers an `atexit` function or reads a signal's address.
+#![allow(unsafe_code)]
+
+#[cfg(unix)]
+mod signals;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::exit;
+
+/// Set once the program ends by its own word.
+static OWN_WORD: AtomicBool = AtomicBool::new(false);
+
+/// Runs the command, and gives its exit code. A panic in it is code 2.
+pub fn guarded(command: impl FnOnce() -> ExitCode) -> ExitCode {
+    // SAFETY: `unasked` is a function that takes nothing and lives for ever. Should there be no room for it, exit codes of
+    // libraries come through, as they did without it.
+    unsafe { libc::atexit(unasked) };
+    #[cfg(unix)]
+    signals::watch();
+    let code = catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        // The panic has said where and why.
+        say(b"error: magistrate failed. This is a fault of its own: please report it\n");
+        ExitCode::from(exit::ERROR)
+    });
+    leave(code)
+}
+
+/// Ends the command with this code, by returning it from `main`.
+fn leave(code: ExitCode) -> ExitCode {
+    OWN_WORD.store(true, Ordering::SeqCst);
+    code
+}
+
+/// Ends the process with this code.
+pub fn exit(code: u8) -> ! {
+    OWN_WORD.store(true, Ordering::SeqCst);
+    std::process::exit(code.into())
+}
+
+/// Runs when the process ends, whoever asked for it.
+extern "C" fn unasked() {
+    if OWN_WORD.load(Ordering::SeqCst) {
+        return;
+    }
+    say(b"error: a library ended the process before it was done\n\
+          hint: threads or memory are short; see the line above, and try --threads 1\n");
+    // SAFETY: it ends the process, and runs nothing of ours.
+    unsafe { libc::_exit(exit::ERROR.into()) }
+}
+
+/// Writes to stderr without a lock or an allocation.
+fn say(text: &[u8]) {
+    // SAFETY: the pointer and the length are those of a slice. Whether anybody reads it is of no matter.
+    #[allow(clippy::cast_possible_truncation, reason = "the length is an usize on Unix and an int on Windows")]
+    let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len() as _) };
+}
