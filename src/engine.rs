@@ -183,6 +183,12 @@ impl SessionOptions {
         if self.no_rationale { script.without_rationale() } else { script }
     }
 
+    /// The rule that verdicts follow. `None` where the model writes freely: it gives no probability to hold one against.
+    #[must_use]
+    pub fn rule(&self) -> Option<Rule> {
+        (!self.free).then_some(self.rule)
+    }
+
     /// The phases that these options and a policy's own effort come to.
     #[must_use]
     pub fn mode(&self, policy: Effort) -> Mode {

@@ -57,10 +57,12 @@ pub struct Scores {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unresolved {
     /// The model gave too little probability to all allowed answers together. One that wants to refuse says so here.
-    #[error("off-contract: the allowed answers have a mass of {mass:.3}")]
+    #[error("off-contract: only {} of the probability is on allowed answers (--min-mass {least})", below(*mass, *least))]
     OffContract {
         /// What all allowed answers have together, 0 to 1.
         mass: f64,
+        /// The least mass that the rule asks for.
+        least: f64,
     },
     /// The model wrote freely, and no final message can be read from it.
     #[error("{0}")]
@@ -85,13 +87,32 @@ impl Unresolved {
     }
 }
 
+/// A mass that is less than another, with as many digits as show it.
+fn below(mass: f64, least: f64) -> String {
+    if mass > 0.0 && mass < 0.001 {
+        return format!("{mass:.1e}");
+    }
+    let shown = |digits: usize| format!("{mass:.digits$}");
+    let is_less = |text: &String| text.parse::<f64>().is_ok_and(|shown| shown < least);
+    (3..17).map(shown).find(is_less).unwrap_or_else(|| mass.to_string())
+}
+
 /// How probabilities become a verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
     /// Violation from this probability on, 0 to 1. Without it the verdict with the largest mass wins.
     pub threshold: Option<f64>,
-    /// The least mass that a verdict may rest on, 0 to 1.
+    /// The least mass that a verdict may rest on, 0 to 1. [`MIN_MASS`] unless somebody says otherwise.
     pub min_mass: f64,
+}
+
+/// The least mass that a verdict rests on by default: more of the probability is on allowed answers than on all else.
+pub const MIN_MASS: f64 = 0.5;
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { threshold: None, min_mass: MIN_MASS }
+    }
 }
 
 impl Rule {
@@ -106,13 +127,13 @@ impl Rule {
     pub fn decide(&self, answers: &[Answer], logs: &[f64]) -> Result<(usize, Scores), Unresolved> {
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if !largest.is_finite() {
-            return Err(Unresolved::OffContract { mass: 0.0 });
+            return Err(Unresolved::OffContract { mass: 0.0, least: self.min_mass });
         }
         let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
         let total: f64 = weights.iter().sum();
         let mass = (largest.exp() * total).min(1.0);
         if mass < self.min_mass || mass <= 0.0 {
-            return Err(Unresolved::OffContract { mass });
+            return Err(Unresolved::OffContract { mass, least: self.min_mass });
         }
         let share = |wanted: &dyn Fn(&Answer) -> bool| -> f64 {
             let sum: f64 =
@@ -134,7 +155,7 @@ impl Rule {
         let leaf = (0..answers.len())
             .filter(|&leaf| answers[leaf].verdict == verdict)
             .reduce(|best, leaf| if weights[leaf] > weights[best] { leaf } else { best })
-            .ok_or(Unresolved::OffContract { mass })?;
+            .ok_or(Unresolved::OffContract { mass, least: self.min_mass })?;
         let label_probability = share(&|answer: &Answer| answer.label == answers[leaf].label);
         Ok((leaf, Scores { probability, label_probability, mass }))
     }
@@ -149,6 +170,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const ANY_MASS: Rule = Rule { threshold: None, min_mass: 0.0 };
 
     fn answers() -> Vec<Answer> {
         [
@@ -199,10 +222,32 @@ mod tests {
     #[test]
     fn too_little_mass_is_unresolved() {
         let rule = Rule { min_mass: 0.5, ..Rule::default() };
-        let Err(Unresolved::OffContract { mass }) = decide(rule, [0.2, 0.2, 0.0, 0.0]) else { panic!("resolved") };
-        assert!((mass - 0.4).abs() < 1e-12);
-        assert!(decide(Rule::default(), [0.0; 4]).is_err());
-        assert!(decide(Rule::default(), [f64::NAN; 4]).is_err());
+        assert_eq!(rule, Rule::default());
+        let Err(Unresolved::OffContract { mass, least }) = decide(rule, [0.2, 0.2, 0.0, 0.0]) else {
+            panic!("resolved")
+        };
+        assert!((mass - 0.4).abs() < 1e-12 && least == 0.5);
+        assert!(decide(Rule::default(), [0.25, 0.25, 0.0, 0.0]).is_ok());
+        for rule in [Rule::default(), ANY_MASS] {
+            assert!(decide(rule, [0.0; 4]).is_err());
+            assert!(decide(rule, [f64::NAN; 4]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_mass_that_is_too_little_is_told_with_as_many_digits_as_show_it() {
+        let told = |mass, least| Unresolved::OffContract { mass, least }.to_string();
+        let expected = "off-contract: only 0.400 of the probability is on allowed answers (--min-mass 0.5)";
+        assert_eq!(told(0.4, 0.5), expected);
+        for (mass, least, shown) in [
+            (0.001_234, 0.5, "only 0.001 of"),
+            (1.2e-19, 0.5, "only 1.2e-19 of"),
+            (0.499_97, 0.5, "only 0.49997 of"),
+            (0.999_6, 0.999_999, "only 0.9996 of"),
+            (0.0, 0.0, "only 0 of"),
+        ] {
+            assert!(told(mass, least).contains(shown), "{}", told(mass, least));
+        }
     }
 
     #[test]
@@ -213,13 +258,13 @@ mod tests {
     #[test]
     fn a_mass_too_small_for_a_number_is_unresolved_rather_than_guessed_from() {
         let logs = [-800.0, -799.0, -900.0, -900.0];
-        assert_eq!(Rule::default().decide(&answers(), &logs), Err(Unresolved::OffContract { mass: 0.0 }));
+        assert_eq!(ANY_MASS.decide(&answers(), &logs), Err(Unresolved::OffContract { mass: 0.0, least: 0.0 }));
     }
 
     proptest! {
         #[test]
         fn shares_are_probabilities_and_sum_to_one(masses in prop::array::uniform4(1e-12..0.25f64)) {
-            let (leaf, scores) = decide(Rule::default(), masses).unwrap();
+            let (leaf, scores) = decide(ANY_MASS, masses).unwrap();
             prop_assert!((0.0..=1.0).contains(&scores.probability));
             prop_assert!((0.0..=1.0).contains(&scores.label_probability));
             prop_assert!((scores.mass - masses.iter().sum::<f64>()).abs() < 1e-12);

@@ -137,7 +137,7 @@ fn run(
 }
 
 fn judge(policy: &Policy, author: &Author, mode: Mode, limits: Limits) -> Judgement {
-    match decode(policy, author, mode, Rule::default(), limits).unwrap().outcome {
+    match decode(policy, author, mode, support::any_mass(), limits).unwrap().outcome {
         Outcome::Verdict(judgement) => judgement,
         Outcome::Unresolved(why) => panic!("unresolved: {why}"),
     }
@@ -202,7 +202,7 @@ fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
         let masses: Vec<f64> = answers.iter().map(|answer| mass(&author, &policy, &answer.text)).collect();
         let (total, bound) = (masses.iter().sum::<f64>(), 1e-4 * 6.0);
         let took = |threshold| {
-            let rule = Rule { threshold, ..Rule::default() };
+            let rule = Rule { threshold, ..support::any_mass() };
             let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
             let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
             let scores = judgement.scores.unwrap();
@@ -291,7 +291,7 @@ fn reasoning_ends_by_itself_or_by_its_budget_and_an_answer_follows_either_way() 
     let policy = plain("0=safe,1=violation");
     let author = Author::new(&tokenizer, "1");
     for (budget, finished, length) in [(20, true, 5), (3, false, 3)] {
-        let completion = decode(&policy, &author, Mode::Reason { budget }, Rule::default(), LIMITS).unwrap();
+        let completion = decode(&policy, &author, Mode::Reason { budget }, support::any_mass(), LIMITS).unwrap();
         let reasoning = completion.reasoning.unwrap();
         assert_eq!((reasoning.finished, completion.usage.reasoning), (finished, length));
         assert!(matches!(completion.outcome, Outcome::Verdict(Judgement { verdict: Verdict::Violation, .. })));
@@ -301,11 +301,11 @@ fn reasoning_ends_by_itself_or_by_its_budget_and_an_answer_follows_either_way() 
 #[test]
 fn a_model_that_wants_to_say_something_else_is_off_the_contract() {
     let tokenizer = tokenizer();
-    let rule = Rule { min_mass: 0.5, ..Rule::default() };
+    let rule = Rule::default();
     for policy in policies() {
         let author = Author::new(&tokenizer, "I'm sorry, but I can't help with that.");
         let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
-        let Outcome::Unresolved(Unresolved::OffContract { mass }) = completion.outcome else {
+        let Outcome::Unresolved(Unresolved::OffContract { mass, .. }) = completion.outcome else {
             panic!("{:?}", completion.outcome)
         };
         assert!(mass < 0.5);
@@ -373,7 +373,7 @@ impl Free<'_> {
             policy.contract.form,
             policy.answers(),
             mode,
-            Rule::default(),
+            support::any_mass(),
             Sampling::default(),
         );
         run(&mut backend, &[self.tokenizer.control(Message)], &Arc::new(script), &suffix).unwrap()
@@ -385,7 +385,7 @@ fn logits_that_are_no_numbers_are_a_fault_and_nothing_stays_behind() {
     let tokenizer = tokenizer();
     let policy = plain("0=safe,1=violation");
     let mut backend = Scripted::new(LIMITS, tokenizer.len(), |_: &[Token], logits: &mut [f32]| logits.fill(f32::NAN));
-    let rule = Rule::default();
+    let rule = support::any_mass();
     for mode in [Mode::Answer, Mode::Reason { budget: 9 }, Mode::Free { budget: 9 }] {
         let script = Script::new(
             Arc::clone(&tokenizer),

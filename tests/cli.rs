@@ -83,14 +83,14 @@ impl Stage {
             code: output.status.code().expect("it ends by itself"),
             stdout: text(output.stdout),
             // Paths that it put together.
-            stderr: text(output.stderr).replace('\\', "/"),
+            stderr: text(output.stderr).replace('\\', "/").replace(support::SHOWN_OF_NOISE, ""),
         }
     }
 
     /// The command, free of the settings of whoever runs the tests.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin!("magistrate"));
-        command.args(args).current_dir(&self.folder).env("NO_COLOR", "1").env("COLUMNS", "100");
+        command.args(support::of_noise(args)).current_dir(&self.folder).env("NO_COLOR", "1").env("COLUMNS", "100");
         // Threads that share cores with other tests' wait for each other, which costs more than so small a model.
         command.env("OMP_THREAD_LIMIT", "1");
         for variable in ["CLICOLOR_FORCE", "RUST_BACKTRACE"] {
@@ -170,7 +170,8 @@ fn redacted(line: &str) -> String {
     let places = [
         ("  probability ", "[p]"),
         (", mass ", "[mass]"),
-        ("have a mass of ", "[mass]"),
+        ("  off-contract: only ", "[mass]"),
+        ("  note: only ", "[mass]"),
         // What an item takes beside its text is the engine's affair.
         ("there is room for ", "[room]"),
         ("hint: --context ", "[context]"),
@@ -233,7 +234,7 @@ fn redacted_rows(mut value: Value) -> Value {
             Value::String(_) if ["digest", "version", "rationale", "reasoning", "reasoning_ended"].contains(&name) => {
                 *value = json!(format!("[{name}]"));
             }
-            Value::String(text) if name == "message" => *text = redacted(text),
+            Value::String(text) if name == "message" => *text = redacted(&format!("  {text}")).trim_start().to_owned(),
             _ => {}
         }
     }

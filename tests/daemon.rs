@@ -24,7 +24,7 @@ impl Stage {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin!("magistrate"));
-        command.args(args).current_dir(&self.0).env("NO_COLOR", "1").env("OMP_THREAD_LIMIT", "1");
+        command.args(support::of_noise(args)).current_dir(&self.0).env("NO_COLOR", "1").env("OMP_THREAD_LIMIT", "1");
         command.env("MAGISTRATE_MODEL", support::demonstration()).env("MAGISTRATE_CACHE", self.0.path().join("cache"));
         command
     }

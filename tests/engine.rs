@@ -33,9 +33,9 @@ fn scores(session: &Session<'_>, text: &str) -> Scores {
 fn sessions_side_by_side_do_not_disturb_each_other() {
     let (_folder, path) = support::model(&Shape::exact());
     let engine = engine(&path);
-    let spam = engine.session(PolicyLibrary::shipped().get("spam").unwrap(), Effort::None).unwrap();
+    let spam = engine.session(PolicyLibrary::shipped().get("spam").unwrap(), support::noisy(Effort::None)).unwrap();
     let alone = scores(&spam, "A prize for you.");
-    let other = engine.session(&plain("Judge it. Answer 0 or 1."), Effort::None).unwrap();
+    let other = engine.session(&plain("Judge it. Answer 0 or 1."), support::noisy(Effort::None)).unwrap();
     for round in 0..3 {
         scores(&other, &"Some other text. ".repeat(40 * (round + 1)));
         let again = scores(&spam, "A prize for you.");
@@ -54,11 +54,12 @@ fn more_sessions_than_the_cache_holds_take_turns() {
     let wide = Engine::load(&exact).unwrap();
     let expected: Vec<f64> = policies
         .iter()
-        .map(|policy| scores(&wide.session(policy, Effort::None).unwrap(), "A text.").probability)
+        .map(|policy| scores(&wide.session(policy, support::noisy(Effort::None)).unwrap(), "A text.").probability)
         .collect();
     for saved in [0, 1 << 30] {
         let narrow = Engine::load(&EngineConfig { context: 1000, saved, ..exact.clone() }).unwrap();
-        let sessions: Vec<_> = policies.iter().map(|policy| narrow.session(policy, Effort::None).unwrap()).collect();
+        let sessions: Vec<_> =
+            policies.iter().map(|policy| narrow.session(policy, support::noisy(Effort::None)).unwrap()).collect();
         for _ in 0..3 {
             for (session, expected) in sessions.iter().zip(&expected) {
                 let probability = scores(session, "A text.").probability;
@@ -82,7 +83,7 @@ fn a_policy_that_another_engine_decoded_comes_from_the_store_and_a_damaged_copy_
             let engine = Engine::load(&config).unwrap();
             let mut decoded = Vec::new();
             let session =
-                engine.session_with(&policy, &Effort::None.into(), &mut |done, _| decoded.push(done)).unwrap();
+                engine.session_with(&policy, &support::noisy(Effort::None), &mut |done, _| decoded.push(done)).unwrap();
             (decoded, scores(&session, "A text."))
         };
         let (cold, warm) = (judge(), judge());
@@ -107,7 +108,7 @@ fn one_by_one_is_the_same_to_the_last_bit_whatever_the_order_and_the_number_of_p
     let policies = [plain("Judge it."), PolicyLibrary::shipped().get("spam").unwrap().clone()];
     let mut contents: Vec<Content> =
         (0..12usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 5 * 9 + 1))).collect();
-    let options = SessionOptions { budget: Some(12), effort: Some(Effort::Low), ..SessionOptions::default() };
+    let options = SessionOptions { budget: Some(12), ..support::noisy(Effort::Low) };
     let mut seen = Vec::new();
     for (parallel, rotated) in [(1, 0), (8, 5), (32, 3)] {
         contents.rotate_left(rotated);
@@ -136,8 +137,7 @@ fn a_cascade_reasons_only_about_what_is_too_close_to_call() {
     let policy = plain("Judge it.");
     let content = Content::new("A text. ".repeat(40));
     let judge = |cascade: Option<Band>, budget| {
-        let effort = Some(Effort::Low);
-        let options = SessionOptions { cascade, budget: Some(budget), effort, ..SessionOptions::default() };
+        let options = SessionOptions { cascade, budget: Some(budget), ..support::noisy(Effort::Low) };
         engine.session(&policy, options).unwrap().classify(&content).unwrap()
     };
     let probability = |completion: &Completion| match &completion.outcome {
@@ -166,9 +166,9 @@ fn a_dropped_session_leaves_nothing_behind() {
     let engine = Engine::load(&EngineConfig { context: 1000, sequences: 4, ..EngineConfig::new(&path) }).unwrap();
     let policy = plain(&"Judge it. ".repeat(100));
     for _ in 0..20 {
-        scores(&engine.session(&policy, Effort::None).unwrap(), "A text.");
+        scores(&engine.session(&policy, support::noisy(Effort::None)).unwrap(), "A text.");
     }
-    let refused = engine.session(&plain(&"Judge it. ".repeat(400)), Effort::None);
+    let refused = engine.session(&plain(&"Judge it. ".repeat(400)), support::noisy(Effort::None));
     assert!(matches!(refused, Err(EngineError::TooLong { what: "the policy", .. })), "{refused:?}");
 }
 
@@ -178,7 +178,7 @@ fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves()
     let config =
         EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
     let engine = Engine::load(&EngineConfig { context: 2000, parallel: 8, ..config }).unwrap();
-    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let contents: Vec<Content> = (0..100)
         .map(|number| {
             Content::new(format!("Text {number}. ").repeat(if number % 10 == 3 { 900 } else { number % 7 + 1 }))
@@ -212,15 +212,15 @@ fn workers_share_the_contents_and_change_nothing_about_them() {
         (0..24usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 7 + 1))).collect();
     let judged = |workers: usize| {
         let engine = Engine::load(&EngineConfig { workers, threads: 2, context: 3000, ..exact.clone() }).unwrap();
-        let sessions =
-            ["Judge it.", "Judge it otherwise."].map(|text| engine.session(&plain(text), Effort::None).unwrap());
+        let sessions = ["Judge it.", "Judge it otherwise."]
+            .map(|text| engine.session(&plain(text), support::noisy(Effort::None)).unwrap());
         let all = sessions.iter().flat_map(|session| session.classify_all(&contents).collect::<Vec<_>>());
         let probability = |completion: Completion| match completion.outcome {
             Outcome::Verdict(judgement) => judgement.scores.unwrap().probability,
             Outcome::Unresolved(why) => panic!("{why}"),
         };
         let probabilities: Vec<f64> = all.map(|completion| probability(completion.unwrap())).collect();
-        let too_long = engine.session(&plain(&"Judge it. ".repeat(2000)), Effort::None);
+        let too_long = engine.session(&plain(&"Judge it. ".repeat(2000)), support::noisy(Effort::None));
         assert!(matches!(too_long, Err(EngineError::TooLong { what: "the policy", .. })), "{too_long:?}");
         let content = Content::new("word ".repeat(4000));
         assert!(matches!(sessions[0].classify(&content), Err(EngineError::TooLong { what: "the content", .. })));
@@ -237,7 +237,7 @@ fn workers_share_the_contents_and_change_nothing_about_them() {
 fn who_sends_more_than_the_queue_takes_is_told_so() {
     let (_folder, path) = support::model(&Shape::exact());
     let engine = Engine::load(&EngineConfig { parallel: 1, ..EngineConfig::new(&path) }).unwrap();
-    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let content = Content::new("A text of some length. ".repeat(100));
     let mut sent = Vec::new();
     let refused = loop {
@@ -260,7 +260,7 @@ fn dropping_the_engine_gives_up_what_is_being_decoded() {
     let (_folder, path) = support::model(&Shape::exact());
     let engine = Engine::load(&EngineConfig { context: 60_000, ..EngineConfig::new(&path) }).unwrap();
     let content = Content::new("word ".repeat(50_000));
-    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let pending = session.submit(&content).unwrap();
     assert!(pending.wait_for(std::time::Duration::from_millis(300)).is_none(), "50,000 tokens took no time");
     let begun = std::time::Instant::now();
@@ -275,7 +275,7 @@ fn dropping_the_engine_gives_up_what_is_being_decoded() {
 fn a_content_that_does_not_fit_costs_only_itself() {
     let (_folder, path) = support::model(&Shape::tiny());
     let engine = Engine::load(&EngineConfig { context: 1000, ..EngineConfig::new(&path) }).unwrap();
-    let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+    let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let before = scores(&session, "A text.");
     let refused = session.classify(&Content::new("word ".repeat(2000)));
     let Err(EngineError::TooLong { tokens, room, .. }) = refused else { panic!("{refused:?}") };
@@ -309,7 +309,7 @@ fn a_damaged_header_is_refused_or_does_no_harm() {
         match Engine::load(&EngineConfig { context: 256, ..EngineConfig::new(&path) }) {
             Ok(engine) => {
                 loaded += 1;
-                let session = engine.session(&plain("Judge it."), Effort::None).unwrap();
+                let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
                 let _ = session.classify(&Content::new("A text."));
             }
             Err(_) => refused += 1,

@@ -18,7 +18,6 @@ use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, 
 use magistrate::model::inspect;
 use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::Token;
-use magistrate::verdict::Rule;
 
 use support::synth::Shape;
 
@@ -222,7 +221,7 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         Form::Label,
         Policy::from_plain("plain", "Judge.", Some(contract)).unwrap().answers(),
         Mode::Reason { budget: 3 },
-        Rule::default(),
+        support::any_mass(),
         Sampling::default(),
     ));
     let lengths = [200, 4000];

@@ -18,7 +18,7 @@ use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Mode, Sampling};
 use magistrate::policy::{Contract, Form, Policy};
 use magistrate::tokenizer::{Token, Tokenizer};
-use magistrate::verdict::{Outcome, Rule};
+use magistrate::verdict::Outcome;
 use proptest::prelude::*;
 
 fn tokenizer() -> Arc<Tokenizer> {
@@ -59,14 +59,21 @@ fn script(mode: Mode) -> Arc<Script> {
     let contract = Contract::parse_labels("0=safe,1=violation,2=review").unwrap();
     let policy = Policy::from_plain("plain", "Judge.", Some(contract)).unwrap();
     let form = policy.contract.form;
-    Arc::new(Script::new(tokenizer(), form, policy.answers(), mode, Rule::default(), Sampling::default()))
+    Arc::new(Script::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
 }
 
 /// A contract with many answers, and a rationale behind them.
 fn branching(mode: Mode) -> Arc<Script> {
     let policy = magistrate::policy::PolicyLibrary::shipped().get("spam").unwrap();
     assert_eq!(policy.contract.form, Form::Rationale);
-    Arc::new(Script::new(tokenizer(), Form::Rationale, policy.answers(), mode, Rule::default(), Sampling::default()))
+    Arc::new(Script::new(
+        tokenizer(),
+        Form::Rationale,
+        policy.answers(),
+        mode,
+        support::any_mass(),
+        Sampling::default(),
+    ))
 }
 
 /// A job of a run: when it comes, behind which prefix, how long, how decoded, and when it is cancelled, if it is.

@@ -16,7 +16,7 @@ fn label(model: &Path, arguments: &[&str]) -> Child {
     let rules = model.with_file_name("rules.txt");
     std::fs::write(&rules, "Judge it.").unwrap();
     Command::new(env!("CARGO_BIN_EXE_magistrate"))
-        .args(["label", "--effort", "none", "--labels", "0=safe,1=violation", "-p"])
+        .args(["label", "--min-mass", "0", "--effort", "none", "--labels", "0=safe,1=violation", "-p"])
         .arg(rules)
         .arg("-m")
         .arg(model)

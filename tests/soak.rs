@@ -50,9 +50,9 @@ fn soak(workers: usize, items: usize) {
     let policy = |text: &str| {
         Policy::from_plain("plain", text, Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
     };
-    let reasoning = SessionOptions { effort: Some(Effort::Low), budget: Some(12), ..SessionOptions::default() };
+    let reasoning = SessionOptions { budget: Some(12), ..support::noisy(Effort::Low) };
     let sessions = [
-        engine.session(&policy("Judge it."), Effort::None).unwrap(),
+        engine.session(&policy("Judge it."), support::noisy(Effort::None)).unwrap(),
         engine.session(&policy(&"Judge it otherwise. ".repeat(40)), reasoning).unwrap(),
     ];
     let probe = |session: &Session<'_>| probability(&session.classify(&Content::new("A text.")).unwrap());

@@ -17,7 +17,7 @@ use magistrate::model::{Demonstration, Opened};
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
 use magistrate::tokenizer::Token;
-use magistrate::verdict::Rule;
+use magistrate::verdict::{MIN_MASS, Rule};
 use serde_json::{Value, json};
 
 use super::engine::EngineArgs;
@@ -29,9 +29,9 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "P", value_parser = share)]
     threshold: Option<f64>,
 
-    /// Leave it unresolved if all allowed answers together have less than this mass, 0 to 1
-    #[arg(long, value_name = "M", default_value = "0", value_parser = share)]
-    min_mass: f64,
+    /// Leave it unresolved if all allowed answers together have less than this mass, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "M", value_parser = share)]
+    min_mass: Option<f64>,
 
     /// Show the model's raw reasoning. For developers: it may be wrong, or as bad as the text
     #[arg(long)]
@@ -105,6 +105,18 @@ impl JudgingArgs {
     /// Resolves the flags, and tries whether the templates can render these policies: what fails, fails before a large
     /// model is loaded.
     pub fn resolve(self, policies: &[Policy]) -> Result<Judging, anyhow::Error> {
+        if self.decode == Decode::Free {
+            let rules = [
+                ("--threshold", self.threshold.is_some()),
+                ("--min-mass", self.min_mass.is_some()),
+                ("--certificate", self.certificate.is_some()),
+            ];
+            if let Some((flag, _)) = rules.into_iter().find(|(_, given)| *given) {
+                anyhow::bail!(
+                    "{flag} needs a probability, and --decode free gives none\nhint: leave out one of the two flags"
+                );
+            }
+        }
         if self.cascade.is_some() {
             let none = |policy: &Policy| self.prompt.effort.unwrap_or(policy.effort) == Effort::None;
             anyhow::ensure!(
@@ -120,7 +132,7 @@ impl JudgingArgs {
                 budget: self.budget,
                 cascade: self.cascade,
                 free: self.decode == Decode::Free,
-                rule: Rule { threshold: self.threshold, min_mass: self.min_mass },
+                rule: Rule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) },
                 sampling: Sampling { temperature: self.temperature, seed: self.seed },
                 date: self.prompt.date,
                 max_content: self.max_content_tokens,
@@ -230,8 +242,8 @@ impl Judging {
 
     /// What rows depend on, beside their texts: each under the name that a journal that was made otherwise is refused by.
     pub fn terms(&self, engine: &Engine, policies: &[Policy]) -> Terms {
-        let SessionOptions { budget, cascade, free, rule, sampling, date, max_content, no_rationale, .. } =
-            &self.options;
+        let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, .. } = &self.options;
+        let rule = self.options.rule();
         let model = engine.model();
         let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
         let policies: Vec<String> =
@@ -243,8 +255,8 @@ impl Judging {
             "--budget": budget,
             "--cascade": cascade.map(|band| format!("{}:{}", band.low, band.high)),
             "--decode": if *free { "free" } else { "phased" },
-            "--threshold": rule.threshold,
-            "--min-mass": rule.min_mass,
+            "--threshold": rule.and_then(|rule| rule.threshold),
+            "--min-mass": rule.map(|rule| rule.min_mass),
             "--temperature": sampling.temperature,
             "--seed": sampling.seed,
             "--date": date,
@@ -271,7 +283,7 @@ impl Judging {
             Mode::Answer => Effort::None,
             _ => self.options.effort.unwrap_or(policy.effort),
         };
-        let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule)
+        let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule())
             .with_fields(self.fields.clone());
         match &self.certificate {
             None => Ok(provenance),

@@ -21,6 +21,7 @@ use magistrate::label::shard::Shard;
 use magistrate::label::sink::{Only, Rows, Sink};
 use magistrate::label::source::Source;
 use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::verdict::MIN_MASS;
 
 use super::judging::JudgingArgs;
 use super::progress;
@@ -408,6 +409,18 @@ fn rows(count: u64) -> String {
     format!("{count} {}", if count == 1 { "row" } else { "rows" })
 }
 
+fn verdicts(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "verdict" } else { "verdicts" })
+}
+
+/// An undecided row's reason in words, where its code does not say it.
+fn explained(code: &str) -> &'static str {
+    match code {
+        "off-contract" => " (too little of the probability is on allowed answers: see --min-mass)",
+        _ => "",
+    }
+}
+
 /// What was counted beside the verdicts of all rows, a line for each sort of thing.
 pub fn table(summary: &Summary) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -418,7 +431,12 @@ pub fn table(summary: &Summary) -> String {
         lines.push((policy.clone(), joined(counts)));
     }
     if !summary.reasons.is_empty() {
-        lines.push(("undecided".to_owned(), joined(&summary.reasons)));
+        let reasons = summary.reasons.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
+        lines.push(("undecided".to_owned(), reasons.collect::<Vec<_>>().join(", ")));
+    }
+    if summary.low_mass > 0 {
+        let share = format!("with less than {MIN_MASS} of the probability on allowed answers");
+        lines.push(("mass".to_owned(), format!("{} {share}", verdicts(summary.low_mass))));
     }
     let tokens = summary.tokens;
     if tokens.all() > 0 {

@@ -1,9 +1,10 @@
 //! A row for people: the verdict first, then what it rests on.
 
+use magistrate::label::row::{Row, Status};
 use magistrate::policy::{Policy, Verdict};
+use magistrate::verdict::MIN_MASS;
 
 use super::output::{harmless, styled};
-use magistrate::label::row::{Row, Status};
 
 /// The row of one policy.
 pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
@@ -29,6 +30,9 @@ pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
             text.push_str(&format!(", mass {}", share(mass)));
         }
         text.push('\n');
+    }
+    if let Some(mass) = row.mass.filter(|mass| row.status == Status::Ok && *mass < MIN_MASS) {
+        text.push_str(&indented(&format!("note: only {} of the probability is on allowed answers", share(mass))));
     }
     if let Some(error) = &row.error {
         text.push_str(&indented(&error.message));

@@ -84,7 +84,8 @@ pub struct Item {
     written: Vec<Token>,
     finished: bool,
     rationale: Rationale,
-    verdict: Option<(usize, Scores)>,
+    /// The answer that won, once the answers are scored.
+    verdict: Result<(usize, Scores), Unresolved>,
     usage: Usage,
 }
 
@@ -115,7 +116,7 @@ impl Item {
             written: Vec::new(),
             finished: false,
             rationale: Rationale::default(),
-            verdict: None,
+            verdict: Err(Unresolved::OffContract { mass: 0.0, least: script.rule.min_mass }),
             usage: Usage { prefix, suffix: suffix.len(), ..Usage::default() },
             script,
         };
@@ -267,14 +268,11 @@ impl Item {
             finished: self.finished,
         });
         let outcome = match self.verdict {
-            Some((leaf, scores)) => {
+            Ok((leaf, scores)) => {
                 let rationale = script.rationale.then(|| self.rationale.text());
                 Outcome::Verdict(judgement(&script.answers[leaf], Some(scores), rationale))
             }
-            None => {
-                let logs = self.scoring.iter().flat_map(|scoring| &scoring.logs);
-                Outcome::Unresolved(Unresolved::OffContract { mass: logs.map(|log| log.exp()).sum() })
-            }
+            Err(why) => Outcome::Unresolved(why),
         };
         Completion { outcome, cascade: self.cascade, reasoning, usage: self.usage }
     }
@@ -377,8 +375,11 @@ impl Item {
         }
         match script.rule.decide(&script.answers, &scoring.logs) {
             Ok((leaf, scores)) => self.decide(leaf, scores),
-            // Off the contract there is nothing to explain: `completion` says so.
-            Err(_) => self.phase = Phase::Done,
+            // Off the contract there is nothing to explain.
+            Err(why) => {
+                self.phase = Phase::Done;
+                self.verdict = Err(why);
+            }
         }
         Ok(())
     }
@@ -386,7 +387,7 @@ impl Item {
     /// An answer has won: what is not there of it is appended, where a rationale follows.
     fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
-        self.verdict = Some((leaf, scores));
+        self.verdict = Ok((leaf, scores));
         let path = &self.script.tree.path(leaf)[self.script.trunk.len()..];
         let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
         if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.script.rationale) {

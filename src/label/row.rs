@@ -53,9 +53,9 @@ pub struct Row {
     /// The cut that --threshold set on the probability.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: Option<f64>,
-    /// The least mass that --min-mass asks for.
+    /// The least mass that --min-mass asks for. Null if the model wrote freely: there is no mass to hold it against.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub min_mass: f64,
+    pub min_mass: Option<f64>,
     /// Whether the model wrote freely and its answer had to be taken from a broken header.
     pub repaired: bool,
     /// Why, in the model's words, if the contract asks for it.
@@ -295,15 +295,18 @@ pub struct Provenance {
     model: Named,
     template: Named,
     effort: Effort,
-    rule: Rule,
+    /// `None` where the model writes freely.
+    rule: Option<Rule>,
     fields: Option<Arc<Fields>>,
     certificate: Option<Arc<Certificate>>,
 }
 
 impl Provenance {
-    /// That of a policy, a model, templates and how they are used.
+    /// That of a policy, a model, templates and how they are used. `rule` is [`SessionOptions::rule`].
+    ///
+    /// [`SessionOptions::rule`]: crate::engine::SessionOptions::rule
     #[must_use]
-    pub fn new(policy: &Policy, model: &ModelFile, templates: &Templates, effort: Effort, rule: Rule) -> Self {
+    pub fn new(policy: &Policy, model: &ModelFile, templates: &Templates, effort: Effort, rule: Option<Rule>) -> Self {
         Self {
             policy: Named { id: policy.id.clone(), digest: policy.digest() },
             model: Named { id: model.name.clone(), digest: model.digest.clone() },
@@ -395,7 +398,7 @@ impl Provenance {
                     }
                     Outcome::Unresolved(why) => {
                         row.status = Status::Unresolved;
-                        if let Unresolved::OffContract { mass } = why {
+                        if let Unresolved::OffContract { mass, .. } = why {
                             row.mass = Some(*mass);
                         }
                         row.error = Some(RowError { code: why.code(), message: why.to_string() });
@@ -436,8 +439,8 @@ impl Provenance {
             cascade: None,
             calibrated: None,
             decision: self.certificate.as_ref().map(|_| Decision::Review),
-            threshold: self.rule.threshold,
-            min_mass: self.rule.min_mass,
+            threshold: self.rule.and_then(|rule| rule.threshold),
+            min_mass: self.rule.map(|rule| rule.min_mass),
             repaired: false,
             rationale: None,
             reasoning: None,

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::row::{RowUsage, Status};
 use crate::policy::Verdict;
+use crate::verdict::MIN_MASS;
 
 /// What a record came to, over all policies of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,6 +35,8 @@ pub struct Summary {
     pub policies: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of those that are undecided under a policy, how many for which reason.
     pub reasons: BTreeMap<String, u64>,
+    /// Verdicts that rest on less mass than [`MIN_MASS`], as a lower --min-mass lets them.
+    pub low_mass: u64,
     /// Contents that were judged in a cascade, counted once for each policy.
     pub cascaded: u64,
     /// Those of them that it had to reason about.
@@ -90,6 +93,7 @@ pub struct Count {
     pub category: Option<String>,
     /// P(violation).
     pub probability: Option<f64>,
+    mass: Option<f64>,
     cascade: Option<Escalation>,
     policy: Policy,
     usage: Option<RowUsage>,
@@ -178,6 +182,8 @@ impl Summary {
                 let reason = count.code().unwrap_or("unresolved");
                 *self.reasons.entry(reason.to_owned()).or_default() += 1;
             }
+            let low = count.mass.is_some_and(|mass| mass < MIN_MASS);
+            self.low_mass += u64::from(low && standing != Standing::Undecided);
             if let Some(cascade) = count.cascade {
                 self.cascaded += 1;
                 self.escalated += u64::from(cascade.escalated);

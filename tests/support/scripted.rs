@@ -16,7 +16,6 @@ use magistrate::label::source::Source;
 use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::{Token, Tokenizer};
-use magistrate::verdict::Rule;
 
 /// An engine on a scripted model, which finds a violation in a text with the token of `!` in it.
 pub fn engine(context: usize) -> Engine {
@@ -58,12 +57,13 @@ pub fn policy(id: &str) -> Policy {
 }
 
 pub fn judge<'engine>(engine: &'engine Engine, policy: &Policy, options: &SessionOptions) -> Judge<'engine> {
-    let provenance = Provenance::new(policy, engine.model(), engine.templates(), Effort::None, Rule::default());
+    let provenance = Provenance::new(policy, engine.model(), engine.templates(), Effort::None, options.rule());
     Judge { session: engine.session(policy, options.clone()).unwrap(), provenance }
 }
 
+/// It gives the end of an answer no more than any other token, so any mass will do.
 pub fn options() -> SessionOptions {
-    SessionOptions { effort: Some(Effort::None), ..SessionOptions::default() }
+    super::noisy(Effort::None)
 }
 
 /// Nothing is known before.
