@@ -50,7 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
     let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
-    sink.finish(summary.records.unwrap_or_default())?;
+    if let Some(end) = summary.end {
+        sink.finish(end)?;
+    }
     assert_eq!(summary.rows(), rows);
     tell("labelled, into a journal", begun);
 

@@ -40,7 +40,42 @@ pub fn make(folder: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    own(folder)
+}
+
+/// Refuses a file or a folder that another user owns or may write to, and a link that another user made, as ssh does. What
+/// root owns is as good as our own. What is not there is nobody's.
+///
+/// # Errors
+///
+/// `PermissionDenied`; the message names the path and what to do.
+pub fn own(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let us = rustix::process::geteuid().as_raw();
+        let Ok(itself) = fs::symlink_metadata(path) else { return Ok(()) };
+        let about = if itself.is_symlink() { fs::metadata(path) } else { Ok(itself.clone()) };
+        let shown = path.display();
+        let foreign = |about: &fs::Metadata| ![0, us].contains(&about.uid());
+        let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        if foreign(&itself) || about.as_ref().is_ok_and(foreign) {
+            return refused(format!(
+                "{shown} belongs to another user, who could change what is in it\n\
+                 hint: name a folder of your own in {VARIABLE}"
+            ));
+        }
+        if about.is_ok_and(|about| about.mode() & 0o022 != 0) {
+            return refused(format!(
+                "{shown} can be written by other users\n\
+                 hint: chmod go-w {shown}, or name a folder of your own in {VARIABLE}"
+            ));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// How a file is opened that its user alone may read.

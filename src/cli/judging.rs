@@ -165,20 +165,32 @@ impl Judging {
     /// Loads the model so that it fits, to judge so many texts at once by these policies, and says so if it is one for
     /// demonstration.
     pub fn load(&self, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {
+        self.load_planned(self.read(policies, parallel)?)
+    }
+
+    /// Reads the model's header, and plans how the model is to be loaded. Refuses one that does not fit.
+    pub fn read(&self, policies: &[Policy], parallel: usize) -> Result<Planned, anyhow::Error> {
         let model = Opened::read(&self.wishes.base.model)?;
         let machine = fit::machine()?;
         let (job, mut plan) = self.plan(&model, policies, parallel, &machine)?;
         anyhow::ensure!(plan.fits(), fit::refusal(&model.file, &plan, &self.wishes, &job, &machine));
-        if let Some(note) = fit::note(&plan, &self.wishes, &job) {
-            output::say(&note);
-        }
         if let Some(policy) = policies.first() {
             plan.config.first = self.prefix(&model, policy)?;
         }
+        Ok(Planned { model, machine, job, plan })
+    }
+
+    /// Loads a model as it was planned, or smaller where the plan did not foresee all.
+    pub fn load_planned(&self, planned: Planned) -> Result<Engine, anyhow::Error> {
+        let Planned { model, machine, job, plan } = planned;
+        if let Some(note) = fit::note(&plan, &self.wishes, &job) {
+            output::say(&note);
+        }
         let engine = match self.start(model.clone(), &plan.config) {
-            // What the plan did not foresee: once more, smaller.
             Err(EngineError::Load(why)) => {
-                let mut second = plan.again(&model.file, &self.wishes, &job, &machine);
+                // The digits of the rows stay what they would have been.
+                let wishes = Wishes { cache: Some(plan.config.cache), ..self.wishes.clone() };
+                let mut second = plan.again(&model.file, &wishes, &job, &machine);
                 second.config.first.clone_from(&plan.config.first);
                 anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
                 output::say(&format!("note: loading failed ({why}); once more with less: {}", fit::settings(&second)));
@@ -241,16 +253,19 @@ impl Judging {
     }
 
     /// What rows depend on, beside their texts: each under the name that a journal that was made otherwise is refused by.
-    pub fn terms(&self, engine: &Engine, policies: &[Policy]) -> Terms {
+    ///
+    /// Settings that change only the order in which sums are taken are not among them: that order changes from one text to
+    /// the next as it is.
+    pub fn terms(&self, planned: &Planned, policies: &[Policy]) -> Terms {
         let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, .. } = &self.options;
         let rule = self.options.rule();
-        let model = engine.model();
+        let (model, config) = (&planned.model.file, &planned.plan.config);
         let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
         let policies: Vec<String> =
             policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect();
         let said = json!({
             "model": format!("{} {}", model.name, model.digest),
-            "template": format!("{} {}", engine.templates().id(), engine.templates().digest()),
+            "template": format!("{} {}", self.templates.id(), self.templates.digest()),
             "policies": policies,
             "--budget": budget,
             "--cascade": cascade.map(|band| format!("{}:{}", band.low, band.high)),
@@ -263,7 +278,10 @@ impl Judging {
             "--max-content-tokens": max_content,
             "--chunk": self.chunking.map(|chunking| chunking.size),
             "--reasoning": self.reasoning,
-            "--reproducible": self.wishes.base.reproducible,
+            "--reproducible": config.reproducible,
+            "--kv": format!("{:?}", config.cache).to_lowercase(),
+            "--flash-attention": format!("{:?}", config.flash_attention).to_lowercase(),
+            "--repack": config.repack,
             "rationale": !no_rationale,
             "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
         });
@@ -292,6 +310,14 @@ impl Judging {
             }),
         }
     }
+}
+
+/// A model that was read, and how it is to be loaded.
+pub struct Planned {
+    model: Opened,
+    machine: Machine,
+    job: Job,
+    plan: Plan,
 }
 
 /// What is to be said of a model that is for demonstration.

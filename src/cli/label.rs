@@ -99,7 +99,12 @@ impl MemoArgs {
         let Some(folder) = &self.cache else { return Ok(memo) };
         let folder = folder.clone().map_or_else(|| cache::folder().map(|cache| cache.join("verdicts")), Ok)?;
         let archive = Archive::open(&folder, &serde_json::to_string(terms)?);
-        Ok(memo.with_archive(archive.with_context(|| format!("{} cannot be used", folder.display()))?))
+        let archive = archive.with_context(|| format!("{} cannot be used", folder.display()))?;
+        if archive.damaged() > 0 {
+            let (lines, folder) = (archive.damaged(), folder.display());
+            output::say(&format!("note: {lines} damaged lines in {folder} are not used: their texts are judged again"));
+        }
+        Ok(memo.with_archive(archive))
     }
 }
 
@@ -158,8 +163,6 @@ impl Label {
             target.guard(source.inputs(), only.is_none())?;
         }
 
-        let engine = judging.load(&policies, fit::MANY)?;
-        let judges = judging.judges(&engine, &policies)?;
         let settings = Settings {
             chunking: judging.chunking,
             reasoning: judging.reasoning,
@@ -169,16 +172,33 @@ impl Label {
             unordered: self.unordered,
             stop: stop::on_signal()?,
         };
+        let planned = judging.read(&policies, fit::MANY)?;
+        let terms = judging.terms(&planned, &policies);
+        let file = target.file.as_deref();
+        let direct_to = only.is_some() || (target.is_stream() && target.export.format == export::Format::Jsonl);
+        if let Some(file) = file.filter(|_| target.is_stream() && !direct_to && !self.dry_run) {
+            anyhow::bail!("{} is a pipe or a device, which takes JSONL\nhint: --output-format jsonl", file.display());
+        }
+        // Other formats are known only when all rows are: until then they are kept in a journal, too. It is opened before
+        // the model is loaded, so that one of another run costs no time.
+        let kept = if direct_to || self.dry_run {
+            None
+        } else {
+            let place = file.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
+            let opened = Journal::open(&place.path, &run_terms(&terms, &source, &settings), self.existing.resolve())?;
+            Some((place, opened))
+        };
+
+        let engine = judging.load_planned(planned)?;
+        let judges = judging.judges(&engine, &policies)?;
         if self.dry_run {
             return plan::tell(&engine, &judges, source, &settings, self.summary.as_deref());
         }
-
-        let terms = judging.terms(&engine, &policies);
         let mut work =
             Work { engine: &engine, judges: &judges, settings: &settings, source, quiet: target.is_terminal() };
-        if only.is_some() || (target.is_stream() && target.export.format == export::Format::Jsonl) {
+        let Some((place, (mut journal, past))) = kept else {
             let memo = self.memo.resolve(Memo::in_memory(), &terms)?;
-            let output = direct(target.file.as_deref())?;
+            let output = direct(file)?;
             let summary = match only {
                 Some(only) => {
                     let mut sink =
@@ -191,28 +211,37 @@ impl Label {
                 }
             };
             return finish(&summary, only, None, self.summary.as_deref());
-        }
+        };
 
-        // Other formats are known only when all rows are: until then they are kept in a journal, too.
-        let file = target.file.as_deref();
-        if let Some(file) = file.filter(|_| target.is_stream()) {
-            anyhow::bail!("{} is a pipe or a device, which takes JSONL\nhint: --output-format jsonl", file.display());
-        }
-        let place = file.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
-        let (mut journal, past) = Journal::open(&place.path, &work.terms(&terms), self.existing.resolve())?;
         let failed = || format!("{} cannot be used", place.path.display());
         let memo = self.memo.resolve(Memo::in_journal(File::open(&place.path).with_context(failed)?), &terms)?;
-        let done = work.run(past, memo, &mut journal, Defects::InRows).and_then(|summary| {
-            if let Some(records) = summary.records {
-                journal.finish(records).with_context(failed)?;
+        let done = work.run(past, memo, &mut journal, Defects::InRows).and_then(|mut timed| {
+            if let Some(end) = timed.summary.end {
+                journal.finish(end).with_context(failed)?;
                 let to = file.map_or(export::Target::Stdout, export::Target::File);
-                progress::waiting("writing the output", || export(&place.path, to, &target.export))?;
+                match progress::waiting("writing the output", || export(&place.path, to, &target.export)) {
+                    Err(error) if error.is_closed() => timed.summary.ended = Some(Ended::Closed),
+                    written => drop(written?),
+                }
             }
-            Ok(summary)
+            Ok(timed)
         });
         let summary = done.map_err(|error| place.hinted(&error))?;
         finish(&summary, None, place.hint(), self.summary.as_deref())
     }
+}
+
+/// What all rows of a run have in common, beside the inputs.
+fn run_terms(terms: &Terms, source: &Source, settings: &Settings) -> Terms {
+    let mut terms = terms.clone();
+    terms.0.insert("columns to judge".to_owned(), source.reading());
+    if let Some(columns) = &settings.columns {
+        terms.0.insert("columns to keep".to_owned(), columns.clone().into());
+    }
+    if let Some(shard) = settings.shard {
+        terms.0.insert(journal::SHARD.to_owned(), shard.to_string().into());
+    }
+    terms
 }
 
 /// The names of a list: none of an empty one.
@@ -294,21 +323,6 @@ enum Defects {
 }
 
 impl Work<'_> {
-    /// What all rows have in common, the inputs included.
-    fn terms(&self, terms: &Terms) -> Terms {
-        let mut terms = terms.clone();
-        let inputs: Vec<&str> = self.source.inputs().iter().map(|input| &*input.name).collect();
-        terms.0.insert("inputs".to_owned(), inputs.into());
-        terms.0.insert("columns to judge".to_owned(), self.source.reading());
-        if let Some(columns) = &self.settings.columns {
-            terms.0.insert("columns to keep".to_owned(), columns.clone().into());
-        }
-        if let Some(shard) = self.settings.shard {
-            terms.0.insert(journal::SHARD.to_owned(), shard.to_string().into());
-        }
-        terms
-    }
-
     fn run(&mut self, past: Past, memo: Memo, sink: &mut dyn Sink, defects: Defects) -> Result<Timed, anyhow::Error> {
         let inputs = self.source.inputs();
         let name = match inputs {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use magistrate::label::entry::Form;
 use magistrate::label::export::{Target, export};
-use magistrate::label::journal::{Ordered, beside};
-use magistrate::label::merge::merge;
+use magistrate::label::journal::{JournalError, Ordered, beside};
+use magistrate::label::merge::{check, merge};
 use magistrate::label::row::Fields;
 
 use super::stream::OutputArgs;
@@ -36,7 +36,16 @@ pub struct Merge {
 impl Merge {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let journals: Vec<PathBuf> = self.journals.iter().map(|path| journal(path)).collect();
-        let terms = Ordered::open(&journals[0])?.terms;
+        let terms = match Ordered::open(&journals[0]) {
+            Err(JournalError::Foreign(path)) => {
+                let beside = beside(&path);
+                let (path, beside) = (path.display(), beside.display());
+                anyhow::bail!(
+                    "{path} is not a journal of magistrate, and there is no {beside}\nhint: name the output of a run of `magistrate label -o`, or its journal"
+                );
+            }
+            opened => opened?.terms,
+        };
         let policies =
             terms.strings("policies").iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect();
         let form = Form { policies, fields: self.fields.map(Arc::new) };
@@ -47,7 +56,6 @@ impl Merge {
             };
             target.guard(&[], false)?;
             let into = beside(file);
-            anyhow::ensure!(!into.exists(), "{} is there already\nhint: name another file with -o", into.display());
             let summary = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
             progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
             output::say(&label::table(&summary));
@@ -57,8 +65,13 @@ impl Merge {
         if !target.is_stream() {
             target.guard(&[], false)?;
         }
+        progress::waiting("reading the journal", || check(one, self.partial))?;
         let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
-        progress::waiting("writing the output", || export(one, file, &target.export))?;
+        match progress::waiting("writing the output", || export(one, file, &target.export)) {
+            // Nobody reads on.
+            Err(error) if error.is_closed() => {}
+            written => drop(written?),
+        }
         Ok(ExitCode::from(exit::DONE))
     }
 }

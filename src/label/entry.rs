@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
+use super::journal::End;
+use super::records::Record;
 use super::row::{Fields, Row};
 
 /// A record that is done.
@@ -22,8 +24,13 @@ pub struct Entry {
     pub input: Arc<str>,
     /// The how manieth record of that input, from 1.
     pub row: u64,
+    /// The digest of the record as it was read.
+    pub record: Hash,
     /// The digest of the text that was judged, or of the record where there was none.
     pub hash: Hash,
+    /// Whether the input ended in the middle of the record, which may have been written to at that time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub open: bool,
     /// The id, as it came.
     pub id: Option<Box<RawValue>>,
     /// A JSON array of rows, one for each policy, without the id.
@@ -32,9 +39,21 @@ pub struct Entry {
     pub columns: Columns,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "how serde asks")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// The first half of a SHA-256. Written in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hash([u8; 16]);
+pub struct Hash(pub(super) [u8; 16]);
+
+/// Digests one after another, and a digest of all of them.
+#[derive(Debug, Default)]
+pub struct Digests {
+    all: Sha256,
+    count: u64,
+}
 
 /// Which of an entry goes out, and how.
 #[derive(Clone, Debug)]
@@ -49,7 +68,32 @@ impl Hash {
     /// The digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes);
+        Self::half(&Sha256::digest(bytes))
+    }
+
+    /// The digest of a record as it was read: of its bytes, less the end of the line, and of all that was read out of them.
+    #[must_use]
+    pub fn of_record(record: &Record) -> Self {
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        let line = record.raw.strip_suffix(b"\n").unwrap_or(&record.raw);
+        add(line.strip_suffix(b"\r").unwrap_or(line));
+        add(record.id.as_deref().map_or("", RawValue::get).as_bytes());
+        for (name, value) in &record.columns.0 {
+            add(name.as_bytes());
+            add(value.get().as_bytes());
+        }
+        match &record.content {
+            Ok(content) => add(content.text().as_bytes()),
+            Err(defect) => add(defect.code.as_bytes()),
+        }
+        Self::half(&digest.finalize())
+    }
+
+    fn half(digest: &[u8]) -> Self {
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);
         Self(half)
@@ -60,6 +104,20 @@ impl Hash {
     pub fn short(&self) -> u64 {
         let (first, _) = self.0.split_at(8);
         first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+impl Digests {
+    /// Adds one.
+    pub fn add(&mut self, digest: &Hash) {
+        self.all.update(digest.0);
+        self.count += 1;
+    }
+
+    /// How many there were, and their digest.
+    #[must_use]
+    pub fn end(self) -> End {
+        End { records: self.count, digest: Hash::half(&self.all.finalize()) }
     }
 }
 
@@ -164,7 +222,7 @@ mod tests {
 
     fn entry(verdicts: &str, columns: &str) -> Entry {
         let json = format!(
-            r#"{{"n":1,"input":"a","row":1,"hash":"{}","id":7,"verdicts":{verdicts},"columns":{columns}}}"#,
+            r#"{{"n":1,"input":"a","row":1,"record":"{0}","hash":"{0}","id":7,"verdicts":{verdicts},"columns":{columns}}}"#,
             "0123456789abcdef".repeat(2)
         );
         let entry: Entry = serde_json::from_str(&json).unwrap();

@@ -77,6 +77,14 @@ pub enum ExportError {
     NoParquet,
 }
 
+impl ExportError {
+    /// Reports whether nobody reads the output any more, as with `| head`.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Write { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
 impl Format {
     /// The format that a file's name tells, packed or not.
     #[must_use]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::entry::Hash;
+use super::journal::line;
 use super::summary::Count;
 use crate::cache;
 
@@ -210,12 +211,19 @@ struct Said {
     verdicts: Box<RawValue>,
 }
 
+impl Said {
+    /// Reads a line, if it is whole and its verdicts are rows of ours.
+    fn read(line: &[u8]) -> Option<Self> {
+        let said: Self = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
+        (!Count::of(&said.verdicts).is_empty()).then_some(said)
+    }
+}
+
 fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Box<RawValue>> {
     let mut line = Vec::new();
     file.seek(SeekFrom::Start(place)).ok()?;
     BufReader::with_capacity(4096, file).read_until(b'\n', &mut line).ok()?;
-    let said: Said = serde_json::from_slice(&line).ok()?;
-    (said.hash == *hash).then_some(said.verdicts)
+    Said::read(&line).filter(|said| said.hash == *hash).map(|said| said.verdicts)
 }
 
 /// What earlier runs said under the same terms. It can be made again, so it is not synced.
@@ -224,6 +232,8 @@ pub struct Archive {
     table: Table,
     file: File,
     end: u64,
+    /// Lines that are not as they were written.
+    damaged: u64,
     /// Another process writes to it.
     foreign: bool,
 }
@@ -233,17 +243,19 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or made.
+    /// When it cannot be read or made, or when others could have written to it.
     pub fn open(folder: &Path, terms: &str) -> io::Result<Self> {
         cache::make(folder)?;
         let path = folder.join(crate::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
+        cache::own(&path)?;
         let file = cache::options().read(true).append(true).create(true).open(path)?;
         let foreign = file.try_lock().is_err();
-        let (mut table, mut end) = (Table::default(), 0);
+        let (mut table, mut end, mut damaged) = (Table::default(), 0, 0);
         let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());
         while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            if let Ok(said) = serde_json::from_slice::<Said>(&line) {
-                table.put(&said.hash, end);
+            match Said::read(&line) {
+                Some(said) => table.put(&said.hash, end),
+                None => damaged += 1,
             }
             end += line.len() as u64;
             line.clear();
@@ -252,7 +264,13 @@ impl Archive {
             // A torn last line.
             file.set_len(end)?;
         }
-        Ok(Self { table, file, end, foreign })
+        Ok(Self { table, file, end, damaged, foreign })
+    }
+
+    /// Lines that were damaged, and are not used.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     fn get(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
@@ -265,8 +283,7 @@ impl Archive {
         if self.foreign || self.table.get(hash).is_some() {
             return;
         }
-        let Ok(mut line) = serde_json::to_vec(&Said { hash: *hash, verdicts: verdicts.to_owned() }) else { return };
-        line.push(b'\n');
+        let Ok(line) = line::sealed(&Said { hash: *hash, verdicts: verdicts.to_owned() }) else { return };
         if self.file.write_all(&line).is_ok() {
             self.table.put(hash, self.end);
             self.end += line.len() as u64;
@@ -276,10 +293,10 @@ impl Archive {
     }
 }
 
-/// Whether what was said of a text would be said again: not if the engine failed.
+/// Reports whether what was said of a text would be said again: not if the engine failed, or had no room for it.
 #[must_use]
 pub fn lasts(counts: &[Count]) -> bool {
-    !counts.iter().any(|count| count.code().is_some_and(|code| matches!(code, "fault" | "engine")))
+    !counts.iter().any(|count| count.code().is_some_and(|code| matches!(code, "fault" | "engine" | "too-long")))
 }
 
 #[cfg(test)]
@@ -287,11 +304,13 @@ mod tests {
     use super::*;
 
     fn verdicts(text: &str) -> Box<RawValue> {
-        RawValue::from_string(format!("[\"{text}\"]")).unwrap()
+        let row = format!("[{{\"status\":\"ok\",\"verdict\":\"safe\",\"policy\":{{\"id\":\"{text}\"}}}}]");
+        RawValue::from_string(row).unwrap()
     }
 
+    /// The text of the verdicts that are known.
     fn known(memo: &Memo, hash: &Hash) -> Option<String> {
-        memo.get(hash).map(|known| known.get().to_owned())
+        memo.get(hash).map(|known| Count::of(&known)[0].policy().to_owned())
     }
 
     #[test]
@@ -332,11 +351,58 @@ mod tests {
         let length = std::fs::metadata(&path).unwrap().len();
         File::options().write(true).open(&path).unwrap().set_len(length - 3).unwrap();
         let memo = open("terms");
-        assert_eq!(known(&memo, &one).as_deref(), Some("[\"one\"]"));
+        assert_eq!(known(&memo, &one).as_deref(), Some("one"));
         assert!(matches!(memo.claim(&two, 1), Claim::Nothing));
         memo.put(&two, None, &verdicts("again"));
         drop(memo);
-        assert_eq!(known(&open("terms"), &two).as_deref(), Some("[\"again\"]"));
+        assert_eq!(known(&open("terms"), &two).as_deref(), Some("again"));
         assert_eq!(known(&open("other terms"), &one), None);
+    }
+
+    #[test]
+    fn a_damaged_line_of_an_archive_is_told_and_yields_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
+        let open = || Archive::open(folder.path(), "terms").unwrap();
+        let memo = Memo::in_memory().with_archive(open());
+        memo.put(&one, None, &verdicts("one"));
+        memo.put(&two, None, &verdicts("two"));
+        drop(memo);
+        let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        let first = whole.iter().position(|byte| *byte == b'\n').unwrap();
+        for place in 0..first {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 2;
+            std::fs::write(&path, damaged).unwrap();
+            let archive = open();
+            assert!(archive.damaged() >= 1, "byte {place}");
+            let memo = Memo::in_memory().with_archive(archive);
+            assert_eq!((known(&memo, &one), known(&memo, &two).as_deref()), (None, Some("two")), "byte {place}");
+        }
+        // Whole, and no row of ours: a verdict that there is not.
+        let forged = RawValue::from_string(verdicts("x").get().replace("safe", "sagE")).unwrap();
+        std::fs::write(&path, line::sealed(&Said { hash: one, verdicts: forged }).unwrap()).unwrap();
+        let archive = open();
+        assert_eq!(archive.damaged(), 1);
+        assert_eq!(known(&Memo::in_memory().with_archive(archive), &one), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_archive_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Archive::open(folder.path(), "terms").map(|_| ());
+        open().unwrap();
+        let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        for (path, wide, own) in [(path.as_path(), 0o666, 0o600), (folder.path(), 0o777, 0o700)] {
+            let mode = |mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+            mode(wide);
+            let error = open().unwrap_err().to_string();
+            assert!(error.contains("can be written by other users"), "{error}");
+            mode(own);
+            open().unwrap();
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Several journals of one run become one.
 //!
-//! The one idea: it is written only if it is what one machine would have made: the same terms, every record of the inputs
-//! once.
+//! The one idea: they are what one machine would have made, or they are refused: the same terms and inputs, every record of
+//! these once. One journal is looked at in the same way.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::journal::{Existing, Journal, JournalError, Ordered};
+use super::journal::{End, Existing, Journal, JournalError, Ordered, Terms};
 use super::summary::{Count, Summary};
 
 /// Why journals do not make one.
@@ -21,9 +21,7 @@ pub enum MergeError {
     #[error("{0} cannot be written")]
     Write(PathBuf, #[source] io::Error),
     /// They are of different runs.
-    #[error(
-        "{one} and {other} are of different runs: {other} was made with {what}\nhint: label both with the same flags and model"
-    )]
+    #[error("{one} and {other} are of different runs\n{what}\nhint: label both with the same flags and model")]
     OtherTerms {
         /// A journal.
         one: PathBuf,
@@ -37,16 +35,24 @@ pub enum MergeError {
         "{0} is not finished\nhint: run the command that made it again, it goes on where it stopped; or merge what there is with --partial"
     )]
     Unfinished(PathBuf),
-    /// They do not agree on how many records there are.
-    #[error("{other} has read {theirs} records and the others {ours}: the inputs were not the same")]
+    /// They are of other inputs.
+    #[error(
+        "{one} and {other} are of different inputs: {}\nhint: give each machine the same files, in the same order",
+        if theirs == ours { "records have other contents".to_owned() } else { format!("{ours} and {theirs} records") }
+    )]
     OtherInputs {
         /// A journal.
+        one: PathBuf,
+        /// Another.
         other: PathBuf,
-        /// What it says.
+        /// How many records the inputs of the other had.
         theirs: u64,
-        /// What the first says.
+        /// How many those of the one had.
         ours: u64,
     },
+    /// There is something already where it is to be.
+    #[error("{0} is there already\nhint: name another file with -o")]
+    There(PathBuf),
     /// A record is in two of them.
     #[error("record {row} of {input} is in {one} and in {other}\nhint: give each share once")]
     Doubled {
@@ -79,73 +85,37 @@ pub enum MergeError {
 ///
 /// A [`MergeError`]; there is no journal then.
 pub fn merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary, MergeError> {
-    let merged = try_merge(journals, into, partial);
+    if std::fs::symlink_metadata(into).is_ok() {
+        return Err(MergeError::There(into.to_owned()));
+    }
+    let merged = Shares::open(journals).and_then(|shares| {
+        let (mut journal, _) = Journal::open(into, &shares.terms, Existing::Resume)?;
+        let failed = |error| MergeError::Write(into.to_owned(), error);
+        let summary = shares.walk(partial, &mut |entry| journal.put(entry).map(|_| ()).map_err(failed))?;
+        if let Some(end) = summary.end {
+            journal.finish(end).map_err(failed)?;
+        }
+        Ok(summary)
+    });
     if merged.is_err() {
         let _ = std::fs::remove_file(into);
     }
     merged
 }
 
-fn try_merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary, MergeError> {
-    let mut heads = Vec::with_capacity(journals.len());
-    for path in journals {
-        let mut rows = Ordered::open(path)?;
-        let next = rows.next().transpose()?;
-        heads.push(Head { path, rows, next });
-    }
-    let terms = heads.first().map(|head| head.rows.terms.of_all_shares()).unwrap_or_default();
-    for other in heads.iter().skip(1) {
-        if let Some(what) = terms.unlike(&other.rows.terms.of_all_shares()) {
-            return Err(MergeError::OtherTerms { one: journals[0].clone(), other: other.path.clone(), what });
-        }
-    }
-    let (mut journal, _) = Journal::open(into, &terms, Existing::Mix)?;
-    let failed = |error| MergeError::Write(into.to_owned(), error);
-    let mut summary = Summary::default();
-    let (mut expected, mut missing, mut first) = (1, 0, None);
-    let mut miss = |from: u64, to: u64| {
-        if from < to {
-            missing += to - from;
-            first.get_or_insert(from);
-        }
-    };
-    while let Some(least) = least(&heads) {
-        let Head { path, rows, next } = &mut heads[least];
-        let path = path.to_owned();
-        let Some(entry) = std::mem::replace(next, rows.next().transpose()?) else { break };
-        let twin = heads.iter().find(|head| head.next.as_ref().is_some_and(|next| next.number == entry.number));
-        if let Some(twin) = twin {
-            let (one, other) = (path, twin.path.clone());
-            return Err(MergeError::Doubled { input: entry.input.to_string(), row: entry.row, one, other });
-        }
-        miss(expected, entry.number);
-        expected = entry.number + 1;
-        journal.put(&entry).map_err(failed)?;
-        summary.add(&Count::of(&entry.verdicts), true);
-        summary.written += 1;
-    }
-    let mut all = None;
-    for head in &heads {
-        match (head.rows.records(), all) {
-            (None, _) if partial => {}
-            (None, _) => return Err(MergeError::Unfinished(head.path.clone())),
-            (Some(theirs), Some(ours)) if theirs != ours => {
-                return Err(MergeError::OtherInputs { other: head.path.clone(), theirs, ours });
-            }
-            (Some(records), _) => all = Some(records),
-        }
-    }
-    let all = all.unwrap_or(expected - 1);
-    miss(expected, all + 1);
-    match first {
-        Some(first) if !partial => Err(MergeError::Missing { count: missing, all, first }),
-        Some(_) => Ok(summary),
-        None => {
-            journal.finish(all).map_err(failed)?;
-            summary.records = Some(all);
-            Ok(summary)
-        }
-    }
+/// Sees to it that a journal is what [`merge`] would make of it. What it holds.
+///
+/// # Errors
+///
+/// A [`MergeError`].
+pub fn check(journal: &Path, partial: bool) -> Result<Summary, MergeError> {
+    Shares::open(&[journal.to_owned()])?.walk(partial, &mut |_| Ok(()))
+}
+
+/// Journals of one run.
+struct Shares<'path> {
+    terms: Terms,
+    heads: Vec<Head<'path>>,
 }
 
 /// A journal, and the next of its rows.
@@ -155,8 +125,84 @@ struct Head<'path> {
     next: Option<Entry>,
 }
 
-/// The journal whose next row comes first.
-fn least(heads: &[Head<'_>]) -> Option<usize> {
-    let numbers = heads.iter().enumerate().filter_map(|(at, head)| Some((head.next.as_ref()?.number, at)));
-    numbers.min().map(|(_, at)| at)
+impl<'path> Shares<'path> {
+    fn open(journals: &'path [PathBuf]) -> Result<Self, MergeError> {
+        let mut heads: Vec<Head<'path>> = Vec::with_capacity(journals.len());
+        for path in journals {
+            let mut rows = Ordered::open(path)?;
+            let next = rows.next().transpose()?;
+            if let Some(first) = heads.first()
+                && let Some(what) = first.rows.terms.of_all_shares().unlike(&rows.terms.of_all_shares())
+            {
+                return Err(MergeError::OtherTerms { one: first.path.clone(), other: path.clone(), what });
+            }
+            heads.push(Head { path, rows, next });
+        }
+        let terms = heads.first().map(|head| head.rows.terms.of_all_shares()).unwrap_or_default();
+        Ok(Self { terms, heads })
+    }
+
+    /// What all of them say of their inputs. Those that are not finished say nothing.
+    fn end(&self, partial: bool) -> Result<Option<End>, MergeError> {
+        let mut all: Option<(&Head<'_>, End)> = None;
+        for head in &self.heads {
+            match (head.rows.end, all) {
+                (None, _) if partial => {}
+                (None, _) => return Err(MergeError::Unfinished(head.path.clone())),
+                (Some(theirs), Some((one, ours))) if theirs != ours => {
+                    let (theirs, ours) = (theirs.records, ours.records);
+                    let (one, other) = (one.path.clone(), head.path.clone());
+                    return Err(MergeError::OtherInputs { one, other, theirs, ours });
+                }
+                (Some(end), _) => all = all.or(Some((head, end))),
+            }
+        }
+        Ok(all.map(|(_, end)| end))
+    }
+
+    /// Takes all rows, in the order of the inputs.
+    fn walk(
+        mut self,
+        partial: bool,
+        put: &mut dyn FnMut(&Entry) -> Result<(), MergeError>,
+    ) -> Result<Summary, MergeError> {
+        let end = self.end(partial)?;
+        let mut summary = Summary::default();
+        let (mut expected, mut missing, mut first) = (1, 0, None);
+        let mut miss = |from: u64, to: u64| {
+            if from < to {
+                missing += to - from;
+                first.get_or_insert(from);
+            }
+        };
+        while let Some(least) = self.least() {
+            let Head { path, rows, next } = &mut self.heads[least];
+            let path = path.to_owned();
+            let Some(entry) = std::mem::replace(next, rows.next().transpose()?) else { break };
+            let twin =
+                self.heads.iter().find(|head| head.next.as_ref().is_some_and(|next| next.number == entry.number));
+            if let Some(twin) = twin {
+                let (one, other) = (path, twin.path.clone());
+                return Err(MergeError::Doubled { input: entry.input.to_string(), row: entry.row, one, other });
+            }
+            miss(expected, entry.number);
+            expected = entry.number + 1;
+            put(&entry)?;
+            summary.add(&Count::of(&entry.verdicts), true);
+            summary.written += 1;
+        }
+        let all = end.map_or(expected - 1, |end| end.records);
+        miss(expected, all + 1);
+        match first {
+            Some(first) if !partial => Err(MergeError::Missing { count: missing, all, first }),
+            Some(_) => Ok(summary),
+            None => Ok(Summary { end, ..summary }),
+        }
+    }
+
+    /// The journal whose next row comes first.
+    fn least(&self) -> Option<usize> {
+        let numbers = self.heads.iter().enumerate().filter_map(|(at, head)| Some((head.next.as_ref()?.number, at)));
+        numbers.min().map(|(_, at)| at)
+    }
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::columns::{Clashes, Columns, Renamed};
-use super::entry::{Entry, Hash, verdicts};
-use super::journal::{DISORDER, Done, JournalError, Past};
+use super::entry::{Digests, Entry, Hash, verdicts};
+use super::journal::{DISORDER, Done, End, JournalError, Past};
 use super::judge::{Chunking, Judged, Ticket};
 use super::memo::{Claim, Memo, lasts};
 use super::records::{Defect, Record};
@@ -157,8 +157,8 @@ pub fn run(
 /// What the second hand passes on.
 enum Passed<'run> {
     Slot(Slot<'run>),
-    /// All records were read, so many.
-    All(u64),
+    /// All records were read.
+    All(End),
     Failed(Failure),
 }
 
@@ -178,9 +178,13 @@ struct Slot<'run> {
     number: u64,
     input: Arc<str>,
     row: u64,
+    /// The digest of the record, and that of its text.
+    digest: Hash,
     hash: Hash,
     record: Record,
     awaited: Awaited<'run>,
+    /// What an earlier run had to leave undecided.
+    before: Option<Done>,
 }
 
 enum Awaited<'run> {
@@ -213,17 +217,18 @@ struct Sender<'run> {
 
 impl<'run> Sender<'run> {
     fn run(self, past: &mut Past, taken: &Receiver<Option<io::Result<Placed>>>, send: &SyncSender<Passed<'run>>) {
-        let mut count = 0;
+        let mut inputs = Digests::default();
         while !self.is_over() {
             let passed = match taken.recv_timeout(TICK) {
                 Err(RecvTimeoutError::Timeout) => continue,
-                Ok(None) => past.end().map_or_else(Passed::from, |()| Passed::All(count)),
+                Ok(None) => past.end().map_or_else(Passed::from, |()| Passed::All(std::mem::take(&mut inputs).end())),
                 Ok(Some(Ok(placed))) => {
-                    count = placed.number;
+                    let digest = Hash::of_record(&placed.record);
+                    inputs.add(&digest);
                     if self.settings.shard.is_some_and(|shard| !shard.has(&placed)) {
                         continue;
                     }
-                    self.slot(past, placed).map_or_else(Passed::from, Passed::Slot)
+                    self.slot(past, placed, digest).map_or_else(Passed::from, Passed::Slot)
                 }
                 Ok(Some(Err(error))) => Passed::Failed(Failure::Read(error)),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -237,15 +242,20 @@ impl<'run> Sender<'run> {
         }
     }
 
-    fn slot(&self, past: &mut Past, placed: Placed) -> Result<Slot<'run>, JournalError> {
+    fn slot(&self, past: &mut Past, placed: Placed, digest: Hash) -> Result<Slot<'run>, JournalError> {
         let content = placed.record.content.as_ref();
         let hash = Hash::of(content.map_or(placed.record.raw.as_slice(), |content| content.text().as_bytes()));
-        let done = past.find(&placed, &hash)?;
+        let found = past.find(&placed, &digest)?;
+        // What does not last is judged again.
+        let (done, before) = match found {
+            Some(done) if lasts(&done.counts) => (Some(done), None),
+            before => (None, before),
+        };
         let Placed { input, number, row, mut record } = placed;
         let content = std::mem::replace(&mut record.content, Ok(Content::new("")));
         let awaited = match (done, content) {
             (Some(done), _) => {
-                if past.alike && lasts(&done.counts) {
+                if past.alike {
                     self.memo.put_past(&hash, done.place);
                 }
                 Awaited::Past(done)
@@ -257,7 +267,7 @@ impl<'run> Sender<'run> {
                 Claim::Nothing => Awaited::Trials(self.submit(&content)),
             },
         };
-        Ok(Slot { number, input, row, hash, record, awaited })
+        Ok(Slot { number, input, row, digest, hash, record, awaited, before })
     }
 
     fn submit(&self, content: &Content) -> Vec<Trial<'run>> {
@@ -365,7 +375,7 @@ impl<'run> Writer<'run> {
             self.summary.ended = Some(Ended::Stopped);
         }
         if self.summary.ended.is_some() {
-            self.summary.records = None;
+            self.summary.end = None;
         }
         match self.failure.take() {
             Some(Failure::Read(error)) => Err(RunError::Read(self.rows(), error)),
@@ -377,7 +387,7 @@ impl<'run> Writer<'run> {
     fn take(&mut self, passed: Passed<'run>) {
         match passed {
             Passed::Slot(slot) => self.pending.push_back(slot),
-            Passed::All(records) => self.summary.records = Some(records),
+            Passed::All(end) => self.summary.end = Some(end),
             Passed::Failed(why) => self.failure = Some(why),
         }
     }
@@ -419,15 +429,12 @@ impl<'run> Writer<'run> {
 
     /// Writes a record that has all that it needs.
     fn finish(&mut self, slot: Slot<'run>) -> Result<(), RunError> {
-        let Slot { number, input, row, hash, mut record, awaited } = slot;
+        let Slot { number, input, row, digest, hash, mut record, awaited, before } = slot;
         let Sender { judges, settings, memo, .. } = self.sender;
         let mut judged = false;
         let verdicts = match awaited {
             Awaited::Past(done) => {
-                self.summary.add(&done.counts, false);
-                self.summary.resumed += 1;
-                self.summary.bytes = record.end;
-                (self.tell)(News::Done(&self.summary));
+                self.resumed(&done, record.end);
                 return Ok(());
             }
             Awaited::Known(verdicts) => {
@@ -441,7 +448,7 @@ impl<'run> Writer<'run> {
             Awaited::Same(content) => {
                 // Judged by itself after all, as the one before it came to nothing.
                 let awaited = Awaited::Trials(self.sender.submit(&content));
-                self.pending.push_front(Slot { number, input, row, hash, record, awaited });
+                self.pending.push_front(Slot { number, input, row, digest, hash, record, awaited, before });
                 return Ok(());
             }
             Awaited::Trials(trials) => {
@@ -460,10 +467,17 @@ impl<'run> Writer<'run> {
                 verdicts(&rows)
             }
         };
+        let counts = Count::of(&verdicts);
+        if let Some(done) = before.filter(|done| Count::agree(&done.counts, &counts)) {
+            // The row that is there says so already.
+            memo.forget(&hash);
+            self.resumed(&done, record.end);
+            return Ok(());
+        }
+        let open = is_open(&record);
         let mut columns = std::mem::take(&mut record.columns);
         self.choose(&mut columns);
-        let counts = Count::of(&verdicts);
-        let entry = Entry { number, input, row, hash, id: record.id, verdicts, columns };
+        let entry = Entry { number, input, row, record: digest, hash, open, id: record.id, verdicts, columns };
         let written = self.sink.put(&entry, &record.raw, Standing::of(&counts));
         if judged {
             match &written {
@@ -481,6 +495,14 @@ impl<'run> Writer<'run> {
         self.summary.bytes = record.end;
         (self.tell)(News::Done(&self.summary));
         Ok(())
+    }
+
+    /// Counts a record that an earlier run has done.
+    fn resumed(&mut self, done: &Done, end: u64) {
+        self.summary.add(&done.counts, false);
+        self.summary.resumed += 1;
+        self.summary.bytes = end;
+        (self.tell)(News::Done(&self.summary));
     }
 
     /// Leaves the columns that are wanted, under names that are not ours.
@@ -509,4 +531,10 @@ impl<'run> Writer<'run> {
     fn rows(&self) -> u64 {
         self.summary.rows()
     }
+}
+
+/// Reports whether the input ends in the middle of a record, as far as can be told: whoever writes it may not be done.
+fn is_open(record: &Record) -> bool {
+    let unclosed = record.content.as_ref().is_err_and(|defect| defect.code == "unclosed-quote");
+    unclosed || !record.raw.is_empty() && !record.raw.ends_with(b"\n")
 }

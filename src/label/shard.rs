@@ -1,6 +1,6 @@
 //! One of several shares of a run, for as many machines.
 //!
-//! The one idea: whose a record is hangs on the record alone, so machines that read the same inputs need not speak.
+//! The one idea: the record alone decides whose it is, so machines that read the same inputs need not speak.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,12 +16,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a record is of this share: by its id, or by its place where it has none.
+    /// Whether a record is of this share: by its id, or by its place among all inputs where it has none.
     #[must_use]
     pub fn has(&self, placed: &Placed) -> bool {
         let hash = match &placed.record.id {
             Some(id) => Hash::of(id.get().as_bytes()),
-            None => Hash::of(format!("{} {}", placed.input, placed.row).as_bytes()),
+            None => Hash::of(&placed.number.to_le_bytes()),
         };
         hash.short() % self.of == self.index - 1
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::journal::End;
 use super::row::{RowUsage, Status};
 use crate::policy::Verdict;
 use crate::verdict::MIN_MASS;
@@ -54,8 +55,14 @@ pub struct Summary {
     pub written: u64,
     /// Why it ended before the input did.
     pub ended: Option<Ended>,
-    /// Records that were read, those of other shares too, once all were.
-    pub records: Option<u64>,
+    /// What the inputs hold, those of other shares too, once all was read. Written as the number of records.
+    #[serde(rename = "records", serialize_with = "records")]
+    pub end: Option<End>,
+}
+
+#[allow(clippy::ref_option, reason = "how serde asks")]
+fn records<S: serde::Serializer>(end: &Option<End>, serializer: S) -> Result<S::Ok, S::Error> {
+    end.map(|end| end.records).serialize(serializer)
 }
 
 /// Tokens by what they were for.
@@ -110,9 +117,11 @@ struct Escalation {
     escalated: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Reason {
     code: String,
+    #[serde(default)]
+    message: String,
 }
 
 impl Count {
@@ -126,6 +135,13 @@ impl Count {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// Reports whether rows have the same verdicts, or lack them for the same reasons.
+    #[must_use]
+    pub fn agree(some: &[Self], others: &[Self]) -> bool {
+        let said = |count: &Self| (count.verdict, count.label.clone(), count.category.clone(), count.error.clone());
+        some.iter().map(said).eq(others.iter().map(said))
     }
 
     /// The policy's id.

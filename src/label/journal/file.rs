@@ -1,0 +1,172 @@
+//! The file of a journal.
+//!
+//! The one idea: it is looked at, locked, and found to be ours, in this order, before any of its bytes is changed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
+use std::path::Path;
+
+use super::scan::{self, Scan};
+use super::{JournalError, Ordered};
+use crate::{cache, with_ending};
+
+/// Opens the file at a path for this process alone, or makes it for its user alone. Returns what is in it: nothing in a new
+/// one, or in one that ends within the first line of ours, `head`.
+pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), JournalError> {
+    let failed = |error| JournalError::Io { path: path.to_owned(), error };
+    loop {
+        let file = match look(path)? {
+            Some(file) => file,
+            None => match cache::options().read(true).write(true).create_new(true).open(path) {
+                // Another process has made it just now.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                made => made.map_err(failed)?,
+            },
+        };
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => return Err(JournalError::InUse(path.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+            Ok(()) => {}
+        }
+        if !is_at(&file, path).map_err(failed)? {
+            // Whoever had locked it before has put another in its place.
+            continue;
+        }
+        let scan = if is_beginning(&file, head).map_err(failed)? { None } else { Some(Scan::of(path, &file)?) };
+        // It was found to be ours: from here on it may be changed.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+                file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+            }
+        }
+        return Ok((file, scan));
+    }
+}
+
+/// Gives the file at a path another name, if there is one.
+pub(super) fn set_aside(path: &Path) -> Result<(), JournalError> {
+    let failed = |error| JournalError::Io { path: path.to_owned(), error };
+    let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
+    if about.is_file() && matches!(File::open(path).map(|file| file.try_lock()), Ok(Err(fs::TryLockError::WouldBlock)))
+    {
+        return Err(JournalError::InUse(path.to_owned()));
+    }
+    let mut names = (1..).map(|number| with_ending(path, &format!(".{number}")));
+    match names.find(|name| fs::symlink_metadata(name).is_err()) {
+        Some(name) => fs::rename(path, name).map_err(failed),
+        None => Ok(()),
+    }
+}
+
+/// Puts a journal in its place that has the same rows in one pass.
+pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalError> {
+    let failed = |error| JournalError::Io { path: path.to_owned(), error };
+    let (head, end) = (scan::head(&scan.terms), scan.end);
+    let mut rows = Ordered::of(path, scan)?;
+    let draft = Draft::private(path).map_err(failed)?;
+    // Nobody may have it once it has its name.
+    draft.file().try_lock().map_err(io::Error::from).map_err(failed)?;
+    let mut written = BufWriter::with_capacity(1 << 16, draft.file());
+    let mut write = |line: &[u8]| written.write_all(line).map_err(failed);
+    write(&head.map_err(io::Error::from).map_err(failed)?)?;
+    while let Some((_, line)) = rows.next_line()? {
+        write(&line)?;
+    }
+    if let Some(end) = end {
+        write(&scan::tail(end).map_err(io::Error::from).map_err(failed)?)?;
+    }
+    written.flush().map_err(failed)?;
+    drop(written);
+    let file = draft.file().try_clone().map_err(failed)?;
+    file.sync_all().and_then(|()| draft.put()).map_err(failed)?;
+    let scan = Scan::of(path, &file)?;
+    Ok((file, scan))
+}
+
+/// Opens a file that is there, if it is one of ours that nobody else may write to.
+fn look(path: &Path) -> Result<Option<File>, JournalError> {
+    let failed = |error| JournalError::Io { path: path.to_owned(), error };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+        Ok(about) if !about.is_file() => {
+            let what = if about.is_symlink() { "is a link" } else { "is not a regular file" };
+            return Err(JournalError::NotOurs { path: path.to_owned(), what });
+        }
+        Ok(_) => {}
+    }
+    let mut options = cache::options();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // It may have become a link or a pipe since.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let about = file.metadata().map_err(failed)?;
+        let refused = |what| Err(JournalError::NotOurs { path: path.to_owned(), what });
+        if about.uid() != rustix::process::geteuid().as_raw() {
+            return refused("belongs to another user");
+        }
+        if about.mode() & 0o022 != 0 {
+            return refused("can be written by other users");
+        }
+    }
+    Ok(Some(file))
+}
+
+/// Tells whether a file is the one at a path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let about = file.metadata()?;
+        let there = fs::symlink_metadata(path);
+        Ok(there.is_ok_and(|there| there.is_file() && (there.dev(), there.ino()) == (about.dev(), about.ino())))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        Ok(true)
+    }
+}
+
+/// Tells whether a file holds a beginning of these bytes, and no more.
+fn is_beginning(mut file: &File, of: &[u8]) -> io::Result<bool> {
+    file.rewind()?;
+    let mut start = Vec::new();
+    file.take(of.len() as u64 + 1).read_to_end(&mut start)?;
+    Ok(start.len() < of.len() && of.starts_with(&start))
+}
+
+struct Draft {
+    file: File,
+    path: std::path::PathBuf,
+    place: std::path::PathBuf,
+}
+impl Draft {
+    fn private(place: &Path) -> io::Result<Self> {
+        let path = with_ending(place, ".draft");
+        Ok(Self {
+            file: cache::options().read(true).write(true).create_new(true).open(&path)?,
+            path,
+            place: place.to_owned(),
+        })
+    }
+    fn file(&self) -> &File {
+        &self.file
+    }
+    fn put(self) -> io::Result<()> {
+        fs::rename(&self.path, &self.place)
+    }
+}

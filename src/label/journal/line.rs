@@ -1,0 +1,60 @@
+//! A line of a journal or an archive: a JSON object whose last field is a checksum of all before it.
+//!
+//! The one idea: a line that was damaged anywhere is known by itself, without its neighbours.
+
+use serde::Serialize;
+
+use crate::label::entry::Hash;
+
+/// What stands before the checksum, and behind it.
+const BEFORE: &str = ",\"sum\":\"";
+const BEHIND: &str = "\"}\n";
+/// Digits of the checksum: the first half of a [`Hash`].
+const DIGITS: usize = 16;
+
+/// The line of a value, which is an object with one field at least.
+pub(in crate::label) fn sealed(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.pop();
+    let sum = sum(&line);
+    for part in [BEFORE, &sum, BEHIND] {
+        line.extend_from_slice(part.as_bytes());
+    }
+    Ok(line)
+}
+
+/// Tells whether a line is as it was written, to the last byte.
+pub(in crate::label) fn is_whole(line: &[u8]) -> bool {
+    let parts = line.strip_suffix(BEHIND.as_bytes()).and_then(|line| line.split_last_chunk::<DIGITS>());
+    parts.is_some_and(|(line, said)| {
+        line.strip_suffix(BEFORE.as_bytes()).is_some_and(|line| sum(line).as_bytes() == said.as_slice())
+    })
+}
+
+fn sum(bytes: &[u8]) -> String {
+    format!("{:016x}", Hash::of(bytes).short())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_and_damage_to_any_of_its_bits_shows() {
+        let line = sealed(&json!({"n": 1, "text": "see you at nine"})).unwrap();
+        assert!(is_whole(&line));
+        let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(read["text"], "see you at nine");
+        for place in 0..line.len() {
+            for bit in 0..8 {
+                let mut damaged = line.clone();
+                damaged[place] ^= 1 << bit;
+                assert!(!is_whole(&damaged), "bit {bit} of byte {place}");
+            }
+            assert!(!is_whole(&line[..place]), "cut at {place}");
+        }
+        assert!(!is_whole(b"") && !is_whole(b"\n"));
+    }
+}

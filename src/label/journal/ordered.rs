@@ -1,0 +1,155 @@
+//! The rows of a journal in the order of the inputs, whatever order they were written in.
+//!
+//! The one idea: within a pass a row is at most so far from its place, so that a bounded look ahead finds it. Of two rows
+//! of one record that of the later pass counts.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::scan::{self, Scan};
+use super::{DISORDER, End, JournalError, Terms, line};
+use crate::label::entry::Entry;
+
+/// The rows of a journal, in order.
+#[derive(Debug)]
+pub struct Ordered {
+    /// What all its rows have in common.
+    pub terms: Terms,
+    /// What the last line says of the inputs, if a run came to their end there.
+    pub end: Option<End>,
+    path: PathBuf,
+    passes: Vec<Pass>,
+    /// Reads rows where they stand.
+    file: File,
+}
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    number: u64,
+    at: u64,
+    length: usize,
+}
+
+impl Ordered {
+    /// The rows of the journal at a path, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it is damaged.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let failed = |error| JournalError::Io { path: path.to_owned(), error };
+        let file = File::open(path).map_err(failed)?;
+        let scan = Scan::of(path, &file)?;
+        Self::of(path, scan)
+    }
+
+    /// The rows of a journal that was scanned.
+    pub(super) fn of(path: &Path, scan: Scan) -> Result<Self, JournalError> {
+        let failed = |error| JournalError::Io { path: path.to_owned(), error };
+        let open = || File::open(path).map_err(failed);
+        let passes = scan.passes.into_iter().map(|range| Pass::new(open()?, range).map_err(failed));
+        let passes = passes.collect::<Result<_, _>>()?;
+        Ok(Self { terms: scan.terms, end: scan.end, path: path.to_owned(), passes, file: open()? })
+    }
+
+    /// The number of the next row.
+    pub(super) fn next_number(&mut self) -> Result<Option<u64>, JournalError> {
+        let mut least = None;
+        for pass in &mut self.passes {
+            let next = pass.peek(&self.path)?.map(|place| place.number);
+            least = match (least, next) {
+                (Some(least), Some(next)) => Some(u64::min(least, next)),
+                (least, next) => least.or(next),
+            };
+        }
+        Ok(least)
+    }
+
+    /// Takes the next row: where its line begins, and the line.
+    pub(super) fn next_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
+        let Some(number) = self.next_number()? else { return Ok(None) };
+        let mut last = None;
+        for pass in &mut self.passes {
+            if pass.next.is_some_and(|place| place.number == number) {
+                last = pass.next.take();
+                if pass.peek(&self.path)?.is_some_and(|place| place.number == number) {
+                    return Err(JournalError::Doubled { path: self.path.clone(), number });
+                }
+            }
+        }
+        let Some(Place { at, length, .. }) = last else { return Ok(None) };
+        let mut line = vec![0; length];
+        let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut line));
+        read.map_err(|error| JournalError::Io { path: self.path.clone(), error })?;
+        if line::is_whole(&line) { Ok(Some((at, line))) } else { Err(self.damaged(at)) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The error of a line that is damaged. Finding its number takes another look at the file.
+    pub(super) fn damaged(&self, at: u64) -> JournalError {
+        let lines = File::open(&self.path).map(|file| BufReader::new(file.take(at)).split(b'\n').count() as u64);
+        JournalError::Damaged { path: self.path.clone(), line: lines.unwrap_or_default() + 1 }
+    }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
+        let Some((at, line)) = self.next_line()? else { return Ok(None) };
+        serde_json::from_slice(&line).map(Some).map_err(|_| self.damaged(at))
+    }
+}
+
+impl Iterator for Ordered {
+    type Item = Result<Entry, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().transpose()
+    }
+}
+
+/// The rows of a pass, in order.
+#[derive(Debug)]
+struct Pass {
+    lines: BufReader<Take<File>>,
+    /// Where the next line begins.
+    at: u64,
+    line: Vec<u8>,
+    /// Rows that were read and are not next for certain.
+    ahead: BinaryHeap<Reverse<Place>>,
+    highest: u64,
+    next: Option<Place>,
+}
+
+impl Pass {
+    fn new(mut file: File, range: Range<u64>) -> std::io::Result<Self> {
+        file.seek(SeekFrom::Start(range.start))?;
+        let lines = BufReader::with_capacity(1 << 16, file.take(range.end - range.start));
+        Ok(Self { lines, at: range.start, line: Vec::new(), ahead: BinaryHeap::new(), highest: 0, next: None })
+    }
+
+    fn peek(&mut self, path: &Path) -> Result<Option<Place>, JournalError> {
+        if self.next.is_none() {
+            while self.ahead.peek().is_none_or(|Reverse(next)| self.highest <= next.number + DISORDER) {
+                self.line.clear();
+                let read = self.lines.read_until(b'\n', &mut self.line);
+                let length = read.map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
+                if length == 0 {
+                    break;
+                }
+                if let Some(number) = scan::number(&self.line) {
+                    self.highest = self.highest.max(number);
+                    self.ahead.push(Reverse(Place { number, at: self.at, length }));
+                }
+                self.at += length as u64;
+            }
+            self.next = self.ahead.pop().map(|Reverse(place)| place);
+        }
+        Ok(self.next)
+    }
+}

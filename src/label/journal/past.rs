@@ -1,0 +1,87 @@
+//! What a journal says is done, read beside the inputs, so that memory does not grow with it.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{JournalError, Ordered};
+use crate::label::entry::Hash;
+use crate::label::source::Placed;
+use crate::label::summary::Count;
+
+/// The rows of an earlier run.
+#[derive(Debug)]
+pub struct Past {
+    /// Whether a row of now would have been made the same way.
+    pub alike: bool,
+    rows: Option<Ordered>,
+}
+
+/// A row that is done.
+#[derive(Debug)]
+pub struct Done {
+    /// Where its line begins.
+    pub place: u64,
+    /// What is counted of it.
+    pub counts: Vec<Count>,
+}
+
+/// As much of an entry's line as it takes to know it again.
+#[derive(Deserialize)]
+struct Known {
+    input: Arc<str>,
+    row: u64,
+    record: Hash,
+    #[serde(default)]
+    open: bool,
+    verdicts: Vec<Count>,
+}
+
+impl Past {
+    /// No past at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { alike: true, rows: None }
+    }
+
+    pub(super) fn of(rows: Ordered, alike: bool) -> Self {
+        Self { alike, rows: Some(rows) }
+    }
+
+    /// What is done of a record of this digest, which must be asked for in the order of the inputs. A record that the
+    /// input ended in, and that has grown since, is not done.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read, or has another record in its place.
+    pub fn find(&mut self, placed: &Placed, digest: &Hash) -> Result<Option<Done>, JournalError> {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        let Some(next) = rows.next_number()?.filter(|next| *next <= placed.number) else { return Ok(None) };
+        let Some((place, line)) = rows.next_line()? else { return Ok(None) };
+        let known: Known = serde_json::from_slice(&line).map_err(|_| rows.damaged(place))?;
+        let path = || rows.path().to_owned();
+        if next < placed.number {
+            // It is of another share now, by its new id.
+            return Err(JournalError::OtherInput { path: path(), input: known.input, row: known.row });
+        }
+        match known.record == *digest {
+            true => Ok(Some(Done { place, counts: known.verdicts })),
+            false if known.open => Ok(None),
+            false => Err(JournalError::OtherInput { path: path(), input: Arc::clone(&placed.input), row: placed.row }),
+        }
+    }
+
+    /// Sees to it that nothing is left once all records have been asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Shorter`], or when the journal cannot be read.
+    pub fn end(&mut self) -> Result<(), JournalError> {
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let mut left = 0;
+        while rows.next_line()?.is_some() {
+            left += 1;
+        }
+        if left == 0 { Ok(()) } else { Err(JournalError::Shorter { path: rows.path().to_owned(), rows: left }) }
+    }
+}

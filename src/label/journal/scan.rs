@@ -1,0 +1,149 @@
+//! A journal, read once from its first byte to its last.
+//!
+//! The one idea: whatever is damaged is named with its line before anything is made of the rest.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{End, JournalError, Terms, line};
+
+/// The version of the format.
+const VERSION: u64 = 2;
+/// How each journal begins, of whatever version.
+const BEGINNING: &[u8] = b"{\"journal\":";
+/// How the line of a row begins.
+const ROW: &[u8] = b"{\"n\":";
+/// Bytes of a first line, at most.
+const LONGEST_HEAD: u64 = 16 << 20;
+
+/// What a journal holds, as far as it is known without its rows.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub terms: Terms,
+    /// The bytes of each pass.
+    pub passes: Vec<Range<u64>>,
+    /// The last line, if a run came to the end of its inputs there.
+    pub end: Option<End>,
+    /// The highest number of a row in the last pass; 0 if there is none.
+    pub highest: u64,
+    /// Rows, those of a later pass that take the place of earlier ones too.
+    pub rows: u64,
+    /// Where the last whole line ends.
+    pub length: u64,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    journal: u64,
+    terms: Terms,
+}
+
+/// The version of a first line that may be an old one.
+#[derive(Deserialize)]
+struct Version {
+    journal: u64,
+}
+
+/// The line with which a pass begins, but for the first.
+#[derive(Serialize, Deserialize)]
+struct Pass {
+    pass: usize,
+}
+
+/// The last line of a run that came to the end of its inputs.
+#[derive(Serialize, Deserialize)]
+struct Tail {
+    end: End,
+}
+
+/// The first line of a journal of these terms.
+pub(super) fn head(terms: &Terms) -> serde_json::Result<Vec<u8>> {
+    line::sealed(&Head { journal: VERSION, terms: terms.clone() })
+}
+
+/// The line with which a pass of this number begins, from 2.
+pub(super) fn pass(number: usize) -> serde_json::Result<Vec<u8>> {
+    line::sealed(&Pass { pass: number })
+}
+
+/// The line at the end of a run.
+pub(super) fn tail(end: End) -> serde_json::Result<Vec<u8>> {
+    line::sealed(&Tail { end })
+}
+
+/// The number of a row, if a line is one.
+pub(super) fn number(line: &[u8]) -> Option<u64> {
+    let digits = line.strip_prefix(ROW)?.iter().take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+}
+
+impl Scan {
+    /// Reads the journal in a file from the file's beginning. A last line without an end is being written, or was torn:
+    /// it does not count.
+    pub fn of(path: &Path, file: &File) -> Result<Self, JournalError> {
+        let failed = |error| JournalError::Io { path: path.to_owned(), error };
+        let mut file = file;
+        let size = file.metadata().map_err(failed)?.len();
+        std::io::Seek::rewind(&mut file).map_err(failed)?;
+        let mut file = BufReader::with_capacity(1 << 16, file.take(size));
+        let mut line = Vec::new();
+        (&mut file).take(LONGEST_HEAD).read_until(b'\n', &mut line).map_err(failed)?;
+        let terms = terms(path, &line)?;
+        let mut at = line.len() as u64;
+        let mut scan = Self { terms, passes: vec![at..at], end: None, highest: 0, rows: 0, length: at };
+        let mut count = 1;
+        loop {
+            line.clear();
+            file.read_until(b'\n', &mut line).map_err(failed)?;
+            if !line.ends_with(b"\n") {
+                return Ok(scan);
+            }
+            count += 1;
+            let damaged = || JournalError::Damaged { path: path.to_owned(), line: count };
+            if !line::is_whole(&line) {
+                return Err(damaged());
+            }
+            scan.end = None;
+            at += line.len() as u64;
+            if let Some(number) = number(&line) {
+                scan.highest = scan.highest.max(number);
+                scan.rows += 1;
+            } else if let Ok(Tail { end }) = serde_json::from_slice(&line) {
+                scan.end = Some(end);
+            } else if let Ok(Pass { pass }) = serde_json::from_slice(&line)
+                && pass == scan.passes.len() + 1
+            {
+                scan.passes.push(at..at);
+                scan.highest = 0;
+            } else {
+                return Err(damaged());
+            }
+            scan.length = at;
+            if let Some(last) = scan.passes.last_mut() {
+                last.end = at;
+            }
+        }
+    }
+}
+
+/// The terms in a first line.
+fn terms(path: &Path, line: &[u8]) -> Result<Terms, JournalError> {
+    let foreign = || JournalError::Foreign(path.to_owned());
+    if !line.starts_with(BEGINNING) || !line.ends_with(b"\n") {
+        return Err(foreign());
+    }
+    let Version { journal } = serde_json::from_slice(line).map_err(|_| foreign())?;
+    if journal != VERSION {
+        return Err(JournalError::Version { path: path.to_owned(), version: journal, ours: VERSION });
+    }
+    let damaged = || JournalError::Damaged { path: path.to_owned(), line: 1 };
+    if !line::is_whole(line) {
+        return Err(damaged());
+    }
+    serde_json::from_slice(line).map(|Head { terms, .. }| terms).map_err(|_| damaged())
+}
