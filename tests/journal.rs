@@ -626,7 +626,7 @@ proptest! {
         let journal = house.whole("a");
         let mut lines: Vec<String> = input().lines().map(str::to_owned).collect();
         let place = place % lines[row].len();
-        let before = std::mem::replace(&mut lines[row], String::new());
+        let before = std::mem::take(&mut lines[row]);
         lines[row] = format!("{}{with}{}", &before[..place], &before[place + 1..]);
         let changed = lines[row] != before && !lines[row].trim().is_empty();
         let edited: String = lines.iter().map(|line| format!("{line}\n")).collect();

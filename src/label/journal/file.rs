@@ -3,8 +3,9 @@
 //! The one idea: it is looked at, locked, and found to be ours, in this order, before any of its bytes is changed.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::scan::{self, Scan};
 use super::{JournalError, Ordered};
@@ -149,24 +150,32 @@ fn is_beginning(mut file: &File, of: &[u8]) -> io::Result<bool> {
     Ok(start.len() < of.len() && of.starts_with(&start))
 }
 
+/// A file on its way to its place. Dropping it removes it.
 struct Draft {
     file: File,
-    path: std::path::PathBuf,
-    place: std::path::PathBuf,
+    path: PathBuf,
+    place: PathBuf,
 }
+
 impl Draft {
+    /// Begins one that its user alone may read, under a random name.
     fn private(place: &Path) -> io::Result<Self> {
-        let path = with_ending(place, ".draft");
-        Ok(Self {
-            file: cache::options().read(true).write(true).create_new(true).open(&path)?,
-            path,
-            place: place.to_owned(),
-        })
+        let path = with_ending(place, &format!(".{:016x}.part", RandomState::new().hash_one(())));
+        let file = cache::options().read(true).write(true).create_new(true).open(&path)?;
+        Ok(Self { file, path, place: place.to_owned() })
     }
+
     fn file(&self) -> &File {
         &self.file
     }
+
     fn put(self) -> io::Result<()> {
         fs::rename(&self.path, &self.place)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }

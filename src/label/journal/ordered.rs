@@ -7,10 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::scan::{self, Scan};
+use super::scan::{self, Scan, Stretch};
 use super::{DISORDER, End, JournalError, Terms, line};
 use crate::label::entry::Entry;
 
@@ -52,7 +51,7 @@ impl Ordered {
     pub(super) fn of(path: &Path, scan: Scan) -> Result<Self, JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         let open = || File::open(path).map_err(failed);
-        let passes = scan.passes.into_iter().map(|range| Pass::new(open()?, range).map_err(failed));
+        let passes = scan.passes.into_iter().map(|bytes| Pass::new(open()?, bytes).map_err(failed));
         let passes = passes.collect::<Result<_, _>>()?;
         Ok(Self { terms: scan.terms, end: scan.end, path: path.to_owned(), passes, file: open()? })
     }
@@ -127,10 +126,10 @@ struct Pass {
 }
 
 impl Pass {
-    fn new(mut file: File, range: Range<u64>) -> std::io::Result<Self> {
-        file.seek(SeekFrom::Start(range.start))?;
-        let lines = BufReader::with_capacity(1 << 16, file.take(range.end - range.start));
-        Ok(Self { lines, at: range.start, line: Vec::new(), ahead: BinaryHeap::new(), highest: 0, next: None })
+    fn new(mut file: File, bytes: Stretch) -> std::io::Result<Self> {
+        file.seek(SeekFrom::Start(bytes.from))?;
+        let lines = BufReader::with_capacity(1 << 16, file.take(bytes.to - bytes.from));
+        Ok(Self { lines, at: bytes.from, line: Vec::new(), ahead: BinaryHeap::new(), highest: 0, next: None })
     }
 
     fn peek(&mut self, path: &Path) -> Result<Option<Place>, JournalError> {

@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +24,7 @@ const LONGEST_HEAD: u64 = 16 << 20;
 pub(super) struct Scan {
     pub terms: Terms,
     /// The bytes of each pass.
-    pub passes: Vec<Range<u64>>,
+    pub passes: Vec<Stretch>,
     /// The last line, if a run came to the end of its inputs there.
     pub end: Option<End>,
     /// The highest number of a row in the last pass; 0 if there is none.
@@ -34,6 +33,13 @@ pub(super) struct Scan {
     pub rows: u64,
     /// Where the last whole line ends.
     pub length: u64,
+}
+
+/// Bytes of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub from: u64,
+    pub to: u64,
 }
 
 /// The first line.
@@ -95,7 +101,8 @@ impl Scan {
         (&mut file).take(LONGEST_HEAD).read_until(b'\n', &mut line).map_err(failed)?;
         let terms = terms(path, &line)?;
         let mut at = line.len() as u64;
-        let mut scan = Self { terms, passes: vec![at..at], end: None, highest: 0, rows: 0, length: at };
+        let mut scan =
+            Self { terms, passes: vec![Stretch { from: at, to: at }], end: None, highest: 0, rows: 0, length: at };
         let mut count = 1;
         loop {
             line.clear();
@@ -118,14 +125,14 @@ impl Scan {
             } else if let Ok(Pass { pass }) = serde_json::from_slice(&line)
                 && pass == scan.passes.len() + 1
             {
-                scan.passes.push(at..at);
+                scan.passes.push(Stretch { from: at, to: at });
                 scan.highest = 0;
             } else {
                 return Err(damaged());
             }
             scan.length = at;
             if let Some(last) = scan.passes.last_mut() {
-                last.end = at;
+                last.to = at;
             }
         }
     }
