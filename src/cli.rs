@@ -41,7 +41,7 @@ use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use magistrate::policy::{Contract, Effort, Label, Policy, PolicyError, is_plain};
+use magistrate::policy::{Contract, Effort, Label, Manuscript, Notation, Policy, PolicyError};
 use magistrate::prompt::{TemplateError, Templates};
 use sha2::{Digest, Sha256};
 
@@ -175,42 +175,94 @@ fn told(error: &anyhow::Error) -> String {
 /// Which policies.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
-    /// A shipped policy's id, a YAML file, or a .md or .txt file that is the instructions word for word
+    /// A shipped policy's id, a YAML file, or a text that is the instructions word for word. ID=FILE gives it an id
     #[arg(short, long = "policy", value_name = "POLICY", required = true)]
     policies: Vec<String>,
 
-    /// What a reply's words mean, for .md and .txt policies: INVALID=violation,VALID=safe
-    #[arg(long, value_name = "WORD=VERDICT,...", value_parser = parse_labels)]
-    labels: Option<Labels>,
+    /// The meaning of a reply's words, for policies that are a text: INVALID=violation,VALID=safe. For one of several
+    /// policies: ID:INVALID=violation,VALID=safe
+    #[arg(long, value_name = "[ID:]WORD=VERDICT,...", value_parser = parse_labels)]
+    labels: Vec<Labels>,
 }
 
-/// Labels, in a type of their own so that clap does not take them for several values.
+/// Labels, and the policy that they are for; without one, for every text.
 #[derive(Clone, Debug)]
-struct Labels(Vec<Label>);
+struct Labels {
+    policy: Option<String>,
+    labels: Vec<Label>,
+}
 
 fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
-    Contract::parse_labels(text).map(Labels)
+    let named = text.split_once(':').filter(|(id, _)| !id.contains(['=', ',']));
+    let (policy, labels) = named.map_or((None, text), |(id, labels)| (Some(id.trim().to_owned()), labels));
+    Ok(Labels { policy, labels: Contract::parse_labels(labels)? })
 }
 
 impl PolicyArgs {
     /// The policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
-        let mut policies: Vec<Policy> = Vec::new();
-        anyhow::ensure!(
-            self.labels.is_none() || self.policies.iter().any(|spec| is_plain(spec)),
-            "--labels is for policies in .md or .txt files\nhint: a YAML policy has its labels under contract: labels:"
-        );
-        for spec in &self.policies {
-            let labels = self.labels.as_ref().filter(|_| is_plain(spec)).map(|labels| labels.0.clone());
-            let policy = magistrate::policy::load(spec, labels)?;
-            if policies.iter().any(|other| other.id == policy.id) {
-                anyhow::bail!("two policies have the id `{}`\nhint: give each -p a policy of its own id", policy.id);
-            }
-            policies.push(policy);
+        let mut manuscripts =
+            self.policies.iter().map(|spec| Manuscript::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
+        let mut ids = Self::ids(&manuscripts)?;
+        // Packs have a folder for each policy: `spam/policy.md`.
+        let twice: Vec<bool> = ids.iter().map(|id| ids.iter().filter(|other| *other == id).count() > 1).collect();
+        for (manuscript, _) in manuscripts.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
+            manuscript.take_folders_name();
         }
-        Ok(policies)
+        ids = Self::ids(&manuscripts)?;
+        if let Some(id) = ids.iter().enumerate().find_map(|(at, id)| ids[..at].contains(id).then_some(id)) {
+            anyhow::bail!("two policies have the id `{id}`\nhint: give one of them another: -p other-id=FILE");
+        }
+        let given = self.given(&manuscripts, &ids)?;
+        let policies = manuscripts.iter().zip(given).map(|(manuscript, labels)| manuscript.policy(labels));
+        Ok(policies.collect::<Result<_, _>>()?)
+    }
+
+    fn ids(manuscripts: &[Manuscript]) -> Result<Vec<String>, PolicyError> {
+        let id = |manuscript: &Manuscript| match manuscript.notation {
+            Notation::Plain => Ok(manuscript.plain_id().to_owned()),
+            Notation::Yaml => manuscript.policy(None).map(|policy| policy.id),
+        };
+        manuscripts.iter().map(id).collect()
+    }
+
+    /// The labels for each policy. Those that are for no policy by name must contradict none.
+    fn given(&self, manuscripts: &[Manuscript], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+        let plain = |at: usize| manuscripts[at].notation == Notation::Plain;
+        let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
+        for Labels { policy, labels } in self.labels.iter().filter(|labels| labels.policy.is_some()) {
+            let id = policy.as_deref().unwrap_or_default();
+            let Some(at) = ids.iter().position(|other| other == id) else {
+                anyhow::bail!("--labels is for the policy `{}`, and there are {}", id.escape_debug(), ids.join(", "));
+            };
+            anyhow::ensure!(plain(at), "{NOT_PLAIN}");
+            anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
+            // Whoever names the policy is believed, and told.
+            if let Err(error) = manuscripts[at].agrees(labels) {
+                output::say(&format!("note: {} of {}", error.message(), manuscripts[at].name));
+            }
+            given[at] = Some(labels.clone());
+        }
+        let mut for_all = self.labels.iter().filter(|labels| labels.policy.is_none());
+        if let Some(Labels { labels, .. }) = for_all.next() {
+            anyhow::ensure!((0..ids.len()).any(plain), "{NOT_PLAIN}");
+            anyhow::ensure!(
+                for_all.next().is_none(),
+                "--labels is given twice\nhint: say which policy each is for: --labels ID:WORD=VERDICT,..."
+            );
+            for at in (0..ids.len()).filter(|at| plain(*at)) {
+                if given[at].is_none() {
+                    manuscripts[at].agrees(labels)?;
+                    given[at] = Some(labels.clone());
+                }
+            }
+        }
+        Ok(given)
     }
 }
+
+const NOT_PLAIN: &str = "--labels is for policies that are a text (.md, .txt)\n\
+    hint: a YAML policy has its labels under contract: labels:";
 
 /// Which prompt.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 //! The one idea: a policy fixes its own answers. Whoever reads a reply compares it with [`Policy::answers`], a closed
 //! list of byte strings, and never searches prose for a label.
 //!
-//! Nothing here knows prompts, tokens, models or probabilities. Only [`load`] reads a file.
+//! Nothing here knows prompts, tokens, models or probabilities. Only [`Manuscript`] reads a file.
 
 mod check;
 mod contract;
@@ -15,10 +15,12 @@ mod fit;
 pub mod import;
 mod library;
 pub mod lint;
+mod manuscript;
 mod phrase;
 mod plain;
 mod render;
 mod report;
+mod sense;
 mod words;
 mod yaml;
 
@@ -29,7 +31,8 @@ pub use check::is_id;
 pub use contract::{Answer, Contract, Form, Label};
 pub use error::{PolicyError, PolicyErrorKind};
 pub use file::schema;
-pub use library::{PolicyLibrary, is_plain, load};
+pub use library::PolicyLibrary;
+pub use manuscript::{Manuscript, Notation, load};
 pub use words::{Action, Effort, Severity, UnknownWord, Verdict};
 
 /// A written policy, checked: its contract, its categories and its examples agree with one another.

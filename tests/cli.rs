@@ -1101,25 +1101,73 @@ fn a_policy_that_cannot_be_used_says_where_and_why() {
     let stage = Stage::new()
         .file("broken.yaml", broken)
         .file("bare.md", "No advertising.\n")
-        .file("policy", RULES)
-        .file("copy/rules.md", RULES);
+        .file("digits.txt", "Answer 0 or 1.\n- Return 0 if any violation is found\n- Return 1 if the message is safe\n")
+        .file("keep.md", "Return exactly one word: REMOVE or KEEP\n")
+        .file("utf16.md", b"\xff\xfeB\0e\0")
+        .file("posts.csv", "id,text\n");
     let check = |args: &[&str]| stage.fails(&[&["check"], args].concat());
     assert_transcript!([
         check(&["-p", "spm"]),
         check(&["-p", "something-else"]),
         check(&["-p", "none.yaml"]),
-        check(&["-p", "policy"]),
+        check(&["-p", "posts.csv"]),
+        check(&["-p", "utf16.md"]),
+        stage.run(&["policy", "lint", "utf16.md"]),
+        stage.run(&["policy", "import", "utf16.md"]),
         check(&["-p", "broken.yaml"]),
         check(&["-p", "bare.md"]),
-        check(&["-p", "rules.md", "-p", "copy/rules.md"]),
+        check(&["-p", "digits.txt"]),
+        check(&["-p", "keep.md"]),
+        check(&["-p", "rules.md", "-p", "./rules.md"]),
+        check(&["-p", "spam", "-p", "spam"]),
         check(&["-p", "rules.md", "--labels", "BAD"]),
         check(&["-p", "rules.md", "--labels", "BAD=violaton,FINE=safe"]),
+        check(&["-p", "rules.md", "--labels", "BAD=violation,FINE=safe"]),
+        check(&["-p", "rules.md", "--labels", "VALID=violation,INVALID=safe"]),
+        check(&["-p", "rules.md", "-p", "keep.md", "--labels", "REMOVE=violation,KEEP=safe"]),
+        check(&["-p", "rules.md", "--labels", "keep:REMOVE=violation,KEEP=safe"]),
+        check(&["-p", "keep.md", "--labels", "A=violation,B=safe", "--labels", "A=violation,B=safe"]),
         check(&["-p", "spam", "--labels", "BAD=violation,FINE=safe,HM=review"]),
         stage.fails(&["prompt", "-p", "rules.md", "-p", "spam"]),
         stage.fails(&["prompt"]),
         check(&[]),
         stage.run(&["policy", "show", "spm"]),
     ]);
+}
+
+#[test]
+fn policies_of_one_name_are_told_apart_and_each_gets_its_labels() {
+    let stage = Stage::new()
+        .file("spam/policy.md", RULES)
+        .file("fraud/policy.md", "No fraud.\nReturn exactly one word: REMOVE or KEEP\n")
+        .file("digits", "No insults.\nReturn exactly `0` (fine) or `1` (toxic).\n")
+        .file("mine.yaml", PolicyLibrary::shipped().source("spam").unwrap());
+    let ids = |args: &[&str]| {
+        let row = stage.json(&[&["check", "--effort", "none", "--threshold", "0", "--min-mass", "0"], args].concat());
+        let one = |row: &Value| format!("{}:{}", row["policy"]["id"].as_str().unwrap(), row["label"].as_str().unwrap());
+        let several = row["verdicts"].as_object().map(|rows| rows.values().map(one).collect::<Vec<_>>().join(" "));
+        several.unwrap_or_else(|| one(&row))
+    };
+    let keep = "fraud:REMOVE=violation,KEEP=safe";
+    let two = ["-p", "spam/policy.md", "-p", "fraud/policy.md", "-p", "digits"];
+    assert_eq!(ids(&[&two[..], &["--labels", keep]].concat()), "digits:1 fraud:REMOVE spam:INVALID");
+    assert_eq!(ids(&["-p", "spam", "-p", "own=mine.yaml"]), "own:1 spam:1");
+    assert_eq!(ids(&["-p", "own=spam/policy.md"]), "own:INVALID");
+    // Whoever names the policy is believed, and told.
+    let run = stage.run(&["check", "-p", "rules.md", "--labels", "rules:VALID=violation,INVALID=safe", "Hello"]);
+    assert!(run.code != 2 && run.stderr.contains("note: --labels says that `VALID` means a violation"), "{run}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_policy_can_come_from_a_pipe() {
+    let stage = Stage::new();
+    let args =
+        ["check", "-p", "/dev/stdin", "--effort", "none", "--threshold", "0", "--min-mass", "0", "--json", "Hello"];
+    for policy in [RULES, PolicyLibrary::shipped().source("spam").unwrap()] {
+        let run = stage.run_on(policy.as_bytes(), &args);
+        assert_eq!(run.code, 1, "{run}");
+    }
 }
 
 #[test]

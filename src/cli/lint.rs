@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::model;
 use magistrate::policy::lint::{Finding, Length, Level, fixed, lint};
-use magistrate::policy::{Policy, PolicyLibrary};
+use magistrate::policy::{Manuscript, Policy, PolicyLibrary};
 use magistrate::prompt::{Templates, policy_text};
 use magistrate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
@@ -59,13 +59,7 @@ impl Lint {
         let tokenizer = self.model.as_deref().map(tokenizer).transpose()?;
         let mut files = Vec::new();
         for spec in specs {
-            let (name, source) = match library.source(&spec) {
-                Ok(source) => (format!("{spec}.yaml"), source.to_owned()),
-                Err(_) => {
-                    let source = std::fs::read_to_string(&spec).with_context(|| format!("{spec} cannot be read"))?;
-                    (spec, source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source))
-                }
-            };
+            let Manuscript { name, text: source, .. } = Manuscript::open(&spec)?;
             let mut findings = self.lint(&name, &source, tokenizer.as_ref());
             if self.fix && Path::new(&name).is_file() {
                 let (text, count) = fixed(&source, &findings);

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::policy::diff::diff;
 use magistrate::policy::import::{Imported, import};
-use magistrate::policy::{self, Body, PolicyLibrary};
+use magistrate::policy::{self, Body, Manuscript, PolicyLibrary};
 use magistrate::prompt::{Templates, policy_text};
 
 use super::lint::{Lint, length};
@@ -63,14 +63,12 @@ impl PolicyVerb {
                 let policy = policy::load(&policy, None)?;
                 format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
             }
-            Verb::Show { policy, rendered: false } => match PolicyLibrary::shipped().source(&policy) {
-                Ok(source) => source.to_owned(),
-                Err(_) => {
-                    // Not shipped: a file, which is printed once it is known to be a policy.
-                    policy::load(&policy, None)?;
-                    std::fs::read_to_string(&policy)?
-                }
-            },
+            Verb::Show { policy, rendered: false } => {
+                let manuscript = Manuscript::open(&policy)?;
+                // It is printed once it is known to be a policy.
+                manuscript.policy(None)?;
+                manuscript.text
+            }
             Verb::New(new) => return new.run(),
             Verb::Import { file, output } => return import_from(&file, output.as_deref()),
             Verb::Lint(lint) => return lint.run(),
@@ -107,7 +105,7 @@ pub fn put(yaml: &str, path: Option<&Path>) -> Result<(), anyhow::Error> {
 
 fn import_from(file: &Path, output: Option<&Path>) -> Result<ExitCode, anyhow::Error> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
+    let text = Manuscript::open(&name)?.text;
     let short = file.file_name().unwrap_or_default().to_string_lossy();
     let Imported { draft, unplaced, notes } =
         import(&short, &text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;

@@ -4,6 +4,7 @@
 //! all else is kept as comments, with its line, and the contract is never guessed.
 
 use super::draft::{Case, Draft, Rule};
+use super::sense::{Sense, sense};
 use super::{Form, Severity, Verdict};
 
 /// A text that became a draft.
@@ -111,19 +112,7 @@ impl Reader {
             Section::Doubt
         } else if has(&["definition", "terms"]) && code.is_none() {
             Section::Definitions
-        } else if code.is_some()
-            || has(&[
-                "violat",
-                "prohibit",
-                "not allowed",
-                "disallow",
-                "forbidden",
-                "allowed",
-                "permitted",
-                "safe",
-                "exception",
-            ])
-        {
+        } else if code.is_some() || verdict_of(&words).is_some() {
             Section::Rules { verdict: verdict_of(&words), code, title }
         } else if has(&["example"]) {
             Section::Examples
@@ -355,13 +344,9 @@ fn title_of(heading: &str, code: Option<&str>) -> String {
 }
 
 fn verdict_of(heading: &str) -> Option<Verdict> {
-    let has = |list: &[&str]| list.iter().any(|word| heading.contains(word));
-    if has(&["violat", "prohibit", "not allowed", "disallow", "forbidden"]) {
-        Some(Verdict::Violation)
-    } else if has(&["allowed", "permitted", "safe", "exception", "acceptable"]) {
-        Some(Verdict::Safe)
-    } else {
-        None
+    match sense(heading) {
+        Sense::Means(verdict) => Some(verdict),
+        Sense::Silent | Sense::Unclear => None,
     }
 }
 

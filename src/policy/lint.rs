@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::error::{PolicyError, PolicyErrorKind};
 use super::file::Document;
 use super::report::{Place, Report};
-use super::{Policy, is_plain, yaml};
+use super::{Notation, Policy, yaml};
 
 /// Something that a policy's author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +61,13 @@ pub struct Length {
     pub context: usize,
 }
 
-/// Checks a policy. `name` is what findings call it; its ending says whether it is a plain text. `length` tells how long
+/// Checks a policy. `name` is what findings call it, and says with the text how it is written. `length` tells how long
 /// the policy is; without it, the length is not looked at.
 #[must_use]
 pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Length>) -> Vec<Finding> {
     let mut findings = Findings { name, source, found: Vec::new() };
     words::of_source(&mut findings);
-    let policy = if is_plain(name) {
+    let policy = if Notation::of(name, source) == Notation::Plain {
         answers::of_plain(&mut findings);
         Policy::from_plain("plain", source, None).map_err(|error| error.named(name))
     } else {

@@ -1,17 +1,29 @@
 //! Policies that are a text: the instructions word for word, and the answers found in them.
 //!
-//! The one idea: never guess. A line counts as a contract only if it offers labels of known meaning as a choice
-//! (`Return exactly one word: VALID or INVALID`), and a text that states two different contracts has none.
+//! The one idea: never guess. A sentence counts as a contract only if it offers labels of known meaning as a choice
+//! (`Return exactly one word: VALID or INVALID`) and nothing in the text gives them another. A text that states two
+//! different contracts has none.
 
+mod meaning;
 mod offer;
+mod sentences;
+
+use std::collections::BTreeSet;
 
 use super::error::{PolicyError, PolicyErrorKind};
-use super::phrase::quoted;
+use super::manuscript::{LARGEST, too_large};
+use super::phrase::{listed, quoted};
 use super::report::Place;
+use super::sense::{Sense, opposite, sense_of_remark};
 use super::{Body, Contract, Effort, Form, Label, Policy, Verdict};
-use offer::{Offer, statement};
+use meaning::meanings;
+use offer::{Offer, is_digit, offers, usual};
+use sentences::of_blocks;
 
 pub(super) fn policy(id: &str, text: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+    if text.len() > LARGEST {
+        return Err(too_large(id));
+    }
     if text.trim().is_empty() {
         return Err(PolicyError::new(PolicyErrorKind::Empty, "the policy is empty").named(id));
     }
@@ -31,55 +43,178 @@ pub(super) fn policy(id: &str, text: &str, labels: Option<Vec<Label>>) -> Result
     })
 }
 
-const HINT: &str = "say what the answers mean, as in --labels INVALID=violation,VALID=safe";
-
-/// The labels that the text itself offers.
-fn stated(text: &str) -> Result<Vec<Label>, PolicyError> {
-    let statements: Vec<Statement> = text
-        .lines()
-        .enumerate()
-        .filter_map(|(index, line)| statement(line).map(|offer| Statement { place: whole(index, line), offer }))
-        .chain(codes_asked_for(text))
-        .collect();
+/// The labels that the text itself offers, each with its meaning.
+pub(super) fn stated(text: &str) -> Result<Vec<Label>, PolicyError> {
+    let statements = statements(text);
     let Some(first) = statements.first() else {
-        return Err(PolicyError::new(PolicyErrorKind::NoContract, "the policy does not state its answers")
-            .with_hint(format!("{HINT}; or write into it: Return exactly one word: VALID or INVALID")));
+        return Err(no_contract("the policy does not state its answers").with_hint(
+            "say what the answers mean, as in --labels INVALID=violation,VALID=safe; \
+             or write into it: Return exactly one word: VALID or INVALID",
+        ));
     };
     if let Some(other) = statements.iter().find(|other| other.offer.key() != first.offer.key()) {
         let message = format!("two different answers are asked for: {} and {}", first.offer, other.offer);
+        let words = [first, other].map(|statement| statement.offer.words()).into_iter().find(|words| !words.is_empty());
+        let hint = match words {
+            Some(words) => format!("keep one of them, or say which it is: {}", flag(text, &words)),
+            None => "keep one of them".to_owned(),
+        };
         return Err(PolicyError::new(PolicyErrorKind::TwoContracts, message)
             .at(text, first.place)
             .at(text, other.place)
-            .with_hint(format!("keep one of them, or {HINT}")));
+            .with_hint(hint));
     }
     match &first.offer {
-        Offer::Labels(labels) => match reversed(text, labels) {
-            Some((line, label)) => Err(PolicyError::new(
-                PolicyErrorKind::NoContract,
-                format!("here {} seems to mean the opposite of what it means elsewhere", quoted(label)),
-            )
-            .at(text, line)
-            .with_hint(HINT)),
-            None => Ok(labels.clone()),
-        },
-        Offer::Unknown(word) => Err(PolicyError::new(
-            PolicyErrorKind::NoContract,
-            format!("it is not known what the answer {} means", quoted(word)),
-        )
-        .at(text, first.place)
-        .with_hint(HINT)),
-        Offer::Json | Offer::Codes => Err(PolicyError::new(
-            PolicyErrorKind::NoContract,
-            format!("{} cannot be read from a plain text", first.offer),
-        )
-        .at(text, first.place)
-        .with_hint(format!("write the policy as YAML, or let it ask for one word and {HINT}"))),
+        Offer::Labels(labels) => settled(text, first.place, labels),
+        Offer::Unknown(words) => {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            Err(unsettled(text, first, &words))
+        }
+        Offer::Json | Offer::Flags | Offer::Codes => {
+            Err(no_contract(format!("{} cannot be read from a plain text", first.offer))
+                .at(text, first.place)
+                .with_hint(format!(
+                    "write the policy as YAML, or let it ask for one word, such as: {}",
+                    "Return exactly one word: VALID or INVALID"
+                )))
+        }
+    }
+}
+
+/// Labels that a person gave, held against what the text itself asks for.
+///
+/// # Errors
+/// The text asks for other words, or gives one of these the opposite meaning.
+pub(super) fn agrees(id: &str, text: &str, given: &[Label]) -> Result<(), PolicyError> {
+    let contradicted = |message: String| PolicyError::new(PolicyErrorKind::Labels, message);
+    let names: Vec<&str> = given.iter().map(|label| label.text.as_str()).collect();
+    let statements = statements(text);
+    let offered = |statement: &Statement| {
+        let words: BTreeSet<&str> = statement.offer.words().into_iter().collect();
+        words == names.iter().copied().collect()
+    };
+    // The exact flag, and the way out for somebody who knows better.
+    let hint = |words: &[&str]| {
+        let parts: Vec<String> = given.iter().map(|label| format!("{}={}", label.text, label.verdict)).collect();
+        let flag = if words.is_empty() { String::new() } else { format!("{}; ", flag(text, words)) };
+        let flag = flag.replace("--labels ", &format!("--labels {id}:"));
+        format!("{flag}to use yours all the same: --labels {id}:{}", parts.join(","))
+    };
+    if let Some(first) = statements.first().filter(|_| !statements.iter().any(offered)) {
+        let message = format!("--labels names other answers than the policy, which asks for {}", first.offer);
+        return Err(contradicted(message).at(text, first.place).with_hint(hint(&first.offer.words())));
+    }
+    for (label, meaning) in given.iter().zip(meanings(text, &names)) {
+        let says = format!("--labels says that {} means {}", quoted(&label.text), in_words(label.verdict));
+        if let Some(line) = meaning.against(label.verdict) {
+            let message = format!("{says}, and here it seems to mean {}", in_words(opposite(label.verdict)));
+            return Err(contradicted(message).at(text, line_of(text, line)).with_hint(hint(&names)));
+        }
+        // A word such as VALID that the text does not explain means what it says.
+        let unexplained = !is_digit(&label.text) && meaning.verdict().is_none() && !statements.is_empty();
+        if let Some(usual) = usual(&label.text).filter(|usual| unexplained && *usual != label.verdict) {
+            return Err(contradicted(format!("{says}, and the word means {}", in_words(usual))).with_hint(hint(&names)));
+        }
+    }
+    Ok(())
+}
+
+fn in_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Violation => "a violation",
+        Verdict::Safe => "safe content",
+        Verdict::Review => "a review",
+    }
+}
+
+fn no_contract(message: impl Into<String>) -> PolicyError {
+    PolicyError::new(PolicyErrorKind::NoContract, message)
+}
+
+/// Labels of known words, if the text gives none of them another meaning, and gives digits the usual one.
+fn settled(text: &str, place: Place, labels: &[Label]) -> Result<Vec<Label>, PolicyError> {
+    let words: Vec<&str> = labels.iter().map(|label| label.text.as_str()).collect();
+    let meanings = meanings(text, &words);
+    let hint = || flag(text, &words);
+    for (label, meaning) in labels.iter().zip(&meanings) {
+        if let Some(line) = meaning.against(label.verdict) {
+            let message = format!("here {} seems to mean {}", quoted(&label.text), in_words(opposite(label.verdict)));
+            return Err(no_contract(message).at(text, line_of(text, line)).with_hint(hint()));
+        }
+        if let Some(line) = meaning.unclear.first().filter(|_| is_digit(&label.text)) {
+            let message = format!("what {} means here is not understood", quoted(&label.text));
+            return Err(no_contract(message).at(text, line_of(text, *line)).with_hint(hint()));
+        }
+    }
+    let digits = labels.iter().all(|label| is_digit(&label.text));
+    if digits && meanings.iter().all(|meaning| meaning.verdict().is_none()) {
+        let message = format!("the policy asks for {}, but which is the violation?", listed(&quotes(&words)));
+        return Err(no_contract(message).at(text, place).with_hint(hint()));
+    }
+    Ok(labels.to_vec())
+}
+
+/// The policy asks for words of which one at least has no known meaning.
+fn unsettled(text: &str, statement: &Statement, words: &[&str]) -> PolicyError {
+    let message = format!("the policy asks for {}, but which is the violation?", statement.offer);
+    no_contract(message).at(text, statement.place).with_hint(flag(text, words))
+}
+
+fn quotes(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| quoted(word)).collect()
+}
+
+/// The flag to paste, as far as the text and usage suggest it.
+fn flag(text: &str, words: &[&str]) -> String {
+    let meanings = meanings(text, words);
+    let mut verdicts: Vec<Option<Verdict>> =
+        words.iter().zip(&meanings).map(|(word, meaning)| meaning.verdict().or_else(|| hinted(word))).collect();
+    // Of two words of which one is known the other means the opposite.
+    if let [one, other] = verdicts.as_mut_slice() {
+        match (*one, *other) {
+            (Some(verdict), None) => *other = Some(opposite(verdict)),
+            (None, Some(verdict)) => *one = Some(opposite(verdict)),
+            _ => {}
+        }
+    }
+    let known = verdicts.iter().all(Option::is_some)
+        && [Verdict::Violation, Verdict::Safe].iter().all(|verdict| verdicts.contains(&Some(*verdict)));
+    let parts: Vec<String> = words
+        .iter()
+        .zip(&verdicts)
+        .enumerate()
+        .map(|(index, (word, verdict))| {
+            let guess = if index == 0 { Verdict::Violation } else { Verdict::Safe };
+            format!("{word}={}", verdict.filter(|_| known).unwrap_or(guess))
+        })
+        .collect();
+    let or = if known { "if that is what they mean" } else { "or the other way round" };
+    format!("--labels {} ({or})", parts.join(","))
+}
+
+/// What a word would mean in most policies: a suggestion, never a reading.
+fn hinted(word: &str) -> Option<Verdict> {
+    let spelt = word.to_ascii_lowercase().replace('_', " ");
+    match sense_of_remark(&spelt) {
+        Sense::Means(verdict) => Some(verdict),
+        _ => usual(word),
     }
 }
 
 struct Statement {
     place: Place,
     offer: Offer,
+}
+
+/// All that the text asks for, line by line.
+fn statements(text: &str) -> Vec<Statement> {
+    let lines: Vec<&str> = text.lines().collect();
+    let sentences = of_blocks(text);
+    let offered = sentences.iter().flat_map(|sentence| {
+        let place = whole(sentence.line, lines[sentence.line]);
+        offers(&sentence.text).into_iter().map(move |offer| Statement { place, offer })
+    });
+    offered.chain(codes_asked_for(text)).collect()
 }
 
 /// A section on the format of labels that speaks of codes (`D-SP#`, `ARS0`): a contract of its own.
@@ -101,33 +236,8 @@ fn codes_asked_for(text: &str) -> Option<Statement> {
     speaks_of_codes.then(|| Statement { place: whole(at, lines[at]), offer: Offer::Codes })
 }
 
-/// A line that defines a label against its usual meaning, such as `1 = the content is safe`.
-fn reversed<'a>(text: &str, labels: &'a [Label]) -> Option<(Place, &'a str)> {
-    text.lines().enumerate().find_map(|(index, line)| {
-        let bare = line.trim_start_matches(|char: char| !char.is_alphanumeric());
-        let label = labels.iter().find(|label| {
-            let after =
-                bare.strip_prefix(label.text.as_str()).map(|rest| rest.trim_start_matches(['`', '"', '*', ' ']));
-            after.is_some_and(|rest| rest.starts_with(['=', ':', '–', '—']) || rest.starts_with("- "))
-        });
-        let heading = || {
-            let ends =
-                |label: &&Label| bare.trim_end().trim_end_matches(['*', ':']).ends_with(&format!("({})", label.text));
-            labels.iter().find(ends).filter(|_| line.trim_start().starts_with('#'))
-        };
-        let label = label.or_else(heading)?;
-        let lower = bare.to_lowercase();
-        let denies = [" not ", "n't", "no violation", "non-viol"].iter().any(|word| lower.contains(word));
-        let forbids = ["violat", "unsafe", "disallow", "forbid"].iter().any(|word| lower.contains(word));
-        let allows = lower.split(|char: char| !char.is_alphanumeric()).any(|word| ["safe", "allowed"].contains(&word));
-        let means = match (forbids, allows, denies) {
-            (true, false, false) => Some(Verdict::Violation),
-            (true, false, true) | (false, true, false) => Some(Verdict::Safe),
-            _ => None,
-        };
-        let opposite = means.is_some_and(|verdict| verdict != label.verdict && label.verdict != Verdict::Review);
-        opposite.then(|| (whole(index, line), label.text.as_str()))
-    })
+fn line_of(text: &str, index: usize) -> Place {
+    whole(index, text.lines().nth(index).unwrap_or_default())
 }
 
 fn whole(index: usize, line: &str) -> Place {

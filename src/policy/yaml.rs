@@ -12,11 +12,9 @@ use serde_yaml::{Error, Location, MessageFormatter as _, Spanned};
 
 use super::error::{PolicyError, PolicyErrorKind};
 use super::file::Text;
+use super::manuscript::{LARGEST, too_large};
 use super::phrase::{listed, nearest, quoted};
 use super::report::Place;
-
-/// Bytes of a policy file: far more than a model can read.
-const LARGEST_FILE: usize = 1 << 20;
 
 /// A value and its place in the file.
 pub(super) struct Located<T> {
@@ -31,9 +29,8 @@ pub(super) fn parse<D: serde::de::DeserializeOwned>(name: &str, source: &str) ->
     if source.trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty() {
         return Err(PolicyError::new(PolicyErrorKind::Empty, "the policy is empty").named(name));
     }
-    if source.len() > LARGEST_FILE {
-        let message = format!("the policy has {} bytes, and at most {LARGEST_FILE} are read", source.len());
-        return Err(PolicyError::new(PolicyErrorKind::Limit, message).named(name));
+    if source.len() > LARGEST {
+        return Err(too_large(name));
     }
     // A policy has five levels and some hundred values; whatever goes far beyond is meant to exhaust the parser.
     let options = serde_yaml::options! {
@@ -45,7 +42,7 @@ pub(super) fn parse<D: serde::de::DeserializeOwned>(name: &str, source: &str) ->
             max_aliases: 100,
             max_anchors: 100,
             max_documents: 8,
-            max_total_scalar_bytes: LARGEST_FILE,
+            max_total_scalar_bytes: LARGEST,
         },
         merge_keys: serde_yaml::options::MergeKeyPolicy::Error,
         with_snippet: false,

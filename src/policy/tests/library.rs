@@ -119,26 +119,71 @@ fn an_unknown_id_is_answered_with_those_that_there_are() {
 }
 
 #[test]
-fn the_ending_of_a_path_says_how_it_is_read() {
+fn the_ending_of_a_path_or_the_text_says_how_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rules = "# House rules\nReturn exactly one word: VALID or INVALID\n";
     fs::write(path("a.yml"), SMALL).unwrap();
     fs::write(path("bom.yaml"), format!("\u{feff}{SMALL}")).unwrap();
-    fs::write(path("b.md"), "# House rules\nReturn exactly one word: VALID or INVALID\n").unwrap();
+    for name in ["b.md", "b.markdown", "b.TXT", "b", "b.v2"] {
+        fs::write(path(name), rules).unwrap();
+        let plain = load(&path(name), None).unwrap();
+        assert_eq!((plain.id.as_str(), plain.title.as_str()), ("b", "House rules"), "{name}");
+    }
+    fs::write(path("small"), SMALL).unwrap();
     fs::write(path("c.json"), "{}").unwrap();
-    fs::write(path("d.txt"), b"Zeile\nGr\xfc\xdfe").unwrap();
     fs::write(path("e.txt"), "\n").unwrap();
-    assert_eq!(load(&path("a.yml"), None).unwrap().id, "small");
-    assert_eq!(load(&path("bom.yaml"), None).unwrap().id, "small");
-    let plain = load(&path("b.md"), None).unwrap();
-    assert_eq!((plain.id.as_str(), plain.title.as_str()), ("b", "House rules"));
+    for name in ["a.yml", "bom.yaml", "small"] {
+        assert_eq!(load(&path(name), None).unwrap().id, "small", "{name}");
+    }
+    for named in [path("a.yml"), path("b.md"), path("b"), "spam".to_owned()] {
+        assert_eq!(load(&format!("mine={named}"), None).unwrap().id, "mine", "{named}");
+    }
+    fs::write(path("with=sign.md"), rules).unwrap();
+    assert_eq!(load(&path("with=sign.md"), None).unwrap().id, "with=sign");
+    assert_eq!(load("My Rules=spam", None).unwrap_err().kind(), Kind::UnknownPolicy);
     assert_eq!(load(&path("c.json"), None).unwrap_err().kind(), Kind::UnknownPolicy);
-    let encoding = load(&path("d.txt"), None).unwrap_err();
-    assert_eq!((encoding.kind(), encoding.message()), (Kind::Encoding, "not UTF-8 at byte 8"));
-    assert_eq!((encoding.line(), encoding.column()), (Some(2), Some(3)));
     let empty = load(&path("e.txt"), None).unwrap_err();
     assert_eq!((empty.kind(), empty.name()), (Kind::Empty, Some(path("e.txt").as_str())));
     assert_eq!(load(&path("none.yaml"), None).unwrap_err().kind(), Kind::Read);
+    assert_eq!(load(&path(""), None).unwrap_err().kind(), Kind::Read);
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_by_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let utf16 = |text: &str, head: &[u8]| -> Vec<u8> {
+        head.iter().copied().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    for (name, bytes, message) in [
+        ("a.yaml", utf16(SMALL, &[0xff, 0xfe]), "UTF-16"),
+        ("b.md", utf16("Be kind.", &[]), "NUL bytes"),
+        ("c.md", b"PK\x03\x04\x14\x00".to_vec(), "Word or Excel"),
+        ("d", b"%PDF-1.7\n".to_vec(), "PDF"),
+        ("e.txt", b"Zeile\nGr\xfc\xdfe".to_vec(), "not UTF-8 at byte 8"),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let error = load(path.to_str().unwrap(), None).unwrap_err();
+        assert!(error.message().contains(message) && error.hint().unwrap().contains("UTF-8"), "{error}");
+        assert_eq!(error.kind(), Kind::Encoding, "{error}");
+        assert!(name != "e.txt" || (error.line(), error.column()) == (Some(2), Some(3)), "{error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_policy_without_end_is_refused_and_not_read_whole() {
+    for zeros in ["/dev/zero", "/proc/self/fd/../../../../dev/zero"] {
+        assert_eq!(load(zeros, None).unwrap_err().kind(), Kind::Encoding);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.md");
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(load(path.to_str().unwrap(), None).unwrap_err().kind(), Kind::Encoding);
+    fs::write(&path, "words ".repeat(200_000)).unwrap();
+    let error = load(path.to_str().unwrap(), None).unwrap_err();
+    assert!(error.kind() == Kind::Limit && error.message().contains("1048576 bytes"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! A policy's text as somebody wrote it, before it is read as a policy.
+//!
+//! The one idea: every verb takes policies through this reader. One word finds a policy, and a file that is no text has
+//! one message. This is the only file of `policy` that reads files.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path};
+
+use super::error::{PolicyError, PolicyErrorKind};
+use super::phrase::quoted;
+use super::report::Place;
+use super::{Label, Policy, PolicyLibrary, check, plain};
+
+/// Bytes of a policy: far more than a model can read.
+pub(super) const LARGEST: usize = 1 << 20;
+
+/// A policy's text, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manuscript {
+    /// The name that errors give it: the path, or the id of a shipped policy with its ending.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// How it is written.
+    pub notation: Notation,
+    /// The id that was asked for in place of its own.
+    id: Option<String>,
+    shipped: Option<&'static Policy>,
+}
+
+/// How a policy is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// In parts, as YAML.
+    Yaml,
+    /// A text that is the instructions, word for word.
+    Plain,
+}
+
+impl Notation {
+    /// Tells YAML from a plain text: by the ending of the name, or by the text where the ending says nothing.
+    #[must_use]
+    pub fn of(name: &str, text: &str) -> Self {
+        match ending(name).as_str() {
+            "yaml" | "yml" => Self::Yaml,
+            "md" | "txt" | "markdown" | "text" => Self::Plain,
+            _ => {
+                let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
+                let found = keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count();
+                if found >= 2 { Self::Yaml } else { Self::Plain }
+            }
+        }
+    }
+}
+
+impl Manuscript {
+    /// Finds the text that a word names: the id of a shipped policy, or a path. `ID=PATH` gives it another id.
+    ///
+    /// # Errors
+    /// There is no such policy or file, it cannot be read, or it is no text.
+    pub fn open(spec: &str) -> Result<Self, PolicyError> {
+        match spec.split_once('=') {
+            Some((id, path)) if !Path::new(spec).exists() => {
+                if !check::is_id(id) {
+                    let message = format!("{} cannot be the id of a policy", quoted(id));
+                    return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
+                        .with_hint("use lower-case letters, digits and hyphens before the `=`, 64 at most"));
+                }
+                Ok(Self { id: Some(id.to_owned()), ..Self::named(path)? })
+            }
+            _ => Self::named(spec),
+        }
+    }
+
+    fn named(spec: &str) -> Result<Self, PolicyError> {
+        let library = PolicyLibrary::shipped();
+        let unknown = match (library.get(spec), library.source(spec)) {
+            (Ok(policy), Ok(source)) => {
+                let (name, text) = (format!("{spec}.yaml"), source.to_owned());
+                return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
+            }
+            (Err(unknown), _) | (_, Err(unknown)) => unknown,
+        };
+        let path = Path::new(spec);
+        let is_policy = ["yaml", "yml", "md", "txt", "markdown", "text"].contains(&ending(spec).as_str());
+        if !is_policy && !path.exists() {
+            return Err(unknown);
+        }
+        if DATA.contains(&ending(spec).as_str()) {
+            let message = format!("{} is named as data, not as a policy", quoted(spec));
+            return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
+                .with_hint("a policy is a .yaml, .yml, .md or .txt file, or one without an ending"));
+        }
+        let text = read(path, spec)?;
+        Ok(Self { notation: Notation::of(spec, &text), name: spec.to_owned(), text, id: None, shipped: None })
+    }
+
+    /// The id of a plain text. YAML states its own, which is known once it is read.
+    #[must_use]
+    pub fn plain_id(&self) -> &str {
+        let path = Path::new(&self.name);
+        let passing = path.starts_with("/dev") || path.starts_with("/proc");
+        match &self.id {
+            Some(id) => id,
+            None if passing => "policy",
+            None => path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(&self.name),
+        }
+    }
+
+    /// Takes the name of the folder for the id of a plain text, as in `spam/policy.md`. Returns false where the path
+    /// names no folder, or another id was asked for.
+    pub fn take_folders_name(&mut self) -> bool {
+        let folder = Path::new(&self.name).parent().and_then(|folder| folder.components().next_back());
+        match folder {
+            Some(Component::Normal(folder)) if self.id.is_none() && self.notation == Notation::Plain => {
+                self.id = folder.to_str().map(str::to_owned);
+                self.id.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads the policy. `labels` replace those that the text states.
+    ///
+    /// # Errors
+    /// The text is wrong as a policy, or does not fit the labels.
+    pub fn policy(&self, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+        let mut policy = match (self.shipped, self.notation) {
+            (Some(policy), _) => policy.clone(),
+            (None, Notation::Yaml) => Policy::from_yaml(&self.name, &self.text)?,
+            (None, Notation::Plain) => {
+                return Policy::from_plain(self.plain_id(), &self.text, labels)
+                    .map_err(|error| error.named(&self.name));
+            }
+        };
+        if let Some(id) = &self.id {
+            policy.id.clone_from(id);
+        }
+        match labels {
+            Some(labels) => policy.with_labels(labels),
+            None => Ok(policy),
+        }
+    }
+
+    /// Holds labels against what a plain text itself asks for.
+    ///
+    /// # Errors
+    /// The text asks for other words, or gives one of these the opposite meaning.
+    pub fn agrees(&self, labels: &[Label]) -> Result<(), PolicyError> {
+        match self.notation {
+            Notation::Yaml => Ok(()),
+            Notation::Plain => {
+                plain::agrees(self.plain_id(), &self.text, labels).map_err(|error| error.named(&self.name))
+            }
+        }
+    }
+}
+
+/// The policy that a word names. `labels` replace those that the policy states.
+///
+/// # Errors
+/// There is no such policy or file, it cannot be read, or it is wrong.
+pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+    Manuscript::open(spec)?.policy(labels)
+}
+
+/// Endings of files that hold texts to judge, or no text at all.
+const DATA: [&str; 14] =
+    ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
+
+fn ending(spec: &str) -> String {
+    let ending = Path::new(spec).extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Reads a file or a pipe, no further than a policy can go.
+fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
+    let unread = |error: std::io::Error| {
+        PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name)
+    };
+    if path.is_dir() {
+        return Err(PolicyError::new(PolicyErrorKind::Read, "this is a folder, not a policy")
+            .named(name)
+            .with_hint("name a file in it"));
+    }
+    let file = File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if let Some(what) = no_text(&bytes) {
+        return Err(PolicyError::new(PolicyErrorKind::Encoding, what)
+            .named(name)
+            .with_hint("save it as plain text in UTF-8; in Windows PowerShell: … | Out-File -Encoding utf8 FILE"));
+    }
+    if bytes.len() > LARGEST {
+        return Err(too_large(name));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        let place = Place { line: before.matches('\n').count() + 1, column: last_line.chars().count() + 1, width: 1 };
+        PolicyError::new(PolicyErrorKind::Encoding, format!("not UTF-8 at byte {valid}"))
+            .named(name)
+            .at(&String::from_utf8_lossy(error.as_bytes()), place)
+            .with_hint("save the file as UTF-8")
+    })?;
+    // A byte order mark belongs to the encoding, not to the text.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// The error for a policy beyond the limit.
+pub(super) fn too_large(name: &str) -> PolicyError {
+    let message = format!("the policy is larger than {LARGEST} bytes, more than a model can read");
+    PolicyError::new(PolicyErrorKind::Limit, message).named(name)
+}
+
+/// A file that is no text, by its first bytes or by its NUL bytes.
+fn no_text(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        Some("the file is in UTF-16, and a policy must be in UTF-8")
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        Some("the file is a Word or Excel document or another archive, and a policy is a text in UTF-8")
+    } else if bytes.starts_with(b"%PDF-") {
+        Some("the file is a PDF document, and a policy is a text in UTF-8")
+    } else if bytes.contains(&0) {
+        Some("the file has NUL bytes, and a policy is a text in UTF-8")
+    } else {
+        None
+    }
+}

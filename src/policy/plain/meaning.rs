@@ -1,0 +1,262 @@
+//! The meaning that a text gives to its labels.
+//!
+//! The one idea: each place where a label stands is read with the words that belong to it: those behind it (`0 = safe`,
+//! `return 0 if …`), those before it (`if …, return 0`, `## SAFE (0)`), or those in brackets. Where two readings
+//! disagree, there is none.
+
+use super::super::Verdict;
+use super::super::sense::{Sense, is_one, opposite, sense_of_remark};
+use super::offer::is_digit;
+use super::sentences::both_ways;
+
+/// All that a text says of one label.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meaning {
+    /// The lines, from 0, where it means a violation.
+    pub violation: Vec<usize>,
+    /// The lines where it means that content is safe.
+    pub safe: Vec<usize>,
+    /// The lines that define it in words that are not understood.
+    pub unclear: Vec<usize>,
+}
+
+impl Meaning {
+    /// The one meaning that the text gives it.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match (self.violation.is_empty(), self.safe.is_empty()) {
+            (false, true) => Some(Verdict::Violation),
+            (true, false) => Some(Verdict::Safe),
+            _ => None,
+        }
+    }
+
+    /// A line that says something else than this verdict.
+    pub fn against(&self, verdict: Verdict) -> Option<usize> {
+        match opposite(verdict) {
+            Verdict::Violation => self.violation.first().copied(),
+            Verdict::Safe => self.safe.first().copied(),
+            Verdict::Review => None,
+        }
+    }
+}
+
+/// The meaning of each of these labels, in their order.
+pub(super) fn meanings(text: &str, labels: &[&str]) -> Vec<Meaning> {
+    /// Mentions that are read. A text with more of them is longer than a context, and not understood.
+    const MOST: usize = 4_000;
+    let mut meanings = vec![Meaning::default(); labels.len()];
+    let mut read = 0;
+    for sentence in both_ways(text) {
+        for (label, reading) in readings(&sentence.text, labels, MOST) {
+            let meaning = &mut meanings[label];
+            read += 1;
+            if read >= MOST {
+                meaning.unclear.push(sentence.line);
+                return meanings;
+            }
+            match reading {
+                Reading::Sense(Sense::Means(Verdict::Safe)) => meaning.safe.push(sentence.line),
+                Reading::Sense(Sense::Means(_)) => meaning.violation.push(sentence.line),
+                Reading::Undefined => meaning.unclear.push(sentence.line),
+                Reading::Sense(Sense::Silent | Sense::Unclear) => {}
+            }
+        }
+    }
+    meanings
+}
+
+/// What one mention of a label says of it.
+enum Reading {
+    Sense(Sense),
+    /// It is defined there, in words that are not understood.
+    Undefined,
+}
+
+/// A label in a sentence.
+struct Mention {
+    label: usize,
+    start: usize,
+    end: usize,
+    /// It stands in brackets by itself, perhaps behind `label:`.
+    bracketed: bool,
+}
+
+fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading)> {
+    let mentions = mentions(sentence, labels, most);
+    let in_run = in_run(sentence, &mentions);
+    // Up to where the words of the sentence belong to the mention before.
+    let mut used = 0;
+    let mut readings = Vec::new();
+    for (index, mention) in mentions.iter().enumerate() {
+        let next = mentions.get(index + 1).map_or(sentence.len(), |next| next.start);
+        let before = &sentence[used.min(mention.start)..mention.start];
+        let after = &sentence[mention.end..next];
+        used = mention.end;
+        let place = Around { before, after, bracketed: mention.bracketed };
+        let reading = match (place.remark(), in_run[index]) {
+            (Some(remark), _) => {
+                used = next;
+                Some(defined(remark))
+            }
+            (None, true) => None,
+            (None, _) if place.defines_behind() => {
+                used = next;
+                Some(defined(after))
+            }
+            (None, _) if place.defines_before() => Some(match sense_of_remark(before) {
+                Sense::Unclear => Reading::Undefined,
+                sense => Reading::Sense(sense),
+            }),
+            (None, _) => Some(Reading::Sense(place.either())),
+        };
+        readings.extend(reading.map(|reading| (mention.label, reading)));
+    }
+    readings
+}
+
+fn defined(words: &str) -> Reading {
+    match sense_of_remark(words) {
+        Sense::Unclear => Reading::Undefined,
+        sense => Reading::Sense(sense),
+    }
+}
+
+/// The words around a mention.
+struct Around<'a> {
+    before: &'a str,
+    after: &'a str,
+    bracketed: bool,
+}
+
+/// Marks around a label that mean nothing.
+const MARKS: [char; 12] = [' ', '\t', '`', '"', '\'', '*', '“', '”', '‘', '’', '_', '|'];
+
+/// Words that lead from a label to its meaning.
+const LEADS: &str = "if when where whenever for means mean meaning indicates denotes signifies represents stands is only to \
+    should must corresponds refers in on";
+
+impl Around<'_> {
+    /// A remark in brackets right behind the label: `0 (safe)`.
+    fn remark(&self) -> Option<&str> {
+        let inside = self.after.trim_start_matches(MARKS).strip_prefix(['(', '['])?;
+        (!self.bracketed).then(|| inside.split([')', ']']).next().unwrap_or(inside))
+    }
+
+    /// Whether the meaning follows: `0 = safe`, `0 if it is safe`.
+    fn defines_behind(&self) -> bool {
+        let after = self.after.trim_start_matches(')').trim_start_matches(MARKS).trim_start_matches(')');
+        let after = after.trim_start_matches(MARKS);
+        let first = after.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+        let sign = ["=", ":", "->", "→", "–", "—", "- "].iter().any(|sign| after.starts_with(sign));
+        sign && after.chars().any(char::is_alphabetic) || is_one(LEADS, &first)
+    }
+
+    /// Whether the meaning leads up to it: `safe = 0`, `SAFE (0)`.
+    fn defines_before(&self) -> bool {
+        let before = self.before.trim_end_matches(MARKS);
+        let nothing_behind = !self.after.chars().any(char::is_alphabetic);
+        ["=", ":", "->", "→", "=>", "–", "—", " -"].iter().any(|sign| before.ends_with(sign))
+            || (self.bracketed && nothing_behind)
+    }
+
+    /// The meaning where nothing shows on which side it stands: both sides must agree, or one be silent.
+    fn either(&self) -> Sense {
+        let after = self.after.trim_start_matches([')', ']']).trim_start_matches(MARKS);
+        let first = after.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+        // Another clause begins.
+        let breaks =
+            after.starts_with([',', ';', '.', ')']) || ["and", "or", "otherwise", "else", "but"].contains(&&*first);
+        let behind = if breaks { Sense::Silent } else { sense_of_remark(self.after) };
+        match (sense_of_remark(self.before), behind) {
+            (Sense::Silent, sense) | (sense, Sense::Silent) => sense,
+            (one, other) if one == other => one,
+            _ => Sense::Unclear,
+        }
+    }
+}
+
+/// Which mentions are one of several that are only offered: `0 or 1`.
+fn in_run(sentence: &str, mentions: &[Mention]) -> Vec<bool> {
+    let joined = |one: &Mention, other: &Mention| {
+        let between = &sentence[one.end..other.start];
+        between
+            .split(|char: char| !char.is_alphanumeric())
+            .all(|word| word.is_empty() || ["or", "and"].contains(&word.to_lowercase().as_str()))
+            && !between.contains(['=', ':', '(', '.', ';', '→', '>'])
+            && one.label != other.label
+    };
+    let links: Vec<bool> = mentions.windows(2).map(|pair| joined(&pair[0], &pair[1])).collect();
+    (0..mentions.len())
+        .map(|index| (index > 0 && links[index - 1]) || links.get(index).copied().unwrap_or(false))
+        .collect()
+}
+
+/// Words before a number that is no label: `rule 1`, `at least 1`.
+const COUNTED_BEFORE: &str = "least most than rule rules section sections step example examples part chapter figure page version \
+    article item within point paragraph appendix table";
+
+/// Units behind a number that is no label: `1 day`.
+const COUNTED_BEHIND: &str = "day days hour hours week weeks month months year years minute minutes link links";
+
+fn mentions(sentence: &str, labels: &[&str], most: usize) -> Vec<Mention> {
+    let mut mentions = Vec::new();
+    let mut at = 0;
+    let is_word = |char: char| char.is_alphanumeric() || "_-#".contains(char);
+    while at < sentence.len() && mentions.len() <= most {
+        let Some(char) = sentence[at..].chars().next() else { break };
+        if !is_word(char) {
+            at += char.len_utf8();
+            continue;
+        }
+        let length = sentence[at..].find(|char| !is_word(char)).unwrap_or(sentence.len() - at);
+        let (start, end) = (at, at + length);
+        at = end;
+        let word = sentence[start..end].trim_end_matches('-');
+        let end = start + word.len();
+        let Some(label) = labels.iter().position(|label| *label == word) else { continue };
+        let (before, after) = (&sentence[..start], &sentence[end..]);
+        if stands_for_itself(word, before, after) {
+            let bracketed = is_bracketed(before, after);
+            mentions.push(Mention { label, start, end, bracketed });
+        }
+    }
+    mentions
+}
+
+/// Whether a word that is spelt as a label is one there, rather than a number or a word of the prose.
+fn stands_for_itself(word: &str, before: &str, after: &str) -> bool {
+    let last = before.trim_end().rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    if is_digit(word) {
+        let decimal = |char: Option<char>, further: Option<char>| {
+            char.is_some_and(|char| ".,:".contains(char)) && further.is_some_and(|char| char.is_ascii_digit())
+        };
+        let (mut back, mut forth) = (before.chars().rev(), after.chars());
+        let part_of_number = decimal(back.next(), back.next()) || decimal(forth.next(), forth.next());
+        let numbering = before.trim().is_empty() && after.starts_with(['.', ')']);
+        let sign = before.ends_with(['$', '€', '£', '+', '.', '§']) || after.starts_with(['%', '+', '°']);
+        return !part_of_number
+            && !numbering
+            && !sign
+            && !is_one(COUNTED_BEFORE, &last)
+            && !is_one(COUNTED_BEHIND, &next);
+    }
+    let shouted = !word.chars().any(char::is_lowercase);
+    let marked = before.ends_with(['`', '"', '\'', '*', '“']) && after.starts_with(['`', '"', '\'', '*', '”']);
+    let begins = before.chars().all(|char| !char.is_alphanumeric())
+        && ["=", ":", " - ", " – ", " — ", " ="].iter().any(|sign| after.starts_with(sign));
+    shouted || marked || begins
+}
+
+fn is_bracketed(before: &str, after: &str) -> bool {
+    /// Bytes in which an opening bracket is looked for.
+    const NEAR: usize = 40;
+    let closed = after.trim_start_matches(MARKS).starts_with([')', ']']);
+    let near = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR))..];
+    let open = near.rfind(['(', '[']).map(|at| &near[at + 1..]);
+    closed
+        && open.is_some_and(|inside| {
+            let words = inside.trim_matches(|char: char| !char.is_alphanumeric()).to_lowercase();
+            ["", "label", "answer", "output", "score", "value", "return", "code"].contains(&words.as_str())
+        })
+}

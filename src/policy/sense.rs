@@ -1,0 +1,247 @@
+//! The sense of a phrase: content violates, content is allowed, or neither for certain.
+//!
+//! The one idea: a phrase is read with its denials. A phrase that can be read in two ways is unclear, and whoever asks
+//! must not guess.
+
+use super::Verdict;
+
+/// The sense of a phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sense {
+    /// No word of the phrase speaks of verdicts.
+    Silent,
+    /// All words that speak of verdicts agree. It is never [`Verdict::Review`].
+    Means(Verdict),
+    /// The words disagree, or the phrase makes a condition.
+    Unclear,
+}
+
+/// Words of a condition: the phrase around them holds in part.
+const CONDITIONS: &str = "unless except exception exceptions but however although though even regardless despite without until \
+    whether either maybe possibly may might sometimes partly instead rather";
+
+/// Words that deny what stands beside them.
+const DENIALS: &str = "not no never none nothing non un neither nor cannot free lack lacks absence absent fail fails isnt \
+    doesnt false";
+
+/// Beginnings of words for content that a policy forbids.
+const FORBIDDING: [&str; 7] = ["violat", "prohibit", "disallow", "forbid", "impermissibl", "infring", "unaccept"];
+
+/// Whole words for the same.
+const FORBIDDEN: &str = "unsafe banned noncompliant invalid harmful breach breaches remove removed block blocked reject rejected \
+    deny denied delete deleted flag flagged unwanted inappropriate";
+
+/// Words for content that a policy allows.
+const ALLOWED: &str = "safe allow allows allowed permit permits permitted permissible acceptable accept accepted compliant \
+    comply complies fine ok okay benign harmless appropriate legitimate clean valid approve approved keep \
+    innocuous";
+
+/// Words for the text of rules. To break them is a violation, to follow them is not.
+const RULES: &str = "rule rules policy policies guideline guidelines standards terms criteria them law laws";
+const BREAKING: &str = "break breaks breaking broken broke against";
+const FOLLOWING: &str = "follow follows following obeys obey respects respect within";
+
+/// What every policy that names it forbids. It counts only where the phrase says nothing else.
+const TOPICS: &str = "spam spammy scam scams fraud fraudulent toxic toxicity hate hateful harassment harassing abuse abusive \
+    threat threatening malware phishing dangerous offensive nsfw profanity profane insult insulting \
+    malicious jailbreak advertising misinformation";
+
+/// Words that a phrase may hold beside a topic.
+const PLAIN: &str = "a an the this that it is are be if when where for as of any some content contents message messages post \
+    posts text texts comment comments user input contains contain containing found has means mean return \
+    output answer respond reply label with which category considered clearly all other otherwise present \
+    detected one";
+
+/// Reads a phrase. Topics do not count.
+pub(super) fn sense(phrase: &str) -> Sense {
+    read(phrase, false)
+}
+
+/// Reads a remark on a label, such as `toxic` in `1 (toxic)`. A topic alone counts as a violation.
+pub(super) fn sense_of_remark(phrase: &str) -> Sense {
+    read(phrase, true)
+}
+
+fn read(phrase: &str, topics: bool) -> Sense {
+    if !phrase.contains(char::is_alphabetic) {
+        return Sense::Silent;
+    }
+    let phrase = unquoted(&phrase.to_lowercase().replace('’', "'"));
+    let (mut found, mut denied) = (None, false);
+    for clause in phrase.split(['.', ';', ':', '!', '?', ',', '(', ')', '—', '–', '|', '\n']) {
+        for part in words(clause).split(|word| word == "and" || word == "&") {
+            denied |= denies_only(part);
+            match (clause_sense(part, topics), found) {
+                (Sense::Silent, _) => {}
+                (Sense::Means(verdict), None) => found = Some(verdict),
+                (Sense::Means(verdict), Some(before)) if verdict == before => {}
+                (Sense::Unclear, _) | (Sense::Means(_), Some(_)) => return Sense::Unclear,
+            }
+        }
+    }
+    let conditional = words(&phrase).iter().any(|word| is_one(CONDITIONS, word));
+    match found {
+        Some(_) if conditional || denied => Sense::Unclear,
+        Some(verdict) => Sense::Means(verdict),
+        None => Sense::Silent,
+    }
+}
+
+/// A clause has one denial at most: it turns what follows it, or, with nothing behind it, what comes before.
+fn clause_sense(words: &[String], topics: bool) -> Sense {
+    let denials: Vec<usize> = positions(words, is_denial);
+    let mut terms: Vec<(usize, Verdict)> =
+        words.iter().enumerate().filter_map(|(at, word)| Some((at, term(word, words)?))).collect();
+    if terms.is_empty() && topics {
+        let only_topics =
+            words.iter().all(|word| is_one(TOPICS, word) || is_one(PLAIN, word) || is_denial(word) || word == "or");
+        if only_topics {
+            terms =
+                positions(words, |word| is_one(TOPICS, word)).into_iter().map(|at| (at, Verdict::Violation)).collect();
+        }
+    }
+    let Some((first, _)) = terms.first() else { return Sense::Silent };
+    // `allowed only with approval` makes a condition, `only safe content` does not.
+    if denials.len() > 1 || positions(words, |word| word == "only").iter().any(|at| at > first) {
+        return Sense::Unclear;
+    }
+    let behind = |at: usize| denials.first().is_some_and(|denial| *denial < at);
+    let none_behind = denials.first().is_some_and(|denial| terms.iter().all(|(at, _)| at < denial));
+    let mut verdicts =
+        terms.iter().map(|(at, verdict)| if behind(*at) || none_behind { opposite(*verdict) } else { *verdict });
+    let Some(verdict) = verdicts.next() else { return Sense::Silent };
+    if verdicts.all(|other| other == verdict) { Sense::Means(verdict) } else { Sense::Unclear }
+}
+
+/// The opposite of a verdict that is not a review.
+pub(super) fn opposite(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Violation => Verdict::Safe,
+        Verdict::Safe => Verdict::Violation,
+        Verdict::Review => Verdict::Review,
+    }
+}
+
+fn term(word: &str, clause: &[String]) -> Option<Verdict> {
+    let speaks_of_rules = || clause.iter().any(|word| is_one(RULES, word));
+    let forbids = FORBIDDING.iter().any(|stem| word.starts_with(stem)) || is_one(FORBIDDEN, word);
+    if forbids || (is_one(BREAKING, word) && speaks_of_rules()) {
+        Some(Verdict::Violation)
+    } else if is_one(ALLOWED, word) || (is_one(FOLLOWING, word) && speaks_of_rules()) {
+        Some(Verdict::Safe)
+    } else {
+        // `nonviolating` in one word; `non-violating` is two.
+        word.strip_prefix("non").filter(|rest| !rest.is_empty()).and_then(|rest| term(rest, clause)).map(opposite)
+    }
+}
+
+/// Reports whether a word is one of a list of words.
+pub(super) fn is_one(list: &str, word: &str) -> bool {
+    list.split(' ').any(|one| one == word)
+}
+
+fn is_denial(word: &str) -> bool {
+    is_one(DENIALS, word) || word.ends_with("n't")
+}
+
+/// A clause such as `none found`, which turns another clause.
+fn denies_only(words: &[String]) -> bool {
+    let filler = ["found", "present", "detected", "is", "are", "was", "were", "at", "all"];
+    words.iter().any(|word| is_denial(word))
+        && words.iter().all(|word| is_denial(word) || filler.contains(&word.as_str()))
+}
+
+fn positions(words: &[String], wanted: impl Fn(&str) -> bool) -> Vec<usize> {
+    words.iter().enumerate().filter(|(_, word)| wanted(word)).map(|(at, _)| at).collect()
+}
+
+fn words(phrase: &str) -> Vec<String> {
+    let lower = phrase.to_lowercase().replace('’', "'");
+    lower
+        .split(|char: char| !(char.is_alphanumeric() || char == '\'' || char == '&'))
+        .map(|word| word.trim_matches('\''))
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A phrase without long quotations: they are content, not what the policy says of content.
+fn unquoted(phrase: &str) -> String {
+    /// Words of a quotation that can still be a word of the policy's own.
+    const SHORT: usize = 3;
+    let even = phrase.replace(['“', '”', '„'], "\"");
+    let parts: Vec<&str> = even.split('"').collect();
+    let closed = parts.len() % 2 == 1;
+    let kept = parts.iter().enumerate().filter(|(index, part)| {
+        let inside = index % 2 == 1 && closed;
+        !inside || part.split_whitespace().count() <= SHORT
+    });
+    kept.map(|(_, part)| *part).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_is_read_with_its_denials() {
+        let (violation, safe) = (Sense::Means(Verdict::Violation), Sense::Means(Verdict::Safe));
+        for (phrase, expected) in [
+            ("VIOLATES Policy", violation),
+            ("DOES NOT Violate Policy", safe),
+            ("doesn’t violate", safe),
+            ("no violation", safe),
+            ("violations found: none", Sense::Unclear),
+            ("violation = false", safe),
+            ("violates no rule", safe),
+            ("non-violating", safe),
+            ("nonviolating content", safe),
+            ("free of violations", safe),
+            ("safe and does not violate", safe),
+            ("safe, does not violate", safe),
+            ("does not violate and is allowed", safe),
+            ("violates the policy and is not allowed", violation),
+            ("Unsafe", violation),
+            ("Never allowed", violation),
+            ("Not permitted", violation),
+            ("Content that isn't allowed", violation),
+            ("What is not allowed", violation),
+            ("cannot be allowed", violation),
+            ("fails to comply", violation),
+            ("breaks any of the rules", violation),
+            ("does not break the rules", safe),
+            ("against our policy", violation),
+            ("follows the rules", safe),
+            ("Invalid Content Types (Remove)", violation),
+            ("Valid Content Types (Permit)", safe),
+            ("only if it violates", violation),
+            ("a violent film", Sense::Silent),
+            ("News about a crime", Sense::Silent),
+            ("spam", Sense::Silent),
+            ("Allowed only with approval", Sense::Unclear),
+            ("Exceptions to allowed content", Sense::Unclear),
+            ("allowed unless it violates", Sense::Unclear),
+            ("whether it violates", Sense::Unclear),
+            ("safe or unsafe", Sense::Unclear),
+            ("not unsafe and not safe", Sense::Unclear),
+            ("no rule says that it is not allowed", Sense::Unclear),
+        ] {
+            assert_eq!(sense(phrase), expected, "{phrase}");
+        }
+    }
+
+    #[test]
+    fn a_topic_counts_as_a_remark_and_only_by_itself() {
+        for (phrase, expected) in [
+            ("toxic", Sense::Means(Verdict::Violation)),
+            ("the message is spam", Sense::Means(Verdict::Violation)),
+            ("not spam", Sense::Means(Verdict::Safe)),
+            ("no hate or harassment", Sense::Means(Verdict::Safe)),
+            ("a news report about spam", Sense::Silent),
+            ("discusses hate", Sense::Silent),
+            ("fine", Sense::Means(Verdict::Safe)),
+        ] {
+            assert_eq!(sense_of_remark(phrase), expected, "{phrase}");
+        }
+    }
+}
