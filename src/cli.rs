@@ -41,6 +41,7 @@ use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
+use magistrate::files::{Files, Refused};
 use magistrate::policy::{Contract, Effort, Label, Manuscript, Notation, Policy, PolicyError};
 use magistrate::prompt::{TemplateError, Templates};
 use sha2::{Digest, Sha256};
@@ -199,6 +200,11 @@ fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
 }
 
 impl PolicyArgs {
+    /// Adds the files of policies to those of a run.
+    pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
+        self.policies.iter().filter_map(|spec| Manuscript::file(spec)).try_for_each(|path| files.read("a policy", path))
+    }
+
     /// The policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
         let mut manuscripts =

@@ -30,6 +30,7 @@ pub mod canary;
 pub mod content;
 pub mod engine;
 pub mod eval;
+pub mod files;
 pub mod harmony;
 pub mod label;
 pub mod machine;

@@ -68,7 +68,7 @@ impl Machine {
 }
 
 /// Bytes that can be written on the disk that a folder is on, if that can be told.
-#[cfg(all(unix, feature = "cache"))]
+#[cfg(unix)]
 #[must_use]
 pub fn room(folder: &Path) -> Option<u64> {
     let about = rustix::fs::statvfs(folder).ok()?;
@@ -76,7 +76,7 @@ pub fn room(folder: &Path) -> Option<u64> {
 }
 
 /// Bytes that can be written on the disk that a folder is on, if that can be told.
-#[cfg(not(all(unix, feature = "cache")))]
+#[cfg(not(unix))]
 #[must_use]
 pub fn room(_folder: &Path) -> Option<u64> {
     None

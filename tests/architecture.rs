@@ -80,6 +80,11 @@ fn each_heavy_dependency_has_one_place() {
 }
 
 #[test]
+fn files_are_written_whole_and_no_name_is_made_of_a_process_id() {
+    only_in(&["fs::write(", "File::create(", "process::id("], &["files.rs"]);
+}
+
+#[test]
 fn what_decides_does_no_io_and_reads_no_clock() {
     let io = ["std::fs", "std::io", "std::net", "std::env", "std::time", "std::process", "Instant", "SystemTime"];
     for (name, source) in sources() {

@@ -143,7 +143,7 @@ impl Tally {
         if let Err(error) = found {
             self.message(name, &error);
         }
-        if made.exists() || path.with_extension("made.part").exists() {
+        if made.exists() || half_done(path.parent().unwrap()) {
             self.failures.push(format!("{name}: something is left of its conversion"));
         }
     }
@@ -339,7 +339,7 @@ fn conversions(tally: &mut Tally, folder: &Path, raw: &Raw) {
         let name = format!("of Ollama's: {name}");
         tally.add(&name, spent);
         tally.expect(&name, fine, found);
-        if made.exists() != fine || folder.join("made.gguf.part").exists() {
+        if made.exists() != fine || half_done(folder) {
             tally.failures.push(format!("{name}: something is left"));
         }
         let _ = fs::remove_file(made);
@@ -407,4 +407,9 @@ fn stores(tally: &mut Tally, folder: &Path, good: &[u8]) {
     if names != ["good.gguf"] {
         tally.failures.push(format!("found {names:?}"));
     }
+}
+
+/// Whether something that is not whole lies in a folder.
+fn half_done(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "part"))
 }

@@ -142,7 +142,7 @@ fn fetched(
     let place = folder.path().join("deep/model.gguf");
     if !before.is_empty() {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(folder.path().join("deep/model.gguf.part"), before).unwrap();
+        fs::write(folder.path().join("deep/model.gguf.magistrate.part"), before).unwrap();
     }
     let server = server(answer);
     let whole = bytes(300_000);
@@ -439,4 +439,32 @@ fn names_lead_somewhere_or_are_refused_and_a_hostile_registry_writes_nothing() {
         assert!(matches!(refused, Err(PullError::Hostile(_))), "{refused:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_or_a_pipe_where_a_fetch_is_kept_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, victim) = (folder.path().join("model.gguf"), folder.path().join("victim"));
+    let part = folder.path().join("model.gguf.magistrate.part");
+    let whole = bytes(1_000);
+    let server = server({
+        let whole = whole.clone();
+        move |_, _, _| Act::Whole(whole.clone())
+    });
+    let remote = Remote { url: format!("{}/model.gguf", server.url), ..Remote::default() };
+    let fetch = || client().fetch(&remote, &place, &mut |_, _| ());
+    fs::write(&victim, "secret").unwrap();
+    std::os::unix::fs::symlink(&victim, &part).unwrap();
+    assert!(matches!(fetch(), Err(FetchError::Disk { .. })));
+    fs::remove_file(&part).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&part).status().unwrap().success());
+    assert!(matches!(fetch(), Err(FetchError::Disk { .. })));
+    assert_eq!(fs::read(&victim).unwrap(), b"secret");
+    fs::remove_file(&part).unwrap();
+    // A file that another program would call so is not ours.
+    let theirs = folder.path().join("model.gguf.part");
+    fs::write(&theirs, "half of another's").unwrap();
+    fetch().unwrap();
+    assert_eq!((fs::read(&place).unwrap(), fs::read(&theirs).unwrap()), (whole, b"half of another's".to_vec()));
 }

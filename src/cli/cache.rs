@@ -20,7 +20,8 @@ pub struct CacheVerb {
 enum Verb {
     /// Say where it is, and how large each part is
     Show,
-    /// Remove all of it: decoded policies, verdicts of --cache, the unpacked built-in model. Journals beside outputs stay
+    /// Remove what magistrate made there: decoded policies, verdicts of --cache, the unpacked built-in model. Journals beside
+    /// outputs stay
     Clear,
 }
 
@@ -30,18 +31,26 @@ impl CacheVerb {
         match self.verb.unwrap_or(Verb::Show) {
             Verb::Show => {
                 let mut text = format!("{}\n", folder.display());
-                for (name, size) in parts(&folder)? {
-                    #[allow(clippy::cast_precision_loss, reason = "a size for people")]
-                    let megabytes = size as f64 / 1e6;
-                    text.push_str(&format!("{megabytes:>10.1} MB  {name}\n"));
+                for (room, _) in cache::ROOMS {
+                    let room = folder.join(room);
+                    if room.is_dir() {
+                        #[allow(clippy::cast_precision_loss, reason = "a size for people")]
+                        let megabytes = size(&room) as f64 / 1e6;
+                        let name = room.file_name().unwrap_or_default().display();
+                        text.push_str(&format!("{megabytes:>10.1} MB  {name}\n"));
+                    }
                 }
                 output::print(&text)?;
             }
             Verb::Clear => {
-                for (name, _) in parts(&folder)? {
-                    let path = folder.join(name);
-                    let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                    removed.with_context(|| format!("{} cannot be removed", path.display()))?;
+                let cleared = cache::clear(&folder);
+                let (busy, others) = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
+                for path in busy {
+                    output::say(&format!("note: {} stays: another process uses it", path.display()));
+                }
+                if let Some((first, more)) = others.split_first() {
+                    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                    output::say(&format!("note: {first}{more} in {} stay: not made by magistrate", folder.display()));
                 }
             }
         }
@@ -49,20 +58,7 @@ impl CacheVerb {
     }
 }
 
-/// What lies in the folder, with its bytes, by name.
-fn parts(folder: &Path) -> Result<Vec<(String, u64)>, anyhow::Error> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut parts: Vec<(String, u64)> = entries
-        .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), size(&entry.path())))
-        .collect();
-    parts.sort();
-    Ok(parts)
-}
-
+/// Bytes of a file, or of all that lies in a folder.
 fn size(path: &Path) -> u64 {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_dir() => {

@@ -9,6 +9,7 @@ use magistrate::eval::calibration::Method;
 use magistrate::eval::certificate::Certificate;
 use magistrate::eval::interval::Random;
 use magistrate::eval::{About, probabilities};
+use magistrate::files::{self, Files};
 
 use super::eval::{GoldenArgs, read};
 use super::{exit, output};
@@ -22,7 +23,7 @@ pub struct Calibrate {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// Where the certificate goes
+    /// Where the certificate goes; - is stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -61,10 +62,20 @@ impl Calibrate {
             MethodArg::Temperature => Method::Temperature,
             MethodArg::Isotonic => Method::Isotonic,
         };
+        let mut files = Files::new();
+        let dash = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        if let Some(path) = self.output.as_ref().filter(|_| !dash) {
+            files.write("the certificate", "-o", path)?;
+        }
         let evaluation = match &self.from {
-            Some(path) => read(path)?,
+            Some(path) => {
+                files.read("the evaluation", path)?;
+                read(path)?
+            }
             None => {
-                let Some(mut evaluations) = self.golden.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
+                let Some(mut evaluations) = self.golden.evaluate(&mut files)? else {
+                    return Ok(ExitCode::from(exit::STOPPED));
+                };
                 anyhow::ensure!(evaluations.len() == 1, "a certificate is of one policy\nhint: give one -p");
                 evaluations.remove(0)
             }
@@ -75,10 +86,16 @@ impl Calibrate {
         if let Some(trials) = self.trials {
             text.push_str(&tried(&rows, method, [self.alpha, self.delta], trials));
         }
+        let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
+        if dash {
+            // Only the certificate is data then.
+            output::say(text.trim_end());
+            output::print(&json)?;
+            return Ok(ExitCode::from(exit::DONE));
+        }
         output::print(&text)?;
         if let Some(path) = &self.output {
-            let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
-            std::fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))?;
+            files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
         }
         Ok(ExitCode::from(exit::DONE))
     }

@@ -11,6 +11,7 @@ use clap::Args;
 use magistrate::cache;
 use magistrate::engine::plan::Wishes;
 use magistrate::engine::{LLAMA, llama};
+use magistrate::files::Draft;
 use magistrate::machine::processors::Processors;
 use magistrate::machine::{self, Drivers, Kind, Machine};
 use magistrate::model::Opened;
@@ -204,10 +205,8 @@ fn threads() -> String {
 fn cache_folder() -> Finding {
     const LEAST: u64 = 1_000_000_000;
     let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
-        let file = folder.join(".doctor");
         cache::make(&folder)
-            .and_then(|()| cache::put(&file, b""))
-            .and_then(|()| std::fs::remove_file(&file))
+            .and_then(|()| Draft::private(&folder.join("doctor")).map(drop))
             .with_context(|| format!("{} cannot be written", folder.display()))?;
         Ok(folder)
     });

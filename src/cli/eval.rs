@@ -11,6 +11,7 @@ use magistrate::eval::compare::Comparison;
 use magistrate::eval::gate::{Fallen, Floor, dropped};
 use magistrate::eval::golden::{Key, lines};
 use magistrate::eval::{All, Evaluation, Gathering, report};
+use magistrate::files::{self, Files};
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
 use magistrate::label::records::{Fields, Format};
@@ -19,7 +20,7 @@ use magistrate::label::source::Source;
 use magistrate::policy::{Policy, PolicyLibrary};
 
 use super::judging::JudgingArgs;
-use super::stream::{InputArgs, named};
+use super::stream::{self, InputArgs, named};
 use super::{PolicyArgs, exit, fit, output, progress, stop};
 
 #[derive(Debug, Args)]
@@ -75,8 +76,11 @@ pub struct GoldenArgs {
 
 impl Eval {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let mut files = Files::new();
+        self.report.iter().try_for_each(|report| files.write("a report", "--report", &report.path))?;
+        self.baseline.iter().try_for_each(|path| files.read("the baseline", path))?;
         let baseline = self.baseline.as_deref().map(read).transpose()?;
-        let Some(evaluations) = self.golden.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
+        let Some(evaluations) = self.golden.evaluate(&mut files)? else { return Ok(ExitCode::from(exit::STOPPED)) };
         let (first, others) = evaluations.split_first().context("there is no policy")?;
         anyhow::ensure!(
             others.is_empty() || self.report.is_empty(),
@@ -140,7 +144,7 @@ impl Report {
             Some("html" | "htm") => Kind::Page,
             Some("md") => Kind::Markdown,
             Some("json") => Kind::Json,
-            _ => return Err("what to write is not known: end the name in .html, .md or .json".to_owned()),
+            _ => return Err("report files end in .html, .md or .json; --json prints to stdout".to_owned()),
         };
         Ok(Self { kind, path })
     }
@@ -151,16 +155,19 @@ impl Report {
             Kind::Markdown => report::markdown(evaluation),
             Kind::Json => serde_json::to_string(evaluation)?,
         };
-        std::fs::write(&self.path, text).with_context(|| format!("{} cannot be written", self.path.display()))
+        files::write(&self.path, text.as_bytes()).with_context(|| format!("{} cannot be written", self.path.display()))
     }
 }
 
 impl GoldenArgs {
-    /// Judges the set by each policy. None if it was stopped.
-    pub fn evaluate(self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+    /// Judges the set by each policy, and adds what is read for it to the files of the run. None if it was stopped.
+    pub fn evaluate(self, files: &mut Files) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+        self.policy.reads(files)?;
         let policies = self.policy.load()?;
         let judging = self.judging.resolve(&policies)?;
+        judging.reads(files)?;
         let source = if self.input.is_empty() { own(&policies)? } else { self.input.open()? };
+        stream::reads(source.inputs(), files)?;
         let table = source.names().map(<[String]>::to_vec);
         let golden = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
         let label = self.label_column.map(|column| named(column, table.as_deref()));

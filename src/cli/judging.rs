@@ -8,6 +8,7 @@ use clap::Args;
 use magistrate::engine::plan::{Job, Plan, Wishes};
 use magistrate::engine::{Band, Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use magistrate::eval::certificate::Certificate;
+use magistrate::files::{Files, Refused};
 use magistrate::label::journal::Terms;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
@@ -99,6 +100,8 @@ pub struct Judging {
     pub fields: Option<Arc<Fields>>,
     /// A certificate, and the file that it is in.
     certificate: Option<(PathBuf, Arc<Certificate>)>,
+    /// The folder of the templates, if they are not the shipped ones.
+    folder: Option<PathBuf>,
 }
 
 impl JudgingArgs {
@@ -126,6 +129,7 @@ impl JudgingArgs {
         }
         let judging = Judging {
             templates: self.prompt.templates()?,
+            folder: self.prompt.templates.clone(),
             wishes: self.engine.wishes(self.model.path()?)?,
             options: SessionOptions {
                 effort: self.prompt.effort,
@@ -159,7 +163,25 @@ impl Judging {
     /// By the shipped templates, and as it comes.
     pub fn new(wishes: Wishes, options: SessionOptions) -> Self {
         let templates = Templates::shipped();
-        Self { wishes, templates, options, chunking: None, reasoning: false, fields: None, certificate: None }
+        Self {
+            wishes,
+            templates,
+            options,
+            chunking: None,
+            reasoning: false,
+            fields: None,
+            certificate: None,
+            folder: None,
+        }
+    }
+
+    /// Adds what is read to judge by to the files of a run: the model, templates and a certificate.
+    pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
+        files.read("the model", &self.wishes.base.model)?;
+        if let Some(folder) = &self.folder {
+            Templates::files(folder).iter().try_for_each(|path| files.read("a template", path))?;
+        }
+        self.certificate.iter().try_for_each(|(path, _)| files.read("the certificate", path))
     }
 
     /// Loads the model so that it fits, to judge so many texts at once by these policies, and says so if it is one for

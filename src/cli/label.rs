@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
 use magistrate::engine::Engine;
+use magistrate::files::{self, Files};
 use magistrate::label::entry::Form;
 use magistrate::label::export::{self, export};
 use magistrate::label::journal::{self, Existing, Journal, Past, Terms};
@@ -25,7 +26,7 @@ use magistrate::verdict::MIN_MASS;
 
 use super::judging::JudgingArgs;
 use super::progress;
-use super::stream::{InputArgs, OutputArgs};
+use super::stream::{self, InputArgs, OutputArgs};
 use super::{PolicyArgs, exit, fit, output, plan, stop};
 
 #[derive(Debug, Args)]
@@ -159,8 +160,16 @@ impl Label {
         let source = self.input.open()?;
         let target = self.output.resolve(self.input.is_batch(), form)?;
         let only = self.only.map(Standing::from);
-        if !target.is_stream() && !self.dry_run {
-            target.guard(source.inputs(), only.is_none())?;
+        let mut files = Files::new();
+        self.policy.reads(&mut files)?;
+        judging.reads(&mut files)?;
+        stream::reads(source.inputs(), &mut files)?;
+        if !self.dry_run {
+            let journal = target.file.as_deref().filter(|_| only.is_none() && !target.is_stream()).map(journal::beside);
+            target.claim(&mut files, journal.as_deref())?;
+        }
+        if let Some(summary) = self.summary.as_deref().filter(|path| path.as_os_str() != "-") {
+            files.write("the summary", "--summary", summary)?;
         }
 
         let settings = Settings {
@@ -176,16 +185,15 @@ impl Label {
         let terms = judging.terms(&planned, &policies);
         let file = target.file.as_deref();
         let direct_to = only.is_some() || (target.is_stream() && target.export.format == export::Format::Jsonl);
-        if let Some(file) = file.filter(|_| target.is_stream() && !direct_to && !self.dry_run) {
-            anyhow::bail!("{} is a pipe or a device, which takes JSONL\nhint: --output-format jsonl", file.display());
-        }
         // Other formats are known only when all rows are: until then they are kept in a journal, too. It is opened before
         // the model is loaded, so that one of another run costs no time.
         let kept = if direct_to || self.dry_run {
             None
         } else {
-            let place = file.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
+            let beside = file.filter(|_| !target.is_stream());
+            let mut place = beside.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
             let opened = Journal::open(&place.path, &run_terms(&terms, &source, &settings), self.existing.resolve())?;
+            place.hide();
             Some((place, opened))
         };
 
@@ -254,17 +262,31 @@ struct Place {
     path: PathBuf,
     /// It is removed at the end.
     passing: bool,
+    /// Keeps a journal that has no name any more.
+    hidden: Option<File>,
 }
 
 impl Place {
     fn beside(output: &Path) -> Self {
-        Self { path: journal::beside(output), passing: false }
+        Self { path: journal::beside(output), passing: false, hidden: None }
     }
 
     fn passing() -> Result<Self, anyhow::Error> {
         let folder = cache::folder()?.join("journals");
         cache::make(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        Ok(Self { path: folder.join(format!("{}.journal", std::process::id())), passing: true })
+        Ok(Self { path: folder.join(format!("{}.journal", files::random())), passing: true, hidden: None })
+    }
+
+    /// Takes the name from a journal that is removed at the end anyway, now that it is open: a process that is killed leaves no
+    /// texts behind. Elsewhere than on Linux an open file has no other name to be read again by.
+    fn hide(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(open) = File::open(&self.path).ok().filter(|_| self.passing) {
+            let again = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)));
+            if again.exists() && std::fs::remove_file(&self.path).is_ok() {
+                (self.path, self.hidden) = (again, Some(open));
+            }
+        }
     }
 
     /// How to go on after this run.
@@ -287,7 +309,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.passing {
+        if self.passing && self.hidden.is_none() {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -298,8 +320,13 @@ fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
     Ok(match file {
         None => Box::new(BufWriter::new(std::io::stdout())),
         Some(path) => {
-            let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-            Box::new(BufWriter::new(file))
+            // What somebody has put there meanwhile is not cut.
+            let file = if files::is_stream(path) {
+                files::stream(path)
+            } else {
+                File::options().append(true).create(true).open(path)
+            };
+            Box::new(BufWriter::new(file.with_context(|| format!("{} cannot be written", path.display()))?))
         }
     })
 }
@@ -378,7 +405,7 @@ pub fn write_summary(path: &Path, json: &str) -> Result<(), anyhow::Error> {
     if path.as_os_str() == "-" {
         return output::print(json);
     }
-    std::fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))
+    files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The exit code: as grep's where input lines are let through, else whether every row has a verdict.

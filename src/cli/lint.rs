@@ -1,10 +1,10 @@
 //! `policy lint`: findings, as people and as programs read them.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::files;
 use magistrate::model;
 use magistrate::policy::lint::{Finding, Length, Level, fixed, lint};
 use magistrate::policy::{Manuscript, Policy, PolicyLibrary};
@@ -49,6 +49,9 @@ enum LintFormat {
     Sarif,
 }
 
+/// The mark before UTF-8 that some editors write, which is no part of the text and stays.
+const MARK: &str = "\u{feff}";
+
 impl Lint {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let library = PolicyLibrary::shipped();
@@ -57,29 +60,34 @@ impl Lint {
             named => named.to_vec(),
         };
         let tokenizer = self.model.as_deref().map(tokenizer).transpose()?;
-        let mut files = Vec::new();
+        let mut linted = Vec::new();
         for spec in specs {
             let Manuscript { name, text: source, .. } = Manuscript::open(&spec)?;
             let mut findings = self.lint(&name, &source, tokenizer.as_ref());
-            if self.fix && Path::new(&name).is_file() {
+            // A file of the user's may be called as a shipped policy is.
+            if let Some(path) = Manuscript::file(&spec).filter(|path| self.fix && path.is_file()) {
                 let (text, count) = fixed(&source, &findings);
                 if count > 0 {
-                    std::fs::write(&name, &text).with_context(|| format!("{name} cannot be written"))?;
+                    let marked = std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()));
+                    let mark = if marked { MARK } else { "" };
+                    let [read, mended] = [&source, &text].map(|text| format!("{mark}{text}"));
+                    files::replace(path, read.as_bytes(), mended.as_bytes())
+                        .with_context(|| format!("{name} cannot be written"))?;
                     output::say(&format!("{name}: {count} mended"));
                     findings = self.lint(&name, &text, tokenizer.as_ref());
                 }
             }
-            files.push((name, findings));
+            linted.push((name, findings));
         }
         output::print(&match self.format {
-            LintFormat::Text => text(&files),
+            LintFormat::Text => text(&linted),
             LintFormat::Json => {
-                format!("{}\n", all(&files).map(|(name, finding)| object(name, finding)).collect::<Value>())
+                format!("{}\n", all(&linted).map(|(name, finding)| object(name, finding)).collect::<Value>())
             }
-            LintFormat::Github => all(&files).map(|(name, finding)| github(name, finding)).collect(),
-            LintFormat::Sarif => format!("{:#}\n", sarif(&files)),
+            LintFormat::Github => all(&linted).map(|(name, finding)| github(name, finding)).collect(),
+            LintFormat::Sarif => format!("{:#}\n", sarif(&linted)),
         })?;
-        let worst = all(&files).map(|(_, finding)| finding.level()).min();
+        let worst = all(&linted).map(|(_, finding)| finding.level()).min();
         let fails = worst == Some(Level::Error) || (self.strict && worst == Some(Level::Warning));
         Ok(ExitCode::from(if fails { exit::FINDING } else { exit::DONE }))
     }

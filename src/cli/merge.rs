@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use magistrate::files::Files;
 use magistrate::label::entry::Form;
 use magistrate::label::export::{Target, export};
 use magistrate::label::journal::{JournalError, Ordered, beside};
@@ -50,21 +51,21 @@ impl Merge {
             terms.strings("policies").iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect();
         let form = Form { policies, fields: self.fields.map(Arc::new) };
         let target = self.output.resolve(false, form)?;
+        let mut files = Files::new();
+        journals.iter().try_for_each(|path| files.read("a journal that is merged", path))?;
+        target.claim(&mut files, None)?;
         let [one] = journals.as_slice() else {
-            let Some(file) = &target.file else {
+            let Some(file) = target.file.as_ref().filter(|_| !target.is_stream()) else {
                 anyhow::bail!("several journals become one beside the output\nhint: name a file with -o");
             };
-            target.guard(&[], false)?;
             let into = beside(file);
+            files.write("the journal", "-o", &into)?;
             let summary = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
             progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
             output::say(&label::table(&summary));
             output::say(&format!("{} rows of {} journals", summary.rows(), journals.len()));
             return Ok(ExitCode::from(exit::DONE));
         };
-        if !target.is_stream() {
-            target.guard(&[], false)?;
-        }
         progress::waiting("reading the journal", || check(one, self.partial))?;
         let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
         match progress::waiting("writing the output", || export(one, file, &target.export)) {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use magistrate::files::Files;
 use magistrate::model::stores::{Found, Places, named};
 use magistrate::model::{self, ModelFile, rewrite, sha256};
 use serde_json::{Value, json};
@@ -77,8 +78,11 @@ impl ModelVerb {
             #[cfg(feature = "hub")]
             Verb::Pull(pull) => pull.run(),
             Verb::Convert { model, output: to } => {
-                anyhow::ensure!(!to.exists(), "{} is there already\nhint: name another file with -o", to.display());
+                anyhow::ensure!(to.as_os_str() != "-", "a model is not written to stdout\nhint: name a file with -o");
+                let there = std::fs::symlink_metadata(&to).is_ok();
+                anyhow::ensure!(!there, "{} is there already\nhint: name another file with -o", to.display());
                 let from = path(&model)?;
+                Files::new().write("the model", "-o", &to)?;
                 let made = progress::waiting("writing", || rewrite::convert(&from, &to))?;
                 output::say(&format!("{} is written: {} ({})", to.display(), made.name, megabytes(made.size)));
                 Ok(ExitCode::from(exit::DONE))

@@ -1,7 +1,6 @@
 //! `policy new`: a policy from a few answers, in YAML that lints clean and says what to do next.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use magistrate::policy::draft::{Case, Draft, Rule};
 use magistrate::policy::{Policy, Severity, Verdict, is_id};
 
-use super::policy::put;
+use super::policy::NewFile;
 use super::{exit, output};
 
 #[derive(Debug, Args)]
@@ -30,9 +29,8 @@ pub struct New {
     #[arg(long, value_name = "TITLE: RULE")]
     allowed: Vec<Titled>,
 
-    /// Where it goes; stdout without it
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: NewFile,
 }
 
 /// A rule, and what it is called.
@@ -62,6 +60,7 @@ fn id(text: &str) -> Result<String, String> {
 
 impl New {
     pub fn run(mut self) -> Result<ExitCode, anyhow::Error> {
+        self.output.path()?;
         if self.id.is_none() || self.violation.is_empty() {
             anyhow::ensure!(
                 std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
@@ -70,12 +69,11 @@ impl New {
             );
             self.ask()?;
         }
-        let (id, output) = (self.id.take().unwrap_or_default(), self.output.take());
+        let (id, output) = (self.id.take().unwrap_or_default(), std::mem::take(&mut self.output));
         let yaml = self.draft(id).yaml();
         // What cannot be a policy is told with its line, as it would be when it is used.
         Policy::from_yaml("the new policy", &yaml)?;
-        put(&yaml, output.as_deref())?;
-        if let Some(path) = &output {
+        if let Some(path) = output.put(&yaml)? {
             let path = path.display();
             output::say(&format!(
                 "{path} is written. Next: read it, replace the examples in brackets, then magistrate policy lint {path}"

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use magistrate::files::{self, Files};
 use magistrate::policy::diff::diff;
 use magistrate::policy::import::{Imported, import};
 use magistrate::policy::{self, Body, Manuscript, PolicyLibrary};
@@ -38,9 +39,8 @@ enum Verb {
     Import {
         /// A .md or .txt file
         file: PathBuf,
-        /// Where the YAML goes; stdout without it
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        output: NewFile,
     },
     /// Find what weakens a policy or breaks the replies to it
     Lint(Lint),
@@ -70,7 +70,7 @@ impl PolicyVerb {
                 manuscript.text
             }
             Verb::New(new) => return new.run(),
-            Verb::Import { file, output } => return import_from(&file, output.as_deref()),
+            Verb::Import { file, output } => return import_from(&file, &output),
             Verb::Lint(lint) => return lint.run(),
             Verb::Diff { before, after } => return compare(&before, &after),
             Verb::Schema => format!("{:#}\n", policy::schema()),
@@ -95,21 +95,44 @@ fn list() -> String {
         .collect()
 }
 
-/// Writes a new file, or to stdout.
-pub fn put(yaml: &str, path: Option<&Path>) -> Result<(), anyhow::Error> {
-    let Some(path) = path else { return output::print(yaml) };
-    let mut file = std::fs::File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
-    std::io::Write::write_all(&mut file, yaml.as_bytes())
-        .with_context(|| format!("{} cannot be written", path.display()))
+/// A new file; stdout without a name, or for -.
+#[derive(Debug, Default, Args)]
+pub struct NewFile {
+    /// Where the YAML goes; stdout without it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
-fn import_from(file: &Path, output: Option<&Path>) -> Result<ExitCode, anyhow::Error> {
+impl NewFile {
+    /// The file's path. One that is there already, or cannot be made, is refused.
+    pub fn path(&self) -> Result<Option<&Path>, anyhow::Error> {
+        let path = self.output.as_deref().filter(|path| path.as_os_str() != "-");
+        if let Some(path) = path.filter(|path| !files::is_stream(path)) {
+            let there = std::fs::symlink_metadata(path).is_ok();
+            anyhow::ensure!(!there, "{} is there already\nhint: name another file with -o", path.display());
+            Files::new().write("the policy", "-o", path)?;
+        }
+        Ok(path)
+    }
+
+    /// Writes it. Returns its path, if it has one.
+    pub fn put(&self, yaml: &str) -> Result<Option<&Path>, anyhow::Error> {
+        let path = self.path()?;
+        let Some(place) = path else { return output::print(yaml).map(|()| None) };
+        let write = if files::is_stream(place) { files::write } else { files::create };
+        write(place, yaml.as_bytes()).with_context(|| format!("{} cannot be written", place.display()))?;
+        Ok(path)
+    }
+}
+
+fn import_from(file: &Path, output: &NewFile) -> Result<ExitCode, anyhow::Error> {
+    output.path()?;
     let name = file.display().to_string();
     let text = Manuscript::open(&name)?.text;
     let short = file.file_name().unwrap_or_default().to_string_lossy();
     let Imported { draft, unplaced, notes } =
         import(&short, &text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-    put(&draft.yaml(), output)?;
+    output.put(&draft.yaml())?;
     for note in notes {
         output::say(&format!("note: {note}"));
     }

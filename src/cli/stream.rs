@@ -1,14 +1,12 @@
 //! Streams of texts: where they come from and how they are written, and where their rows go.
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
+use magistrate::files::{self, Files};
 use magistrate::label::entry::Form;
 use magistrate::label::export::{self, Export, Packing};
-use magistrate::label::journal;
 use magistrate::label::records::{Fields, Format, Template, Text};
 use magistrate::label::source::{Input, Source};
 
@@ -178,6 +176,14 @@ impl OutputArgs {
     pub fn resolve(self, batch: bool, form: Form) -> Result<Target, anyhow::Error> {
         let path = self.output.filter(|path| path.as_os_str() != "-");
         let told = path.as_deref().and_then(export::Format::of_path);
+        if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && told.is_none()) {
+            anyhow::ensure!(
+                !has_ending(path) || files::is_stream(path),
+                "{}: no format has this ending\nhint: end the name in .jsonl, .csv, .tsv or .parquet, or name the format \
+                 with --output-format",
+                path.display()
+            );
+        }
         let format = match (self.output_format, told) {
             (Some(said), _) => said.into(),
             (None, None | Some(export::Format::Jsonl)) if batch => export::Format::Batch,
@@ -200,32 +206,56 @@ impl Target {
 
     /// Whether the output is something that can be written but not put in place: a pipe, a device.
     pub fn is_stream(&self) -> bool {
-        self.file.as_deref().is_none_or(|path| std::fs::metadata(path).is_ok_and(|about| !about.is_file()))
+        self.file.as_deref().is_none_or(files::is_stream)
     }
 
-    /// Sees to it that the output can be written, and that nothing is overwritten that somebody would miss: an input, or a
-    /// file that is not of this journal.
-    pub fn guard(&self, inputs: &[Input], journaled: bool) -> Result<(), anyhow::Error> {
-        let Some(path) = &self.file else { return Ok(()) };
-        let trial = path.with_file_name(format!(".magistrate-{}", std::process::id()));
-        File::create_new(&trial)
-            .and_then(|_| std::fs::remove_file(&trial))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        let has_journal = journaled && journal::beside(path).exists();
+    /// Adds what will be written to the files of a run: none that somebody would miss, such as an input, or an output that was
+    /// not made of the journal that is gone on with.
+    pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
+        let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
         for file in export::files(path, self.export.split) {
+            files.write("the output", "-o", &file)?;
             let name = file.display();
-            let is =
-                |input: &Path| matches!((input.canonicalize(), file.canonicalize()), (Ok(one), Ok(two)) if one == two);
-            let same = inputs.iter().filter_map(Input::path).any(is);
-            anyhow::ensure!(!same, "{name} is the input\nhint: name another file with -o");
             let full = std::fs::metadata(&file).is_ok_and(|about| about.is_file() && about.len() > 0);
+            if full && !files::is_stream(&file) {
+                let Some(journal) = journal.filter(|journal| journal.exists()) else {
+                    anyhow::bail!("{name} has something in it already\nhint: name another file with -o, or remove it");
+                };
+                anyhow::ensure!(
+                    !export::is_edited(&file, journal),
+                    "{name} was changed after it was made\nhint: name another file with -o, or remove it to have it made anew"
+                );
+            }
+        }
+        if let Some(journal) = journal {
+            files.write("the journal", "-o", journal)?;
+            let name = journal.display();
             anyhow::ensure!(
-                !full || has_journal,
-                "{name} has something in it already\nhint: name another file with -o, or remove it"
+                !files::is_stream(journal),
+                "{name} is a pipe or a device, and no journal\nhint: name another file with -o"
             );
         }
         Ok(())
     }
+}
+
+/// Reports whether a name has an ending beside that of a packed file.
+fn has_ending(path: &Path) -> bool {
+    match Packing::of_path(path) {
+        Some(_) => path.file_stem().is_some_and(|stem| has_ending(Path::new(stem))),
+        None => path.extension().is_some(),
+    }
+}
+
+/// Adds inputs to the files of a run.
+pub fn reads(inputs: &[Input], files: &mut Files) -> Result<(), anyhow::Error> {
+    for input in inputs {
+        match input.path() {
+            Some(path) => files.read("the input", path)?,
+            None => files.read_stdin()?,
+        }
+    }
+    Ok(())
 }
 
 impl From<InputFormat> for Format {

@@ -10,15 +10,16 @@ mod pack;
 mod parquet;
 mod table;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::entry::{Entry, Form};
 use super::journal::{JournalError, Ordered};
 use super::records;
 use super::summary::{Count, Standing};
-use crate::with_ending;
+use crate::files::{self, Draft};
 use table::Table;
 
 pub use pack::Packing;
@@ -142,9 +143,10 @@ pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Vec
         let part = if export.split { part(Standing::of(&Count::of(&entry.verdicts))) } else { 0 };
         outputs[part].writer.put(&entry).map_err(failed)?;
     }
+    let made = fs::metadata(journal).and_then(|about| about.modified()).map_err(failed)?;
     outputs
         .into_iter()
-        .map(|output| output.finish().map_err(failed))
+        .map(|output| output.finish(made).map_err(failed))
         .collect::<Result<Vec<_>, _>>()
         .map(|paths| paths.into_iter().flatten().collect())
 }
@@ -164,27 +166,22 @@ fn part(standing: Standing) -> usize {
 /// An output on its way.
 struct Output {
     writer: Box<dyn Writer>,
-    /// Where it is written, and where it is to be.
-    place: Option<(Part, PathBuf)>,
-}
-
-/// A file that is not whole. Dropping it removes it.
-struct Part(PathBuf);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+    /// The file, if it is one, and the name that was asked for.
+    draft: Option<(Draft, PathBuf)>,
 }
 
 impl Output {
     fn new(target: Target<'_>, part: Option<&str>, export: &Export, table: Option<&Table>) -> io::Result<Self> {
-        let (file, place): (Box<dyn Write + Send>, _) = match target {
+        let (file, draft): (Box<dyn Write + Send>, _) = match target {
             Target::Stdout => (Box::new(io::stdout()), None),
             Target::File(path) => {
                 let path = part.map_or(path.to_owned(), |part| beside(path, part));
-                let writing = with_ending(&path, ".part");
-                (Box::new(File::create(&writing)?), Some((Part(writing), path)))
+                if files::is_stream(&path) {
+                    (Box::new(files::stream(&path)?), None)
+                } else {
+                    let draft = Draft::beside(&path)?;
+                    (Box::new(draft.file().try_clone()?), Some((draft, path)))
+                }
             }
         };
         let file = pack::packed(BufWriter::with_capacity(1 << 16, file), export.packing)?;
@@ -197,15 +194,16 @@ impl Output {
             (Format::Parquet, Some(table)) => Box::new(parquet::Groups::new(file, table)?),
             _ => Box::new(Lines { file, form }),
         };
-        Ok(Self { writer, place })
+        Ok(Self { writer, draft })
     }
 
-    /// Puts it in its place.
-    fn finish(self) -> io::Result<Option<PathBuf>> {
+    /// Puts it in its place. It is as old as its journal: a later change shows.
+    fn finish(self, made: SystemTime) -> io::Result<Option<PathBuf>> {
         self.writer.finish()?;
-        let Some((part, path)) = self.place else { return Ok(None) };
-        File::options().write(true).open(&part.0)?.sync_all()?;
-        fs::rename(&part.0, &path)?;
+        let Some((draft, path)) = self.draft else { return Ok(None) };
+        draft.file().set_modified(made)?;
+        draft.file().sync_all()?;
+        draft.put()?;
         Ok(Some(path))
     }
 }
@@ -222,6 +220,13 @@ fn beside(path: &Path, part: &str) -> PathBuf {
 #[must_use]
 pub fn files(path: &Path, split: bool) -> Vec<PathBuf> {
     if split { PARTS.iter().flatten().map(|part| beside(path, part)).collect() } else { vec![path.to_owned()] }
+}
+
+/// Reports whether an output was changed by others after it was made of its journal.
+#[must_use]
+pub fn is_edited(output: &Path, journal: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
+    matches!((changed(output), changed(journal)), (Ok(output), Ok(journal)) if output > journal)
 }
 
 struct Lines {

@@ -13,7 +13,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::sha256;
-use crate::{machine, with_ending};
+use crate::{cache, files, machine, with_ending};
 
 /// A client, as patient as a slow line needs it to be.
 #[derive(Debug)]
@@ -107,6 +107,10 @@ fn status_hint(status: u16) -> &'static str {
     }
 }
 
+/// How the names of what has arrived, and of what the server calls it, end: as those of no other program's files.
+const PART: &str = ".magistrate.part";
+const TAG: &str = ".magistrate.etag";
+
 /// Attempts in a row that bring nothing.
 const ATTEMPTS: u32 = 5;
 /// The longest that a server may ask to wait.
@@ -194,9 +198,10 @@ impl Client {
         if place.exists() {
             return Ok(());
         }
-        let path = with_ending(place, ".part");
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|error| disk(&path, error))?;
+        let path = with_ending(place, PART);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = files::open_itself(&path, options).map_err(|error| disk(&path, error))?;
         if file.try_lock().is_err() {
             return Err(FetchError::Busy(place.to_owned()));
         }
@@ -212,7 +217,7 @@ impl Client {
         mut file: File,
         progress: &mut dyn FnMut(u64, Option<u64>),
     ) -> Result<(), FetchError> {
-        let (path, tag_path) = (with_ending(place, ".part"), with_ending(place, ".part.etag"));
+        let (path, tag_path) = (with_ending(place, PART), with_ending(place, TAG));
         let disk = |error| FetchError::Disk { path: path.clone(), error };
         let mut done = file.seek(SeekFrom::End(0)).map_err(disk)?;
         if let Some(size) = remote.size {
@@ -250,7 +255,7 @@ impl Client {
                         done = 0;
                     }
                     if let Some(tag) = text(&response, "etag").filter(|tag| !tag.starts_with("W/")) {
-                        fs::write(&tag_path, tag).map_err(disk)?;
+                        cache::put(&tag_path, tag.as_bytes()).map_err(disk)?;
                     }
                     let coming = text(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
                     all = remote.size.or(coming.map(|coming| done.saturating_add(coming)));

@@ -1,10 +1,10 @@
 //! magistrate-nano, the small trained model that is built in.
 //!
 //! The one idea: llama.cpp reads files, so the bytes are unpacked into the cache, under a name that holds their digest, and
-//! what lies there is used only if it is these very bytes. How the model was made is told in `models/README.md`.
+//! what lies there is used only if it is these very bytes. Where nothing can be written they stand in memory. How the model was made is told in `models/README.md`.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cache;
@@ -12,25 +12,58 @@ use crate::cache;
 /// The file, as it stands in the repository.
 const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 
+/// What the file is called. Rows name the model by it.
+const NAME: &str = "magistrate-nano.gguf";
+
 /// The beginning of their SHA-256, which takes longer to compute at each start than all else that is done there.
 const DIGEST: &str = "e35447bd3fc711f2";
 
-/// The model's file in the cache, unpacked if it is not there or not as it should be.
+/// The model's file in the cache, unpacked if it is not there or not as it should be. Where the cache cannot be written, as in a
+/// container that is read-only, it is a file in memory, which only this process sees.
 ///
 /// # Errors
 ///
-/// When the cache cannot be written; the message names the folder and what to do.
+/// When the cache is another user's, or there is no such memory; the message names the folder and what to do.
 pub fn unpacked() -> io::Result<PathBuf> {
-    let folder = cache::folder()?;
-    unpack_into(&folder).map_err(|error| {
-        let (folder, variable) = (folder.display(), cache::VARIABLE);
-        io::Error::new(
-            error.kind(),
-            format!(
-                "{folder}: the built-in model cannot be unpacked there: {error}\nhint: name another folder in {variable}, or a model with --model"
-            ),
-        )
-    })
+    let unpacked = match cache::folder() {
+        // It may be read by others, or changed: that is to be told.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
+        Err(error) => Err(error),
+        Ok(folder) => unpack_into(&folder).map_err(|error| {
+            let (folder, variable) = (folder.display(), cache::VARIABLE);
+            io::Error::new(
+                error.kind(),
+                format!(
+                    "{folder}: the built-in model cannot be unpacked there: {error}\nhint: name another folder in {variable}, or a model with --model"
+                ),
+            )
+        }),
+    };
+    unpacked.or_else(|error| in_memory().map_err(|_| error))
+}
+
+/// The model in memory, and the path under which this process finds it.
+#[cfg(target_os = "linux")]
+fn in_memory() -> io::Result<PathBuf> {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::sync::OnceLock;
+
+    /// As long as it is open it is there.
+    static OPEN: OnceLock<File> = OnceLock::new();
+    let path = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    if let Some(file) = OPEN.get() {
+        return Ok(path(file));
+    }
+    let mut file = File::from(rustix::fs::memfd_create(NAME, rustix::fs::MemfdFlags::CLOEXEC)?);
+    file.write_all(BYTES)?;
+    let path = path(OPEN.get_or_init(|| file));
+    if path.exists() { Ok(path) } else { Err(ErrorKind::NotFound.into()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory() -> io::Result<PathBuf> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// [`unpacked`], in a folder of the caller's choice.
@@ -40,7 +73,7 @@ pub fn unpacked() -> io::Result<PathBuf> {
 /// When the folder cannot be written.
 pub fn unpack_into(cache: &Path) -> io::Result<PathBuf> {
     let folder = cache.join("models").join(DIGEST);
-    let path = folder.join("magistrate-nano.gguf");
+    let path = folder.join(NAME);
     if !is_whole(&path).unwrap_or(false) {
         cache::make(&folder)?;
         cache::put(&path, BYTES)?;
@@ -91,6 +124,31 @@ mod tests {
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     }
 
+    #[test]
+    fn many_at_once_unpack_it_and_all_of_them_find_it_whole() {
+        let cache = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| assert!(is_whole(&unpack_into(cache.path()).unwrap()).unwrap()));
+            }
+        });
+        let folder = cache.path().join("models").join(DIGEST);
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_was_laid_beside_the_model_is_not_written_through() {
+        let cache = tempfile::tempdir().unwrap();
+        let victim = cache.path().join("victim");
+        std::fs::write(&victim, "secret").unwrap();
+        let place = unpack_into(cache.path()).unwrap();
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(&victim, &place).unwrap();
+        assert_eq!(unpack_into(cache.path()).unwrap(), place);
+        assert_eq!((std::fs::read(&victim).unwrap(), place.is_symlink()), (b"secret".to_vec(), false));
+    }
+
     #[cfg(unix)]
     #[test]
     fn the_cache_is_its_users_alone() {
@@ -100,6 +158,16 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert!(path.ancestors().skip(1).take(3).all(|folder| mode(folder) == 0o700));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn in_memory_it_is_the_same_model_of_the_same_name() {
+        let cache = tempfile::tempdir().unwrap();
+        let [file, memory] =
+            [unpack_into(cache.path()), in_memory()].map(|path| crate::model::inspect(&path.unwrap()).unwrap());
+        assert_eq!((&memory.name, &memory.digest), (&file.name, &file.digest));
+        assert_eq!(in_memory().unwrap(), memory.path, "once is enough");
     }
 
     #[test]

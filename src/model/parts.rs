@@ -28,8 +28,7 @@ pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
     let count = u16_of(&first, "split.count")?.unwrap_or(0);
     let number = u16_of(&first, "split.no")?;
     if count <= 1 {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((vec![first], name));
+        return Ok((vec![first], name(path)));
     }
     let later = number.filter(|number| *number > 0);
     let part = later.map_or(1, |number| number.saturating_add(1));
@@ -50,6 +49,17 @@ pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
     }
     totals(&parts)?;
     Ok((parts, prefix))
+}
+
+/// The name of a model's file without its ending. A file in memory has a number for a path, and a name all the same.
+fn name(path: &Path) -> String {
+    let open = path.starts_with("/proc/self/fd").then(|| fs::read_link(path).ok()).flatten();
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let in_memory = open
+        .map(|path| name(&path))
+        .and_then(|name| Some(name.strip_prefix("memfd:")?.strip_suffix(" (deleted)")?.to_owned()));
+    let stem = |name: &str| Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    stem(&in_memory.unwrap_or_else(|| name(path)))
 }
 
 /// Part `number`, from 1, of the model whose first part is `first`.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::fetch::{Client, FetchError, Remote};
 use super::stores::{Layer, Manifest, OLLAMA_MODEL, is_hex, numbered};
+use crate::files;
 
 /// A model that is to be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,7 +261,7 @@ fn from_hub(
         first.get_or_insert(link);
     }
     let refs = root.join("refs");
-    let written = fs::create_dir_all(&refs).and_then(|()| fs::write(refs.join("main"), &sha));
+    let written = fs::create_dir_all(&refs).and_then(|()| files::write(&refs.join("main"), sha.as_bytes()));
     written.map_err(|error| PullError::Link(refs, error))?;
     first.ok_or_else(|| PullError::Name(repository.to_owned()))
 }

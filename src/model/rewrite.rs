@@ -14,6 +14,7 @@ use super::error::{ModelError, Problem};
 use super::gguf::{GgufError, Header, Tensor};
 use super::inspect::{ModelFile, inspect};
 use super::parts::{Part, open_header};
+use crate::files::Draft;
 
 /// The entries of a header, each as it stands.
 pub struct Entries {
@@ -81,12 +82,11 @@ pub fn rewrite(
     part.header.forget();
     let mut entries = Entries::of(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
     edit(&mut entries).map_err(|problem| problem.at(from))?;
-    let name = crate::with_ending(to, ".part");
-    let written = entries.write(&mut part, &name).and_then(|()| fs::rename(&name, to));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&name);
-        Problem::Unwritten(error).at(to)
-    })
+    let written = Draft::beside(to).and_then(|draft| {
+        entries.write(&mut part, draft.file())?;
+        draft.put()
+    });
+    written.map_err(|error| Problem::Unwritten(error).at(to))
 }
 
 impl Entries {
@@ -141,9 +141,8 @@ impl Entries {
         }
     }
 
-    fn write(&self, part: &mut Part, path: &Path) -> io::Result<()> {
-        let mut file = File::create(path)?;
-        let mut header = BufWriter::new(&file);
+    fn write(&self, part: &mut Part, mut file: &File) -> io::Result<()> {
+        let mut header = BufWriter::new(file);
         self.write_header(&mut header)?;
         let length = header.stream_position()?;
         drop(header);

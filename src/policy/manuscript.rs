@@ -73,6 +73,16 @@ impl Manuscript {
         }
     }
 
+    /// The file that a word names, as for [`Manuscript::open`]. A shipped policy is none.
+    #[must_use]
+    pub fn file(spec: &str) -> Option<&Path> {
+        let path = match spec.split_once('=') {
+            Some((_, path)) if !Path::new(spec).exists() => path,
+            _ => spec,
+        };
+        PolicyLibrary::shipped().get(path).is_err().then(|| Path::new(path))
+    }
+
     fn named(spec: &str) -> Result<Self, PolicyError> {
         let library = PolicyLibrary::shipped();
         let unknown = match (library.get(spec), library.source(spec)) {

@@ -64,6 +64,12 @@ impl Templates {
         Self::compile("shipped", &sources).expect("the shipped templates compile")
     }
 
+    /// The files of a folder that take the place of the shipped templates, which need not be there.
+    #[must_use]
+    pub fn files(folder: &Path) -> [PathBuf; 2] {
+        SHIPPED.map(|(name, _)| folder.join(name))
+    }
+
     /// The shipped templates, with those files of `folder` in place of them that bear their names.
     ///
     /// # Errors

@@ -3,12 +3,12 @@
 //! The one idea: it is looked at, locked, and found to be ours, in this order, before any of its bytes is changed.
 
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::scan::{self, Scan};
 use super::{JournalError, Ordered};
+use crate::files::Draft;
 use crate::{cache, with_ending};
 
 /// Opens the file at a path for this process alone, or makes it for its user alone. Returns what is in it: nothing in a new
@@ -148,34 +148,4 @@ fn is_beginning(mut file: &File, of: &[u8]) -> io::Result<bool> {
     let mut start = Vec::new();
     file.take(of.len() as u64 + 1).read_to_end(&mut start)?;
     Ok(start.len() < of.len() && of.starts_with(&start))
-}
-
-/// A file on its way to its place. Dropping it removes it.
-struct Draft {
-    file: File,
-    path: PathBuf,
-    place: PathBuf,
-}
-
-impl Draft {
-    /// Begins one that its user alone may read, under a random name.
-    fn private(place: &Path) -> io::Result<Self> {
-        let path = with_ending(place, &format!(".{:016x}.part", RandomState::new().hash_one(())));
-        let file = cache::options().read(true).write(true).create_new(true).open(&path)?;
-        Ok(Self { file, path, place: place.to_owned() })
-    }
-
-    fn file(&self) -> &File {
-        &self.file
-    }
-
-    fn put(self) -> io::Result<()> {
-        fs::rename(&self.path, &self.place)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
 }
