@@ -104,7 +104,8 @@ pub fn is_ours(room: &str, path: &str) -> bool {
         Some((whole, random)) if is_hex(random) => whole,
         _ => path,
     };
-    let path = path.strip_prefix("gguf1-").unwrap_or(path);
+    // A model's digest, of this version or the one before.
+    let path = ["gguf1-", "gguf2-"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
     let endings = ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, endings)| endings);
     endings.iter().any(|ending| path.strip_suffix(ending).is_some_and(is_hex))
 }
@@ -214,8 +215,9 @@ mod tests {
         folder
     }
 
-    const OURS: [&str; 8] = [
+    const OURS: [&str; 9] = [
         "canary/gguf1-00ff00ff00ff00ff.json",
+        "canary/gguf2-00ff00ff00ff00ff.json",
         "journals/00ff00ff00ff00ff.journal",
         "models/00ff00ff00ff00ff/magistrate-nano.gguf",
         "models/00ff00ff00ff00ff/magistrate-nano.gguf.0123456789abcdef.part",

@@ -468,3 +468,61 @@ fn a_link_or_a_pipe_where_a_fetch_is_kept_is_not_written_to() {
     fetch().unwrap();
     assert_eq!((fs::read(&place).unwrap(), fs::read(&theirs).unwrap()), (whole, b"half of another's".to_vec()));
 }
+
+#[test]
+fn a_digest_that_was_asked_for_is_checked_whatever_is_there_and_whatever_the_registry_says() {
+    let whole = bytes(300_000);
+    let (right, other) = (digest(&whole), "0".repeat(64));
+    let manifest = format!(
+        r#"{{"layers":[{{"mediaType":"application/vnd.ollama.image.model","digest":"sha256:{right}","size":300000}}]}}"#
+    );
+    let server = server({
+        let whole = whole.clone();
+        move |path, _, _| match path {
+            "/v2/library/m/manifests/latest" => Act::Whole(manifest.clone().into_bytes()),
+            _ => Act::Serve(whole.clone(), ""),
+        }
+    });
+    for (name, place) in [
+        (format!("{}/m.gguf", server.url), "own/m.gguf"),
+        ("ollama:m".to_owned(), "own/library/m/latest/m-latest.gguf"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = hosts(folder.path(), &server.url);
+        let get = |asked: &str| {
+            let asked = Some(asked.to_owned());
+            pull(&client(), &hosts, &Origin::parse(&name).unwrap(), asked, &mut |_, _, _| ())
+        };
+        let place = folder.path().join(place);
+        assert!(get(&other).is_err() && !place.exists(), "{name}: another is wanted than there is");
+        assert_eq!(get(&right).unwrap(), place);
+        assert_eq!(get(&right.to_uppercase()).unwrap(), place);
+        let error = get(&other).unwrap_err().to_string();
+        assert!(error.contains(&format!("its sha256 is {right}, and --sha256 asks for {other}")), "{error}");
+        // What is there is not what it should be, though nobody needs to fetch it.
+        fs::write(&place, "not it").unwrap();
+        let error = get(&right).unwrap_err();
+        assert!(matches!(error, PullError::OtherDigest { .. }), "{error}");
+        assert!(error.to_string().contains(place.to_str().unwrap()), "{error}");
+        assert_eq!(fs::read(&place).unwrap(), b"not it", "it is the user's");
+        assert!(pull(&client(), &hosts, &Origin::parse(&name).unwrap(), None, &mut |_, _, _| ()).is_ok());
+    }
+}
+
+#[test]
+fn an_address_that_names_no_file_is_refused_and_no_secret_in_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = hosts(folder.path(), "http://127.0.0.1:9");
+    for address in ["http://127.0.0.1:9/a/.", "http://127.0.0.1:9/a/..", "http://127.0.0.1:9/", "http://127.0.0.1:9"] {
+        let refused = pull(&client(), &hosts, &Origin::parse(address).unwrap(), None, &mut |_, _, _| ());
+        assert!(matches!(refused, Err(PullError::NoFile(_))), "{address}: {refused:?}");
+    }
+    let secret = "http://user:pass@127.0.0.1:9/m.gguf?signature=s3cr3t";
+    for address in [secret, "http://user:pass@127.0.0.1:9/?signature=s3cr3t"] {
+        let error = pull(&client(), &hosts, &Origin::parse(address).unwrap(), None, &mut |_, _, _| ()).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("http://127.0.0.1:9/") && !told.contains("pass") && !told.contains("s3cr3t"), "{told}");
+    }
+    let told = Origin::parse("ftp://user:pass@127.0.0.1/m.gguf?signature=s3cr3t").unwrap_err().to_string();
+    assert!(!told.contains("pass") && !told.contains("s3cr3t"), "{told}");
+}

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use magistrate::model::fetch::Client;
-use magistrate::model::pull::{Hosts, Origin, pull, spelled_out};
+use magistrate::model::pull::{Hosts, Origin, check, pull, spelled_out};
 use magistrate::model::stores::named;
 use magistrate::model::{self, Problem};
 
@@ -20,12 +20,22 @@ pub struct Pull {
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// What the sha256 of a file at an address must be; registries say it themselves
-    #[arg(long, value_name = "DIGEST")]
+    /// The sha256 that the file must have, also if it is there already. Registries tell it themselves
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
     sha256: Option<String>,
 
     #[arg(long, help = "Ask nobody: an error, unless the model is here already [env: HF_HUB_OFFLINE]")]
     offline: bool,
+}
+
+/// A sha256, in lower case.
+fn digest(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(digits.to_ascii_lowercase())
+    } else {
+        Err("not 64 hexadecimal digits".to_owned())
+    }
 }
 
 /// How long a stalled server is waited for.
@@ -42,6 +52,9 @@ impl Pull {
             let model = named(&found, name).ok().flatten().with_context(|| {
                 format!("--offline: {name} is not here, and nothing is fetched\nhint: `magistrate model list` tells what is here")
             })?;
+            if let Some(wanted) = &self.sha256 {
+                check(&model.path, wanted, &mut |_, _, _| ())?;
+            }
             output::print(&format!("{}\n", model.path.display()))?;
             return Ok(ExitCode::from(exit::DONE));
         }

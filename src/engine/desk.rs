@@ -16,6 +16,9 @@ use super::schedule::{Ended, JobId, Schedule};
 use super::script::Script;
 use crate::tokenizer::Token;
 
+/// Tokens that a hint has room for, of a content whose own number is not known yet.
+const CONTENT: usize = 1024;
+
 /// What the thread works with.
 pub(super) struct Desk<'backend> {
     schedule: Schedule<'backend>,
@@ -76,7 +79,7 @@ impl<'backend> Desk<'backend> {
         let (tokens, cells) = (prefix.len(), self.schedule.limits().cells);
         if tokens > cells {
             // A context of no more than the policy would only lead to the next refusal, that of the content.
-            let needed = least.saturating_add(tokens);
+            let needed = least.saturating_add(tokens).saturating_add(CONTENT).min(self.most.max(least + tokens));
             return Err(EngineError::TooLong { what: "the policy", tokens, room: cells, needed, most: self.most });
         }
         let prefix = self.schedule.add_prefix(prefix);

@@ -45,9 +45,10 @@ impl Folder {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
         let setting = format!(
-            "{LLAMA} {} {layout:?} {micro_batch} {repack} {devices:?} {gpu_layers:?} {cpu_experts} {flash_attention:?} {cache:?} \
-             {reproducible}",
-            model.digest
+            "{LLAMA} {} {:?} {layout:?} {micro_batch} {repack} {devices:?} {gpu_layers:?} {cpu_experts} {flash_attention:?} \
+             {cache:?} {reproducible}",
+            model.digest,
+            model.parts.iter().map(|part| identity(part)).collect::<Vec<_>>()
         );
         let mut new = Self { path: folder, setting, writers: Vec::new(), expected: Vec::new() };
         if !config.first.is_empty() {
@@ -75,6 +76,16 @@ impl Folder {
         let name = crate::hex(&Sha256::digest(&head)[..16]);
         (head, self.path.join(name).with_extension(ENDING))
     }
+}
+
+/// What tells this copy of a file from any other on this machine: the digest reads only parts of it.
+fn identity(path: &Path) -> Option<(u64, SystemTime, u64)> {
+    let about = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let node = std::os::unix::fs::MetadataExt::ino(&about);
+    #[cfg(not(unix))]
+    let node = 0;
+    Some((about.len(), about.modified().ok()?, node))
 }
 
 const ENDING: &str = "prefix";

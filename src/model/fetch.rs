@@ -41,7 +41,7 @@ pub struct Remote {
 #[non_exhaustive]
 pub enum FetchError {
     /// The server does not give it.
-    #[error("{url}: the server answers {status}\nhint: {}", status_hint(*status))]
+    #[error("{}: the server answers {status}\nhint: {}", public(url), status_hint(*status))]
     Status {
         /// The address.
         url: String,
@@ -49,7 +49,7 @@ pub enum FetchError {
         status: u16,
     },
     /// The line broke, again and again.
-    #[error("{url}: {why}\nhint: the same command goes on where it broke off")]
+    #[error("{}: {}\nhint: the same command goes on where it broke off", public(url), why.replace(url, &public(url)))]
     Broken {
         /// The address.
         url: String,
@@ -58,7 +58,8 @@ pub enum FetchError {
     },
     /// What came is not what should have come.
     #[error(
-        "{url}: {what}, and it was removed\nhint: fetch it again; if that does not help, the source or the line is damaged"
+        "{}: {what}, and it was removed\nhint: fetch it again; if that does not help, the source or the line is damaged",
+        public(url)
     )]
     Wrong {
         /// The address.
@@ -89,13 +90,23 @@ pub enum FetchError {
         error: io::Error,
     },
     /// An answer that is no answer.
-    #[error("{url}: the answer makes no sense: {why}")]
+    #[error("{}: the answer makes no sense: {why}", public(url))]
     Answer {
         /// The address.
         url: String,
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// An address without what may be secret in it: a password, and what follows the path, which may be a signature.
+#[must_use]
+pub fn public(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = path.split_once("://") else { return path.to_owned() };
+    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
 }
 
 fn status_hint(status: u16) -> &'static str {
@@ -380,5 +391,34 @@ fn room(place: &Path, bytes: u64) -> Result<(), FetchError> {
     match machine::room(place.parent().unwrap_or(Path::new("."))) {
         Some(free) if free < needed => Err(FetchError::Full { path: place.to_owned(), free, needed }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_without_what_may_be_secret() {
+        for (url, told) in [
+            ("https://a.example/b/c.gguf", "https://a.example/b/c.gguf"),
+            ("https://user:pass@a.example/c.gguf?X-Signature=s3cr3t#x", "https://a.example/c.gguf"),
+            ("https://user:p@ss@a.example", "https://a.example"),
+            ("https://a.example/@b/c", "https://a.example/@b/c"),
+            ("hf:org/repo", "hf:org/repo"),
+        ] {
+            assert_eq!(public(url), told);
+        }
+        let url = "http://user:pass@a.example/m.gguf?token=s3cr3t".to_owned();
+        for error in [
+            FetchError::Status { url: url.clone(), status: 404 },
+            FetchError::Broken { url: url.clone(), why: format!("bad uri: {url}") },
+            FetchError::Wrong { url: url.clone(), what: "its sha256 is another".to_owned() },
+            FetchError::Answer { url, why: "no JSON".to_owned() },
+        ] {
+            let told = error.to_string();
+            assert!(told.starts_with("http://a.example/m.gguf: "), "{told}");
+            assert!(!told.contains("pass") && !told.contains("s3cr3t"), "{told}");
+        }
     }
 }

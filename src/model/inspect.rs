@@ -24,7 +24,7 @@ pub struct ModelFile {
     pub parts: Vec<PathBuf>,
     /// The name of the file without `.gguf` and without the number of its part.
     pub name: String,
-    /// `gguf1:` and 64 hexadecimal digits, which tell this model from others. See [`inspect`] for what it covers.
+    /// `gguf2:` and 64 hexadecimal digits, which tell this model from others. See [`inspect`] for what it covers.
     pub digest: String,
     /// The size of all files together, in bytes.
     pub size: u64,
@@ -158,9 +158,10 @@ impl Opened {
 /// # The digest
 ///
 /// It is the SHA-256 over, for each part in order: the bytes of the header, without the padding behind it; the size of
-/// the file in bytes, as a little-endian `u64`; the first 4,096 bytes of each tensor's data, or all if it is shorter, in
-/// the order of the file. So it tells models apart without reading their gigabytes. It is **no integrity check**: a
-/// change further inside a tensor does not change it.
+/// the file in bytes, as a little-endian `u64`; and of each tensor's data, in the order of the file, pages of 4,096 bytes.
+/// There are 64 pages, or as many as the tensor has experts, if those are more, in even steps from its first bytes to
+/// its last; a tensor with no more than these is read whole. So models that were trained or changed otherwise have other
+/// digests, and a few reads tell. It is **no integrity check**: what changes between the pages alone does not show.
 ///
 /// # Errors
 ///
@@ -309,12 +310,10 @@ fn digest(parts: &mut [Part]) -> Result<String, ModelError> {
     for part in parts {
         add(part, &mut digest).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(&part.path))?;
     }
-    Ok(format!("gguf1:{}", crate::hex(&digest.finalize())))
+    Ok(format!("gguf2:{}", crate::hex(&digest.finalize())))
 }
 
 fn add(part: &mut Part, digest: &mut Sha256) -> io::Result<()> {
-    /// Bytes of a tensor's data: a page.
-    const HEAD: u64 = 4096;
     let Part { file, size, header, .. } = part;
     let mut buffer = vec![0; 1 << 16];
     let mut take = |start: u64, length: u64, digest: &mut Sha256| -> io::Result<()> {
@@ -331,7 +330,53 @@ fn add(part: &mut Part, digest: &mut Sha256) -> io::Result<()> {
     take(0, header.length, digest)?;
     digest.update(size.to_le_bytes());
     for tensor in &header.tensors {
-        take(header.data + tensor.offset, tensor.size.min(HEAD), digest)?;
+        for (from, length) in pages(tensor.size, tensor.shape[2]) {
+            take(header.data + tensor.offset + from, length, digest)?;
+        }
     }
     Ok(())
+}
+
+/// The stretches of a tensor that are read: where each begins, and its length.
+fn pages(size: u64, experts: u64) -> impl Iterator<Item = (u64, u64)> {
+    let count = experts.clamp(PAGES, MOST_PAGES);
+    let (count, length) = if size <= count * PAGE { (1, size) } else { (count, PAGE) };
+    let last = size - length;
+    let step = last / (count - 1).max(1);
+    (0..count - 1).map(move |page| page * step).chain([last]).map(move |from| (from, length))
+}
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+/// Pages of a tensor that are read, at least.
+const PAGES: u64 = 64;
+/// Pages of a tensor that are read, at most: as many as a model has experts.
+const MOST_PAGES: u64 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_spread_from_the_first_byte_of_a_tensor_to_the_last_and_none_of_its_experts_is_left_out() {
+        for (experts, count) in [(0, 64), (1, 64), (32, 64), (128, 128), (5000, 1024)] {
+            for size in [1, 4096, count * PAGE] {
+                assert_eq!(pages(size, experts).collect::<Vec<_>>(), [(0, size)], "read whole");
+            }
+            for size in [count * PAGE + 1, 1 << 20, 530_841_600, 1 << 53].map(|size: u64| size.max(count * PAGE + 1)) {
+                let pages: Vec<(u64, u64)> = pages(size, experts).collect();
+                assert_eq!(pages.len() as u64, count);
+                assert_eq!((pages[0], pages[pages.len() - 1]), ((0, PAGE), (size - PAGE, PAGE)));
+                assert!(pages.windows(2).all(|pair| pair[0].0 + PAGE <= pair[1].0), "{size}");
+                let even = pages.windows(2).all(|pair| pair[1].0 - pair[0].0 <= size / (count - 1) + count);
+                assert!(even, "{size}");
+                for expert in 0..experts.min(1024) {
+                    let share = size / experts;
+                    let (from, to) = (expert * share, (expert + 1) * share);
+                    let seen = |page: &(u64, u64)| page.0 < to && page.0 + PAGE > from;
+                    assert!(experts > 1024 || pages.iter().any(seen), "expert {expert} of {experts} in {size}");
+                }
+            }
+        }
+    }
 }

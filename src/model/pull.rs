@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::fetch::{Client, FetchError, Remote};
+use super::fetch::{Client, FetchError, Remote, public};
+use super::sha256;
 use super::stores::{Layer, Manifest, OLLAMA_MODEL, is_hex, numbered};
 use crate::files;
 
@@ -69,7 +70,8 @@ pub struct Hosts {
 pub enum PullError {
     /// The name leads nowhere.
     #[error(
-        "`{0}` is no source of a model\nhint: 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG or https://..."
+        "unknown model source `{}`\nhint: 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG or https://...",
+        public(_0)
     )]
     Name(String),
     /// A file could not be fetched.
@@ -85,6 +87,29 @@ pub enum PullError {
         /// The files that there are.
         files: Vec<String>,
     },
+    /// The address names no file.
+    #[error("{} names no file\nhint: an address ends in a file's name, such as model.gguf", public(_0))]
+    NoFile(String),
+    /// It is not what was asked for by its digest.
+    #[error("{what}: its sha256 is {found}, and --sha256 asks for {wanted}\nhint: {hint}")]
+    OtherDigest {
+        /// The file, or where it is to be had.
+        what: String,
+        /// Its digest.
+        found: String,
+        /// The digest that was asked for.
+        wanted: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A digest of one file was given for several.
+    #[error(
+        "the model is in {0} parts, and --sha256 is of one file\nhint: leave it out: the registry tells the digest of each part, and it is checked"
+    )]
+    Parts(usize),
+    /// A file that is there cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    Unreadable(PathBuf, #[source] io::Error),
     /// The answer names a file that no file may be called.
     #[error("{0}: the registry names a file that cannot be one")]
     Hostile(String),
@@ -148,8 +173,54 @@ pub fn pull(
     sha256: Option<String>,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<PathBuf, PullError> {
+    let path = fetched(client, hosts, origin, sha256.as_deref(), progress)?;
+    if let Some(wanted) = sha256 {
+        check(&path, &wanted, progress)?;
+    }
+    Ok(path)
+}
+
+/// Sees to it that a file has the sha256 that was asked for.
+///
+/// # Errors
+///
+/// [`PullError::OtherDigest`], or [`PullError::Unreadable`].
+pub fn check(path: &Path, wanted: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<(), PullError> {
+    let found = sha256(path, &mut |done, all| progress("checking", done, Some(all)))
+        .map_err(|error| PullError::Unreadable(path.to_owned(), error))?;
+    if found.eq_ignore_ascii_case(wanted) {
+        return Ok(());
+    }
+    let hint = "move the file away, and run the same command again";
+    Err(PullError::OtherDigest { what: path.display().to_string(), found, wanted: wanted.to_owned(), hint })
+}
+
+/// Sees to it that what is to be fetched is what was asked for, as far as the registry tells.
+fn agree(parts: &[Part], wanted: Option<&str>) -> Result<(), PullError> {
+    match (parts, wanted) {
+        (_, None) => Ok(()),
+        ([Part { remote, .. }], Some(wanted)) => match &remote.sha256 {
+            Some(found) if !found.eq_ignore_ascii_case(wanted) => {
+                let (what, found, wanted) = (public(&remote.url), found.clone(), wanted.to_owned());
+                let hint = "the registry has another file by now; leave out --sha256 to fetch that";
+                Err(PullError::OtherDigest { what, found, wanted, hint })
+            }
+            _ => Ok(()),
+        },
+        (parts, Some(_)) => Err(PullError::Parts(parts.len())),
+    }
+}
+
+/// Where a model is, once it is there. A digest that was asked for is compared with what a registry says.
+fn fetched(
+    client: &Client,
+    hosts: &Hosts,
+    origin: &Origin,
+    wanted: Option<&str>,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<PathBuf, PullError> {
     match origin {
-        Origin::Hub { repository, file } => from_hub(client, hosts, repository, file.as_deref(), progress),
+        Origin::Hub { repository, file } => from_hub(client, hosts, repository, file.as_deref(), wanted, progress),
         Origin::Docker(repository, tag) => {
             let url =
                 format!("{}/token?service=registry.docker.io&scope=repository:{repository}:pull", hosts.docker_tokens);
@@ -161,18 +232,20 @@ pub fn pull(
                 hosts,
                 &source,
                 |kind| kind.contains("gguf") && !kind.contains("lora") && !kind.contains("mmproj"),
+                wanted,
                 progress,
             )
         }
         Origin::Ollama(repository, tag) => {
             let source = Registry { host: &hosts.ollama, repository, tag, authorization: None };
-            from_registry(client, hosts, &source, |kind| kind == OLLAMA_MODEL, progress)
+            from_registry(client, hosts, &source, |kind| kind == OLLAMA_MODEL, wanted, progress)
         }
         Origin::Url(url) => {
             let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-            if name.is_empty() || name == ".." {
-                return Err(PullError::Hostile(url.clone()));
+            if ["", ".", ".."].contains(&name) || url.split_once("://").is_some_and(|(_, rest)| !rest.contains('/')) {
+                return Err(PullError::NoFile(url.clone()));
             }
+            let sha256 = wanted.map(str::to_owned);
             let remote = Remote { url: url.clone(), sha256, ..Remote::default() };
             let place = hosts.folder.join(name);
             fetch_all(client, &[Part { remote, place: place.clone() }], progress)?;
@@ -220,6 +293,7 @@ fn from_hub(
     client: &Client,
     hosts: &Hosts,
     repository: &str,
+    file: Option<&str>,
     wanted: Option<&str>,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<PathBuf, PullError> {
@@ -232,7 +306,7 @@ fn from_hub(
         return Err(PullError::Hostile(repository.to_owned()));
     }
     let items: Vec<Item> = client.json(&ask(&format!("tree/{sha}?recursive=true")), authorization.as_deref(), json)?;
-    let files = chosen(repository, &items, wanted)?;
+    let files = chosen(repository, &items, file)?;
     let root = hosts.hub_cache.join(format!("models--{}", repository.replace('/', "--")));
     let mut parts = Vec::new();
     for item in &files {
@@ -249,6 +323,7 @@ fn from_hub(
         };
         parts.push(Part { remote, place: root.join("blobs").join(oid) });
     }
+    agree(&parts, wanted)?;
     fetch_all(client, &parts, progress)?;
     // Only now does any of it get a name.
     let mut first = None;
@@ -322,6 +397,7 @@ fn from_registry(
     hosts: &Hosts,
     source: &Registry<'_>,
     is_model: impl Fn(&str) -> bool,
+    wanted: Option<&str>,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<PathBuf, PullError> {
     const MANIFESTS: &str =
@@ -355,6 +431,7 @@ fn from_registry(
         // Under its own name only with all others.
         parts.push(Part { remote, place: folder.join("parts").join(file) });
     }
+    agree(&parts, wanted)?;
     let place = |part: &Part| folder.join(part.place.file_name().unwrap_or_default());
     if parts.iter().all(|part| place(part).exists()) {
         return Ok(place(&parts[0]));

@@ -234,36 +234,70 @@ fn a_vocabulary_that_is_not_of_gpt_oss_is_refused_with_the_name_of_the_file() {
 }
 
 #[test]
-fn the_digest_covers_headers_sizes_and_the_beginning_of_each_tensor() {
+fn the_digest_covers_headers_sizes_and_small_tensors_to_their_last_byte() {
     let folder = folder();
     let digest = |bytes: &[u8]| inspect(&write(&folder, "model.gguf", bytes)).expect("a good model").digest;
     let mut sample = Sample::gpt_oss();
     let bytes = sample.bytes();
     let header = sample.header().len();
+    let gguf = gguf::Header::read(&bytes[..], bytes.len() as u64).expect("a good header");
 
     let mut by_hand = Sha256::new();
     by_hand.update(&bytes[..header]);
     by_hand.update((bytes.len() as u64).to_le_bytes());
-    let gguf = gguf::Header::read(&bytes[..], bytes.len() as u64).expect("a good header");
     for tensor in &gguf.tensors {
+        // All are small enough to be read whole.
         let start = usize::try_from(gguf.data + tensor.offset).expect("small");
-        by_hand.update(&bytes[start..start + usize::try_from(tensor.size.min(4096)).expect("small")]);
+        by_hand.update(&bytes[start..start + usize::try_from(tensor.size).expect("small")]);
     }
     let original = digest(&bytes);
-    assert_eq!(original, format!("gguf1:{}", crate::hex(&by_hand.finalize())));
+    assert_eq!(original, format!("gguf2:{}", crate::hex(&by_hand.finalize())));
 
     let flipped = |place: usize| {
         let mut bytes = bytes.clone();
         bytes[place] ^= 1;
         digest(&bytes)
     };
-    let data = header.next_multiple_of(32);
-    assert_ne!(flipped(data), original);
-    assert_ne!(flipped(data + 4095), original);
-    assert_eq!(flipped(data + 4096), original); // not an integrity check
+    for place in (header.next_multiple_of(32)..bytes.len()).step_by(61) {
+        let tensor = gguf.tensors.iter().find(|tensor| {
+            let start = gguf.data + tensor.offset;
+            (start..start + tensor.size).contains(&(place as u64))
+        });
+        // What stands between tensors says nothing.
+        assert_eq!(flipped(place) == original, tensor.is_none(), "byte {place}");
+    }
     assert_ne!(digest(&[&bytes[..], b"\0"].concat()), original);
     sample.set("general.name", Value::String("other".into()));
     assert_ne!(digest(&sample.bytes()), original);
+}
+
+#[test]
+fn a_large_tensor_that_changes_throughout_has_another_digest_and_one_change_between_two_pages_does_not_show() {
+    const TOKENS: usize = 20_000;
+    let (folder, mut sample) = (folder(), Sample::gpt_oss());
+    let tokens: Vec<String> = (0..TOKENS).map(|token| format!("t{token}")).collect();
+    sample.set("tokenizer.ggml.tokens", Value::Strings(tokens.iter().map(String::as_str).collect()));
+    sample.set("tokenizer.ggml.token_type", Value::I32s(vec![1; TOKENS]));
+    for (name, shape, _) in &mut sample.tensors {
+        if name.starts_with("token_embd") || name == "output.weight" {
+            shape[1] = TOKENS as u64;
+        }
+    }
+    let bytes = sample.bytes();
+    let digest = |bytes: &[u8]| inspect(&write(&folder, "model.gguf", bytes)).expect("a good model").digest;
+    let original = digest(&bytes);
+    let start = sample.header().len().next_multiple_of(32);
+    let size = TOKENS * 34;
+    // As another training would: everywhere, but for the beginning.
+    let mut trained = bytes.clone();
+    trained[start + 4096..start + size].iter_mut().step_by(1000).for_each(|byte| *byte ^= 1);
+    assert_ne!(digest(&trained), original);
+    let step = (size - 4096) / 63;
+    for (place, shows) in [(0, true), (4096, false), (30 * step, true), (30 * step + 4096, false), (size - 1, true)] {
+        let mut changed = bytes.clone();
+        changed[start + place] ^= 1;
+        assert_eq!(digest(&changed) != original, shows, "byte {place}");
+    }
 }
 
 #[cfg(unix)]
