@@ -1,6 +1,7 @@
-//! Content: the untrusted text that is judged.
+//! Content: the untrusted text that is judged, and the gate that every text passes.
 //!
-//! The one idea: it cannot be printed by accident. There is no `Display`, and `Debug` tells its size alone.
+//! The one idea: it cannot be printed by accident. There is no `Display`, and `Debug` tells its size alone. What is no
+//! text is named here, in the same words for every verb.
 
 use std::fmt;
 
@@ -10,32 +11,103 @@ pub struct Content {
     text: String,
 }
 
-/// Bytes that are no text.
+/// A reason why bytes are no text to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the text is not valid UTF-8: byte {at} of {of} does not belong")]
-pub struct NotText {
-    /// Where the first byte stands that does not belong, from 0.
-    pub at: usize,
-    /// How many bytes there are.
-    pub of: usize,
+pub enum NotText {
+    /// There is nothing to judge.
+    #[error("the text is empty, or nothing but white space")]
+    Empty,
+    /// A NUL byte.
+    #[error("a NUL byte, which no text holds: is this a binary file, or UTF-16? convert it to UTF-8")]
+    Nul,
+    /// Two bytes for each character.
+    #[error("the text is UTF-16 and not UTF-8; convert it, as `iconv -f UTF-16 -t UTF-8` does")]
+    Utf16,
+    /// Another encoding.
+    #[error("the text is not valid UTF-8: byte {at} of {of} does not belong; convert the input to UTF-8")]
+    NotUtf8 {
+        /// Where the first byte stands that does not belong, from 0.
+        at: usize,
+        /// How many bytes there are.
+        of: usize,
+    },
+}
+
+impl NotText {
+    /// Returns a word for machines.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Nul => "nul",
+            Self::Utf16 | Self::NotUtf8 { .. } => "not-utf8",
+        }
+    }
+}
+
+/// Returns the text of these bytes, which may be empty.
+///
+/// # Errors
+///
+/// [`NotText`], for bytes in another encoding and for NUL.
+pub fn readable(bytes: &[u8]) -> Result<&str, NotText> {
+    // The first to be looked for: in UTF-16 nothing else would be found that helps.
+    if is_utf16(bytes) {
+        return Err(NotText::Utf16);
+    }
+    if bytes.contains(&0) {
+        return Err(NotText::Nul);
+    }
+    std::str::from_utf8(bytes).map_err(|error| NotText::NotUtf8 { at: error.valid_up_to(), of: bytes.len() })
+}
+
+/// Tells UTF-16 by its mark, or by every second byte being zero as in European languages.
+#[must_use]
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    const LOOKED_AT: usize = 512;
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return true;
+    }
+    let pairs = bytes[..bytes.len().min(LOOKED_AT)].chunks_exact(2);
+    let (count, mut zeros) = (pairs.len(), [0, 0]);
+    for pair in pairs {
+        zeros[0] += usize::from(pair[0] == 0);
+        zeros[1] += usize::from(pair[1] == 0);
+    }
+    let [first, second] = zeros;
+    first.min(second) == 0 && count > 1 && first.max(second) * 2 > count
 }
 
 impl Content {
-    /// A content of this text.
+    /// A content of a text that has passed the gate, or that is our own.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 
-    /// A content of these bytes, which must be UTF-8.
+    /// Lets a text from outside through the gate.
     ///
     /// # Errors
     ///
-    /// [`NotText`], with the place.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, NotText> {
-        String::from_utf8(bytes)
-            .map(Self::new)
-            .map_err(|error| NotText { at: error.utf8_error().valid_up_to(), of: error.as_bytes().len() })
+    /// [`NotText`]: there is nothing in it to judge, or a NUL byte.
+    pub fn of(text: impl Into<String>) -> Result<Self, NotText> {
+        let text = text.into();
+        if text.trim().is_empty() {
+            return Err(NotText::Empty);
+        }
+        if text.contains('\0') {
+            return Err(NotText::Nul);
+        }
+        Ok(Self { text })
+    }
+
+    /// Lets bytes from outside through the gate.
+    ///
+    /// # Errors
+    ///
+    /// [`NotText`]: they are not UTF-8, hold a NUL byte, or nothing to judge.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotText> {
+        readable(bytes).and_then(Self::of)
     }
 
     /// The text itself.
@@ -62,7 +134,29 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_place() {
-        assert_eq!(Content::from_bytes(b"ab\xFFc".to_vec()), Err(NotText { at: 2, of: 4 }));
-        assert_eq!(Content::from_bytes("é".into()).unwrap().text(), "é");
+        assert_eq!(Content::from_bytes(b"ab\xFFc"), Err(NotText::NotUtf8 { at: 2, of: 4 }));
+        assert_eq!(Content::from_bytes("é".as_bytes()).unwrap().text(), "é");
+    }
+
+    #[test]
+    fn nothing_but_white_space_is_nothing_to_judge() {
+        for text in ["", " ", "\t\r\n", "\u{3000}\u{A0}"] {
+            assert_eq!(Content::of(text), Err(NotText::Empty), "{text:?}");
+        }
+        assert_eq!(Content::of(" . ").unwrap().text(), " . ");
+    }
+
+    #[test]
+    fn utf16_is_known_with_a_mark_and_without() {
+        let bytes = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<_>>();
+        for text in ["WINNER, reply YES", "\u{FEFF}Хорошо", "Grüße", "ab"] {
+            for order in [u16::to_le_bytes, u16::to_be_bytes] {
+                assert_eq!(Content::from_bytes(&bytes(text, order)), Err(NotText::Utf16), "{text}");
+            }
+        }
+        for bytes in [&b"a\0"[..], b"a text with one NUL\0", b"\0\0\0\0", b"key\0value\0"] {
+            assert_eq!(Content::from_bytes(bytes), Err(NotText::Nul), "{bytes:?}");
+        }
+        assert_eq!(Content::of("a\0"), Err(NotText::Nul));
     }
 }

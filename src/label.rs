@@ -19,4 +19,5 @@ pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod summary;
+mod unpack;
 pub mod verify;

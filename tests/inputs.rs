@@ -93,28 +93,24 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
     check("a.jsonl", "{\"text\":\"a\"}{\"text\":\"SECRET\"}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 13");
     check(
         "a.jsonl",
-        "[{\"text\":\"SECRET\"}]\n",
-        "<not-an-object>",
+        "[1]\n{\"text\":\"b\"}\n",
+        "<not-an-object>|b",
         "a.jsonl: line 1: an array, where each line must be",
     );
-    check(
-        "a.jsonl",
-        "[\n{\"text\":\"a\"},\n{\"text\":\"b\"}\n]\n",
-        "<not-an-object>|<not-json>|b|<not-json>",
-        "a.jsonl: line 1: an array",
-    );
-    check(
-        "a.jsonl",
-        "{'text': 'SECRET'}\n{\"text\": NaN}\n",
-        "<not-json>|<not-json>",
-        "a.jsonl: line 1: not JSON at byte 2",
-    );
+    check("a.jsonl", "{'text': 'SECRET'}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 2");
+    for (line, word) in [
+        (r#"{"text":"SECRET","n":NaN}"#, "NaN at byte 22"),
+        (r#"{"text":"NaN","n": Infinity}"#, "Infinity at byte 20"),
+        (r#"{"text":"NaN","n":[-Infinity]}"#, "Infinity at byte"),
+    ] {
+        check("a.jsonl", line, "<not-json>", &format!("a.jsonl: line 1: {word}"));
+    }
     check("a.jsonl", "{\"text\":\"SECRET\",}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 18");
     check(
         "a.jsonl",
         "{\"body\":\"SECRET\"}\n",
         "<missing-text>",
-        "a.jsonl: line 1: the column `text` is missing, found: `body`; --text-column",
+        "a.jsonl: line 1: the column `text` is missing; found: `body`; --text-column NAME says",
     );
     check(
         "a.jsonl",
@@ -145,8 +141,8 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
     check(
         "a.jsonl",
         utf16("{\"text\":\"SECRET\"}\n{\"text\":\"b\"}\n"),
-        "<nul>|<nul>|<nul>",
-        "a.jsonl: line 1: a NUL byte, which no text holds: is this a binary file, or UTF-16?",
+        "",
+        "a.jsonl: the text is UTF-16 and not UTF-8; convert it",
     );
     check("a.jsonl", "{\"id\":1,\"text\":\"a\"}\n{\"id\":1,\"text\":\"b\"}\n", "a|b", "");
     let huge = format!("{{\"text\":\"{}\"}}\n{{\"text\":\"b\"}}\n", "SECRET".repeat(LARGEST / 4));
@@ -157,7 +153,7 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
         "a.ndjson",
         "{\"custom_id\":\"1\",\"url\":\"u\",\"body\":{}}\n",
         "<missing-text>",
-        "a.ndjson: line 1: the column `text` is missing, found: `custom_id`, `url`, `body`; --format batch",
+        "a.ndjson: line 1: the column `text` is missing; found: `custom_id`, `url`, `body`; --format batch",
     );
 }
 
@@ -179,12 +175,24 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a|<unclosed-quote>",
         "a.csv: line 3: the quote that opens on line 3 is never closed",
     );
-    check("a.csv", "text,n\na\"b\"c,1\n\"a\"b,2\n", "a\"b\"c|ab", "");
-    check("a.csv", "body,n\nSECRET,1\n", "", "a.csv: line 1: the column `text` is missing, found: `body`, `n`");
+    check(
+        "a.csv",
+        "text,n\na\"b\"c,1\n\"SECRET\"b,2\n\"c\",3\n",
+        "a\"b\"c|<quote>|c",
+        "a.csv: line 3: text follows the quote that closes a field; ",
+    );
+    check("a.csv", "body,n\nSECRET,1\n", "", "a.csv: line 1: the column `text` is missing; found: 1 `body`, 2 `n`; ");
+    check(
+        "a.csv",
+        "Text,n\nSECRET,1\n",
+        "",
+        "a.csv: line 1: the column `text` is missing; found: 1 `Text`, 2 `n`; did you mean `Text`?",
+    );
     check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: `text`");
     check("a.csv", "text,,\na,b,c\n", "a", "");
     check("a.csv", b"text,n\ncaf\xE9,1\nb,2\n", "<not-utf8>|b", "a.csv: line 2: the text is not valid UTF-8: byte 3");
-    check("a.csv", utf16("text,n\na,1\n"), "", "a.csv: line 1: a NUL byte");
+    check("a.csv", utf16("text,n\na,1\n"), "", "a.csv: the text is UTF-16");
+    check("a.csv", &utf16("text,n\na,1\n")[2..], "", "a.csv: the text is UTF-16");
     check("a.csv", "text,n\ra,1\rb,2\r", "", "a.csv: line 1: a carriage return without a newline");
     check("a.csv", "text,n\na\0b,1\n,2\n", "<nul>|<empty>", "a.csv: line 2: a NUL byte");
     check(
@@ -193,13 +201,125 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "<too-large>|b",
         "a.csv: line 2: a record of more than 4 MiB",
     );
-    check("a.csv", "text;n\na;1\n", "", "a.csv: line 1: the column `text` is missing");
     check("a.tsv", "text\tn\na, b\t1\n", "a, b", "");
-    check_with(&column("9"), "a.csv", "text,n\na,1\n", "", "a.csv: line 1: the column `9` is missing");
+    check_with(
+        &column("9"),
+        "a.csv",
+        "text,n\na,1\n",
+        "",
+        "a.csv: line 1: the column `9` is missing, as there are 2 columns; ",
+    );
     check_with(&column("2"), "a.csv", "n,t\n1,a\n", "a", "");
     check_with(&column("2"), "a.csv", "2,t\na,1\n", "a", "");
     let id = Fields { id: Some("key".into()), ..Fields::default() };
-    check_with(&id, "a.csv", "text,n\na,1\n", "", "a.csv: line 1: the column `key` for the id is missing");
+    check_with(
+        &id,
+        "a.csv",
+        "text,n\na,1\n",
+        "",
+        "a.csv: line 1: the column `key` is missing; found: 1 `text`, 2 `n` (--id-column)",
+    );
+}
+
+#[test]
+fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
+    let six = "label\ttext\nham\t\"Hello there\nspam\tWIN\n\nham\tsee you\nham\tshe said \"bye\"\nham\tok\n";
+    check(
+        "a.tsv",
+        six,
+        "<quote>|<quote>|<quote>|<quote>|ok",
+        "a.tsv: line 2: text follows the quote on line 6 that closes a field, which opens on line 2; double each quote in a \
+         text and put the text in quotes. If quotes are but characters in this file: --quote none",
+    );
+    let unquoted = Fields { unquoted: true, ..Fields::default() };
+    check_with(&unquoted, "a.tsv", six, "\"Hello there|WIN|see you|she said \"bye\"|ok", "");
+    check_with(&unquoted, "a.tsv", "id\ttext\n1\t\"hello\" he said\n", "\"hello\" he said", "");
+    check(
+        "a.csv",
+        "text,n\n\"a\nb\",1\n\"c\n\"\"d\" e\",2\nf,3\n",
+        "a\nb|<quote>|<quote>|f",
+        "a.csv: line 4: text follows",
+    );
+    check("a.csv", "\"text\" ,n\na,1\n", "", "a.csv: line 1: text follows the quote");
+    let headless = Fields { no_header: true, ..Fields::default() };
+    check_with(&headless, "a.csv", "\"a\"b\n", "", "a.csv: line 1: text follows the quote");
+}
+
+#[test]
+fn a_header_between_other_separators_is_named() {
+    for (name, header, said) in [
+        ("a.csv", "\u{FEFF}id;text;label\r\n", "one column by commas, and holds semicolons; "),
+        ("a.csv", "\"id\";\"text\"\n", "one column by commas, and holds semicolons; "),
+        ("a.csv", "sep=;\r\nid;text\n", "one column by commas, and holds semicolons; "),
+        ("a.csv", "id\ttext\n", "one column by commas, and holds tabs; --format tsv"),
+        ("a.csv", "id|text\n", "one column by commas, and holds vertical bars; "),
+        ("a.tsv", "id,text\n", "one column by tabs, and holds commas; --format csv"),
+    ] {
+        let rows = "1;WINNER;spam\n".repeat(2);
+        for column in [Fields::default(), column("1")] {
+            let said = format!("a.{}: line 1: the separator seems to be another: the header is {said}", &name[2..]);
+            check_with(&column, name, format!("{header}{rows}"), "", &said);
+        }
+    }
+    check("a.csv", "sep=,\nid,text\n1,a\n", "", "a.csv: line 1: Excel's line that names the separator");
+    check_with(&Fields { skip: 1, ..Fields::default() }, "a.csv", "sep=,\nid,text\n1,a\n", "a", "");
+    check_with(&column("1"), "a.csv", "\"text; or note\"\na\n", "a", "");
+    check("a.csv", "text\na;b\n", "a;b", "");
+}
+
+#[test]
+fn what_is_no_text_is_refused_whole_before_the_first_record() {
+    for (name, start, said) in [
+        ("a.xlsx", &b"PK\x03\x04\x14\0\x06\0"[..], "it is a ZIP archive"),
+        ("a.csv", b"PK\x03\x04\x14\0\x06\0", "it is a ZIP archive"),
+        ("data.arrow", b"\xFF\xFF\xFF\xFFH\x02\0\0", "it is an Arrow stream"),
+        ("a.txt", b"%PDF-1.7\n%\xE2\xE3", "it is a PDF file"),
+        ("a.jsonl", b"GGUF\x03\0\0\0", "it is a model (GGUF)"),
+        ("a.jsonl.xz", b"\xFD7zXZ\0\0\x04", "it is packed by xz"),
+    ] {
+        check(name, start, "", &format!("{name}: {said}"));
+    }
+    check("a.csv.gz", gzip(&gzip(b"text\na\n")), "", "a.csv.gz: it is packed twice");
+    check("a.gz", gzip(b"PK\x03\x04\x14\0"), "", "a.gz: it is a ZIP archive");
+    let told = read(&[("b.csv", b"text\na\n".to_vec()), ("a.csv", b"PK\x03\x04\0".to_vec())], None, &Fields::default());
+    assert!(told.records.is_empty() && told.end.unwrap_err().starts_with("a.csv: it is a ZIP archive"));
+}
+
+#[test]
+fn nothing_structured_is_read_as_plain_lines() {
+    for name in ["tests.csv.backup", "gold.yaml", "posts.xml", "two.md"] {
+        check(name, "id,text\n1,a\n", "", &format!("{name}: the ending `."));
+    }
+    check("a.json", "[{\"text\":\"a\"},\n{\"text\":\"b\"}]\n", "", "a.json: it is one JSON array");
+    check("a.json", "[\n  {\n    \"text\": \"a\"\n  }\n]\n", "", "a.json: it is one JSON array");
+    check("a.jsonl", "[{\"text\":\"a\"}]\n", "", "a.jsonl: it is one JSON array");
+    check("a.json", "{\n  \"text\": \"a\"\n}\n", "", "a.json: it is one JSON document over several lines");
+    check("a.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "a|b", "");
+    check("texts", "a\nb\n", "a|b", "");
+    let lines = read(&[("two.md", b"a\nb\n".to_vec())], Some(Format::Lines), &Fields::default());
+    assert_eq!(lines.records, ["a", "b"], "unless it is asked for");
+    let rows =
+        read(&[("a.json", b"[{\"text\":1}]\n{\"text\":\"b\"}\n".to_vec())], Some(Format::Jsonl), &Fields::default());
+    assert_eq!(rows.records, ["<not-an-object>", "b"], "a stream that is said to be JSON lines goes on");
+}
+
+#[test]
+fn of_several_columns_an_absent_one_is_null() {
+    let template = Fields { text: Text::Template("{subject}: {body}".parse().unwrap()), ..Fields::default() };
+    check_with(
+        &template,
+        "a.jsonl",
+        "{\"subject\":\"a\"}\n{\"subject\":\"b\",\"body\":null}\n{\"body\":\"c\"}\n{\"x\":1}\n",
+        "a: |b: |: c|<missing-text>",
+        "a.jsonl: line 4: the column `subject` is missing",
+    );
+    check_with(
+        &column("messages"),
+        "a.jsonl",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"SECRET\"}]}\n",
+        "<wrong-type>",
+        "a.jsonl: line 1: the column `messages` is a list of messages and not a string; --format batch",
+    );
 }
 
 #[test]
@@ -208,7 +328,13 @@ fn tables_without_a_header_or_with_lines_above_it_are_read() {
     check_with(&headless, "a.csv", "1,a\n2,b\n", "a|b", "");
     check_with(&headless, "a.csv", "", "", "");
     check_with(&Fields { no_header: true, ..Fields::default() }, "a.csv", "a\n\"b,c\"\n", "a|b,c", "");
-    check_with(&headless, "a.csv", "a\n", "", "a.csv: line 1: the column `2` is missing, found: `column_1`");
+    check_with(
+        &headless,
+        "a.csv",
+        "a\n",
+        "",
+        "a.csv: line 1: the column `2` is missing, as there is 1 column; found: 1 `column_1`",
+    );
     check_with(
         &Fields { no_header: true, ..Fields::default() },
         "a.csv",
@@ -218,6 +344,7 @@ fn tables_without_a_header_or_with_lines_above_it_are_read() {
     );
     let above = Fields { skip: 1, ..column("Example Prompt") };
     check_with(&above, "a.csv", "\"These are synthetic, and so on.\",,\nExample Prompt,Label,\na,X0,\n", "a", "");
+    check_with(&Fields { skip: usize::MAX, ..Fields::default() }, "a.jsonl", "{\"text\":\"a\"}\n", "", "");
     check_with(&Fields { skip: 9, ..Fields::default() }, "a.csv", "text\na\n", "", "a.csv: line 1: the input is empty");
     check_with(&Fields { skip: 1, ..Fields::default() }, "a.txt", "a\nb\n", "b", "");
     check_with(&column("text"), "a.txt", "a\nb\n", "", "a.txt: it is read as plain lines, which have no columns");
@@ -303,14 +430,24 @@ fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() 
     assert!(told.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
     let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, Fields::default());
     assert!(absent.err().unwrap().to_string().starts_with("absent.csv: it cannot be read: "));
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().join("a.txt");
+    std::fs::write(&here, "a\n").unwrap();
+    for (other, said) in [("typo.csv", "it cannot be read"), ("", "it is a folder")] {
+        let inputs = vec![Input::file(here.clone()), Input::file(folder.path().join(other))];
+        let error = Source::new(inputs, None, Fields::default()).err().unwrap().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[cfg(feature = "parquet")]
 mod parquet_files {
     use std::sync::Arc;
 
-    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
-    use parquet::file::writer::SerializedFileWriter;
+    use parquet::basic::Compression;
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
     use parquet::schema::parser::parse_message_type;
 
     use super::*;
@@ -368,7 +505,7 @@ mod parquet_files {
             "a.parquet",
             file(),
             "",
-            "a.parquet: it cannot be read: the column `body` is missing, found: `id`",
+            "a.parquet: it cannot be read: the column `body` is missing; found: 1 `id`",
         );
         check("a.parquet", "text\na\n", "", "a.parquet: it cannot be read: it is no whole Parquet file");
         check("a.parquet", "", "", "a.parquet: it cannot be read: it is no whole Parquet file");
@@ -385,5 +522,134 @@ mod parquet_files {
             "",
             "a.parquet: Parquet has no header",
         );
+    }
+
+    /// A file of this schema, packed so.
+    fn written(schema: &str, packing: Compression, write: impl FnOnce(&mut SerializedFileWriter<Vec<u8>>)) -> Vec<u8> {
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = WriterProperties::builder().set_compression(packing).build();
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+        write(&mut writer);
+        writer.into_inner().unwrap()
+    }
+
+    /// Writes a row group of columns, each by a function.
+    fn group(writer: &mut SerializedFileWriter<Vec<u8>>, columns: &[&dyn Fn(&mut SerializedColumnWriter<'_>)]) {
+        let mut group = writer.next_row_group().unwrap();
+        for write in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            write(&mut column);
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+    }
+
+    fn texts(texts: &'static [&str]) -> impl Fn(&mut SerializedColumnWriter<'_>) {
+        let texts: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(*text)).collect();
+        move |column| {
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+        }
+    }
+
+    fn integers(values: &'static [i64]) -> impl Fn(&mut SerializedColumnWriter<'_>) {
+        move |column| {
+            column.typed::<Int64Type>().write_batch(values, None, None).unwrap();
+        }
+    }
+
+    /// The columns of each record but the text, as JSON.
+    fn columns(bytes: &[u8]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        let source = Source::new(vec![Input::file(path)], None, Fields::default()).unwrap();
+        source
+            .map(|placed| {
+                let record = placed.unwrap().record;
+                assert!(record.content.is_ok(), "{record:?}");
+                serde_json::to_string(&record.columns).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_packing_that_programs_offer_is_read() {
+        use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
+        for packing in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            let file = written("message rows { required binary text (utf8); }", packing, |writer| {
+                group(writer, &[&texts(&["a", "b"])]);
+            });
+            check("a.parquet", file, "a|b", "");
+        }
+    }
+
+    #[test]
+    fn moments_beyond_the_calendar_have_a_date_all_the_same() {
+        let schema = "message rows { required binary text (utf8); required int64 t (timestamp_micros); required int64 s \
+                      (timestamp_millis); required int32 d (date); }";
+        let file = written(schema, Compression::SNAPPY, |writer| {
+            let days = |column: &mut SerializedColumnWriter<'_>| {
+                column.typed::<Int32Type>().write_batch(&[0, i32::MAX], None, None).unwrap();
+            };
+            group(writer, &[&texts(&["a", "b"]), &integers(&[0, i64::MAX]), &integers(&[1, i64::MIN]), &days]);
+        });
+        let columns = columns(&file);
+        assert_eq!(
+            columns[0],
+            r#"{"text":"a","t":"1970-01-01 00:00:00.000000 +00:00","s":"1970-01-01 00:00:00.001 +00:00","d":"1970-01-01"}"#
+        );
+        assert!(columns[1].contains("+294247-01-10 04:00:54.775807 +00:00"), "{columns:?}");
+    }
+
+    #[test]
+    fn numbers_keep_all_their_digits() {
+        let schema = "message rows { required binary text (utf8); required int64 u (integer(64,false)); required int64 i; \
+                      required int64 few (decimal(9,2)); required int64 many (decimal(18,2)); required double f; }";
+        let file = written(schema, Compression::SNAPPY, |writer| {
+            let doubles = |column: &mut SerializedColumnWriter<'_>| {
+                column.typed::<DoubleType>().write_batch(&[f64::NAN, f64::NEG_INFINITY, 0.1], None, None).unwrap();
+            };
+            let few = integers(&[1_250, -5, 0]);
+            let many = integers(&[123_456_789_012_345_678, -1, 0]);
+            group(
+                writer,
+                &[
+                    &texts(&["a", "b", "c"]),
+                    &integers(&[-1, 0, 1]),
+                    &integers(&[i64::MIN, 9_007_199_254_740_993, 1]),
+                    &few,
+                    &many,
+                    &doubles,
+                ],
+            );
+        });
+        assert_eq!(
+            columns(&file),
+            [
+                r#"{"text":"a","u":18446744073709551615,"i":-9223372036854775808,"few":12.50,"many":"1234567890123456.78","f":"NaN"}"#,
+                r#"{"text":"b","u":0,"i":9007199254740993,"few":-0.05,"many":"-0.01","f":"-inf"}"#,
+                r#"{"text":"c","u":1,"i":1,"few":0.00,"many":"0.00","f":0.1}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let file = written(
+            "message rows { required binary text (utf8); required binary text (utf8); }",
+            Compression::SNAPPY,
+            |writer| {
+                group(writer, &[&texts(&["a"]), &texts(&["b"])]);
+            },
+        );
+        check("a.parquet", file, "", "a.parquet: it cannot be read: columns of the same name: `text`; rename");
     }
 }

@@ -135,7 +135,8 @@ impl Bench {
         let policy = magistrate::policy::load(&self.policy, None)?;
         let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let lines = text.lines().filter(|line| !line.trim().is_empty()).take(most);
-        let contents: Vec<Content> = lines.map(Content::new).collect();
+        let contents = lines.map(Content::of).collect::<Result<Vec<Content>, _>>();
+        let contents = contents.with_context(|| format!("{} cannot be judged", path.display()))?;
         anyhow::ensure!(!contents.is_empty(), "{} holds no texts", path.display());
         let options = SessionOptions { effort: self.effort, ..SessionOptions::default() };
         Ok(Work::judging(tokenizer, &policy, &options, &contents)?)

@@ -54,7 +54,6 @@ impl Check {
         let case = self.prepare()?;
         let mut clock = Clock::new(case.verbose);
         let content = case.text.read()?;
-        anyhow::ensure!(!content.text().trim().is_empty(), "the text is empty: there is nothing to judge");
         #[cfg(unix)]
         if let Some(idle) = case.daemon
             && let Some(code) = super::daemon::ask(&case.judging, &content, idle)?

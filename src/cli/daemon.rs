@@ -182,7 +182,7 @@ fn judge(
     if let Some(note) = judging::note(sessions.engine) {
         ears.say(&note);
     }
-    case.judge(&Content::new(question.text.as_str()), sessions, &mut Clock::new(case.verbose), ears)
+    case.judge(&Content::of(question.text.as_str())?, sessions, &mut Clock::new(case.verbose), ears)
 }
 
 /// Ends the process when nobody has asked for a while.

@@ -13,18 +13,18 @@ use super::{ending, exit, fit, output};
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// Texts, or pieces of one, that are judged at once [default: what bench --tune found, else 8; or as many as fit in memory]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     parallel: Option<usize>,
 
     /// Share the weights between so many workers, each with a cache of its own and a part of the threads and of the texts
     /// [default: what bench --tune found, else 1, or more for a very small model on a CPU, whose steps are too short for many
     /// threads]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     workers: Option<usize>,
 
     /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: the policies',
     /// and 8192, or 1024 for each text at once if that is more]. In the split layout those of one text and its policy
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = at_least_one)]
     context: Option<usize>,
 
     /// How what was read is kept: f16, or `q8_0` in half the memory, rounded [default: f16 if that fits]
@@ -40,11 +40,11 @@ pub struct EngineArgs {
     flash_attention: FlashAttention,
 
     /// Tokens that are computed in one pass over the weights, at most [default: 512, or 128 for a very small model on a CPU]
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = at_least_one)]
     micro_batch: Option<usize>,
 
     /// Threads that compute [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
 
     /// Devices that may take layers, by name; cpu for none, list to see which there are [default: all GPUs]
@@ -146,8 +146,23 @@ impl EngineArgs {
     }
 }
 
-/// A size in bytes, with or without a unit.
+/// A count that is not zero.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "not a whole number".to_owned())?;
+    if number > 0 { Ok(number) } else { Err("it is at least 1".to_owned()) }
+}
+
+/// A size in bytes, with or without a unit. One that holds no model lacks its unit.
 fn bytes(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1_000_000;
+    let bytes = size(text)?;
+    if bytes < LEAST {
+        return Err(format!("{bytes} bytes hold no model: is the unit missing, as in 8GB?"));
+    }
+    Ok(bytes)
+}
+
+fn size(text: &str) -> Result<u64, String> {
     let wrong = || "not a size such as 8GB, 500MB or 12GiB".to_owned();
     let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -170,11 +185,21 @@ mod tests {
 
     #[test]
     fn a_size_is_a_number_with_or_without_a_unit() {
-        for (text, wanted) in [("1", 1), ("8GB", 8_000_000_000), ("1.5 gb", 1_500_000_000), ("12GiB", 12 << 30)] {
+        for (text, wanted) in
+            [("1000000", 1_000_000), ("8GB", 8_000_000_000), ("1.5 gb", 1_500_000_000), ("12GiB", 12 << 30)]
+        {
             assert_eq!(bytes(text), Ok(wanted), "{text}");
         }
-        for text in ["", "GB", "-1GB", "8TBs", "0", "1e30", "1.2.3GB", "inf"] {
+        for text in ["", "GB", "-1GB", "8TBs", "0", "8", "999999", "1e30", "1.2.3GB", "inf"] {
             assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_at_least_one() {
+        assert_eq!(at_least_one("1"), Ok(1));
+        for text in ["0", "-1", "", "1.5", "many"] {
+            assert!(at_least_one(text).is_err(), "{text}");
         }
     }
 }

@@ -22,30 +22,25 @@ pub struct TextArgs {
 }
 
 impl TextArgs {
-    /// Reads the text. Its content never becomes part of an error.
+    /// Reads the text, which passes the gate of all texts. Its content never becomes part of an error.
     pub fn read(&self) -> Result<Content, anyhow::Error> {
         if let Some(text) = &self.text {
-            return Ok(Content::new(text.as_str()));
+            return Ok(Content::of(text.as_str())?);
         }
         if let Some(path) = self.file.as_ref().filter(|path| path.as_os_str() != "-") {
             let bytes = std::fs::File::open(path)
                 .and_then(read_bounded)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
-            return Content::from_bytes(bytes).with_context(|| format!("{} is not text", path.display()));
+            return Content::from_bytes(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()));
         }
         let stdin = std::io::stdin();
         anyhow::ensure!(
             !stdin.is_terminal(),
             "there is no text\nhint: pass it as an argument, with -f FILE, or on stdin"
         );
-        let mut bytes = read_bounded(stdin).context("stdin cannot be read")?;
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-            if bytes.ends_with(b"\r") {
-                bytes.pop();
-            }
-        }
-        Content::from_bytes(bytes).context("stdin is not text")
+        let bytes = read_bounded(stdin).context("stdin cannot be read")?;
+        let text = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
+        Content::from_bytes(text).map_err(|why| anyhow::anyhow!("stdin: {why}"))
     }
 }
 

@@ -21,7 +21,7 @@ use magistrate::tokenizer::Token;
 use magistrate::verdict::{MIN_MASS, Rule};
 use serde_json::{Value, json};
 
-use super::engine::EngineArgs;
+use super::engine::{EngineArgs, at_least_one};
 use super::{ModelArgs, PromptArgs, fit, output, progress, tune};
 
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub struct JudgingArgs {
     max_content_tokens: Option<usize>,
 
     /// Judge a longer text in overlapping pieces of so many tokens [1024 if none are given]: the worst piece decides
-    #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024")]
+    #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024", value_parser = at_least_one)]
     chunk: Option<usize>,
 
     /// Answer without reasoning first, and reason only where that gives a probability from LOW to HIGH

@@ -12,17 +12,20 @@ use clap::Args;
 use magistrate::cache;
 use magistrate::engine::Engine;
 use magistrate::files::{self, Files};
+use magistrate::label::columns::{Clashes, Columns};
 use magistrate::label::entry::Form;
 use magistrate::label::export::{self, export};
 use magistrate::label::journal::{self, Existing, Journal, Past, Terms};
 use magistrate::label::memo::{Archive, Memo};
-use magistrate::label::row::Printed;
+use magistrate::label::row::{self, Printed};
 use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
 use magistrate::label::shard::Shard;
 use magistrate::label::sink::{Only, Rows, Sink};
 use magistrate::label::source::Source;
 use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::policy::Policy;
 use magistrate::verdict::MIN_MASS;
+use serde_json::value::RawValue;
 
 use super::judging::JudgingArgs;
 use super::progress;
@@ -157,7 +160,16 @@ impl Label {
             policies: policies.iter().map(|policy| policy.id.clone()).collect(),
             fields: judging.fields.clone(),
         };
-        let source = self.input.open()?;
+        let mut source = self.input.open()?;
+        if let Some(columns) = self.columns.as_deref().map(names) {
+            let own: Vec<String> = columns.into_iter().filter(|name| name != "id").collect();
+            stream::warn(&source.require("--columns", &own).map_err(anyhow::Error::msg)?);
+        }
+        if self.only.is_some() {
+            source
+                .require_alike()
+                .map_err(|what| anyhow::anyhow!("{what}\nhint: leave out --only, or name one input at a time"))?;
+        }
         let target = self.output.resolve(self.input.is_batch(), form)?;
         let only = self.only.map(Standing::from);
         let mut files = Files::new();
@@ -192,7 +204,8 @@ impl Label {
         } else {
             let beside = file.filter(|_| !target.is_stream());
             let mut place = beside.map_or_else(Place::passing, |file| Ok(Place::beside(file)))?;
-            let opened = Journal::open(&place.path, &run_terms(&terms, &source, &settings), self.existing.resolve())?;
+            let opened =
+                Journal::open(&place.path, &run_terms(&terms, &source, &settings, &policies), self.existing.resolve())?;
             place.hide();
             Some((place, opened))
         };
@@ -240,9 +253,12 @@ impl Label {
 }
 
 /// What all rows of a run have in common, beside the inputs.
-fn run_terms(terms: &Terms, source: &Source, settings: &Settings) -> Terms {
+fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Policy]) -> Terms {
     let mut terms = terms.clone();
     terms.0.insert("columns to judge".to_owned(), source.reading());
+    if let Some(columns) = table_columns(source, settings, policies) {
+        terms.0.insert(journal::COLUMNS.to_owned(), columns.into());
+    }
     if let Some(columns) = &settings.columns {
         terms.0.insert("columns to keep".to_owned(), columns.clone().into());
     }
@@ -250,6 +266,17 @@ fn run_terms(terms: &Terms, source: &Source, settings: &Settings) -> Terms {
         terms.0.insert(journal::SHARD.to_owned(), shard.to_string().into());
     }
     terms
+}
+
+/// The columns of tables as they stand in rows, so that an output of no rows has them, too.
+fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> Option<Vec<String>> {
+    let names = source.table_columns()?;
+    let mut columns = Columns(names.into_iter().map(|name| (name.to_owned(), RawValue::NULL.to_owned())).collect());
+    if let Some(wanted) = &settings.columns {
+        columns.0.retain(|(name, _)| wanted.contains(name));
+    }
+    Clashes::new(row::names(policies.iter().map(|policy| policy.id.as_str()))).resolve(&mut columns);
+    Some(columns.names().map(str::to_owned).collect())
 }
 
 /// The names of a list: none of an empty one.

@@ -1,7 +1,9 @@
 //! Streams of texts: where they come from and how they are written, and where their rows go.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use magistrate::files::{self, Files};
@@ -9,6 +11,8 @@ use magistrate::label::entry::Form;
 use magistrate::label::export::{self, Export, Packing};
 use magistrate::label::records::{Fields, Format, Template, Text};
 use magistrate::label::source::{Input, Source};
+
+use super::output;
 
 #[derive(Debug, Args)]
 pub struct InputArgs {
@@ -43,6 +47,17 @@ pub struct InputArgs {
     /// Pass over so many records before the first, or before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_rows: usize,
+
+    /// How CSV and TSV quote: none takes quotes as they stand, so that every line is a record
+    #[arg(long, value_name = "HOW", default_value = "double")]
+    quote: Quote,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Quote {
+    /// A field in quotes may hold separators and line ends, and doubles each quote (RFC 4180)
+    Double,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -72,18 +87,44 @@ impl InputArgs {
             inputs.push(Input::stdin());
         }
         anyhow::ensure!(!Source::is_typed(&inputs), "there is no input\nhint: name a file, or pipe texts in");
-        for (place, input) in inputs.iter().enumerate() {
-            let twice = inputs[..place].iter().any(|other| other.name == input.name);
-            anyhow::ensure!(!twice, "{} is named twice", input.name);
-        }
+        named_once(&inputs)?;
         let text = match (&self.text_column, &self.text_template, &self.pair) {
             (Some(name), ..) => Text::Column(name.clone()),
             (_, Some(template), _) => Text::Template(template.clone()),
             (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
             _ => Text::Unsaid,
         };
-        let fields = Fields { text, id: self.id_column.clone(), no_header: self.no_header, skip: self.skip_rows };
-        Ok(Source::new(inputs, self.format.map(Format::from), fields)?)
+        let fields = Fields {
+            text,
+            id: self.id_column.clone(),
+            no_header: self.no_header,
+            skip: self.skip_rows,
+            unquoted: self.quote == Quote::None,
+        };
+        let source = Source::new(inputs, self.format.map(Format::from), fields)?;
+        for note in source.notes() {
+            output::say(&format!("note: {note}"));
+        }
+        self.require_columns(&source)?;
+        Ok(source)
+    }
+
+    /// Refuses a column that no record of JSON has: in tables it is the header that lacks it.
+    fn require_columns(&self, source: &Source) -> Result<(), anyhow::Error> {
+        let flag = match (&self.text_template, &self.pair) {
+            (Some(_), _) => "--text-template",
+            (_, Some(_)) => "--pair",
+            _ => "--text-column",
+        };
+        let text = self.text_columns(None);
+        let warnings = source.require_in_each(flag, &text).map_err(anyhow::Error::msg)?;
+        // A single column that is missing is told in each row.
+        if text.len() > 1 {
+            warn(&warnings);
+        }
+        let id: Vec<String> = self.id_column.iter().cloned().collect();
+        warn(&source.require_in_each("--id-column", &id).map_err(anyhow::Error::msg)?);
+        Ok(())
     }
 
     /// Whether nothing is named to be read.
@@ -109,6 +150,25 @@ impl InputArgs {
     pub fn is_batch(&self) -> bool {
         self.format == Some(InputFormat::Batch)
     }
+}
+
+/// Says warnings on stderr.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        output::say(&format!("warning: {warning}"));
+    }
+}
+
+/// Refuses an input that is named twice, however it is spelled, and two files that would be called the same.
+fn named_once(inputs: &[Input]) -> Result<(), anyhow::Error> {
+    let mut names = HashSet::new();
+    let mut files = HashSet::new();
+    for input in inputs {
+        let file = input.path().and_then(|path| path.canonicalize().ok()).filter(|path| path.is_file());
+        let new = names.insert(Arc::clone(&input.name)) && file.is_none_or(|file| files.insert(file));
+        anyhow::ensure!(new, "{} is named twice", input.name);
+    }
+    Ok(())
 }
 
 /// A column by its name, where it was given by its number in a table.

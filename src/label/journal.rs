@@ -54,6 +54,9 @@ pub struct Terms(pub Map<String, Value>);
 /// The name of a term that tells one share of a run from the others.
 pub const SHARD: &str = "shard";
 
+/// The name of a term that lists the columns of the inputs, where all of them are tables.
+pub const COLUMNS: &str = "columns of the tables";
+
 /// How far rows may be from the order of the inputs, in records.
 pub const DISORDER: u64 = 4096;
 

@@ -4,6 +4,8 @@
 //! that holds no text says why, and its neighbours do not notice. What becomes of a record is not known here.
 
 mod batch;
+#[cfg(feature = "parquet")]
+mod calendar;
 mod cut;
 mod defect;
 mod format;
@@ -11,7 +13,9 @@ mod jsonl;
 mod lines;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+mod seen;
 mod separated;
+mod start;
 mod table;
 mod text;
 
@@ -28,7 +32,10 @@ use table::Table;
 
 pub(crate) use batch::MODERATIONS;
 pub use defect::Defect;
+pub(super) use defect::shown;
 pub use format::Format;
+pub(super) use seen::Seen;
+pub(super) use start::{begun, no_text};
 pub use text::{Template, Text};
 
 /// Bytes of a record: far more than any context holds.
@@ -65,6 +72,9 @@ pub struct Fields {
     pub no_header: bool,
     /// Records before the first, or before the header, that are none.
     pub skip: usize,
+    /// Quotes in CSV and TSV are characters as others are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unquoted: bool,
 }
 
 /// Why a stream cannot be read at all.
@@ -98,16 +108,21 @@ impl<R: BufRead> Records<R> {
     ///
     /// [`RecordsError`]: reading fails, or the header lacks a column that is wanted, names one twice, or cannot be read.
     pub fn new(stream: R, format: Format, wanted: Fields) -> Result<Self, RecordsError> {
-        let mut cutter = Cutter::new(stream, format);
+        let mut cutter = Cutter::new(stream, format, !wanted.unquoted);
         for _ in 0..wanted.skip {
-            cutter.next()?;
+            if cutter.next()?.is_none() {
+                break;
+            }
         }
         let (mut table, mut first) = (None, None);
         if matches!(format, Format::Csv | Format::Tsv) {
             let cut = cutter.next()?;
             if wanted.no_header {
                 first = cut;
-                if let Some(cut) = &first {
+                if let Some(cut) = &mut first {
+                    if let Some(defect) = cut.defect.take() {
+                        return Err(defect.into());
+                    }
                     table = Some(Table::headless(cutter.separated().count(), &wanted, cut.line)?);
                 }
             } else {
@@ -133,7 +148,7 @@ impl<R: BufRead> Records<R> {
     }
 
     fn record(&self, cut: Cut) -> Record {
-        let Cut { line: number, raw, defect } = cut;
+        let Cut { line: number, end, raw, defect } = cut;
         let (mut columns, content) = match defect {
             Some(defect) => (Columns::default(), Err(defect)),
             None => self.read(&raw, number),
@@ -144,7 +159,7 @@ impl<R: BufRead> Records<R> {
             (None, _) => self.wanted.id.as_deref().unwrap_or("id"),
         };
         let id = take_id(&mut columns, name);
-        Record { number, end: self.cutter.bytes(), raw, id, columns, content }
+        Record { number, end, raw, id, columns, content }
     }
 
     fn read(&self, raw: &[u8], number: u64) -> (Columns, Result<Content, Defect>) {

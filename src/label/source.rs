@@ -3,7 +3,8 @@
 //! The one idea: each record has a place, its input and its number there, that is the same whenever the same inputs are
 //! read again. So a run can be gone on with, shared out among machines, and checked.
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "parquet")]
 use super::records::parquet::ParquetRecords;
-use super::records::{Defect, Fields, Format, Record, Records, RecordsError};
+use super::records::{Defect, Fields, Format, Record, Records, RecordsError, Seen, begun, no_text, shown};
+use super::unpack::{BUFFER, Counted, unpacked};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub struct Source {
     /// The input that is open, and how many were opened before.
     open: Option<Open>,
     opened: usize,
+    /// What was seen of each input that could be looked into.
+    looks: Vec<Look>,
+    /// Whether all inputs must have the columns of the first.
+    alike: bool,
     /// Bytes of the inputs that are done.
     before: u64,
     /// Records so far, of all inputs and of this.
@@ -53,11 +59,21 @@ pub struct Placed {
 struct Open {
     records: Box<dyn Iterator<Item = io::Result<Record>> + Send>,
     header: Option<Vec<u8>>,
-    /// The names of a table's columns.
-    names: Option<Vec<String>>,
+    look: Look,
     /// Bytes that were read of the file, where a record does not know where it ends in it.
     read: Option<Arc<AtomicU64>>,
     size: u64,
+}
+
+/// What is known of an input before its first record.
+#[derive(Clone, Debug)]
+struct Look {
+    input: Arc<str>,
+    format: Format,
+    /// The names of a table's columns.
+    names: Option<Vec<String>>,
+    seen: Seen,
+    note: Option<String>,
 }
 
 /// Why an input cannot be read.
@@ -76,14 +92,14 @@ enum Why {
     #[error("{0}")]
     Header(#[source] Defect),
     #[error("{0}")]
-    Not(&'static str),
+    Not(String),
 }
 
 impl Input {
-    /// A file.
+    /// A file. A name that is not UTF-8 is called so that no other is called the same.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self { name: path.display().to_string().into(), path: Some(path) }
+        Self { name: called(&path).into(), path: Some(path) }
     }
 
     /// What is piped in.
@@ -100,43 +116,60 @@ impl Input {
 
     /// Bytes, where that is known.
     fn size(&self) -> Option<u64> {
-        let about = std::fs::metadata(self.path.as_ref()?).ok()?;
+        let about = fs::metadata(self.path.as_ref()?).ok()?;
         about.is_file().then_some(about.len())
     }
 
+    fn failed(&self, why: Why) -> SourceError {
+        SourceError { input: Arc::clone(&self.name), why }
+    }
+
+    /// Whether it can be opened twice, and so looked into before its turn. A pipe cannot.
+    fn can_be_looked_into(&self) -> Result<bool, SourceError> {
+        let Some(path) = &self.path else { return Ok(false) };
+        let about = fs::metadata(path).map_err(|error| self.failed(Why::Read(error)))?;
+        Ok(about.is_file() || about.is_dir())
+    }
+
     fn open(&self, format: Option<Format>, fields: &Fields) -> Result<Open, SourceError> {
-        let failed = |why| SourceError { input: Arc::clone(&self.name), why };
-        let read_failed = |error| failed(Why::Read(error));
-        let (told, size) = (self.path.as_deref().and_then(Format::of_path), self.size().unwrap_or(0));
+        let read_failed = |error| self.failed(Why::Read(error));
+        let refused = |what: String| self.failed(Why::Not(what));
+        let size = self.size().unwrap_or(0);
         let raw: Box<dyn Read + Send> = match &self.path {
             Some(path) => {
                 let file = File::open(path).map_err(read_failed)?;
                 if file.metadata().map_err(read_failed)?.is_dir() {
-                    return Err(failed(Why::Not("it is a folder\nhint: name a file in it")));
+                    return Err(refused("it is a folder\nhint: name a file in it".to_owned()));
                 }
                 let is_parquet = match format {
                     Some(format) => format == Format::Parquet,
-                    None => told == Some(Format::Parquet) || starts_with(path, PARQUET),
+                    None => Format::of_path(path) == Some(Format::Parquet) || starts_with(path, PARQUET),
                 };
                 if is_parquet {
-                    return parquet(file, fields, size).map_err(failed);
+                    return self.parquet(file, fields, size);
                 }
                 Box::new(file)
             }
             None => Box::new(io::stdin()),
         };
         if format == Some(Format::Parquet) {
-            return Err(failed(Why::Not("Parquet is read from its end, which a pipe has not\nhint: name a file")));
+            return Err(refused("Parquet is read from its end, which a pipe has not\nhint: name a file".to_owned()));
         }
         let read = Arc::new(AtomicU64::new(0));
         let counted = Counted { raw, read: Arc::clone(&read) };
         let (mut stream, packed) = unpacked(BufReader::with_capacity(BUFFER, counted)).map_err(read_failed)?;
-        let format = match format.or(told) {
-            Some(format) => format,
-            None => Format::sniff(stream.fill_buf().map_err(read_failed)?),
+        let start = stream.fill_buf().map_err(read_failed)?;
+        if let Some(what) = no_text(start) {
+            return Err(refused(what));
+        }
+        let (format, note) = match format {
+            Some(format) => (format, None),
+            None => begun(start, self.path.as_deref()).map(|begun| (begun.format, begun.note)).map_err(refused)?,
         };
-        let open = self.read(stream, format, fields)?;
-        Ok(Open { read: packed.then_some(read), size, ..open })
+        let whole = !packed && self.path.is_some() && start.len() as u64 == size;
+        let seen = Seen::at_the_start(start, format, whole);
+        let open = self.read(stream, format, fields, seen)?;
+        Ok(Open { read: packed.then_some(read), size, look: Look { note, ..open.look }, ..open })
     }
 
     fn read(
@@ -144,104 +177,84 @@ impl Input {
         stream: impl BufRead + Send + 'static,
         format: Format,
         fields: &Fields,
+        seen: Seen,
     ) -> Result<Open, SourceError> {
-        let failed = |why| SourceError { input: Arc::clone(&self.name), why };
         if format == Format::Lines && *fields != (Fields { skip: fields.skip, ..Fields::default() }) {
-            return Err(failed(Why::Not(
-                "it is read as plain lines, which have no columns\nhint: say how it is written, with --format",
-            )));
+            let what = "it is read as plain lines, which have no columns\nhint: say how it is written, with --format";
+            return Err(self.failed(Why::Not(what.to_owned())));
         }
         let records = Records::new(stream, format, fields.clone()).map_err(|error| match error {
-            RecordsError::Read(error) => failed(Why::Read(error)),
-            RecordsError::Header(defect) => failed(Why::Header(defect)),
+            RecordsError::Read(error) => self.failed(Why::Read(error)),
+            RecordsError::Header(defect) => self.failed(Why::Header(defect)),
         })?;
         let header = records.header().map(<[u8]>::to_vec);
         let names = records.names().map(<[String]>::to_vec);
-        Ok(Open { records: Box::new(records), header, names, read: None, size: 0 })
+        let seen = names.clone().map_or(seen, Seen::of_table);
+        let look = Look { input: Arc::clone(&self.name), format, names, seen, note: None };
+        Ok(Open { records: Box::new(records), header, look, read: None, size: 0 })
+    }
+
+    #[cfg(feature = "parquet")]
+    fn parquet(&self, file: File, fields: &Fields, size: u64) -> Result<Open, SourceError> {
+        if fields.no_header || fields.skip > 0 {
+            let what = "Parquet has no header to be without, and no rows above it to skip";
+            return Err(self.failed(Why::Not(what.to_owned())));
+        }
+        let records = ParquetRecords::new(file, fields).map_err(|error| self.failed(Why::Read(error)))?;
+        let names = records.names().to_vec();
+        let seen = Seen::of_table(names.clone());
+        let look =
+            Look { input: Arc::clone(&self.name), format: Format::Parquet, names: Some(names), seen, note: None };
+        Ok(Open { records: Box::new(records), header: None, look, read: None, size })
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn parquet(&self, _file: File, _fields: &Fields, _size: u64) -> Result<Open, SourceError> {
+        let what = "it is Parquet, which this build does not read\nhint: build with the feature `parquet`";
+        Err(self.failed(Why::Not(what.to_owned())))
     }
 }
 
-/// Bytes that are read at once.
-const BUFFER: usize = 1 << 16;
+/// A path as text: bytes that are not UTF-8 as `\xFF`.
+fn called(path: &Path) -> String {
+    let mut name = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        name.push_str(chunk.valid());
+        name.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
+    }
+    name
+}
 
-/// What a Parquet file begins with.
+/// How a Parquet file begins.
 const PARQUET: &[u8] = b"PAR1";
 
 /// Whether a file begins so. One that cannot be looked into before it is read, as a pipe, does not.
 fn starts_with(path: &Path, magic: &[u8]) -> bool {
     let looked_into = || {
         let mut start = vec![0; magic.len()];
-        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         File::open(path).ok()?.read_exact(&mut start).ok()?;
         Some(start == magic)
     };
     looked_into().unwrap_or(false)
 }
 
-#[cfg(feature = "parquet")]
-fn parquet(file: File, fields: &Fields, size: u64) -> Result<Open, Why> {
-    if fields.no_header || fields.skip > 0 {
-        return Err(Why::Not("Parquet has no header to be without, and no rows above it to skip"));
-    }
-    let records = ParquetRecords::new(file, fields).map_err(Why::Read)?;
-    let names = Some(records.names().to_vec());
-    Ok(Open { records: Box::new(records), header: None, names, read: None, size })
-}
-
-#[cfg(not(feature = "parquet"))]
-fn parquet(_file: File, _fields: &Fields, _size: u64) -> Result<Open, Why> {
-    Err(Why::Not("it is Parquet, which this build does not read\nhint: build with the feature `parquet`"))
-}
-
-/// A stream, unpacked if it begins as gzip or zstd does, and whether it was packed.
-fn unpacked(mut stream: impl BufRead + Send + 'static) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
-    const GZIP: &[u8] = &[0x1F, 0x8B];
-    const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
-    let start = stream.fill_buf()?;
-    if start.starts_with(GZIP) {
-        let unpacked = flate2::bufread::MultiGzDecoder::new(stream);
-        return Ok((Box::new(BufReader::with_capacity(BUFFER, unpacked)), true));
-    }
-    #[cfg(feature = "zstd")]
-    if start.starts_with(ZSTD) {
-        let unpacked = zstd::stream::read::Decoder::with_buffer(stream)?;
-        return Ok((Box::new(BufReader::with_capacity(BUFFER, unpacked)), true));
-    }
-    #[cfg(not(feature = "zstd"))]
-    if start.starts_with(ZSTD) {
-        let what = "it is packed by zstd, and this build lacks the feature `zstd`";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
-    }
-    Ok((Box::new(stream), false))
-}
-
-/// Counts what is read.
-struct Counted<R> {
-    raw: R,
-    read: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.raw.read(into)?;
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
 impl Source {
-    /// The records of these inputs. What can be wrong with any before its first record is found now; stdin is opened.
+    /// The records of these inputs. Each is looked into before the first record, as far as it can be; stdin is opened.
     ///
     /// # Errors
     ///
     /// A [`SourceError`], for the first input that has something wrong with it.
     pub fn new(inputs: Vec<Input>, format: Option<Format>, fields: Fields) -> Result<Self, SourceError> {
-        let first = inputs.first().map(|input| input.open(format, &fields)).transpose()?;
-        for other in inputs.iter().skip(1).filter(|input| input.size().is_some()) {
-            other.open(format, &fields)?;
+        let open = inputs.first().map(|input| input.open(format, &fields)).transpose()?;
+        let mut looks: Vec<Look> = open.iter().map(|open| open.look.clone()).collect();
+        for other in inputs.iter().skip(1) {
+            if other.can_be_looked_into()? {
+                looks.push(other.open(format, &fields)?.look);
+            }
         }
-        let opened = usize::from(first.is_some());
-        Ok(Self { open: first, opened, inputs, format, fields, ..Self::none() })
+        let opened = usize::from(open.is_some());
+        Ok(Self { inputs, format, fields, open, opened, looks, ..Self::none() })
     }
 
     /// The records of a stream that is no file, under a name.
@@ -256,15 +269,35 @@ impl Source {
         fields: Fields,
     ) -> Result<Self, SourceError> {
         let input = Input { name: name.into(), path: None };
-        let open = Some(input.read(stream, format, &fields)?);
-        Ok(Self { inputs: vec![input], format: Some(format), fields, open, opened: 1, ..Self::none() })
+        let open = input.read(stream, format, &fields, Seen::default())?;
+        let looks = vec![open.look.clone()];
+        Ok(Self {
+            inputs: vec![input],
+            format: Some(format),
+            fields,
+            open: Some(open),
+            opened: 1,
+            looks,
+            ..Self::none()
+        })
     }
 
     /// No records at all.
     #[must_use]
     pub fn none() -> Self {
         let fields = Fields::default();
-        Self { inputs: Vec::new(), format: None, fields, open: None, opened: 0, before: 0, count: 0, row: 0 }
+        Self {
+            inputs: Vec::new(),
+            format: None,
+            fields,
+            open: None,
+            opened: 0,
+            looks: Vec::new(),
+            alike: false,
+            before: 0,
+            count: 0,
+            row: 0,
+        }
     }
 
     /// Whether somebody would have to type the input.
@@ -288,7 +321,18 @@ impl Source {
     /// The names of the columns of the first input, if it is a table.
     #[must_use]
     pub fn names(&self) -> Option<&[String]> {
-        self.open.as_ref().and_then(|open| open.names.as_deref())
+        self.open.as_ref().and_then(|open| open.look.names.as_deref())
+    }
+
+    /// The columns of all inputs beside the id's, if all are tables.
+    #[must_use]
+    pub fn table_columns(&self) -> Option<Vec<&str>> {
+        let tables: Option<Vec<&Vec<String>>> = self.looks.iter().map(|look| look.names.as_ref()).collect();
+        let tables = tables.filter(|tables| tables.len() == self.inputs.len())?;
+        let is_id = |name: &str| name == "id" && self.fields.id.as_deref().is_none_or(|id| id == "id");
+        let mut known = HashSet::new();
+        let names = tables.into_iter().flatten().map(String::as_str).filter(|name| !is_id(name));
+        Some(names.filter(|name| known.insert(*name)).collect())
     }
 
     /// The header of the first input as it stood, if it has one.
@@ -297,11 +341,87 @@ impl Source {
         self.open.as_ref().and_then(|open| open.header.as_deref())
     }
 
+    /// Sentences on how inputs are read, where it may surprise.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.looks.iter().filter_map(|look| Some(format!("{}: {}", look.input, look.note.as_ref()?)))
+    }
+
+    /// Sees to it that columns which a flag names are in at least one input. Returns a warning for each that was not seen so
+    /// far, where more may come.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: no input has one of them.
+    pub fn require(&self, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
+        lacking(&self.looks, self.looks.len() == self.inputs.len(), flag, columns)
+    }
+
+    /// Sees to it that each input of JSON has a record with each of these columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::require`].
+    pub fn require_in_each(&self, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
+        let mut warnings = Vec::new();
+        for look in self.looks.iter().filter(|look| look.format == Format::Jsonl) {
+            let named = |what: String| format!("{}: {what}", look.input);
+            let told = lacking(std::slice::from_ref(look), true, flag, columns).map_err(named)?;
+            warnings.extend(told.into_iter().map(named));
+        }
+        Ok(warnings)
+    }
+
+    /// Sees to it that lines of all inputs can stand in one file, under the header of the first: none is Parquet, and tables
+    /// have the same columns. Holds for inputs that are opened later, too.
+    ///
+    /// # Errors
+    ///
+    /// A sentence.
+    pub fn require_alike(&mut self) -> Result<(), String> {
+        self.alike = true;
+        self.looks.iter().try_for_each(|look| self.is_alike(look))
+    }
+
+    fn is_alike(&self, look: &Look) -> Result<(), String> {
+        let Look { input, format, names, .. } = look;
+        if *format == Format::Parquet {
+            return Err(format!("{input}: Parquet has no lines that could be printed"));
+        }
+        let first = &self.looks[0];
+        if (first.format, &first.names) == (*format, names) || (first.names.is_none() && names.is_none()) {
+            return Ok(());
+        }
+        Err(format!("{} and {input} have different columns, and their lines would stand under one header", first.input))
+    }
+
     /// How records are read, for a journal to be compared.
     #[must_use]
     pub fn reading(&self) -> serde_json::Value {
         serde_json::to_value(&self.fields).unwrap_or_default()
     }
+}
+
+/// Warns of each column that is in none of these inputs, or refuses it if nothing else can come. `all` is whether there
+/// are no other inputs.
+fn lacking(looks: &[Look], all: bool, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
+    let whole = all && looks.iter().all(|look| look.seen.whole);
+    let mut known = HashSet::new();
+    let names: Vec<&str> = looks.iter().flat_map(|look| &look.seen.names).map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| known.insert(*name)).collect();
+    let mut warnings = Vec::new();
+    // Where no record was seen, nothing is known.
+    for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
+        let plain = |name: &str| name.trim().to_lowercase();
+        let near = names.iter().find(|name| plain(name) == plain(column));
+        let near = near.map_or(String::new(), |near| format!("; did you mean {}?", shown(&[near], false)));
+        let (column, found) = (shown(&[column], false), shown(&names, false));
+        let what = format!("has the column {column} that {flag} names; found: {found}{near}");
+        if whole {
+            return Err(format!("no record {what}"));
+        }
+        warnings.push(format!("no record so far {what}"));
+    }
+    Ok(warnings)
 }
 
 impl Iterator for Source {
@@ -312,11 +432,15 @@ impl Iterator for Source {
             let Some(open) = &mut self.open else {
                 let input = self.inputs.get(self.opened)?;
                 self.opened += 1;
-                match input.open(self.format, &self.fields) {
+                let open = input.open(self.format, &self.fields).map_err(io::Error::other).and_then(|open| {
+                    let alike = if self.alike { self.is_alike(&open.look) } else { Ok(()) };
+                    alike.map(|()| open).map_err(io::Error::other)
+                });
+                match open {
                     Ok(open) => self.open = Some(open),
                     Err(error) => {
                         self.opened = self.inputs.len();
-                        return Some(Err(io::Error::other(error)));
+                        return Some(Err(error));
                     }
                 }
                 continue;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::ExportError;
 use crate::label::columns::Columns;
 use crate::label::entry::{Entry, Form};
-use crate::label::journal::Ordered;
+use crate::label::journal::{COLUMNS, Ordered};
 use crate::label::records::MOST_COLUMNS;
 use crate::label::row::{Kind, PATHS, field, path_of};
 
@@ -53,25 +53,29 @@ impl Table {
         };
         let ours = columns.len();
         let mut places: HashMap<String, usize> = HashMap::new();
-        // Of each of the input's own what it holds so far; nothing but null if `None`.
-        let mut kinds: Vec<Option<Kind>> = Vec::new();
+        let mut held: Vec<Held> = Vec::new();
+        let mut place_of = |name: &str, held: &mut Vec<Held>| match places.get(name) {
+            Some(place) => Ok(*place),
+            None if held.len() == MOST_COLUMNS => Err(ExportError::Columns(MOST_COLUMNS)),
+            None => {
+                places.insert(name.to_owned(), held.len());
+                columns.push(Column { name: name.to_owned(), kind: Kind::Text });
+                held.push(Held::default());
+                Ok(held.len() - 1)
+            }
+        };
+        // A table's columns are there without rows, too.
+        for name in rows.terms.strings(COLUMNS) {
+            place_of(&name, &mut held)?;
+        }
         for entry in rows {
             for (name, value) in &entry?.columns.0 {
-                let place = match places.get(name) {
-                    Some(place) => *place,
-                    None if kinds.len() == MOST_COLUMNS => return Err(ExportError::Columns(MOST_COLUMNS)),
-                    None => {
-                        places.insert(name.clone(), kinds.len());
-                        columns.push(Column { name: name.clone(), kind: Kind::Text });
-                        kinds.push(None);
-                        kinds.len() - 1
-                    }
-                };
-                kinds[place] = both(kinds[place], kind(value.get()));
+                let place = place_of(name, &mut held)?;
+                held[place].add(value.get());
             }
         }
-        for (column, kind) in columns[ours..].iter_mut().zip(kinds) {
-            column.kind = kind.unwrap_or(Kind::Text);
+        for (column, held) in columns[ours..].iter_mut().zip(held) {
+            column.kind = held.kind();
         }
         Ok(Self { columns, ours, form: form.clone() })
     }
@@ -124,22 +128,80 @@ pub(super) fn text(value: &RawValue) -> String {
     }
 }
 
-fn kind(json: &str) -> Option<Kind> {
-    match json.as_bytes().first() {
-        Some(b'n') => None,
-        Some(b't' | b'f') => Some(Kind::Boolean),
-        Some(b'-' | b'0'..=b'9') if json.parse::<i64>().is_ok() => Some(Kind::Integer),
-        Some(b'-' | b'0'..=b'9') => Some(Kind::Number),
-        _ => Some(Kind::Text),
+/// The values of a column so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// Nothing but null if `None`.
+    kind: Option<Kind>,
+    /// There is a number among them that would lose digits as a double.
+    inexact: bool,
+}
+
+impl Held {
+    fn add(&mut self, json: &str) {
+        let kind = match json.as_bytes().first() {
+            Some(b'n') => return,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'-' | b'0'..=b'9') => {
+                self.inexact |= !fits_a_double(json);
+                if json.parse::<i64>().is_ok() { Kind::Integer } else { Kind::Number }
+            }
+            _ => Kind::Text,
+        };
+        self.kind = Some(match self.kind {
+            None => kind,
+            Some(held) if held == kind => held,
+            Some(Kind::Integer | Kind::Number) if matches!(kind, Kind::Integer | Kind::Number) => Kind::Number,
+            Some(_) => Kind::Text,
+        });
+    }
+
+    /// What holds all of them: text, where a number would lose digits otherwise.
+    fn kind(self) -> Kind {
+        match self.kind {
+            Some(Kind::Number) if self.inexact => Kind::Text,
+            kind => kind.unwrap_or(Kind::Text),
+        }
     }
 }
 
-/// What holds both.
-fn both(one: Option<Kind>, other: Option<Kind>) -> Option<Kind> {
-    match (one, other) {
-        (None, kind) | (kind, None) => kind,
-        (Some(one), Some(other)) if one == other => Some(one),
-        (Some(Kind::Integer | Kind::Number), Some(Kind::Integer | Kind::Number)) => Some(Kind::Number),
-        _ => Some(Kind::Text),
+/// Whether a number has the digits that its nearest double is written with.
+fn fits_a_double(json: &str) -> bool {
+    fn digits(number: &str) -> String {
+        let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+        let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+        digits.trim_matches('0').to_owned()
+    }
+    json.parse::<f64>().is_ok_and(|value| value.is_finite() && digits(&format!("{value:e}")) == digits(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_what_holds_all_its_values_to_the_last_digit() {
+        for (values, kind) in [
+            (&["1", "null", "-2"][..], Kind::Integer),
+            (&["9007199254740993"], Kind::Integer),
+            (&["1", "0.5", "1e300", "0.30000000000000004"], Kind::Number),
+            (&["9007199254740993", "0.5"], Kind::Text),
+            (&["1", "9223372036854775809"], Kind::Text),
+            (&["18446744073709551615"], Kind::Text),
+            (&["12345678901234567890.12"], Kind::Text),
+            (&["1e400"], Kind::Text),
+            (&["1e-400"], Kind::Text),
+            (&["true", "null"], Kind::Boolean),
+            (&["true", "1"], Kind::Text),
+            (&["1", "\"a\""], Kind::Text),
+            (&["null"], Kind::Text),
+            (&["10", "1.50", "0"], Kind::Number),
+        ] {
+            let mut held = Held::default();
+            for value in values {
+                held.add(value);
+            }
+            assert_eq!(held.kind(), kind, "{values:?}");
+        }
     }
 }

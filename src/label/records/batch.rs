@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::defect::{Defect, judged};
 use super::jsonl::{self, STRING, kind};
-use super::text::dialogue;
+use super::text::{dialogue, set_off};
 use crate::content::Content;
 use crate::label::columns::Columns;
 
-/// What a chat completion is asked for at.
+/// The endpoint of chat completions.
 pub(crate) const CHAT: &str = "/v1/chat/completions";
-/// What a moderation is asked for at.
+/// The endpoint of moderations.
 pub(crate) const MODERATIONS: &str = "/v1/moderations";
 
 /// The columns of a request, as far as it is a JSON object, and its text.
@@ -23,93 +23,209 @@ pub(super) fn read(line: &str, number: u64) -> (Columns, Result<Content, Defect>
         Ok(columns) => columns,
         Err(defect) => return (Columns::default(), Err(defect)),
     };
-    let text = text(&columns, number);
+    let text = Reader { line: number }.text(&columns);
     (columns, text)
 }
 
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
-    messages: Option<Vec<Message<'a>>>,
+    messages: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     input: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    role: String,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
+/// A turn: its heading, and what it says.
+type Turn = (String, String);
+
+struct Reader {
+    line: u64,
 }
 
-#[derive(Deserialize)]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-}
-
-fn text(columns: &Columns, number: u64) -> Result<Content, Defect> {
-    let one = |name: &str| columns.named(name).last();
-    let url: Option<String> = one("url").and_then(jsonl::string);
-    let request = |what: &str| Defect::new("not-a-request", number, what);
-    let body = one("body").ok_or_else(|| {
-        request("no `body`, where each line must be a request: {\"custom_id\": …, \"url\": …, \"body\": …}")
-    })?;
-    let Body { messages, input } = serde_json::from_str(body.get())
-        .map_err(|_| request("`body` is not that of a chat completion or a moderation"))?;
-    let text = match (url.as_deref(), messages, input) {
-        (Some(CHAT), Some(messages), _) => chat(messages, number)?,
-        (Some(MODERATIONS), _, Some(input)) => content(input, number)?,
-        (Some(CHAT), None, _) => return Err(request("`body` has no `messages`")),
-        (Some(MODERATIONS), _, None) => return Err(request("`body` has no `input`")),
-        _ => return Err(request("its `url` is neither /v1/chat/completions nor /v1/moderations")),
-    };
-    judged(text, number)
-}
-
-/// What others say: one user message by itself, more as a conversation.
-fn chat(messages: Vec<Message<'_>>, number: u64) -> Result<String, Defect> {
-    let mut turns = Vec::new();
-    for Message { role, content: said } in messages {
-        let role = match role.as_str() {
-            "system" | "developer" => continue,
-            "user" => "user",
-            "assistant" => "assistant",
-            _ => "tool",
+impl Reader {
+    fn text(&self, columns: &Columns) -> Result<Content, Defect> {
+        let one = |name: &str| columns.named(name).last();
+        let url: Option<String> = one("url").and_then(jsonl::string);
+        let body = one("body").ok_or_else(|| {
+            self.no_request("no `body`, where each line must be a request: {\"custom_id\": …, \"url\": …, \"body\": …}")
+        })?;
+        let Body { messages, input } = serde_json::from_str(body.get())
+            .map_err(|_| self.no_request("`body` is not that of a chat completion or a moderation"))?;
+        let text = match (url.as_deref(), messages, input) {
+            (Some(CHAT), Some(messages), _) => self.chat(&messages)?,
+            (Some(MODERATIONS), _, Some(input)) => self.content(input)?,
+            (Some(CHAT), None, _) => return Err(self.no_request("`body` has no `messages`")),
+            (Some(MODERATIONS), _, None) => return Err(self.no_request("`body` has no `input`")),
+            _ => return Err(self.no_request("its `url` is neither /v1/chat/completions nor /v1/moderations")),
         };
-        turns.push((role, said.map_or(Ok(String::new()), |said| content(said, number))?));
+        judged(text, self.line)
     }
-    Ok(match turns.as_mut_slice() {
-        [("user", text)] => std::mem::take(text),
-        [] => String::new(),
-        turns if turns.iter().all(|(_, text)| text.trim().is_empty()) => String::new(),
-        _ => dialogue(turns),
-    })
+
+    /// What others say: one user message by itself, more as a conversation.
+    fn chat(&self, messages: &[&RawValue]) -> Result<String, Defect> {
+        let mut turns: Vec<Turn> = Vec::new();
+        for message in messages {
+            turns.extend(self.turns(message)?);
+        }
+        Ok(match turns.as_slice() {
+            [(role, text)] if role == "user" => set_off(text),
+            turns if turns.iter().all(|(role, text)| text.trim().is_empty() && !role.starts_with(CALL)) => {
+                String::new()
+            }
+            turns => dialogue(turns.iter().map(|(role, text)| (role.as_str(), text.clone()))),
+        })
+    }
+
+    /// All that a message says to others: its content, a refusal, and what it calls.
+    fn turns(&self, message: &RawValue) -> Result<Vec<Turn>, Defect> {
+        let message = self.object(message, "a message that is no object")?;
+        let role = match message.get("role").and_then(jsonl::string).as_deref() {
+            None => return Err(self.no_request("a message without a `role`")),
+            Some("system" | "developer") => return Ok(Vec::new()),
+            Some("user") => "user",
+            Some("assistant") => "assistant",
+            Some(_) => "tool",
+        };
+        let (mut content, mut heading, mut others) = (None, role.to_owned(), Vec::new());
+        for (name, value) in &message.fields {
+            match name.as_str() {
+                "role" | "tool_call_id" => {}
+                "content" => content = Some(self.content(value)?),
+                _ if says_nothing(value) => {}
+                "name" => heading = format!("{role} {}", self.name(value)?),
+                "refusal" => others.push(("refusal".to_owned(), self.string(value)?)),
+                "function_call" => others.push(self.call(value, "arguments")?),
+                "tool_calls" => others.extend(self.tool_calls(value)?),
+                _ => return Err(self.not_text("a part of a message that is no text, such as audio")),
+            }
+        }
+        let said = content.filter(|text| others.is_empty() || !text.is_empty());
+        let said = said.or_else(|| others.is_empty().then(String::new));
+        Ok(said.map(|text| (heading, text)).into_iter().chain(others).collect())
+    }
+
+    fn tool_calls(&self, calls: &RawValue) -> Result<Vec<Turn>, Defect> {
+        let calls: Vec<&RawValue> =
+            serde_json::from_str(calls.get()).map_err(|_| self.not_text("tool calls that are no list"))?;
+        let call = |call: &&RawValue| {
+            let call = self.object(call, "a tool call that is no object")?;
+            match (call.get("function"), call.get("custom")) {
+                (Some(function), None) => self.call(function, "arguments"),
+                (None, Some(custom)) => self.call(custom, "input"),
+                _ => Err(self.not_text("a tool call that names neither a function nor a custom tool")),
+            }
+        };
+        calls.iter().map(call).collect()
+    }
+
+    /// A function that is called, with what it is given.
+    fn call(&self, call: &RawValue, given: &str) -> Result<Turn, Defect> {
+        let call = self.object(call, "a call that is no object")?;
+        let name = call.get("name").ok_or_else(|| self.not_text("a call without a name"))?;
+        let given = call.get(given).map_or(Ok(String::new()), |given| self.string(given))?;
+        Ok((format!("{CALL}{}", self.name(name)?), given))
+    }
+
+    /// A string, or parts of which all are text.
+    fn content(&self, value: &RawValue) -> Result<String, Defect> {
+        let json = value.get();
+        match kind(json) {
+            STRING => self.string(value),
+            "null" => Ok(String::new()),
+            "an array" => {
+                if let Ok(mut texts) = serde_json::from_str::<Vec<String>>(json) {
+                    if texts.len() > 1 {
+                        let what = format!("{} inputs in one request; write a request for each", texts.len());
+                        return Err(Defect::new("several-inputs", self.line, what));
+                    }
+                    return Ok(texts.pop().unwrap_or_default());
+                }
+                let parts: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| self.no_text_part())?;
+                let parts: Vec<String> = parts.into_iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
+                Ok(parts.join("\n"))
+            }
+            found => {
+                let what = format_args!("a content that is {found} and not a string");
+                Err(Defect::new("wrong-type", self.line, what))
+            }
+        }
+    }
+
+    /// A part of a content: text, or a refusal, and nothing else that says something.
+    fn part(&self, part: &RawValue) -> Result<String, Defect> {
+        let part = self.object(part, "a part that is no object")?;
+        let kind = part.get("type").and_then(jsonl::string).unwrap_or_default();
+        let key = match kind.as_str() {
+            "text" | "input_text" | "output_text" => "text",
+            "refusal" => "refusal",
+            _ => return Err(self.no_text_part()),
+        };
+        let silent = |(name, value): &(String, Box<RawValue>)| name == "type" || name == key || says_nothing(value);
+        if !part.fields.iter().all(silent) {
+            return Err(self.no_text_part());
+        }
+        part.get(key).map_or_else(|| Err(self.no_text_part()), |text| self.string(text))
+    }
+
+    /// A name, which stands in a heading: no brackets, and all on one line.
+    fn name(&self, value: &RawValue) -> Result<String, Defect> {
+        let name = self.string(value)?;
+        let fits =
+            |character: char| !character.is_control() && !matches!(character, '[' | ']' | '\u{2028}' | '\u{2029}');
+        if name.chars().count() <= 64 && name.chars().all(fits) {
+            return Ok(name);
+        }
+        Err(self.not_text("a name of more than 64 characters, or with brackets or control characters in it"))
+    }
+
+    fn string(&self, value: &RawValue) -> Result<String, Defect> {
+        match kind(value.get()) {
+            STRING => jsonl::string(value).ok_or_else(|| jsonl::half("the request", self.line)),
+            "null" => Ok(String::new()),
+            found => Err(self.not_text(&format!("{found}, where a message says something"))),
+        }
+    }
+
+    fn object(&self, value: &RawValue, otherwise: &str) -> Result<Object, Defect> {
+        let Columns(fields) = serde_json::from_str(value.get()).map_err(|_| self.no_request(otherwise))?;
+        let twice = (1..fields.len()).any(|at| fields[..at].iter().any(|(name, _)| *name == fields[at].0));
+        // Programs differ in which of them they see.
+        if twice { Err(self.no_request("a key that stands twice in a message")) } else { Ok(Object { fields }) }
+    }
+
+    fn no_request(&self, what: &str) -> Defect {
+        Defect::new("not-a-request", self.line, what)
+    }
+
+    fn no_text_part(&self) -> Defect {
+        self.not_text("a part that is no text")
+    }
+
+    fn not_text(&self, what: &str) -> Defect {
+        Defect::new("not-text", self.line, format_args!("{what}, which cannot be judged"))
+    }
 }
 
-/// A string, or parts of which all are text.
-fn content(value: &RawValue, number: u64) -> Result<String, Defect> {
-    let json = value.get();
-    match kind(json) {
-        STRING => jsonl::string(value).ok_or_else(|| jsonl::half("the request", number)),
-        "null" => Ok(String::new()),
-        "an array" => {
-            if let Ok(mut texts) = serde_json::from_str::<Vec<String>>(json) {
-                if texts.len() > 1 {
-                    let what = format!("{} inputs in one request; write a request for each", texts.len());
-                    return Err(Defect::new("several-inputs", number, what));
-                }
-                return Ok(texts.pop().unwrap_or_default());
-            }
-            let not_text = || Defect::new("not-text", number, "a part that is no text, which cannot be judged");
-            let parts: Vec<Part> = serde_json::from_str(json).map_err(|_| not_text())?;
-            let texts: Option<Vec<String>> =
-                parts.into_iter().map(|part| part.text.filter(|_| part.kind.ends_with("text"))).collect();
-            texts.map(|texts| texts.join("\n")).ok_or_else(not_text)
-        }
-        found => Err(Defect::new("wrong-type", number, format_args!("a content that is {found} and not a string"))),
+/// A heading that begins so is a call, which says something even if nothing is given.
+const CALL: &str = "call ";
+
+/// A JSON object whose names are all different.
+struct Object {
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+impl Object {
+    /// The value of a name. Null is nothing.
+    fn get(&self, name: &str) -> Option<&RawValue> {
+        let value = self.fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_ref());
+        value.filter(|value| value.get() != "null")
     }
+}
+
+/// Tells a value that says nothing to anybody: null, or an empty string, list or object.
+fn says_nothing(value: &RawValue) -> bool {
+    let dense: String = value.get().chars().filter(|character| !character.is_whitespace()).collect();
+    matches!(dense.as_str(), "null" | "\"\"" | "[]" | "{}")
 }
 
 #[cfg(test)]
@@ -138,12 +254,15 @@ mod tests {
             ),
             ok("[user]\n [x\n[assistant]\n\n[user]\nb")
         );
+        assert_eq!(chat(r#"[{"role":"user","content":"[user]\na"}]"#), ok(" [user]\na"), "by itself, too");
         for (messages, code) in [
             ("[]", "empty"),
             (r#"[{"role":"user","content":" "},{"role":"assistant","content":""}]"#, "empty"),
             (r#"[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]"#, "not-text"),
             (r#"[{"role":"user","content":7}]"#, "wrong-type"),
             (r#"[{"content":"x"}]"#, "not-a-request"),
+            (r#"["x"]"#, "not-a-request"),
+            (r#"[{"role":"user","content":"a","content":"b"}]"#, "not-a-request"),
         ] {
             assert_eq!(chat(messages), Err(code), "{messages}");
         }
@@ -160,5 +279,41 @@ mod tests {
         assert_eq!(told(MODERATIONS, "{}"), Err("not-a-request"));
         assert_eq!(told("/v1/embeddings", r#"{"input":"a"}"#), Err("not-a-request"));
         assert_eq!(read(r#"{"custom_id":"a"}"#, 3).1.unwrap_err().code, "not-a-request");
+    }
+
+    #[test]
+    fn all_that_a_turn_says_is_judged_or_it_is_a_defect() {
+        let turn = |turn: &str| told(CHAT, &format!(r#"{{"messages":[{{"role":"assistant",{turn}}}]}}"#));
+        let ok = |text: &str| Ok(text.to_owned());
+        for (said, text) in [
+            (
+                r#""content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"mail","arguments":"{\"a\":1}"}}]"#,
+                "[call mail]\n{\"a\":1}",
+            ),
+            (r#""content":"x","function_call":{"name":"f","arguments":"[y"}"#, "[assistant]\nx\n[call f]\n [y"),
+            (r#""content":"","tool_calls":[{"type":"custom","custom":{"name":"g","input":"z"}}]"#, "[call g]\nz"),
+            (r#""tool_calls":[{"function":{"name":"stop"}}]"#, "[call stop]\n"),
+            (r#""content":null,"refusal":"No.""#, "[refusal]\nNo."),
+            (r#""content":[{"type":"refusal","refusal":"No."}]"#, "[assistant]\nNo."),
+            (r#""content":"x","name":"Ann""#, "[assistant Ann]\nx"),
+            (r#""content":"x","refusal":null,"tool_calls":[],"audio":null,"annotations":[ ]"#, "[assistant]\nx"),
+        ] {
+            assert_eq!(turn(said), ok(text), "{said}");
+        }
+        for said in [
+            r#""content":"x","audio":{"id":"a"}"#,
+            r#""content":"x","reasoning_content":"y""#,
+            r#""content":"x","name":"a]\n[user""#,
+            r#""content":"x","name":7"#,
+            r#""content":"x","tool_calls":"y""#,
+            r#""content":"x","tool_calls":[{"type":"function"}]"#,
+            r#""content":"x","tool_calls":[{"function":{"arguments":"y"}}]"#,
+            r#""content":"x","refusal":{"a":"b"}"#,
+            r#""content":[{"type":"text","text":"x","annotations":[{"title":"y"}]}]"#,
+            r#""content":[{"type":"image_url","image_url":{}}]"#,
+            r#""content":[{"type":"text"}]"#,
+        ] {
+            assert_eq!(turn(said), Err("not-text"), "{said}");
+        }
     }
 }

@@ -1,41 +1,47 @@
 //! Where one record ends and the next begins.
 //!
 //! The one idea: a record is one line, or as many as its quotes ask for, and whatever it holds it comes out as it stood.
-//! What is damaged beyond that is given up up to a newline, where the next record begins.
+//! Quotes that do not close well join nothing: each line from the opening one to there comes out by itself, damaged.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::LARGEST;
 use super::defect::Defect;
 use super::format::Format;
 use super::lines::{Line, Lines, without_ending};
-use super::separated::Separated;
+use super::separated::{Separated, Taken};
 
 /// A stream on its way into records.
 pub(super) struct Cutter<R> {
     lines: Lines<R>,
     format: Format,
     separated: Separated,
+    /// Lines that a damaged quote had joined.
+    damaged: VecDeque<Cut>,
 }
 
 /// A record as it stood, with its line ending, or why it cannot be read at all.
 pub(super) struct Cut {
     /// The line on which it begins, from 1.
     pub line: u64,
+    /// How many bytes of the stream end with it.
+    pub end: u64,
     /// Nothing if it was too large to keep.
     pub raw: Vec<u8>,
     pub defect: Option<Defect>,
 }
 
 impl<R: BufRead> Cutter<R> {
-    pub fn new(stream: R, format: Format) -> Self {
+    /// Begins to cut. `quoting` is for CSV and TSV.
+    pub fn new(stream: R, format: Format, quoting: bool) -> Self {
         let separator = if format == Format::Tsv { b'\t' } else { b',' };
-        Self { lines: Lines::new(stream), format, separated: Separated::new(separator) }
-    }
-
-    /// How many bytes of the stream are cut.
-    pub fn bytes(&self) -> u64 {
-        self.lines.bytes
+        Self {
+            lines: Lines::new(stream),
+            format,
+            separated: Separated::new(separator, quoting),
+            damaged: VecDeque::new(),
+        }
     }
 
     /// The fields of the last record that was cut, in CSV and TSV.
@@ -44,14 +50,17 @@ impl<R: BufRead> Cutter<R> {
     }
 
     pub fn next(&mut self) -> io::Result<Option<Cut>> {
+        if let Some(cut) = self.damaged.pop_front() {
+            return Ok(Some(cut));
+        }
         loop {
-            let mut cut = Cut { line: self.lines.count + 1, raw: Vec::new(), defect: None };
-            match self.lines.read(&mut cut.raw)? {
+            let (line, mut raw) = (self.lines.count + 1, Vec::new());
+            match self.lines.read(&mut raw)? {
                 Line::End => return Ok(None),
-                Line::TooLarge => return Ok(Some(self.too_large(cut.line))),
-                Line::Read if self.is_no_record(&cut.raw) => {}
-                Line::Read if matches!(self.format, Format::Csv | Format::Tsv) => return self.complete(cut).map(Some),
-                Line::Read => return Ok(Some(cut)),
+                Line::TooLarge => return Ok(Some(self.too_large(line))),
+                Line::Read if self.is_no_record(&raw) => {}
+                Line::Read if matches!(self.format, Format::Csv | Format::Tsv) => return self.complete(line, raw),
+                Line::Read => return Ok(Some(self.cut(line, raw, None))),
             }
         }
     }
@@ -65,45 +74,83 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
+    /// A record that ends with the last line that was read.
+    fn cut(&self, line: u64, raw: Vec<u8>, defect: Option<Defect>) -> Cut {
+        Cut { line, end: self.lines.bytes, raw, defect }
+    }
+
     /// Adds the lines that the record's quotes ask for.
-    fn complete(&mut self, mut cut: Cut) -> io::Result<Cut> {
+    fn complete(&mut self, line: u64, mut raw: Vec<u8>) -> io::Result<Option<Cut>> {
         let mut taken = 0;
-        while !self.separated.take(&cut.raw[taken..]) {
-            taken = cut.raw.len();
-            match self.lines.read(&mut cut.raw)? {
+        loop {
+            match self.separated.take(&raw[taken..]) {
+                Taken::Complete => return Ok(Some(self.cut(line, raw, None))),
+                Taken::Damaged => {
+                    self.take_apart(line, &raw);
+                    return Ok(self.damaged.pop_front());
+                }
+                Taken::Open => taken = raw.len(),
+            }
+            match self.lines.read(&mut raw)? {
                 Line::Read => {}
-                Line::TooLarge => return Ok(self.too_large(cut.line)),
-                // The last line may just lack its newline.
-                Line::End if !cut.raw.ends_with(b"\n") && self.separated.take(b"\n") => break,
+                Line::TooLarge => return Ok(Some(self.too_large(line))),
                 Line::End => {
-                    cut.defect = Some(self.unclosed(cut.line));
-                    break;
+                    let defect = self.unclosed(line);
+                    return Ok(Some(self.cut(line, raw, Some(defect))));
                 }
             }
         }
-        Ok(cut)
+    }
+
+    /// Makes a damaged record of each line that a quote has joined. The first of them holds a quote, so it is no blank one.
+    fn take_apart(&mut self, first: u64, joined: &[u8]) {
+        let (opens, closes) = (first + self.separated.opened(), self.lines.count);
+        let mut end = self.lines.bytes - joined.len() as u64;
+        for (line, raw) in (first..).zip(joined.split_inclusive(|byte| *byte == b'\n')) {
+            end += raw.len() as u64;
+            if !self.is_no_record(raw) {
+                let defect = Some(badly_closed(line, opens, closes));
+                self.damaged.push_back(Cut { line, end, raw: raw.to_vec(), defect });
+            }
+        }
     }
 
     fn too_large(&mut self, line: u64) -> Cut {
         self.separated.abandon();
         let (limit, next) = (LARGEST >> 20, self.lines.count + 1);
         let what = if matches!(self.format, Format::Csv | Format::Tsv) {
-            format!("a record of more than {limit} MiB; reading goes on at line {next}: is there a quote not closed?")
+            format!(
+                "a record of more than {limit} MiB; reading goes on at line {next}: is there a quote not closed? \
+                 {UNQUOTED}"
+            )
         } else {
             format!("a line of more than {limit} MiB, which no context holds")
         };
-        Cut { line, raw: Vec::new(), defect: Some(Defect::new("too-large", line, what)) }
+        self.cut(line, Vec::new(), Some(Defect::new("too-large", line, what)))
     }
 
     fn unclosed(&mut self, line: u64) -> Defect {
-        // Every line from there on ends inside the field, the last one by its own newline or by the one that was tried.
-        let ends = self.separated.open_field().split(|byte| *byte == b'\n').count() as u64 - 1;
         self.separated.abandon();
-        let (opens, last) = (self.lines.count + 1 - ends, self.lines.count);
+        let (opens, last) = (line + self.separated.opened(), self.lines.count);
         let what = format!(
             "the quote that opens on line {opens} is never closed, so all lines up to {last}, the last, are one record; \
-             close it, or double each quote in the text and put the text in quotes"
+             close it, or double each quote in the text and put the text in quotes. {UNQUOTED}"
         );
         Defect::new("unclosed-quote", line, what)
     }
+}
+
+/// What helps where quotes were never meant to quote.
+const UNQUOTED: &str = "If quotes are but characters in this file: --quote none";
+
+fn badly_closed(line: u64, opens: u64, closes: u64) -> Defect {
+    let what = if opens == closes {
+        "text follows the quote that closes a field".to_owned()
+    } else if line == closes {
+        format!("text follows the quote that closes a field, which opens on line {opens}")
+    } else {
+        format!("text follows the quote on line {closes} that closes a field, which opens on line {opens}")
+    };
+    let remedy = "double each quote in a text and put the text in quotes";
+    Defect::new("quote", line, format_args!("{what}; {remedy}. {UNQUOTED}"))
 }

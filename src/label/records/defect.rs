@@ -1,11 +1,11 @@
 //! Why a record holds no text that can be judged.
 //!
-//! The one idea: a defect says which line, what is wrong and what helps, and never shows the record. Of the names of
-//! columns it shows a few that look like names, since in a damaged record a name may be content.
+//! The one idea: a defect says which line, what is wrong and what helps, and never shows the record. Names of columns are
+//! shown, made harmless.
 
 use std::fmt;
 
-use crate::content::{Content, NotText};
+use crate::content::{self, Content, NotText};
 
 /// What keeps a record, or a header, from being read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,83 +52,100 @@ impl fmt::Display for Place {
     }
 }
 
-/// The text of these bytes.
+/// The text of these bytes, if they have passed the gate.
 pub(super) fn readable(bytes: &[u8], line: u64) -> Result<&str, Defect> {
-    // The first to be looked for: in UTF-16 nothing else would be found that helps.
-    if bytes.contains(&0) {
-        return Err(nul(line));
-    }
-    std::str::from_utf8(bytes).map_err(|error| {
-        let place = NotText { at: error.valid_up_to(), of: bytes.len() };
-        Defect::new("not-utf8", line, format_args!("{place}; convert the input to UTF-8"))
-    })
+    content::readable(bytes).map_err(|why| not_text(why, line))
 }
 
-/// The text as a content, if there is anything in it to judge.
+/// The text as a content, if it has passed the gate.
 pub(super) fn judged(text: String, place: impl Into<Place>) -> Result<Content, Defect> {
-    if text.trim().is_empty() {
-        return Err(Defect::new("empty", place, "the text is empty, or nothing but white space"));
-    }
-    if text.contains('\0') {
-        return Err(nul(place));
-    }
-    Ok(Content::new(text))
+    Content::of(text).map_err(|why| not_text(why, place))
 }
 
-fn nul(place: impl Into<Place>) -> Defect {
-    Defect::new("nul", place, "a NUL byte, which no text holds: is this a binary file, or UTF-16? convert it to UTF-8")
+fn not_text(why: NotText, place: impl Into<Place>) -> Defect {
+    Defect::new(why.code(), place, why)
 }
 
-pub(super) fn missing_text(
-    wanted: &str,
-    names: impl IntoIterator<Item = impl AsRef<str>>,
-    place: impl Into<Place>,
-) -> Defect {
-    let names: Vec<_> = names.into_iter().collect();
-    let there = shown(&names);
-    let requests = ["custom_id", "body"].iter().all(|wanted| names.iter().any(|name| name.as_ref() == *wanted));
-    let hint = if requests {
-        "--format batch reads OpenAI Batch requests"
-    } else {
-        "--text-column NAME says which one to judge"
-    };
-    let what = format!("the column `{wanted}` is missing, found: {there}; {hint}");
-    Defect::new("missing-text", place, what)
+/// The names of columns among which one is looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Names<'names> {
+    /// A table's, which have numbers from 1.
+    Table(&'names [String]),
+    /// An object's.
+    Object(&'names [&'names str]),
 }
 
-pub(super) fn missing_id(
-    wanted: &str,
-    names: impl IntoIterator<Item = impl AsRef<str>>,
-    place: impl Into<Place>,
-) -> Defect {
-    let what = format!("the column `{wanted}` for the id is missing, found: {}", shown(names));
-    Defect::new("missing-id", place, what)
-}
-
-/// The names that may be shown, and how many others there are.
-pub(super) fn shown(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    const MOST: usize = 8;
-    const LONGEST: usize = 24;
-    let looks_like_a_name = |name: &str| {
-        (1..=LONGEST).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    let (mut shown, mut others) = (Vec::new(), 0);
-    for name in names {
-        let name = name.as_ref();
-        if shown.len() < MOST && looks_like_a_name(name) {
-            shown.push(format!("`{name}`"));
-        } else {
-            others += 1;
+impl Names<'_> {
+    fn all(&self) -> Vec<&str> {
+        match self {
+            Self::Table(names) => names.iter().map(String::as_str).collect(),
+            Self::Object(names) => names.to_vec(),
         }
     }
-    match (shown.len(), others) {
-        (0, 0) => "none".to_owned(),
-        (0, 1) => "one whose name is not shown here".to_owned(),
-        (0, _) => format!("{others} whose names are not shown here"),
-        (_, 0) => shown.join(", "),
-        _ => format!("{} and {others} more", shown.join(", ")),
+
+    fn have(&self, wanted: &str) -> bool {
+        self.all().contains(&wanted)
     }
+
+    /// Says that a column is missing, and which there are.
+    fn lack(&self, wanted: &str) -> String {
+        let all = self.all();
+        let numbered = matches!(self, Self::Table(_));
+        let count = match (numbered && wanted.parse::<usize>().is_ok(), all.len()) {
+            (false, _) => String::new(),
+            (true, 1) => ", as there is 1 column".to_owned(),
+            (true, count) => format!(", as there are {count} columns"),
+        };
+        format!("the column {} is missing{count}; found: {}", quoted(wanted), shown(&all, numbered))
+    }
+
+    /// The name that differs in case or in blanks around it alone.
+    fn near(&self, wanted: &str) -> Option<String> {
+        let plain = |name: &str| name.trim().to_lowercase();
+        self.all().into_iter().find(|name| plain(name) == plain(wanted)).map(quoted)
+    }
+}
+
+pub(super) fn missing_text(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {
+    let hint = match names.near(wanted) {
+        _ if names.have("custom_id") && names.have("body") => "--format batch reads OpenAI Batch requests".to_owned(),
+        Some(near) => format!("did you mean {near}?"),
+        None if matches!(names, Names::Table(_)) => {
+            "--text-column NAME, or its number, says which one to judge".to_owned()
+        }
+        None => "--text-column NAME says which one to judge".to_owned(),
+    };
+    Defect::new("missing-text", place, format_args!("{}; {hint}", names.lack(wanted)))
+}
+
+pub(super) fn missing_id(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {
+    let near = names.near(wanted).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    Defect::new("missing-id", place, format_args!("{}{near} (--id-column)", names.lack(wanted)))
+}
+
+/// Names of columns, with their numbers if they have any. Beyond the first, which are many, they are counted.
+pub(in crate::label) fn shown(names: &[impl AsRef<str>], numbered: bool) -> String {
+    const MOST: usize = 64;
+    let name = |(number, name): (usize, &str)| {
+        if numbered { format!("{number} {}", quoted(name)) } else { quoted(name) }
+    };
+    let mut list: Vec<String> = (1..).zip(names.iter().map(AsRef::as_ref)).take(MOST).map(name).collect();
+    if names.len() > MOST {
+        list.push(format!("and {} more", names.len() - MOST));
+    }
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+}
+
+/// A name between backticks, shortened, with nothing in it that a terminal would obey.
+pub(super) fn quoted(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let tricky = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
+    let plain = |character| if tricky(character) { '\u{FFFD}' } else { character };
+    let short: String = name.chars().take(LONGEST).map(plain).collect();
+    format!("`{short}{}`", if name.chars().nth(LONGEST).is_some() { "…" } else { "" })
 }
 
 #[cfg(test)]
@@ -136,28 +153,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_shown_if_they_look_like_names() {
-        assert_eq!(shown(["id", "body_2"]), "`id`, `body_2`");
-        assert_eq!(shown(["id", "you are a winner", "é", ""]), "`id` and 3 more");
-        assert_eq!(shown(["two words"]), "one whose name is not shown here");
-        assert_eq!(shown([""; 0]), "none");
-        assert_eq!(shown(["a"; 10]), "`a`, `a`, `a`, `a`, `a`, `a`, `a`, `a` and 2 more");
+    fn all_names_are_shown_with_numbers_short_and_harmless() {
+        assert_eq!(shown(&["id", "Post text", "Über"], true), "1 `id`, 2 `Post text`, 3 `Über`");
+        assert_eq!(shown(&["id", "a\u{1B}]0;x\u{7}\u{202E}b"], false), "`id`, `a\u{FFFD}]0;x\u{FFFD}\u{FFFD}b`");
+        assert_eq!(shown(&["x".repeat(41)], false), format!("`{}…`", "x".repeat(40)));
+        assert_eq!(shown(&[""; 0], true), "none");
+        assert!(shown(&["a"; 66], true).ends_with("64 `a`, and 2 more"));
     }
 
     #[test]
-    fn nothing_but_white_space_is_nothing_to_judge() {
-        for text in ["", " ", "\t\r\n", "\u{3000}\u{A0}"] {
-            assert_eq!(judged(text.into(), 1).unwrap_err().code, "empty", "{text:?}");
-        }
-        assert_eq!(judged("a\0".into(), 1).unwrap_err().code, "nul");
-        assert_eq!(judged(" . ".into(), 1).unwrap().text(), " . ");
+    fn a_missing_column_is_told_with_what_could_be_meant() {
+        let names = ["ID".to_owned(), "Post".to_owned()];
+        let message = |wanted: &str| missing_text(wanted, Names::Table(&names), 1).message;
+        assert_eq!(
+            message("post"),
+            "line 1: the column `post` is missing; found: 1 `ID`, 2 `Post`; did you mean `Post`?"
+        );
+        assert_eq!(
+            message("9"),
+            "line 1: the column `9` is missing, as there are 2 columns; found: 1 `ID`, 2 `Post`; --text-column NAME, or \
+             its number, says which one to judge"
+        );
+        assert_eq!(
+            missing_id("id", Names::Table(&names), 1).message,
+            "line 1: the column `id` is missing; found: 1 `ID`, 2 `Post`; did you mean `ID`? (--id-column)"
+        );
+        let requests = missing_text("text", Names::Object(&["custom_id", "body"]), 1).message;
+        assert!(requests.ends_with("; --format batch reads OpenAI Batch requests"), "{requests}");
     }
 
     #[test]
-    fn bytes_in_another_encoding_are_named_by_their_place() {
+    fn what_does_not_pass_the_gate_has_the_same_words_in_a_record() {
         let defect = readable(b"caf\xE9!", 3).unwrap_err();
         let message = "line 3: the text is not valid UTF-8: byte 3 of 5 does not belong; convert the input to UTF-8";
         assert_eq!((defect.code, defect.message.as_str()), ("not-utf8", message));
-        assert_eq!(readable(b"\xFF\xFEa\0", 1).unwrap_err().code, "nul", "UTF-16");
+        assert_eq!(readable(b"\xFF\xFEa\0", 1).unwrap_err().message, format!("line 1: {}", NotText::Utf16));
+        assert_eq!(judged(" ".into(), 1).unwrap_err().code, "empty");
+        assert_eq!(judged("a\0".into(), 1).unwrap_err().code, "nul");
     }
 }

@@ -33,7 +33,7 @@ impl Format {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
             "tsv" => Some(Self::Tsv),
-            "txt" | "lines" => Some(Self::Lines),
+            "txt" | "lines" | "log" => Some(Self::Lines),
             "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }

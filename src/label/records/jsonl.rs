@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::defect::{Defect, judged, missing_text};
+use super::defect::{Defect, Names, judged, missing_text, quoted};
 use super::text::Text;
 use super::{Fields, MOST_COLUMNS};
 use crate::content::Content;
@@ -43,7 +43,9 @@ fn not_an_object(error: &serde_json::Error, line: &str, number: u64) -> Defect {
         return Defect::new("not-an-object", number, what);
     }
     let place = error.column();
-    let what = if error.is_eof() {
+    let what = if let Some(word) = no_number(line, place) {
+        format!("{word} at byte {place}, which is no JSON; write null for it, or a string")
+    } else if error.is_eof() {
         format!(
             "JSON that stops short after byte {place}; each line must be a whole JSON object, as `jq -c .` writes it"
         )
@@ -53,17 +55,30 @@ fn not_an_object(error: &serde_json::Error, line: &str, number: u64) -> Defect {
     Defect::new("not-json", number, what)
 }
 
+/// A number as Python and JavaScript write it that JSON does not have, where the parser stopped.
+fn no_number(line: &str, place: usize) -> Option<&'static str> {
+    let around = place.saturating_sub(2)..=place;
+    let stands =
+        |word: &&str| around.clone().any(|at| line.as_bytes()[at.min(line.len())..].starts_with(word.as_bytes()));
+    ["NaN", "Infinity"].into_iter().find(stands)
+}
+
 fn text(columns: &Columns, text: &Text, number: u64) -> Result<Content, Defect> {
-    let values = text.columns().into_iter().map(|name| value(columns, name, text.is_one(), number));
+    let wanted = text.columns();
+    let there = |name: &&str| columns.named(name).next().is_some();
+    // Among several an absent one is null, but not all of them.
+    if let Some(missing) = wanted.first().filter(|_| !wanted.iter().any(there)) {
+        let names: Vec<&str> = columns.names().collect();
+        return Err(missing_text(missing, Names::Object(&names), number));
+    }
+    let values = wanted.into_iter().map(|name| value(columns, name, text.is_one(), number));
     judged(text.compose(values.collect::<Result<_, _>>()?), number)
 }
 
 /// What a column has to say. Among several one may be missing, or a number.
 fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<String, Defect> {
     let mut values = columns.named(name);
-    let Some(value) = values.next() else {
-        return Err(missing_text(name, columns.names(), number));
-    };
+    let Some(value) = values.next() else { return Ok(String::new()) };
     if values.next().is_some() {
         // Programs differ in which of them they see, and what is judged must be what is shown.
         let what = format!("the column `{name}` stands twice; leave the one that is meant");
@@ -73,11 +88,29 @@ fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<Stri
         STRING => string(value).ok_or_else(|| half(&format!("the column `{name}`"), number)),
         "null" if !alone => Ok(String::new()),
         "a number" | "a boolean" if !alone => Ok(value.get().to_owned()),
+        "an array" if is_conversation(value.get()) => {
+            let what = format!(
+                "the column {} is a list of messages and not a string; --format batch reads such lists in requests, which jq \
+                 makes: jq -c '{{custom_id: .id, url: \"/v1/chat/completions\", body: {{messages: .[\"{name}\"]}}}}'",
+                quoted(name)
+            );
+            Err(Defect::new("wrong-type", number, what))
+        }
         found => {
-            let what = format!("the column `{name}` is {found} and not a string");
+            let what = format!("the column {} is {found} and not a string", quoted(name));
             Err(Defect::new("wrong-type", number, what))
         }
     }
+}
+
+/// Whether an array holds messages, each with a role.
+fn is_conversation(json: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        #[serde(rename = "role")]
+        _role: String,
+    }
+    serde_json::from_str::<Vec<Message>>(json).is_ok_and(|messages| !messages.is_empty())
 }
 
 /// A JSON string's text, if all of it is characters.

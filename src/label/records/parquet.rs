@@ -3,19 +3,25 @@
 //! The one idea: a row becomes the columns that a line of JSON would have had, so everything behind this sees no
 //! difference. No other file of the package reads Parquet.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr;
 
+use parquet::basic::Compression;
 use parquet::data_type::Decimal;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
-use serde_json::{Number, Value};
+use parquet::schema::types::Type;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
-use super::defect::{Defect, Place, judged, missing_id, missing_text};
+use super::calendar;
+use super::defect::{Defect, Names, Place, judged, missing_id, missing_text, quoted, shown};
+use super::jsonl::{self, STRING, kind};
 use super::text::Text;
 use super::{Fields, Record, take_id};
 use crate::content::Content;
@@ -45,27 +51,29 @@ impl ParquetRecords {
     ///
     /// # Errors
     ///
-    /// When the file is no Parquet file, is cut short, or lacks a column that is wanted.
+    /// When the file is no Parquet file, is cut short, is packed in a way that is not read, or lacks a column that is wanted.
     pub fn new(file: File, fields: &Fields) -> io::Result<Self> {
         let size = file.metadata()?.len();
         let reader = SerializedFileReader::new(file).map_err(broken)?;
+        let refused = |defect: Defect| io::Error::new(io::ErrorKind::InvalidData, defect);
+        can_be_unpacked(reader.metadata()).map_err(refused)?;
         let about = reader.metadata().file_metadata();
+        each_name_once(about.schema()).map_err(refused)?;
         let names: Vec<String> = about.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
         let all = u64::try_from(about.num_rows()).unwrap_or(0);
         let place = |wanted: &str| {
             let number = || wanted.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
             names.iter().find(|name| *name == wanted).or_else(number).cloned()
         };
-        let refused = |defect: Defect| io::Error::new(io::ErrorKind::InvalidData, defect);
         let takes = fields
             .text
             .columns()
             .into_iter()
-            .map(|name| place(name).ok_or_else(|| refused(missing_text(name, &names, Place::File))))
+            .map(|name| place(name).ok_or_else(|| refused(missing_text(name, Names::Table(&names), Place::File))))
             .collect::<Result<_, _>>()?;
         let id = match &fields.id {
             None => "id".to_owned(),
-            Some(id) => place(id).ok_or_else(|| refused(missing_id(id, &names, Place::File)))?,
+            Some(id) => place(id).ok_or_else(|| refused(missing_id(id, Names::Table(&names), Place::File)))?,
         };
         let rows = RowIter::from_file_into(Box::new(reader));
         Ok(Self {
@@ -86,33 +94,36 @@ impl ParquetRecords {
     }
 
     fn record(&self, row: &Row) -> Record {
-        let (number, end) = (self.count, self.size.saturating_mul(self.count) / self.all);
-        let mut columns = Columns::default();
-        for (name, field) in row.get_column_iter() {
-            // Bytes that are no text have no place in JSON: the column is left out, as in CSV.
-            if let Some(value) = json(field) {
-                columns.push(name, &value);
-            }
-        }
-        let content = self.wanted.content(row, number);
+        // What a damaged file says may be more than the library foresaw.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let columns = columns(row);
+            let content = self.wanted.content(&columns, self.count);
+            (columns, content)
+        }));
+        let (mut columns, content) = read.unwrap_or_else(|_| {
+            let what = "a value that is beyond what its type can mean";
+            (Columns::default(), Err(Defect::new("unreadable", Place::Row(self.count), what)))
+        });
         let id = take_id(&mut columns, &self.wanted.id);
-        Record { number, end, raw: Vec::new(), id, columns, content }
+        let end = self.size.saturating_mul(self.count) / self.all;
+        Record { number: self.count, end, raw: Vec::new(), id, columns, content }
     }
 }
 
 impl Wanted {
-    fn content(&self, row: &Row, number: u64) -> Result<Content, Defect> {
+    fn content(&self, columns: &Columns, number: u64) -> Result<Content, Defect> {
         let place = Place::Row(number);
         let value = |name: &String| {
-            let wrong = |what: &str| Defect::new("wrong-type", place, format_args!("the column `{name}` is {what}"));
-            let field = row.get_column_iter().find(|(column, _)| *column == name).map(|(_, field)| field);
-            match field.map(json) {
-                Some(Some(Value::String(text))) => Ok(text),
-                Some(Some(Value::Null)) if !self.text.is_one() => Ok(String::new()),
-                Some(Some(value @ (Value::Number(_) | Value::Bool(_)))) if !self.text.is_one() => Ok(value.to_string()),
-                Some(None) => Err(Defect::new("not-utf8", place, format_args!("the column `{name}` is not UTF-8"))),
-                Some(Some(Value::Null)) => Err(wrong("null")),
-                _ => Err(wrong("no text")),
+            let is = |what: &str| format!("the column {} is {what}", quoted(name));
+            let Some(value) = columns.named(name).next() else {
+                return Err(Defect::new("not-utf8", place, is("not UTF-8")));
+            };
+            match kind(value.get()) {
+                STRING => Ok(jsonl::string(value).unwrap_or_default()),
+                "null" if !self.text.is_one() => Ok(String::new()),
+                "a number" | "a boolean" if !self.text.is_one() => Ok(value.get().to_owned()),
+                "null" => Err(Defect::new("wrong-type", place, is("null"))),
+                _ => Err(Defect::new("wrong-type", place, is("no text"))),
             }
         };
         let values = self.takes.iter().map(value).collect::<Result<_, _>>()?;
@@ -127,7 +138,6 @@ impl Iterator for ParquetRecords {
         if self.ended {
             return None;
         }
-        // What a damaged file says may be more than the library foresaw.
         let next = catch_unwind(AssertUnwindSafe(|| self.rows.next()));
         let row =
             next.unwrap_or_else(|_| Some(Err(ParquetError::General("its contents contradict each other".into()))))?;
@@ -147,57 +157,90 @@ fn broken(error: ParquetError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it is no whole Parquet file: {what}"))
 }
 
-/// A value as JSON has it. `None` for bytes that are no text.
-fn json(field: &Field) -> Option<Value> {
-    let float = |value: f64| Number::from_f64(value).map_or(Value::Null, Value::Number);
-    // As it is written: an f32 of 0.1 is 0.1.
-    let short = |value: f32| value.to_string().parse().map_or(Value::Null, float);
+/// Refuses a file of which a column is packed in a way that is not read.
+fn can_be_unpacked(about: &ParquetMetaData) -> Result<(), Defect> {
+    let chunks = about.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let packings = chunks.map(ColumnChunkMetaData::compression);
+    if packings.into_iter().any(|packing| packing == Compression::LZO) {
+        let what = "it is packed by LZO, which is not read\nhint: write it with Snappy or zstd";
+        return Err(Defect::new("packing", Place::File, what));
+    }
+    Ok(())
+}
+
+/// Refuses two columns of one name, side by side or within a group: one of them would be lost.
+fn each_name_once(schema: &Type) -> Result<(), Defect> {
+    if !schema.is_group() {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    let twice: Vec<&str> =
+        schema.get_fields().iter().map(|field| field.name()).filter(|name| !seen.insert(*name)).collect();
+    if !twice.is_empty() {
+        let what = format!("columns of the same name: {}; rename all but one", shown(&twice, false));
+        return Err(Defect::new("duplicate-columns", Place::File, what));
+    }
+    schema.get_fields().iter().try_for_each(|field| each_name_once(field))
+}
+
+/// The columns of a row. Bytes that are no text have no place in JSON: the column is left out, as in CSV.
+fn columns(row: &Row) -> Columns {
+    let columns = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), json(field)?)));
+    Columns(columns.collect())
+}
+
+/// A value as JSON has it, whole: what JSON's numbers cannot say is text. `None` for bytes that are no text.
+fn json(field: &Field) -> Option<Box<RawValue>> {
     Some(match field {
-        Field::Null => Value::Null,
-        Field::Bool(value) => (*value).into(),
-        Field::Byte(value) => (*value).into(),
-        Field::Short(value) => (*value).into(),
-        Field::Int(value) => (*value).into(),
-        Field::Long(value) => (*value).into(),
-        Field::UByte(value) => (*value).into(),
-        Field::UShort(value) => (*value).into(),
-        Field::UInt(value) => (*value).into(),
-        Field::ULong(value) => (*value).into(),
-        Field::Float16(value) => short(value.to_f32()),
-        Field::Float(value) => short(*value),
+        Field::Null => raw(&()),
+        Field::Bool(value) => raw(value),
+        Field::Byte(value) => raw(value),
+        Field::Short(value) => raw(value),
+        Field::Int(value) => raw(value),
+        Field::Long(value) => raw(value),
+        Field::UByte(value) => raw(value),
+        Field::UShort(value) => raw(value),
+        Field::UInt(value) => raw(value),
+        Field::ULong(value) => raw(value),
+        Field::Float16(value) => float(value.to_f32()),
+        Field::Float(value) => float(*value),
         Field::Double(value) => float(*value),
-        Field::Str(text) => text.as_str().into(),
-        Field::Bytes(bytes) => bytes.as_utf8().ok()?.into(),
+        Field::Str(text) => raw(text),
+        Field::Bytes(bytes) => raw(bytes.as_utf8().ok()?),
         Field::Decimal(decimal) => number(decimal),
-        // Dates and times as the crate writes them: ISO 8601 with a blank in the middle.
-        Field::Date(_)
-        | Field::TimeMillis(_)
-        | Field::TimeMicros(_)
-        | Field::TimestampMillis(_)
-        | Field::TimestampMicros(_) => field.to_string().into(),
-        Field::Group(row) => row
-            .get_column_iter()
-            .filter_map(|(name, field)| Some((name.clone(), json(field)?)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        Field::ListInternal(list) => list.elements().iter().filter_map(json).collect(),
-        Field::MapInternal(map) => map
-            .entries()
-            .iter()
-            .filter_map(|(key, field)| {
-                let key = match json(key)? {
-                    Value::String(key) => key,
-                    other => other.to_string(),
-                };
+        Field::Date(day) => raw(&calendar::date(i64::from(*day))),
+        Field::TimeMillis(units) => raw(&calendar::time(i64::from(*units), 3)),
+        Field::TimeMicros(units) => raw(&calendar::time(*units, 6)),
+        Field::TimestampMillis(units) => raw(&calendar::moment(*units, 3)),
+        Field::TimestampMicros(units) => raw(&calendar::moment(*units, 6)),
+        Field::Group(row) => raw(&columns(row)),
+        Field::ListInternal(list) => raw(&list.elements().iter().filter_map(json).collect::<Vec<_>>()),
+        Field::MapInternal(map) => {
+            let entry = |(key, field): &(Field, Field)| {
+                let key = json(key)?;
+                let key = jsonl::string(&key).unwrap_or_else(|| key.get().to_owned());
                 Some((key, json(field)?))
-            })
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
+            };
+            raw(&Columns(map.entries().iter().filter_map(entry).collect()))
+        }
     })
 }
 
-/// A decimal with all its digits, where JSON can have them.
-fn number(decimal: &Decimal) -> Value {
-    let text = Field::Decimal(decimal.clone()).to_string();
-    Number::from_str(&text).map_or(Value::String(text), Value::Number)
+fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
+    to_raw_value(value).expect("texts, numbers and JSON can always be written as JSON")
+}
+
+/// A floating-point number in its own shortest digits; NaN and infinities are text.
+fn float<F: Into<f64> + Serialize + std::fmt::Display + Copy>(value: F) -> Box<RawValue> {
+    let wide: f64 = value.into();
+    if wide.is_finite() { raw(&value) } else { raw(&value.to_string()) }
+}
+
+/// A decimal with all its digits: text, if there may be more than a JSON number keeps with everybody who reads it.
+fn number(decimal: &Decimal) -> Box<RawValue> {
+    const KEPT: i32 = 15;
+    let digits = Field::Decimal(decimal.clone()).to_string();
+    let digits = digits.trim_end_matches('.');
+    let as_number = (decimal.precision() <= KEPT).then(|| RawValue::from_string(digits.to_owned()).ok()).flatten();
+    as_number.unwrap_or_else(|| raw(digits))
 }

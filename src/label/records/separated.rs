@@ -1,68 +1,105 @@
 //! Fields between separators, by RFC 4180.
 //!
-//! The one idea: the parser that finds the fields also says whether a record ends with a line, so that the two cannot
-//! disagree. What a field is for is not known here. No other file of the package reads CSV.
-
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
+//! The one idea: a field is what stands there, byte for byte, or the record is damaged. A quoted field ends before a
+//! separator or at the end of its line, and nowhere else. What a field is for is not known here.
 
 use super::MOST_COLUMNS;
+use super::lines::without_ending;
 
 /// A record's fields, taken in line by line.
 pub(super) struct Separated {
-    parser: Reader,
+    separator: u8,
+    /// Quotes hold separators and line ends. Otherwise they are characters as others are.
+    quoting: bool,
     bytes: Vec<u8>,
-    /// How many of the bytes are in use.
-    length: usize,
     /// Where each field ends among the bytes.
     ends: Vec<usize>,
     count: usize,
+    /// How many lines of the record were taken.
+    lines: u64,
+    /// The line on which the open quote stands, the record's first being 0.
+    opened: Option<u64>,
     complete: bool,
 }
 
+/// How a record stands after one of its lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It ends with the line.
+    Complete,
+    /// A quote is open: it goes on.
+    Open,
+    /// Something else than a separator follows the quote that closes a field.
+    Damaged,
+}
+
 impl Separated {
-    pub fn new(separator: u8) -> Self {
-        // A carriage return by itself ends no record, or lines would have other numbers here than in an editor.
-        let parser = ReaderBuilder::new().delimiter(separator).terminator(Terminator::Any(b'\n')).build();
-        Self { parser, bytes: vec![0; 1 << 10], length: 0, ends: vec![0; 16], count: 0, complete: true }
+    pub fn new(separator: u8, quoting: bool) -> Self {
+        Self {
+            separator,
+            quoting,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            count: 0,
+            lines: 0,
+            opened: None,
+            complete: true,
+        }
     }
 
-    /// Takes a line of the record, the first after a complete one. Returns whether the record ends with it: inside
-    /// quotes it goes on.
-    pub fn take(&mut self, mut line: &[u8]) -> bool {
+    /// Takes a line of the record, the first after one that has ended.
+    pub fn take(&mut self, line: &[u8]) -> Taken {
         if self.complete {
-            (self.length, self.count, self.complete) = (0, 0, false);
+            self.begin();
         }
-        let carriage_return = line.ends_with(b"\r\n");
-        while !line.is_empty() {
-            let bytes = &mut self.bytes[self.length..];
-            // Fields beyond the most are counted, each in the last one's place.
-            let slot = self.count.min(MOST_COLUMNS);
-            let (result, read, written, fields) = self.parser.read_record(line, bytes, &mut self.ends[slot..]);
-            line = &line[read..];
-            self.length += written;
-            self.count += fields;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull if self.ends.len() > MOST_COLUMNS => {}
-                ReadRecordResult::OutputEndsFull => {
-                    self.ends.resize((self.ends.len() * 2).min(MOST_COLUMNS + 1), 0);
+        let number = self.lines;
+        self.lines += 1;
+        let body = without_ending(line);
+        let mut at = 0;
+        loop {
+            if self.opened.is_none() && self.quoting && body.get(at) == Some(&b'"') {
+                self.opened = Some(number);
+                at += 1;
+            }
+            if self.opened.is_none() {
+                let end = place(self.separator, &body[at..]).map(|end| at + end);
+                self.bytes.extend_from_slice(&body[at..end.unwrap_or(body.len())]);
+                self.end_field();
+                match end {
+                    Some(end) => at = end + 1,
+                    None => return self.end(),
                 }
-                ReadRecordResult::Record | ReadRecordResult::End => self.complete = true,
+                continue;
+            }
+            let Some(quote) = place(b'"', &body[at..]).map(|quote| at + quote) else {
+                self.bytes.extend_from_slice(&line[at..]);
+                return Taken::Open;
+            };
+            self.bytes.extend_from_slice(&body[at..quote]);
+            at = quote + 2;
+            match body.get(quote + 1) {
+                Some(b'"') => self.bytes.push(b'"'),
+                Some(byte) if *byte == self.separator => self.close(),
+                Some(_) => {
+                    self.complete = true;
+                    return Taken::Damaged;
+                }
+                None => {
+                    self.close();
+                    return self.end();
+                }
             }
         }
-        if self.complete && carriage_return {
-            // It stood outside quotes, before the newline that ended the record, and so the parser kept it.
-            let last = self.last();
-            self.ends[last] -= 1;
-        }
-        self.complete
     }
 
     /// Gives up the record that is being taken in.
     pub fn abandon(&mut self) {
-        self.parser.reset();
         self.complete = true;
+    }
+
+    /// What stands between fields.
+    pub fn separator(&self) -> u8 {
+        self.separator
     }
 
     /// How many fields the record has.
@@ -73,37 +110,64 @@ impl Separated {
     /// The fields of the record, at most [`MOST_COLUMNS`].
     pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
         let mut from = 0;
-        self.ends[..self.count.min(MOST_COLUMNS)].iter().map(move |end| {
+        self.ends.iter().map(move |end| {
             let field = &self.bytes[from..*end];
             from = *end;
             field
         })
     }
 
-    /// What there is of the last field while its quotes are open.
-    pub fn open_field(&self) -> &[u8] {
-        let from = if self.count == 0 { 0 } else { self.ends[self.last()] };
-        &self.bytes[from..self.length]
+    /// The line on which the quote stands that was not closed, or not well: the record's first is 0.
+    pub fn opened(&self) -> u64 {
+        self.opened.unwrap_or(0)
     }
 
-    /// Where among `ends` the last field's end is.
-    fn last(&self) -> usize {
-        self.count.saturating_sub(1).min(MOST_COLUMNS)
+    fn begin(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        (self.count, self.lines, self.opened, self.complete) = (0, 0, None, false);
     }
+
+    fn close(&mut self) {
+        self.opened = None;
+        self.end_field();
+    }
+
+    /// Fields beyond the most are counted and not kept.
+    fn end_field(&mut self) {
+        self.count += 1;
+        if self.ends.len() < MOST_COLUMNS {
+            self.ends.push(self.bytes.len());
+        } else {
+            self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+        }
+    }
+
+    fn end(&mut self) -> Taken {
+        self.complete = true;
+        Taken::Complete
+    }
+}
+
+fn place(byte: u8, bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|other| *other == byte)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The fields of a record of these lines, if it ends with the last and not before.
-    fn fields(lines: &[&str]) -> Option<Vec<String>> {
-        let mut separated = Separated::new(b',');
+    fn fields(separated: &mut Separated, lines: &[&str]) -> Result<Vec<String>, Taken> {
         let (last, first) = lines.split_last().unwrap();
-        assert!(first.iter().all(|line| !separated.take(line.as_bytes())));
-        let complete = separated.take(last.as_bytes());
+        assert!(first.iter().all(|line| separated.take(line.as_bytes()) == Taken::Open));
         let text = |field: &[u8]| String::from_utf8(field.to_vec()).unwrap();
-        complete.then(|| separated.fields().map(text).collect())
+        match separated.take(last.as_bytes()) {
+            Taken::Complete => Ok(separated.fields().map(text).collect()),
+            other => Err(other),
+        }
     }
 
     #[test]
@@ -111,40 +175,125 @@ mod tests {
         for (lines, expect) in [
             (&["a,b\n"][..], &["a", "b"][..]),
             (&["a,\n"], &["a", ""]),
+            (&["a,"], &["a", ""]),
             (&[",\r\n"], &["", ""]),
             (&["a,b\r\n"], &["a", "b"]),
             (&["a,\"b\"\r\n"], &["a", "b"]),
             (&["a,\"b\r\n", "c\r\"\r\n"], &["a", "b\r\nc\r"]),
             (&["\"a,\n", "\n", "\"\"b\",c\n"], &["a,\n\n\"b", "c"]),
             (&["a\"b,c\"\n"], &["a\"b", "c\""]),
-            (&["\"a\"b,c\n"], &["ab", "c"]),
             (&["\"\"\n"], &[""]),
+            (&["\"\"\"\"\n"], &["\""]),
             (&["a\rb,c\n"], &["a\rb", "c"]),
         ] {
-            assert_eq!(fields(lines).unwrap(), expect, "{lines:?}");
+            assert_eq!(fields(&mut Separated::new(b',', true), lines).unwrap(), expect, "{lines:?}");
         }
-        assert_eq!(fields(&["a,\"b\n", "c\n"]), None);
+    }
+
+    #[test]
+    fn a_quoted_field_ends_before_a_separator_or_with_its_line() {
+        for (lines, expect) in [
+            (&["\"a\"b,c\n"][..], Taken::Damaged),
+            (&["\"a\" ,c\n"], Taken::Damaged),
+            (&["x,\"a\n", "b\"c\"\n"], Taken::Damaged),
+            (&["\"a\"\r"], Taken::Damaged),
+            (&["a,\"b\n", "c\n"], Taken::Open),
+            (&["a,\"b\"\""], Taken::Open),
+        ] {
+            assert_eq!(fields(&mut Separated::new(b',', true), lines), Err(expect), "{lines:?}");
+        }
+        let mut separated = Separated::new(b'\t', true);
+        assert_eq!(fields(&mut separated, &["\"x\n", "y\"\t\"z\n", "\" \n"]), Err(Taken::Damaged));
+        assert_eq!(separated.opened(), 1);
+        assert_eq!(fields(&mut separated, &["c\td\n"]).unwrap(), ["c", "d"], "the next line is a record");
+    }
+
+    #[test]
+    fn without_quoting_every_line_is_a_record_as_it_stands() {
+        let mut separated = Separated::new(b'\t', false);
+        for (line, expect) in
+            [("\"a\t\"b\" c\n", &["\"a", "\"b\" c"][..]), ("\"\n", &["\""]), ("\"x\"\r\n", &["\"x\""])]
+        {
+            assert_eq!(fields(&mut separated, &[line]).unwrap(), expect);
+        }
     }
 
     #[test]
     fn an_open_quote_can_be_given_up() {
-        let mut separated = Separated::new(b'\t');
-        assert!(!separated.take(b"a\t\"b\n"));
-        assert_eq!(separated.open_field(), b"b\n");
+        let mut separated = Separated::new(b'\t', true);
+        assert_eq!(separated.take(b"a\t\"b\n"), Taken::Open);
         separated.abandon();
-        assert!(separated.take(b"c\td\n"));
-        assert_eq!(separated.fields().collect::<Vec<_>>(), [b"c", b"d"]);
+        assert_eq!(fields(&mut separated, &["c\td\n"]).unwrap(), ["c", "d"]);
     }
 
     #[test]
     fn large_records_are_taken_whole_and_fields_beyond_the_most_are_counted() {
-        let large = "x".repeat(10_000) + ",y\n";
-        assert_eq!(fields(&[&large]).unwrap()[1], "y");
-        let mut separated = Separated::new(b',');
+        let mut separated = Separated::new(b',', true);
+        assert_eq!(fields(&mut separated, &[&("x".repeat(10_000) + ",y\n")]).unwrap()[1], "y");
         for (commas, count) in [(MOST_COLUMNS - 1, MOST_COLUMNS), (3 * MOST_COLUMNS, 3 * MOST_COLUMNS + 1), (0, 1)] {
-            assert!(separated.take(("a".to_owned() + &",".repeat(commas) + "b\r\n").as_bytes()));
+            assert_eq!(separated.take(("a".to_owned() + &",".repeat(commas) + "b\r\n").as_bytes()), Taken::Complete);
             assert_eq!(separated.count(), count);
             assert_eq!(separated.fields().count(), count.min(MOST_COLUMNS));
+        }
+    }
+
+    /// RFC 4180 the slow way: characters one by one, with the record as a whole at hand. `None` if it is damaged or open.
+    fn reference(record: &str) -> Option<Vec<String>> {
+        let record = record.strip_suffix('\n').map_or(record, |record| record.strip_suffix('\r').unwrap_or(record));
+        let characters: Vec<char> = record.chars().collect();
+        let (mut fields, mut at) = (Vec::new(), 0);
+        loop {
+            let mut field = String::new();
+            if characters.get(at) == Some(&'"') {
+                at += 1;
+                loop {
+                    match (characters.get(at)?, characters.get(at + 1)) {
+                        ('"', Some('"')) => at += 1,
+                        ('"', None | Some(',')) => break,
+                        ('"', _) => return None,
+                        _ => {}
+                    }
+                    field.push(characters[at]);
+                    at += 1;
+                }
+                at += 1;
+            } else {
+                while let Some(other) = characters.get(at).filter(|other| **other != ',') {
+                    field.push(*other);
+                    at += 1;
+                }
+            }
+            fields.push(field);
+            match characters.get(at) {
+                None => return Some(fields),
+                Some(_) => at += 1,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_of_a_reference(pieces in prop::collection::vec(
+            prop::sample::select(vec!["\"", "\"\"", ",", "\n", "\r\n", "\r", "a", " ", "é"]), 0..24)) {
+            let text = pieces.concat();
+            let mut separated = Separated::new(b',', true);
+            let mut record = String::new();
+            for line in text.split_inclusive('\n') {
+                record.push_str(line);
+                match separated.take(line.as_bytes()) {
+                    Taken::Open => prop_assert_eq!(reference(&record), None),
+                    Taken::Damaged => {
+                        prop_assert_eq!(reference(&record), None);
+                        record.clear();
+                    }
+                    Taken::Complete => {
+                        let found: Vec<String> =
+                            separated.fields().map(|field| String::from_utf8(field.to_vec()).unwrap()).collect();
+                        prop_assert_eq!(reference(&record), Some(found));
+                        record.clear();
+                    }
+                }
+            }
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use super::cut::Cut;
-use super::defect::{Defect, judged, missing_id, missing_text, readable, shown};
+use super::defect::{Defect, Names, judged, missing_id, missing_text, readable, shown};
+use super::lines::without_ending;
 use super::separated::Separated;
 use super::text::Text;
 use super::{Fields, MOST_COLUMNS};
@@ -29,6 +30,9 @@ impl Table {
     /// A table of this header, which must have the columns that are wanted.
     pub fn new(header: Cut, fields: &Separated, wanted: &Fields) -> Result<Self, Defect> {
         let line = header.line;
+        if fields.count() <= 1 || header.defect.is_some() || header.raw.starts_with(b"sep=") {
+            suspicious(&header.raw, fields.separator(), line)?;
+        }
         if let Some(defect) = header.defect {
             return Err(defect);
         }
@@ -46,7 +50,8 @@ impl Table {
         let mut seen = HashSet::new();
         let twice: Vec<&String> = names.iter().filter(|name| !seen.insert(*name)).collect();
         if !twice.is_empty() {
-            let what = format!("columns of the same name stand in the header: {}; rename all but one", shown(twice));
+            let what =
+                format!("columns of the same name stand in the header: {}; rename all but one", shown(&twice, false));
             return Err(Defect::new("duplicate-columns", line, what));
         }
         Self::of(names, Some(header.raw), wanted, line)
@@ -69,13 +74,13 @@ impl Table {
         };
         let id = match &wanted.id {
             None => None,
-            Some(id) => Some(place(id).ok_or_else(|| missing_id(id, &names, line))?),
+            Some(id) => Some(place(id).ok_or_else(|| missing_id(id, Names::Table(&names), line))?),
         };
         let takes = wanted
             .text
             .columns()
             .into_iter()
-            .map(|name| place(name).ok_or_else(|| missing_text(name, &names, line)))
+            .map(|name| place(name).ok_or_else(|| missing_text(name, Names::Table(&names), line)))
             .collect::<Result<_, _>>()?;
         let id = id.map(|id| names[id].clone());
         Ok(Self { raw, names, text: wanted.text.clone(), takes, id })
@@ -120,4 +125,32 @@ impl Table {
 fn name(field: &[u8], number: usize) -> String {
     let name = String::from_utf8_lossy(field);
     if name.trim().is_empty() { format!("column_{number}") } else { name.into_owned() }
+}
+
+/// Refuses a header that is one column by its separator and several by another, and Excel's line above a header.
+fn suspicious(header: &[u8], separator: u8, line: u64) -> Result<(), Defect> {
+    let header = without_ending(header);
+    if header.strip_prefix(b"sep=") == Some(&[separator]) {
+        let what = "Excel's line that names the separator, and no header; --skip-rows 1 passes over it";
+        return Err(Defect::new("separator", line, what));
+    }
+    let whole = header.len() > 1
+        && header.starts_with(b"\"")
+        && header[1..].iter().position(|byte| *byte == b'"') == Some(header.len() - 2);
+    if whole || header.contains(&separator) {
+        return Ok(());
+    }
+    let others = [
+        (b';', "semicolons", "save it with commas, in Excel as \"CSV UTF-8\""),
+        (b'\t', "tabs", "--format tsv reads it"),
+        (b',', "commas", "--format csv reads it"),
+        (b'|', "vertical bars", "write it with commas"),
+    ];
+    let Some((_, found, remedy)) = others.into_iter().find(|(other, ..)| header.contains(other)) else {
+        return Ok(());
+    };
+    let own = if separator == b'\t' { "tabs" } else { "commas" };
+    let what =
+        format!("the separator seems to be another: the header is one column by {own}, and holds {found}; {remedy}");
+    Err(Defect::new("separator", line, what))
 }

@@ -1,0 +1,61 @@
+//! The columns that an input has, as far as its beginning shows.
+//!
+//! The one idea: a table names its columns first, and objects name theirs one by one; so of JSON only a file that was seen
+//! whole is known to lack one.
+
+use std::collections::HashSet;
+
+use super::format::{BYTE_ORDER_MARK, Format};
+use super::jsonl;
+
+/// Names of columns that were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::label) struct Seen {
+    /// None if there was no record to be looked at.
+    pub names: Vec<String>,
+    /// There are no others.
+    pub whole: bool,
+}
+
+impl Seen {
+    /// The columns of a table.
+    pub fn of_table(names: Vec<String>) -> Self {
+        Self { names, whole: true }
+    }
+
+    /// The columns of records at the start of an input. `whole` is whether there is nothing behind it.
+    pub fn at_the_start(start: &[u8], format: Format, whole: bool) -> Self {
+        if format == Format::Lines {
+            return Self::of_table(vec!["text".to_owned()]);
+        }
+        if !matches!(format, Format::Jsonl | Format::Batch) {
+            return Self::default();
+        }
+        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        let lines = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).split_inclusive(|byte| *byte == b'\n');
+        for line in lines.filter(|line| whole || line.ends_with(b"\n")) {
+            let columns = std::str::from_utf8(line).ok().and_then(|line| jsonl::object(line, 0).ok());
+            for (name, _) in columns.into_iter().flat_map(|columns| columns.0) {
+                if known.insert(name.clone()) {
+                    names.push(name);
+                }
+            }
+        }
+        Self { names, whole }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_json_are_those_of_all_records_that_were_seen() {
+        let seen = |start: &str, whole| Seen::at_the_start(start.as_bytes(), Format::Jsonl, whole);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let start = "\u{FEFF}{\"id\":1,\"text\":\"a\"}\nbroken\n{\"text\":\"b\",\"lang\":\"en\"}\n{\"last\":1}";
+        assert_eq!(seen(start, true), Seen { names: names(&["id", "text", "lang", "last"]), whole: true });
+        assert_eq!(seen(start, false), Seen { names: names(&["id", "text", "lang"]), whole: false });
+        assert_eq!(Seen::at_the_start(b"a\n", Format::Lines, false).names, ["text"]);
+    }
+}

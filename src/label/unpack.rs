@@ -1,0 +1,169 @@
+//! Packed inputs: gzip and zstd, known by how they begin.
+//!
+//! The one idea: whoever reads sees the unpacked bytes, and how many packed ones were read is known all the same.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::GzDecoder;
+
+/// Bytes that are read at once.
+pub(super) const BUFFER: usize = 1 << 16;
+
+/// A stream, unpacked if it begins as a packed one, and whether it was.
+pub(super) fn unpacked(mut stream: impl BufRead + Send + 'static) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
+    let packing = Packing::of(stream.fill_buf()?);
+    Ok(match packing {
+        None => (Box::new(stream), false),
+        Some(Packing::Gzip) => {
+            let members = Members { member: Some(GzDecoder::new(stream)) };
+            (Box::new(BufReader::with_capacity(BUFFER, members)), true)
+        }
+        Some(Packing::Zstd) => (zstd(stream)?, true),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1F, 0x8B, ..] => Some(Self::Gzip),
+            // The second is a frame that says something of the next, as pzstd writes it.
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// The members of a gzip file, one after another. Zeros after a member are what a tape's last block is filled with.
+struct Members<R> {
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            self.member = self.member.take().map(GzDecoder::into_inner).map_or(Ok(None), next_member)?;
+        }
+        Ok(0)
+    }
+}
+
+fn next_member<R: BufRead>(mut rest: R) -> io::Result<Option<GzDecoder<R>>> {
+    loop {
+        let there = rest.fill_buf()?;
+        let zeros = there.iter().take_while(|byte| **byte == 0).count();
+        match (there.is_empty(), zeros < there.len()) {
+            (true, _) => return Ok(None),
+            (_, true) => {
+                rest.consume(zeros);
+                return Ok(Some(GzDecoder::new(rest)));
+            }
+            _ => rest.consume(zeros),
+        }
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn zstd(stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let frames = Frames(zstd::stream::read::Decoder::with_buffer(stream)?);
+    Ok(Box::new(BufReader::with_capacity(BUFFER, frames)))
+}
+
+#[cfg(not(feature = "zstd"))]
+fn zstd(_stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let what = "it is packed by zstd, and this build lacks the feature `zstd`";
+    Err(io::Error::new(io::ErrorKind::Unsupported, what))
+}
+
+/// Frames of zstd. A window that takes gigabytes of memory is refused, with what unpacks it.
+#[cfg(feature = "zstd")]
+struct Frames<R>(R);
+
+#[cfg(feature = "zstd")]
+impl<R: Read> Read for Frames<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into).map_err(|error| {
+            if !error.to_string().contains("too much memory") {
+                return error;
+            }
+            let what = "it is packed by zstd with a window of more than 128 MiB\n\
+                        hint: zstd -dc --long=31 FILE | magistrate … --format jsonl";
+            io::Error::new(io::ErrorKind::Unsupported, what)
+        })
+    }
+}
+
+/// Counts what is read.
+pub(super) struct Counted<R> {
+    pub raw: R,
+    pub read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.raw.read(into)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    }
+
+    /// What comes of packed bytes that are handed out a few at a time.
+    fn text(packed: Vec<u8>, at_once: usize) -> io::Result<String> {
+        let stream = BufReader::with_capacity(at_once, io::Cursor::new(packed));
+        let mut text = String::new();
+        unpacked(stream)?.0.read_to_string(&mut text).map(|_| text)
+    }
+
+    #[test]
+    fn members_follow_one_another_and_zeros_fill_the_end() {
+        for at_once in [4, 7, 1 << 16] {
+            let two = [gzip("a"), gzip(""), gzip("b")].concat();
+            assert_eq!(text(two.clone(), at_once).unwrap(), "ab");
+            assert_eq!(text([two.clone(), vec![0; 1000]].concat(), at_once).unwrap(), "ab");
+            assert!(text([two.clone(), vec![0, 0, 7]].concat(), at_once).is_err());
+            assert!(text(two[..two.len() - 3].to_vec(), at_once).is_err());
+        }
+        assert_eq!(text(b"plain".to_vec(), 2).unwrap(), "plain");
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn frames_may_follow_one_that_is_skipped() {
+        let frame = |text: &str| ::zstd::encode_all(text.as_bytes(), 0).unwrap();
+        let skipped = b"\x50\x2A\x4D\x18\x04\0\0\0abcd".to_vec();
+        let packed = [skipped.clone(), frame("a"), skipped, frame("b")].concat();
+        assert_eq!(text(packed, 1 << 16).unwrap(), "ab");
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn a_window_of_gigabytes_is_refused_with_what_unpacks_it() {
+        // A frame header that asks for 2 GiB, and a block of one byte.
+        let packed = b"\x28\xB5\x2F\xFD\x00\xA8\x09\0\0a".to_vec();
+        let error = text(packed, 1 << 16).unwrap_err().to_string();
+        assert!(error.contains("zstd -dc --long=31"), "{error}");
+    }
+}
