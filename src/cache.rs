@@ -18,7 +18,7 @@ pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 /// The folders in the cache, and how the names of the files in each end. The rest of a name is hexadecimal, 16 digits or more.
 pub const ROOMS: [(&str, &[&str]); 7] = [
     ("canary", &[".json"]),
-    ("daemons", &["", ".lock"]),
+    ("daemons", &[".sock", ".lock", ""]),
     ("journals", &[".journal"]),
     ("models", &["/magistrate-nano.gguf"]),
     ("prefixes", &[".prefix"]),

@@ -105,9 +105,14 @@ impl Verb {
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         let error = discreet(error);
-        // If nobody can hear it, so be it.
-        let _ = error.print();
-        ExitCode::from(if error.use_stderr() { exit::ERROR } else { exit::DONE })
+        if error.use_stderr() {
+            output::say(error.render().to_string().trim_end());
+            ExitCode::from(exit::ERROR)
+        } else {
+            // Help, of which each word is our own. If nobody can hear it, so be it.
+            let _ = error.print();
+            ExitCode::from(exit::DONE)
+        }
     })
 }
 

@@ -32,6 +32,8 @@ pub use thread::{Engine, Pending, Progress, Session};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::machine::processors::Processors;
 use crate::model::ModelError;
 use crate::policy::{Effort, Policy, PolicyError};
@@ -41,7 +43,7 @@ use crate::verdict::Rule;
 use script::Script;
 
 /// How a model is loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
     /// The GGUF file, of a split model its first part.
     pub model: PathBuf,
@@ -68,6 +70,7 @@ pub struct EngineConfig {
     pub prefixes: Option<PathBuf>,
     /// The tokens of the policy that a session will be opened for first. If that folder has it, it is read while the model is
     /// being loaded.
+    #[serde(skip)]
     pub first: Vec<Token>,
     /// Judges one content after the other, each from the very same state: so no row depends on what else is judged, to the
     /// last bit. Slower.
@@ -94,7 +97,7 @@ pub struct EngineConfig {
 const OUTPUTS: usize = 128;
 
 /// How keys and values are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CacheType {
     /// 16 bits each.
     #[default]
@@ -106,7 +109,7 @@ pub enum CacheType {
 }
 
 /// Whether attention is computed in one fused step, which is faster and rounds more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FlashAttention {
     /// Where the device can.
     #[default]
@@ -152,7 +155,7 @@ impl EngineConfig {
 }
 
 /// How a session judges.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionOptions {
     /// How much the model reasons; the policy's own effort if `None`.
     pub effort: Option<Effort>,

@@ -24,7 +24,7 @@ mod sense;
 mod words;
 mod yaml;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use check::is_id;
@@ -36,7 +36,7 @@ pub use manuscript::{Manuscript, Notation, load};
 pub use words::{Action, Effort, Severity, UnknownWord, Verdict};
 
 /// A written policy, checked: its contract, its categories and its examples agree with one another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Policy {
     /// The name by which it is asked for, such as `spam`.
@@ -52,6 +52,7 @@ pub struct Policy {
     /// The rules.
     pub body: Body,
     /// Texts whose answer is known, to evaluate the policy on. They are no part of what it says.
+    #[serde(skip)]
     pub golden: Vec<GoldenCase>,
 }
 
@@ -69,7 +70,7 @@ pub struct GoldenCase {
 }
 
 /// The rules of a policy, in one of two shapes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
     /// Rules in parts, from a YAML file; the policy template turns them into instructions.
     Structured(Box<Structured>),
@@ -78,7 +79,7 @@ pub enum Body {
 }
 
 /// The parts of a policy that was written as YAML.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Structured {
     /// One line about what the policy judges, for lists.
     pub summary: String,
@@ -103,7 +104,7 @@ pub struct Structured {
 }
 
 /// A term and what it means in one policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// The term.
     pub term: String,
@@ -112,7 +113,7 @@ pub struct Definition {
 }
 
 /// One rule, with a code that an answer can name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Category {
     /// The code, such as `SP2.a`.
     pub code: String,
@@ -129,7 +130,7 @@ pub struct Category {
 }
 
 /// A case with its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The content.
     pub text: String,
@@ -140,7 +141,7 @@ pub struct Example {
 }
 
 /// Where the wording of a policy comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The address of the original.
     pub url: Option<String>,

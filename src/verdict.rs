@@ -98,7 +98,7 @@ fn below(mass: f64, least: f64) -> String {
 }
 
 /// How probabilities become a verdict.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Rule {
     /// Violation from this probability on, 0 to 1. Without it the verdict with the largest mass wins.
     pub threshold: Option<f64>,

@@ -823,6 +823,16 @@ fn models_are_listed_named_inspected_and_verified() {
         "{verify}"
     );
     let inspect = run(&["model", "inspect", "nothing"]);
+    for verb in ["path", "inspect", "verify"] {
+        let absent = run(&["model", verb, "20b"]);
+        assert_eq!((absent.code, absent.stdout.as_str()), (2, ""), "{absent}");
+        assert_eq!(absent.stderr, "error: 20b is not on this machine: magistrate model pull 20b (12 GB)\n");
+        assert_eq!(run(&["model", verb, "nothing"]).code, 2);
+    }
+    let check = run(&["check", "-p", "rules.md", "-m", "hf:org/repo:Q4", "Hello"]);
+    assert_eq!(check.stderr, "error: hf:org/repo:Q4 is not on this machine: magistrate model pull hf:org/repo:Q4\n");
+    #[cfg(feature = "nano")]
+    assert!(run(&["model", "path", "magistrate-nano"]).stdout.ends_with("magistrate-nano.gguf\n"));
     let convert = run(&["model", "convert", "small", "-o", "plain.gguf"]);
     assert!(convert.stderr.contains("it was not made for Ollama's own engine\nhint: "), "{convert}");
     assert_eq!((inspect.code, convert.code), (2, 2));

@@ -98,8 +98,28 @@ fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
     let big = of("big-00001-of-00002");
     assert_eq!(big.size, inspect(&big.path).unwrap().size);
     assert_eq!(named(&found, "nothing"), Ok(None));
+    // Whatever `model pull` takes names what it fetched, and so does a file's whole name.
+    for (name, whole) in [
+        ("small-Q4.gguf", "hf:org/repo:small-Q4.gguf"),
+        ("hf:org/repo:Q4", "hf:org/repo:small-Q4.gguf"),
+        ("hf:org/repo", "hf:org/repo:small-Q4.gguf"),
+        ("docker:small:20B", "docker:ai/small:20B"),
+        ("big", "big-00001-of-00002.gguf"),
+        ("maker/small/small.gguf", "maker/small/small.gguf"),
+    ] {
+        assert_eq!(of(name).name, whole, "{name}");
+    }
+    for nothing in ["hf:org/repo:Q8", "hf:org/other:Q4", "docker:small", "ollama:small:20B", "20b", "org/repo"] {
+        assert_eq!(named(&found, nothing), Ok(None), "{nothing}");
+    }
     put("own/maker/small.gguf", &plain);
     assert_eq!(named(&places.find(), "small").unwrap_err().len(), 2);
+
+    put(
+        ".cache/huggingface/hub/models--unsloth--gpt-oss-safeguard-20b-GGUF/snapshots/a/gpt-oss-safeguard-20b-Q4_K_M.gguf",
+        &plain,
+    );
+    assert!(named(&places.find(), "20B").unwrap().unwrap().name.starts_with("hf:unsloth/"));
 
     let empty = Places::new(PathBuf::from("/nonexistent"), |_| None);
     assert!(empty.find().is_empty() && empty.folders().len() >= 6);

@@ -97,7 +97,11 @@ impl Bench {
             return self.tune();
         }
         let report = self.measure()?;
-        output::print(&if self.json { format!("{}\n", serde_json::to_string(&report)?) } else { self.table(&report) })?;
+        if self.json {
+            output::data(&format!("{}\n", serde_json::to_string(&report)?))?;
+        } else {
+            output::print(&self.table(&report))?;
+        }
         Ok(ExitCode::from(exit::DONE))
     }
 
@@ -156,7 +160,7 @@ impl Bench {
             }
         }
         if self.json {
-            output::print(&format!("{}\n", serde_json::to_string(&pairs)?))?;
+            output::data(&format!("{}\n", serde_json::to_string(&pairs)?))?;
         }
         Ok(ExitCode::from(exit::DONE))
     }

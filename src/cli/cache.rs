@@ -43,6 +43,9 @@ impl CacheVerb {
                 output::print(&text)?;
             }
             Verb::Clear => {
+                // One whose socket is taken away could neither be asked nor stopped.
+                #[cfg(unix)]
+                super::daemon::client::stop()?;
                 let cleared = cache::clear(&folder);
                 let (busy, others) = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
                 for path in busy {

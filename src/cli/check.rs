@@ -48,22 +48,26 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.schema {
-            output::print(&format!("{:#}\n", Printed::schema("magistrate check --json").to_value()))?;
+            output::data(&format!("{:#}\n", Printed::schema("magistrate check --json").to_value()))?;
             return Ok(ExitCode::SUCCESS);
         }
+        let text = self.text.clone();
+        #[cfg(unix)]
+        let daemon = self.daemon;
         let case = self.prepare()?;
         let mut clock = Clock::new(case.verbose);
-        let content = case.text.read()?;
+        let content = text.read()?;
         #[cfg(unix)]
-        if let Some(idle) = case.daemon
-            && let Some(code) = super::daemon::ask(&case.judging, &content, idle)?
+        if let Some(idle) = daemon
+            && let Some(code) = super::daemon::client::ask(&case, &content, idle)?
         {
             return Ok(code);
         }
-        let engine = case.load()?;
+        let engine = case.judging.load(&case.policies, case.parallel())?;
         clock.tell(&mut Ears::Own, "the model is loaded");
         let mut sessions = Sessions::new(&engine, 1);
-        case.judge(&content, &mut sessions, &mut clock, &mut Ears::Own).map(ExitCode::from)
+        let rows = case.judge(&content, &mut sessions, &mut clock, &mut Ears::Own)?;
+        Ok(ExitCode::from(exit::of_rows(&rows)))
     }
 
     /// Reads what it takes to judge, all but the text and the model.
@@ -71,15 +75,7 @@ impl Check {
         let policies = self.policy.load()?;
         let judging = self.judging.resolve(&policies)?;
         anyhow::ensure!(self.json || judging.fields.is_none(), "--fields is for JSON\nhint: add --json");
-        Ok(Case {
-            policies,
-            judging,
-            text: self.text,
-            json: self.json,
-            verbose: self.verbose,
-            #[cfg(unix)]
-            daemon: self.daemon,
-        })
+        Ok(Case { policies, judging, json: self.json, verbose: self.verbose })
     }
 }
 
@@ -87,27 +83,24 @@ impl Check {
 pub struct Case {
     pub policies: Vec<Policy>,
     pub judging: Judging,
-    text: TextArgs,
-    json: bool,
+    pub json: bool,
     pub verbose: bool,
-    #[cfg(unix)]
-    daemon: Option<u64>,
 }
 
 impl Case {
-    /// Loads the model, for one text at a time: all threads are its own, unless it comes in pieces.
-    pub fn load(&self) -> Result<Engine, anyhow::Error> {
-        self.judging.load(&self.policies, self.judging.chunking.map_or(fit::ONE, |_| fit::MANY))
+    /// Texts that are judged at once: one, so that all threads are its own, unless it comes in pieces.
+    pub fn parallel(&self) -> usize {
+        self.judging.chunking.map_or(fit::ONE, |_| fit::MANY)
     }
 
-    /// Judges a text by each policy. The exit code.
+    /// Judges a text by each policy, and tells.
     pub fn judge(
         &self,
         content: &Content,
         sessions: &mut Sessions<'_>,
         clock: &mut Clock,
         ears: &mut Ears,
-    ) -> Result<u8, anyhow::Error> {
+    ) -> Result<Vec<Row>, anyhow::Error> {
         let Self { policies, judging, .. } = self;
         let engine = sessions.engine;
         let mut rows = Vec::with_capacity(policies.len());
@@ -129,9 +122,9 @@ impl Case {
             rows.push(row);
         }
         if self.json {
-            ears.print(&format!("{}\n", serde_json::to_string(&Printed::new(&rows))?))?;
+            ears.data(&format!("{}\n", serde_json::to_string(&Printed::new(&rows))?))?;
         }
-        Ok(exit::of_rows(&rows))
+        Ok(rows)
     }
 }
 
@@ -186,7 +179,7 @@ impl Clock {
 fn tell(policy: &Policy, row: &Row, ears: &mut Ears) -> Result<(), anyhow::Error> {
     match (row.status, &row.error) {
         (Status::Error, Some(error)) => ears.say(&format!("error: {}: {}", policy.id, error.message)),
-        _ => ears.print(&text::of_row(policy, row, ears.coloured()))?,
+        _ => ears.print(&text::of_row(policy, row))?,
     }
     Ok(())
 }

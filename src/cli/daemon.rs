@@ -1,220 +1,284 @@
 //! `daemon`: a model that stays in memory, so that one `check` after the other answers in milliseconds.
 //!
-//! The one idea: what `check` would do is done in another process, with the same words. The command line is sent as it
-//! stands, with the text; what comes back is what goes to stdout and to stderr, and the exit code. So nothing can differ but
-//! the time. A daemon serves one model with one set of flags; its socket is named by these.
+//! The one idea: a check sends what it has resolved, and gets what it would have said. So nothing can differ but the time,
+//! and whoever gets no answer judges by itself. A daemon serves one model, loaded in one way; its socket is named by these.
 
-use std::io::{BufRead, BufReader, Read, Write};
+pub mod client;
+mod peer;
+mod place;
+mod protocol;
+
+use std::io::Result;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{Args, Parser};
-use magistrate::cache;
+use clap::{Args, Parser, Subcommand};
 use magistrate::content::Content;
-use serde::{Deserialize, Serialize};
+use magistrate::engine::SessionOptions;
+use magistrate::prompt::Templates;
 
-use super::check::{Clock, Sessions};
+use self::place::Place;
+use self::protocol::{Answer, Question, Reply, Request, SIGN, Start, Status, receive, send, sign};
+use super::check::{Case, Clock, Sessions};
 use super::judging::{self, Judging};
 use super::output::Ears;
-use super::{Cli, Verb, ending, exit, output, with_causes};
+use super::{Cli, exit};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Daemon {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
     /// Stop when nobody has asked for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     idle: u64,
 
-    /// The check that it is to answer as: check -p POLICY, and flags for model, engine and templates. Without one, it is read
-    /// from stdin, as JSON: no text is to stand among a process's arguments for long
+    /// The check that it is to answer as: check -p POLICY, and flags for model, engine and templates
     #[arg(value_name = "CHECK", last = true)]
     like: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Tell which daemons run: their model, since when, how much they have answered and when they stop
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop all of them
+    Stop,
+    /// Serve what stdin says, as JSON: how `check --daemon` starts one
+    #[command(hide = true)]
+    Serve,
 }
 
 /// Policies that stay decoded.
 const POLICIES: usize = 16;
 
-/// What a `check` sends, on one line.
-#[derive(Serialize, Deserialize)]
-struct Question {
-    arguments: Vec<String>,
-    /// Where relative paths begin.
-    folder: PathBuf,
-    text: String,
-    coloured: bool,
-}
-
-/// What it is told.
-#[derive(Serialize, Deserialize)]
-struct Answer {
-    stdout: String,
-    stderr: String,
-    code: u8,
-}
-
-/// Asks the daemon of these flags. `None` if there is none: one is started for the next time, which stops when nobody has asked
-/// for `idle` seconds.
-pub fn ask(judging: &Judging, content: &Content, idle: u64) -> Result<Option<ExitCode>, anyhow::Error> {
-    // What is no UTF-8 cannot be sent as JSON.
-    let (Ok(path), Some(arguments)) = (socket(judging), super::arguments()) else { return Ok(None) };
-    let folder = std::env::current_dir().context("the current folder cannot be had")?;
-    let Ok(mut stream) = UnixStream::connect(&path) else {
-        start(&arguments, idle);
-        return Ok(None);
-    };
-    let question = Question { arguments, folder, text: content.text().to_owned(), coloured: output::coloured() };
-    let mut answer = String::new();
-    // In one piece: each piece that is sent wakes the other side.
-    let answered = serde_json::to_string(&question)
-        .map_err(std::io::Error::from)
-        .and_then(|line| stream.write_all(format!("{line}\n").as_bytes()))
-        .and_then(|()| stream.read_to_string(&mut answer));
-    // Whatever it is that went wrong there, it may go right here.
-    let Some(Answer { stdout, stderr, code }) = answered.ok().and_then(|_| serde_json::from_str(&answer).ok()) else {
-        return Ok(None);
-    };
-    if !stderr.is_empty() {
-        output::say(stderr.trim_end_matches('\n'));
-    }
-    output::print(&stdout)?;
-    Ok(Some(ExitCode::from(code)))
-}
-
-/// Starts a daemon that outlives this process. If that fails there is none, which is only slower.
-fn start(arguments: &[String], idle: u64) {
-    let Ok(program) = std::env::current_exe() else { return };
-    let started = Command::new(program)
-        .args(["daemon", "--idle", &idle.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Not this terminal's: Ctrl-C is for others.
-        .process_group(0)
-        .spawn();
-    if let Some(stdin) = started.ok().and_then(|mut daemon| daemon.stdin.take()) {
-        let _ = serde_json::to_writer(stdin, arguments);
-    }
-}
-
-/// The socket of a daemon for these flags: of this model file as it is now.
-fn socket(judging: &Judging) -> std::io::Result<PathBuf> {
-    let file = std::fs::canonicalize(&judging.wishes.base.model)?;
-    let about = file.metadata()?;
-    let (version, digest) = (env!("CARGO_PKG_VERSION"), judging.templates.digest());
-    let key =
-        format!("{version} {digest} {:?} {} {:?} {}", judging.wishes, about.len(), about.modified()?, file.display());
-    // Short: the path of a socket may have some hundred bytes.
-    Ok(cache::folder()?.join("daemons").join(super::name_of(&key, 8)))
-}
+/// Clients that are listened to at once. Others are sent away, and judge by themselves.
+const CLIENTS: usize = 64;
 
 impl Daemon {
-    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        let like = match self.like {
-            like if like.is_empty() => {
-                serde_json::from_reader(std::io::stdin().lock()).context("stdin holds no command line as JSON")?
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Some(Verb::Status { json }) => client::status(json),
+            Some(Verb::Stop) => {
+                client::stop()?;
+                Ok(ExitCode::from(exit::DONE))
             }
-            like => like,
-        };
-        let case = case(&like)?;
-        let judging = &case.judging;
-        let path = socket(judging).context("there is no place for a socket")?;
-        if UnixStream::connect(&path).is_ok() {
-            // Somebody was quicker.
-            return Ok(ExitCode::from(exit::DONE));
+            Some(Verb::Serve) => {
+                serve(serde_json::from_reader(std::io::stdin().lock()).context("stdin holds no start of a daemon")?)
+            }
+            None => serve(start(&case(&self.like)?, self.idle)),
         }
-        let engine = case.load()?;
-        path.parent().map_or(Ok(()), cache::make)?;
-        let _ = std::fs::remove_file(&path);
-        let listener =
-            UnixListener::bind(&path).with_context(|| format!("{} cannot be listened on", path.display()))?;
-        let watch = Watch::new(Duration::from_secs(self.idle), path);
-
-        let mut sessions = Sessions::new(&engine, POLICIES);
-        for stream in listener.incoming() {
-            watch.begin();
-            // Whoever hangs up has lost interest; there are others.
-            let _ = stream.map(|stream| serve(&stream, judging, &mut sessions));
-            watch.end();
-        }
-        Ok(ExitCode::from(exit::DONE))
     }
 }
 
 /// The check that a command line asks for.
-fn case(arguments: &[String]) -> Result<super::check::Case, anyhow::Error> {
+fn case(arguments: &[String]) -> anyhow::Result<Case> {
+    const HINT: &str = "hint: magistrate daemon -- check -p POLICY, and flags; or magistrate daemon status";
+    anyhow::ensure!(!arguments.is_empty(), "a daemon needs the check that it is to answer as\n{HINT}");
     let line = ["magistrate"].into_iter().chain(arguments.iter().map(String::as_str));
     match Cli::try_parse_from(line).context("this is no command line of magistrate")?.verb {
-        Verb::Check(check) => check.prepare(),
-        _ => anyhow::bail!("a daemon answers as check alone\nhint: magistrate daemon -- check -p POLICY and flags"),
+        super::Verb::Check(check) => check.prepare(),
+        _ => anyhow::bail!("a daemon answers as check alone\n{HINT}"),
     }
 }
 
-fn serve(mut stream: &UnixStream, own: &Judging, sessions: &mut Sessions<'_>) -> Result<(), anyhow::Error> {
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    let question: Question = serde_json::from_str(&line)?;
-    std::env::set_current_dir(&question.folder)?;
-    let mut ears = Ears::Kept { stdout: String::new(), stderr: String::new(), coloured: question.coloured };
-    let code = judge(&question, own, sessions, &mut ears).unwrap_or_else(|error| {
-        ears.say(&with_causes(&error));
-        exit::ERROR
+/// What a daemon for a case is started with.
+fn start(case: &Case, idle: u64) -> Start {
+    let Judging { wishes, templates, .. } = &case.judging;
+    Start {
+        idle,
+        wishes: wishes.clone(),
+        templates: templates.id().to_owned(),
+        sources: templates.sources(),
+        policies: case.policies.clone(),
+        parallel: case.parallel(),
+    }
+}
+
+/// A question, and where its answer goes.
+struct Job {
+    question: Question,
+    reply: Sender<Answer>,
+    /// Set once nobody waits for it any more.
+    abandoned: Arc<AtomicBool>,
+}
+
+/// What all threads of a daemon know.
+struct Office {
+    place: Place,
+    begun: Instant,
+    start: Start,
+    ready: AtomicBool,
+    answered: AtomicU64,
+    clients: AtomicUsize,
+}
+
+/// Listens, loads the model, and answers until nobody asks any more.
+fn serve(start: Start) -> anyhow::Result<ExitCode> {
+    let templates = Templates::from_sources(&start.templates, &start.sources)?;
+    let place = Place::of(&start.wishes, &templates).context("there is no place for a socket")?;
+    let Some((listener, _lock)) = place.listen().context("a socket cannot be listened on")? else {
+        // Somebody was quicker.
+        return Ok(ExitCode::from(exit::DONE));
+    };
+    let office = Arc::new(Office {
+        place,
+        begun: Instant::now(),
+        start,
+        ready: AtomicBool::new(false),
+        answered: AtomicU64::new(0),
+        clients: AtomicUsize::new(0),
     });
-    if let Ears::Kept { stdout, stderr, .. } = ears {
-        stream.write_all(&serde_json::to_vec(&Answer { stdout, stderr, code })?)?;
-    }
-    Ok(())
+    let (jobs, work) = sync_channel(CLIENTS);
+    let accepting = thread::Builder::new().spawn({
+        let office = Arc::clone(&office);
+        move || accept(&listener, &office, &jobs)
+    });
+    let done = accepting.context("a thread cannot be started").and_then(|_| answer_all(&office, templates, &work));
+    // Who still waits judges by itself.
+    office.place.leave();
+    done.map(|()| ExitCode::from(exit::DONE))
 }
 
-fn judge(
-    question: &Question,
-    own: &Judging,
-    sessions: &mut Sessions<'_>,
-    ears: &mut Ears,
-) -> Result<u8, anyhow::Error> {
-    let case = case(&question.arguments)?;
-    let same = case.judging.wishes == own.wishes && case.judging.templates.digest() == own.templates.digest();
-    anyhow::ensure!(same, "the daemon has another model or other flags");
+/// Answers one question after the other.
+fn answer_all(office: &Office, templates: Templates, work: &Receiver<Job>) -> anyhow::Result<()> {
+    let Start { wishes, policies, parallel, idle, .. } = &office.start;
+    let own = Judging { templates, ..Judging::new(wishes.clone(), SessionOptions::default()) };
+    let engine = own.load(policies, *parallel)?;
+    office.ready.store(true, Ordering::Relaxed);
+    let mut sessions = Sessions::new(&engine, POLICIES);
+    let idle = Duration::from_secs(*idle);
+    let mut last = Instant::now();
+    loop {
+        match work.recv_timeout(idle.saturating_sub(last.elapsed())) {
+            Ok(job) if job.abandoned.load(Ordering::Relaxed) => {}
+            Ok(job) => {
+                // Without an answer the client judges by itself. A model that has failed is of no more use.
+                let answer = judge(job.question, &own, &mut sessions)?;
+                office.answered.fetch_add(1, Ordering::Relaxed);
+                let _ = job.reply.send(answer);
+                last = Instant::now();
+            }
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("nobody can be listened to any more"),
+        }
+    }
+}
+
+/// Judges a text as a check would.
+///
+/// # Errors
+///
+/// When the engine fails.
+fn judge(question: Question, own: &Judging, sessions: &mut Sessions<'_>) -> anyhow::Result<Answer> {
+    let Question { policies, options, chunking, reasoning, fields, certificate, json, verbose, coloured, text } =
+        question;
+    let judging = Judging {
+        options,
+        chunking,
+        reasoning,
+        fields: fields.map(Arc::new),
+        certificate: certificate.map(|(path, certificate)| (path, Arc::new(certificate))),
+        templates: own.templates.clone(),
+        folder: None,
+        wishes: own.wishes.clone(),
+    };
+    let case = Case { policies, judging, json, verbose };
+    let mut ears = Ears::Kept { stdout: String::new(), stderr: String::new(), coloured };
     if let Some(note) = judging::note(sessions.engine) {
         ears.say(&note);
     }
-    case.judge(&Content::of(question.text.as_str())?, sessions, &mut Clock::new(case.verbose), ears)
+    let judged = Content::of(text)
+        .map_err(anyhow::Error::from)
+        .and_then(|content| case.judge(&content, sessions, &mut Clock::new(verbose), &mut ears));
+    let code = match judged {
+        Ok(rows) => {
+            let broken = |code: &str| matches!(code, "engine" | "fault");
+            let failed = rows.iter().filter_map(|row| row.error.as_ref()).any(|error| broken(error.code));
+            anyhow::ensure!(!failed, "the engine has failed");
+            exit::of_rows(&rows)
+        }
+        Err(error) => {
+            ears.say(&super::with_causes(&error));
+            exit::ERROR
+        }
+    };
+    let Ears::Kept { stdout, stderr, .. } = ears else { unreachable!("they were made so") };
+    Ok(Answer { stdout, stderr, code })
 }
 
-/// Ends the process when nobody has asked for a while.
-struct Watch {
-    since: Instant,
-    /// When the last one was answered, in milliseconds; for ever in the future while one is.
-    last: Arc<AtomicU64>,
+/// Listens to each client in a thread of its own, so that none holds up the others.
+fn accept(listener: &UnixListener, office: &Arc<Office>, jobs: &SyncSender<Job>) {
+    for stream in listener.incoming().flatten() {
+        if office.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
+            office.clients.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (of_client, jobs) = (Arc::clone(office), jobs.clone());
+        let attending = thread::Builder::new().spawn(move || {
+            // Whoever hangs up, or says nothing, has lost interest.
+            let _ = attend(&stream, &of_client, &jobs);
+            of_client.clients.fetch_sub(1, Ordering::Relaxed);
+        });
+        if attending.is_err() {
+            office.clients.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
-impl Watch {
-    fn new(idle: Duration, path: PathBuf) -> Self {
-        let watch = Self { since: Instant::now(), last: Arc::default() };
-        let (since, last) = (watch.since, Arc::clone(&watch.last));
-        let watching = std::thread::Builder::new().spawn(move || {
+/// Reads what one client wants, and sees to it.
+fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Result<()> {
+    /// How long a client may take to say what it wants.
+    const LONGEST: Duration = Duration::from_secs(10);
+    peer::ours(stream)?;
+    match receive(stream, LONGEST)? {
+        Request::Judge(question) => {
+            let (reply, answer) = channel();
+            let abandoned = Arc::new(AtomicBool::new(false));
+            let job = Job { question: *question, reply, abandoned: Arc::clone(&abandoned) };
+            if jobs.try_send(job).is_err() {
+                return send(stream, Reply::Busy);
+            }
             loop {
-                std::thread::sleep(idle.clamp(Duration::from_millis(10), Duration::from_secs(1)));
-                if since.elapsed().saturating_sub(Duration::from_millis(last.load(Ordering::Relaxed))) >= idle {
-                    let _ = std::fs::remove_file(&path);
-                    ending::exit(exit::DONE);
+                sign(stream).inspect_err(|_| abandoned.store(true, Ordering::Relaxed))?;
+                match answer.recv_timeout(SIGN) {
+                    Ok(answer) => return send(stream, Reply::Answer(answer)),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return send(stream, Reply::Busy),
                 }
             }
-        });
-        drop(watching);
-        watch
+        }
+        Request::Status => send(stream, Reply::Status(office.status())),
+        Request::Stop => {
+            office.place.leave();
+            let _ = send(stream, Reply::Stopping);
+            // At once, whatever is computed: who waits for it judges by itself.
+            signal_hook::low_level::exit(exit::DONE.into())
+        }
     }
+}
 
-    fn begin(&self) {
-        self.last.store(u64::MAX, Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
+impl Office {
+    fn status(&self) -> Status {
+        Status {
+            process: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: self.start.wishes.base.model.clone(),
+            ready: self.ready.load(Ordering::Relaxed),
+            seconds: self.begun.elapsed().as_secs(),
+            answered: self.answered.load(Ordering::Relaxed),
+            idle: self.start.idle,
+        }
     }
 }

@@ -110,7 +110,7 @@ impl Doctor {
             Err(error) => tell(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
         }
         if self.json {
-            output::print(&format!("{}\n", serde_json::to_string(&findings)?))?;
+            output::data(&format!("{}\n", serde_json::to_string(&findings)?))?;
         }
         let ill = findings.iter().any(|finding| finding.state == State::Problem);
         Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))

@@ -87,10 +87,10 @@ impl Eval {
             "a report is of one policy\nhint: give one -p with --report"
         );
         self.report.iter().try_for_each(|report| report.write(first))?;
-        let text = if self.json {
+        if self.json {
             let json =
                 if others.is_empty() { serde_json::to_string(first)? } else { serde_json::to_string(&evaluations)? };
-            format!("{json}\n")
+            output::data(&format!("{json}\n"))?;
         } else {
             let mut text: String = evaluations.iter().map(report::text).collect();
             for other in others {
@@ -100,9 +100,8 @@ impl Eval {
             if let Some(before) = &baseline {
                 text.push_str(&report::comparison(["before", "now"], &Comparison::of(before, first)));
             }
-            text
-        };
-        output::print(&text)?;
+            output::print(&text)?;
+        }
 
         let mut fallen: Vec<Fallen> = self.fail_under.iter().flat_map(|floor| floor.fallen(first)).collect();
         if let (Some(before), Some(most)) = (&baseline, self.max_drop) {

@@ -65,7 +65,7 @@ impl Fit {
         };
         let plan = Plan::new(&opened.file, &wishes, &job, &machine);
         if self.json {
-            output::print(&format!("{}\n", object(&opened.file, &plan)))?;
+            output::data(&format!("{}\n", object(&opened.file, &plan)))?;
         } else {
             output::print(&told(&opened.file, &plan, &wishes, &job, &machine))?;
         }

@@ -10,7 +10,7 @@ use magistrate::content::Content;
 /// Far more than any model's context holds, and little enough not to hurt: an endless file is an error, not a full memory.
 const LARGEST: u64 = 64 << 20;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TextArgs {
     /// The text, behind -- if it begins with a dash; without it, stdin is read
     #[arg(value_name = "TEXT", conflicts_with = "file")]

@@ -99,9 +99,9 @@ pub struct Judging {
     pub reasoning: bool,
     pub fields: Option<Arc<Fields>>,
     /// A certificate, and the file that it is in.
-    certificate: Option<(PathBuf, Arc<Certificate>)>,
+    pub certificate: Option<(PathBuf, Arc<Certificate>)>,
     /// The folder of the templates, if they are not the shipped ones.
-    folder: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
 }
 
 impl JudgingArgs {

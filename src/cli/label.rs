@@ -149,7 +149,7 @@ enum OnlyArg {
 impl Label {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.schema {
-            output::print(&format!("{:#}\n", schema()))?;
+            output::data(&format!("{:#}\n", schema()))?;
             return Ok(ExitCode::SUCCESS);
         }
         let policies = self.policy.load()?;
@@ -430,7 +430,7 @@ fn finish(
 /// Writes JSON to a file, or to stdout for `-`.
 pub fn write_summary(path: &Path, json: &str) -> Result<(), anyhow::Error> {
     if path.as_os_str() == "-" {
-        return output::print(json);
+        return output::data(json);
     }
     files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
 }

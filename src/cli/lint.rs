@@ -79,14 +79,17 @@ impl Lint {
             }
             linted.push((name, findings));
         }
-        output::print(&match self.format {
-            LintFormat::Text => text(&linted),
-            LintFormat::Json => {
-                format!("{}\n", all(&linted).map(|(name, finding)| object(name, finding)).collect::<Value>())
+        match self.format {
+            LintFormat::Text => output::print(&text(&linted)),
+            LintFormat::Json => output::data(&format!(
+                "{}\n",
+                all(&linted).map(|(name, finding)| object(name, finding)).collect::<Value>()
+            )),
+            LintFormat::Github => {
+                output::data(&all(&linted).map(|(name, finding)| github(name, finding)).collect::<String>())
             }
-            LintFormat::Github => all(&linted).map(|(name, finding)| github(name, finding)).collect(),
-            LintFormat::Sarif => format!("{:#}\n", sarif(&linted)),
-        })?;
+            LintFormat::Sarif => output::data(&format!("{:#}\n", sarif(&linted))),
+        }?;
         let worst = all(&linted).map(|(_, finding)| finding.level()).min();
         let fails = worst == Some(Level::Error) || (self.strict && worst == Some(Level::Warning));
         Ok(ExitCode::from(if fails { exit::FINDING } else { exit::DONE }))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::files::Files;
-use magistrate::model::stores::{Found, Places, named};
+use magistrate::model::stores::{Found, Places, named, to_be_had};
 use magistrate::model::{self, ModelFile, rewrite, sha256};
 use serde_json::{Value, json};
 
@@ -64,13 +64,22 @@ impl ModelVerb {
         match self.verb {
             Verb::List { json } => list(json),
             Verb::Path { model } => {
-                output::print(&format!("{}\n", path(&model)?.display()))?;
+                let path = path(&model)?;
+                anyhow::ensure!(
+                    path.exists(),
+                    "{model}: there is no such file, and no model of this name\nhint: magistrate model list"
+                );
+                output::data(&format!("{}\n", path.display()))?;
                 Ok(ExitCode::from(exit::DONE))
             }
             Verb::Inspect { model, json } => {
                 let file = model::inspect(&path(&model)?)?;
                 file.tokenizer()?;
-                output::print(&if json { format!("{}\n", object(&file)) } else { told(&file) })?;
+                if json {
+                    output::data(&format!("{}\n", object(&file)))?;
+                } else {
+                    output::print(&told(&file))?;
+                }
                 Ok(ExitCode::from(exit::DONE))
             }
             Verb::Fit(fit) => fit.run(),
@@ -96,7 +105,8 @@ pub fn places() -> Places {
     Places::new(std::env::home_dir().unwrap_or_default(), |name| std::env::var_os(name))
 }
 
-/// The file that a name stands for: itself if there is such a file, else the model of that name in a store.
+/// The file that a name stands for: itself if there is such a file, else the model of that name in a store, else the one
+/// that is built in.
 pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
     if Path::new(name).exists() {
         return Ok(name.into());
@@ -104,19 +114,27 @@ pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
     let found = places().find();
     match named(&found, name) {
         Ok(Some(model)) => Ok(model.path.clone()),
-        // What is wrong with the path is told by who opens it.
-        Ok(None) => Ok(name.into()),
+        Ok(None) if name == BUILT_IN => super::built_in(),
+        Ok(None) => match to_be_had(name) {
+            Some(Some(size)) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name} ({size})"),
+            Some(None) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name}"),
+            // What is wrong with the path is told by who opens it.
+            None => Ok(name.into()),
+        },
         Err(several) => {
             anyhow::bail!("`{name}` could be one of several: {}\nhint: give the whole name", several.join(", "))
         }
     }
 }
 
+/// What rows call the model that is built in.
+const BUILT_IN: &str = "magistrate-nano";
+
 fn list(as_json: bool) -> Result<ExitCode, anyhow::Error> {
     let places = places();
     let found = places.find();
     if as_json {
-        output::print(&format!("{}\n", serde_json::to_string(&found)?))?;
+        output::data(&format!("{}\n", serde_json::to_string(&found)?))?;
         return Ok(ExitCode::from(exit::DONE));
     }
     if found.is_empty() {
@@ -218,7 +236,7 @@ fn told(file: &ModelFile) -> String {
         text.push_str("note: the experts were quantized again: those of gpt-oss are MXFP4 by origin\n");
     }
     if let Some(description) = &file.description {
-        text.push_str(&format!("says        {}\n", output::harmless(description)));
+        text.push_str(&format!("says        {description}\n"));
     }
     text
 }

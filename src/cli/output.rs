@@ -1,11 +1,28 @@
 //! stdout is data, stderr is talk. A reader that has gone away is no error.
+//!
+//! The one idea: names, titles and texts come from strangers, so all that people read goes out through [`harmless`], here and
+//! at the end. Only colours of our own are added behind it.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 
-/// Writes data to stdout.
+/// Writes what people read to stdout.
 pub fn print(text: &str) -> Result<(), anyhow::Error> {
+    write(&harmless(text))
+}
+
+/// Writes what people read to stdout, with parts in colour where that is a terminal.
+pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
+    write(&text.shown(coloured()))
+}
+
+/// Writes what programs read to stdout: JSON, YAML, a path. Its bytes stay as they are, but on a terminal.
+pub fn data(text: &str) -> Result<(), anyhow::Error> {
+    if std::io::stdout().is_terminal() { print(text) } else { write(text) }
+}
+
+fn write(text: &str) -> Result<(), anyhow::Error> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -15,7 +32,32 @@ pub fn print(text: &str) -> Result<(), anyhow::Error> {
 
 /// Says something on stderr. If nobody can hear it, so be it.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Text for people, parts of which are in a style of our own.
+#[derive(Debug, Default)]
+pub struct Text(Vec<(String, Option<&'static str>)>);
+
+impl Text {
+    /// Adds words.
+    pub fn push(&mut self, words: impl Into<String>) {
+        self.0.push((words.into(), None));
+    }
+
+    /// Adds words in a terminal's style: `1` bold, `31` red and so on.
+    pub fn push_styled(&mut self, words: impl Into<String>, style: &'static str) {
+        self.0.push((words.into(), Some(style)));
+    }
+
+    /// As it goes out.
+    fn shown(&self, coloured: bool) -> String {
+        let shown = |(words, style): &(String, Option<&str>)| match style.filter(|_| coloured) {
+            None => harmless(words),
+            Some(style) => format!("\u{1b}[{style}m{}\u{1b}[0m", harmless(words)),
+        };
+        self.0.iter().map(shown).collect()
+    }
 }
 
 /// Where a verb's words go: to this process's own stdout and stderr, or to somebody who has asked for them.
@@ -27,16 +69,27 @@ pub enum Ears {
     Kept {
         stdout: String,
         stderr: String,
-        /// Whether stdout is such a terminal there.
+        /// Whether stdout is a terminal that takes colour there.
         coloured: bool,
     },
 }
 
 impl Ears {
-    /// Writes data to stdout.
-    pub fn print(&mut self, text: &str) -> Result<(), anyhow::Error> {
+    /// Writes what people read to stdout.
+    pub fn print(&mut self, text: &Text) -> Result<(), anyhow::Error> {
         match self {
-            Self::Own => print(text),
+            Self::Own => print_text(text),
+            Self::Kept { stdout, coloured, .. } => {
+                stdout.push_str(&text.shown(*coloured));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what programs read to stdout.
+    pub fn data(&mut self, text: &str) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Own => data(text),
             Self::Kept { stdout, .. } => {
                 stdout.push_str(text);
                 Ok(())
@@ -51,14 +104,16 @@ impl Ears {
             Self::Kept { stderr, .. } => stderr.push_str(&format!("{text}\n")),
         }
     }
+}
 
-    /// Whether stdout is a terminal that takes colour.
-    pub fn coloured(&self) -> bool {
-        match self {
-            Self::Own => coloured(),
-            Self::Kept { coloured, .. } => *coloured,
-        }
+/// Repeats what a daemon would have said here.
+#[cfg(unix)]
+pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
+    if !stderr.is_empty() {
+        say(stderr.trim_end_matches('\n'));
     }
+    // It went through `harmless` there, and may have colours.
+    write(stdout)
 }
 
 /// Whether stdout is a terminal that takes colour (<https://no-color.org>).
@@ -66,18 +121,49 @@ pub fn coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Text in a terminal's style: `1` bold, `31` red and so on.
-pub fn styled(text: &str, style: &str, coloured: bool) -> String {
-    if coloured { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() }
-}
-
-/// Text that a stranger or a model wrote, for a terminal: nothing in it moves the cursor, hides or turns other text.
+/// Text that a stranger or a model wrote, for a terminal: nothing in it moves the cursor, hides or turns other text. Letters
+/// of all scripts, their marks and what joins them stay.
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character != '\n' && tricky(character) { '\u{FFFD}' } else { character }).collect()
+    let plain = |character| !tricky(character) || matches!(character, '\n' | '\t');
+    text.chars().map(|character| if plain(character) { character } else { '\u{FFFD}' }).collect()
 }
 
 /// Whether a terminal would do something else with it than show it.
 pub fn tricky(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    let hidden =
+        matches!(character, '\u{AD}' | '\u{200B}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+            || matches!(character, '\u{E0000}'..='\u{E007F}');
+    let turning = matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}');
+    character.is_control() || hidden || turning
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal_and_all_scripts_stay_readable() {
+        for (text, shown) in [
+            ("\u{1b}]0;title\u{7}x", "\u{FFFD}]0;title\u{FFFD}x"),
+            ("\u{9b}31mred", "\u{FFFD}31mred"),
+            ("safe\rviolation", "safe\u{FFFD}violation"),
+            ("a\u{202E}b\u{2066}c\u{2028}d", "a\u{FFFD}b\u{FFFD}c\u{FFFD}d"),
+            ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+            (
+                "e\u{301} שָׁלוֹם سلام می\u{200C}خواهم 👩\u{200D}💻 हिन्दी",
+                "e\u{301} שָׁלוֹם سلام می\u{200C}خواهم 👩\u{200D}💻 हिन्दी",
+            ),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn only_our_own_words_have_colour() {
+        let mut text = Text::default();
+        text.push("a \u{1b}[31mtitle: ");
+        text.push_styled("safe\u{1b}", "1;32");
+        assert_eq!(text.shown(false), "a \u{FFFD}[31mtitle: safe\u{FFFD}");
+        assert_eq!(text.shown(true), "a \u{FFFD}[31mtitle: \u{1b}[1;32msafe\u{FFFD}\u{1b}[0m");
+    }
 }

@@ -58,7 +58,10 @@ enum Verb {
 impl PolicyVerb {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let text = match self.verb {
-            Verb::List => list(),
+            Verb::List => {
+                output::print(&list())?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Verb::Show { policy, rendered: true } => {
                 let policy = policy::load(&policy, None)?;
                 format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
@@ -75,7 +78,7 @@ impl PolicyVerb {
             Verb::Diff { before, after } => return compare(&before, &after),
             Verb::Schema => format!("{:#}\n", policy::schema()),
         };
-        output::print(&text)?;
+        output::data(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -118,7 +121,7 @@ impl NewFile {
     /// Writes it. Returns its path, if it has one.
     pub fn put(&self, yaml: &str) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.path()?;
-        let Some(place) = path else { return output::print(yaml).map(|()| None) };
+        let Some(place) = path else { return output::data(yaml).map(|()| None) };
         let write = if files::is_stream(place) { files::write } else { files::create };
         write(place, yaml.as_bytes()).with_context(|| format!("{} cannot be written", place.display()))?;
         Ok(path)

@@ -8,6 +8,7 @@ use magistrate::model;
 use magistrate::prompt;
 
 use super::input::TextArgs;
+use super::output::Text;
 use super::{ModelArgs, PolicyArgs, PromptArgs, output};
 
 #[derive(Debug, Args)]
@@ -40,27 +41,39 @@ impl Prompt {
         if self.tokens {
             let tokenizer = model::tokenizer(&self.model.path()?)?;
             let ids: Vec<u32> = tokenizer.encode_segments(&segments).into_iter().map(|token| token.0).collect();
-            output::print(&format!("{}\n", serde_json::to_string(&ids)?))?;
+            output::data(&format!("{}\n", serde_json::to_string(&ids)?))?;
         } else {
-            output::print(&marked(&segments, output::coloured()))?;
+            if output::coloured() {
+                output::print_text(&marked(&segments))?;
+            } else {
+                output::data(&plain(&segments))?;
+            }
             warn_of_lookalikes(&segments);
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The prompt as text. On a terminal control tokens stand out; elsewhere the bytes are exactly the prompt's.
-fn marked(segments: &[Segment], coloured: bool) -> String {
+/// The prompt for a terminal, on which control tokens stand out.
+fn marked(segments: &[Segment]) -> Text {
+    let mut text = Text::default();
+    for segment in segments {
+        match segment {
+            Segment::Control(control) => text.push_styled(control.name(), "1;36"),
+            Segment::Text(words) => text.push(words),
+        }
+    }
+    text.push("\n");
+    text
+}
+
+/// The prompt's own bytes.
+fn plain(segments: &[Segment]) -> String {
     let part = |segment: &Segment| match segment {
-        Segment::Control(control) => output::styled(control.name(), "1;36", coloured),
-        Segment::Text(text) if coloured => output::harmless(text),
+        Segment::Control(control) => control.name().to_owned(),
         Segment::Text(text) => text.clone(),
     };
-    let mut text: String = segments.iter().map(part).collect();
-    if coloured {
-        text.push('\n');
-    }
-    text
+    segments.iter().map(part).collect()
 }
 
 /// In plain output a text that spells a control token's name looks like one: say that it is not.

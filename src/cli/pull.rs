@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use magistrate::model::fetch::Client;
-use magistrate::model::pull::{Hosts, Origin, check, pull, spelled_out};
-use magistrate::model::stores::named;
+use magistrate::model::pull::{Hosts, Origin, check, pull};
+use magistrate::model::stores::{named, spelled_out};
 use magistrate::model::{self, Problem};
 
 use super::model::places;
@@ -55,7 +55,7 @@ impl Pull {
             if let Some(wanted) = &self.sha256 {
                 check(&model.path, wanted, &mut |_, _, _| ())?;
             }
-            output::print(&format!("{}\n", model.path.display()))?;
+            output::data(&format!("{}\n", model.path.display()))?;
             return Ok(ExitCode::from(exit::DONE));
         }
         let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
@@ -81,8 +81,8 @@ impl Pull {
             bar.set_style(style);
         }
         let path = pull(&Client::new(PATIENCE), &hosts, &origin, self.sha256, &mut |what, done, all| {
-            if bar.message() != what {
-                bar.set_message(what.to_owned());
+            if bar.message() != output::harmless(what) {
+                bar.set_message(output::harmless(what));
                 bar.reset_eta();
             }
             bar.set_length(all.unwrap_or(done));
@@ -98,7 +98,7 @@ impl Pull {
             Err(error) => output::say(&format!("note: {error}")),
             Ok(_) => {}
         }
-        output::print(&format!("{}\n", path.display()))?;
+        output::data(&format!("{}\n", path.display()))?;
         Ok(ExitCode::from(exit::DONE))
     }
 }

@@ -4,10 +4,10 @@ use magistrate::label::row::{Row, Status};
 use magistrate::policy::{Policy, Verdict};
 use magistrate::verdict::MIN_MASS;
 
-use super::output::{harmless, styled};
+use super::output::Text;
 
 /// The row of one policy.
-pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
+pub fn of_row(policy: &Policy, row: &Row) -> Text {
     let (word, style) = match (row.status, row.verdict) {
         (Status::Ok, Some(Verdict::Violation)) => ("violation", "1;31"),
         (Status::Ok, Some(Verdict::Safe)) => ("safe", "1;32"),
@@ -15,7 +15,10 @@ pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
         (Status::Unresolved, _) => ("unresolved", "1;33"),
         (Status::Error, _) | (Status::Ok, None) => ("error", "1;31"),
     };
-    let mut text = format!("{}: {}", harmless(&policy.id), styled(word, style, coloured));
+    let mut told = Text::default();
+    told.push(format!("{}: ", policy.id));
+    told.push_styled(word, style);
+    let mut text = String::new();
     if let Some(code) = &row.category {
         let title = policy.categories().iter().find(|category| category.code == *code).map_or("", |found| &found.title);
         text.push_str(&format!("  {code} {title}"));
@@ -40,12 +43,13 @@ pub fn of_row(policy: &Policy, row: &Row, coloured: bool) -> String {
     if let Some(rationale) = &row.rationale {
         // A sentence or two: line breaks in it are the model's whim.
         let words: Vec<&str> = rationale.split_whitespace().collect();
-        text.push_str(&indented(&harmless(&words.join(" "))));
+        text.push_str(&indented(&words.join(" ")));
     }
     if let Some(reasoning) = &row.reasoning {
-        text.push_str(&indented(&format!("reasoning: {}", harmless(reasoning))));
+        text.push_str(&indented(&format!("reasoning: {reasoning}")));
     }
-    text
+    told.push(text);
+    told
 }
 
 /// Three digits behind the point, more where these would all be zero.

@@ -96,11 +96,11 @@ impl Bench {
             anyhow::Ok(times)
         })?;
         remember(&place(&file, &wishes, &machine)?, best)?;
-        output::print(&if self.json {
-            format!("{}\n", serde_json::to_string(&Tuned { fastest: best, tried })?)
+        if self.json {
+            output::data(&format!("{}\n", serde_json::to_string(&Tuned { fastest: best, tried })?))?;
         } else {
-            format!("fastest: {}\n", flags_of(best))
-        })?;
+            output::print(&format!("fastest: {}\n", flags_of(best)))?;
+        }
         output::say(&format!(
             "note: label, eval, verify and bench judge {} with this from now on; flags go before it, and magistrate cache \
              clear forgets it",

@@ -81,7 +81,7 @@ impl Verify {
 fn tell(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {
     let Agreement { same, near, flipped, drift } = agreement;
     if json {
-        return output::print(&format!("{}\n", serde_json::to_string(agreement)?));
+        return output::data(&format!("{}\n", serde_json::to_string(agreement)?));
     }
     let mut text = format!(
         "{} verdicts judged again: {same} the same, {near} with another label or category, {} flipped; \

@@ -5,12 +5,14 @@
 
 use super::backend::Layout;
 use super::tune::Setting;
+use serde::{Deserialize, Serialize};
+
 use super::{CacheType, EngineConfig, FlashAttention};
 use crate::machine::{Device, Kind, Machine};
 use crate::model::ModelFile;
 
 /// What is asked for. What is `None` is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wishes {
     /// All that there is no choice about.
     pub base: EngineConfig,

@@ -5,11 +5,13 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::backend::Fault;
 use crate::tokenizer::Token;
 
 /// How the free parts, reasoning and rationale, are chosen. Verdicts never are: they are scored.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// 0 takes the likeliest token; 1 draws as the model proposes.
     pub temperature: f32,

@@ -64,7 +64,7 @@ pub enum Mode {
 }
 
 /// Probabilities that are too close to call without reasoning, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Band {
     /// The least of them, 0 to 1.
     pub low: f64,

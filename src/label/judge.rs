@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::pieces::pieces;
 use crate::content::Content;
 use crate::engine::{Completion, Engine, EngineError, Pending, Session, Usage};
@@ -12,7 +14,7 @@ use crate::policy::Verdict;
 use crate::verdict::Outcome;
 
 /// How a long content is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunking {
     /// Tokens of a piece, at most.
     pub size: usize,

@@ -84,7 +84,7 @@ pub struct Row {
 }
 
 /// Some of a row's fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fields(BTreeSet<String>);
 
 /// All that can be said in a row, each by its path and as what it goes into a table. Of a field that holds several things

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::fetch::{Client, FetchError, Remote, public};
 use super::sha256;
-use super::stores::{Layer, Manifest, OLLAMA_MODEL, is_hex, numbered};
+use super::stores::{Layer, Manifest, OLLAMA_MODEL, is_hex, spelled_out, stem};
 use crate::files;
 
 /// A model that is to be had.
@@ -31,18 +31,6 @@ pub enum Origin {
     Ollama(String, String),
     /// A file.
     Url(String),
-}
-
-/// Where words lead to. Named in public sources in 2026, and not checked by us: digests are the registry's own.
-pub const CATALOGUE: [(&str, &str); 2] = [
-    ("20b", "hf:unsloth/gpt-oss-safeguard-20b-GGUF:gpt-oss-safeguard-20b-Q4_K_M.gguf"),
-    ("120b", "hf:lmstudio-community/gpt-oss-safeguard-120b-GGUF:MXFP4"),
-];
-
-/// What a word of [`CATALOGUE`] stands for; any other name stands for itself.
-#[must_use]
-pub fn spelled_out(name: &str) -> &str {
-    CATALOGUE.iter().find(|(word, _)| word.eq_ignore_ascii_case(name)).map_or(name, |(_, spec)| spec)
 }
 
 /// The registries' addresses, and where models go.
@@ -376,12 +364,6 @@ fn chosen<'items>(
         }
         _ => Err(PullError::Choose { repository: repository.to_owned(), what: "several models", files: all() }),
     }
-}
-
-/// A file's name without its ending and the number of its part.
-fn stem(path: &str) -> &str {
-    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    numbered(stem).map_or(stem, |(prefix, ..)| prefix)
 }
 
 struct Registry<'a> {

@@ -74,7 +74,15 @@ impl Places {
         }
         folders.push((STUDIO, self.home.join(".lmstudio/models")));
         folders.push((STUDIO, self.home.join(".cache/lm-studio/models")));
-        folders.push((OLLAMA, variable("OLLAMA_MODELS").unwrap_or_else(|| self.home.join(".ollama/models"))));
+        match variable("OLLAMA_MODELS") {
+            Some(folder) => folders.push((OLLAMA, folder)),
+            None => {
+                folders.push((OLLAMA, self.home.join(".ollama/models")));
+                // Where Ollama runs as a service, as its installer for Linux has it.
+                #[cfg(target_os = "linux")]
+                folders.push((OLLAMA, PathBuf::from("/usr/share/ollama/.ollama/models")));
+            }
+        }
         folders.push((DOCKER, self.home.join(".docker/models")));
         folders.push((OWN, self.own()));
         let mut seen = Vec::new();
@@ -126,22 +134,90 @@ const OLLAMA: &str = "Ollama";
 const DOCKER: &str = "Docker";
 const OWN: &str = "own folder";
 
-/// The model of that name among those that were found: by its whole name, else by that of its file without the ending.
+/// Words that stand for a model: where each leads to, and what is fetched. Named in public sources in 2026, and not checked by
+/// us: digests are the registry's own.
+const CATALOGUE: [(&str, &str, &str); 2] = [
+    ("20b", "hf:unsloth/gpt-oss-safeguard-20b-GGUF:gpt-oss-safeguard-20b-Q4_K_M.gguf", "12 GB"),
+    ("120b", "hf:lmstudio-community/gpt-oss-safeguard-120b-GGUF:MXFP4", "63 GB"),
+];
+
+fn entry(word: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    CATALOGUE.iter().find(|(known, ..)| known.eq_ignore_ascii_case(word))
+}
+
+/// The name that a word such as `20b` stands for; any other name stands for itself.
+#[must_use]
+pub fn spelled_out(name: &str) -> &str {
+    entry(name).map_or(name, |(_, spec, _)| spec)
+}
+
+/// Reports whether a name is one that a model can be fetched by, and how much that is where it is known.
+#[must_use]
+pub fn to_be_had(name: &str) -> Option<Option<&'static str>> {
+    let scheme = |name: &str| ["hf:", "docker:", "ollama:"].iter().any(|scheme| name.starts_with(scheme));
+    match entry(name) {
+        Some((.., size)) => Some(Some(size)),
+        None => scheme(name).then_some(None),
+    }
+}
+
+/// The model of that name among those that were found. A name is its whole name, its file's, with or without the ending, or
+/// one that it can be fetched by: `20b`, or `hf:ORG/REPO:QUANTIZATION`.
 ///
 /// # Errors
 ///
 /// The names of several that it could be.
 pub fn named<'found>(found: &'found [Found], name: &str) -> Result<Option<&'found Found>, Vec<&'found str>> {
+    let name = spelled_out(name);
     if let Some(exact) = found.iter().find(|model| model.name == name) {
         return Ok(Some(exact));
     }
-    let stem =
-        |model: &&Found| model.path.file_stem().is_some_and(|stem| stem.to_string_lossy().eq_ignore_ascii_case(name));
-    let mut meant = found.iter().filter(stem);
-    match (meant.next(), meant.next()) {
-        (Some(_), Some(_)) => Err(found.iter().filter(stem).map(|model| model.name.as_str()).collect()),
-        (one, _) => Ok(one),
+    let meant: Vec<&Found> = found.iter().filter(|model| is_called(model, name)).collect();
+    // Parts and copies of one name in one repository are one model, as it is fetched whole.
+    let mut stems: Vec<_> = meant.iter().map(|model| (model.store, stem(&model.name))).collect();
+    stems.dedup();
+    if stems.len() > 1 {
+        Err(meant.iter().map(|model| model.name.as_str()).collect())
+    } else {
+        Ok(meant.first().copied())
     }
+}
+
+/// Whether a model goes by a name that is not its whole name.
+fn is_called(model: &Found, name: &str) -> bool {
+    let file = model.path.file_name().unwrap_or_default().to_string_lossy();
+    if file.eq_ignore_ascii_case(name)
+        || stem(&file).eq_ignore_ascii_case(name)
+        || whole_stem(&file).eq_ignore_ascii_case(name)
+    {
+        return true;
+    }
+    let Some((scheme, rest)) = name.split_once(':') else { return false };
+    let Some(own) = model.name.strip_prefix(scheme).and_then(|own| own.strip_prefix(':')) else { return false };
+    match scheme {
+        "hf" => {
+            // As `pull` chooses among a repository's files.
+            let (repository, part) = rest.split_once(':').unwrap_or((rest, ""));
+            own.split_once(':')
+                .is_some_and(|(own, file)| own == repository && file.to_lowercase().contains(&part.to_lowercase()))
+        }
+        "docker" | "ollama" => {
+            let tagged = if rest.contains(':') { rest.to_owned() } else { format!("{rest}:latest") };
+            own == tagged || scheme == "docker" && own.strip_prefix("ai/") == Some(&tagged)
+        }
+        _ => false,
+    }
+}
+
+/// A file's name without its ending.
+fn whole_stem(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(stem, _)| stem)
+}
+
+/// A file's name without its ending and the number of its part.
+pub(super) fn stem(path: &str) -> &str {
+    let stem = whole_stem(path);
+    numbered(stem).map_or(stem, |(prefix, ..)| prefix)
 }
 
 /// `models--ORG--REPO/snapshots/COMMIT/FILE`, a link to a blob that is named by its sha256.

@@ -11,7 +11,7 @@ use super::phrase::{nearest, quoted};
 use super::{Category, Verdict};
 
 /// The form of a reply and the labels in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Contract {
     /// The form.
@@ -33,7 +33,7 @@ pub enum Form {
 }
 
 /// A word that stands for a verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Label {
     /// The word.
     pub text: String,

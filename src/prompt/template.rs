@@ -61,7 +61,7 @@ impl Templates {
     #[must_use]
     pub fn shipped() -> Self {
         let sources = SHIPPED.map(|(name, source)| (name.to_owned(), source.to_owned()));
-        Self::compile("shipped", &sources).expect("the shipped templates compile")
+        Self::from_sources("shipped", &sources).expect("the shipped templates compile")
     }
 
     /// The files of a folder that take the place of the shipped templates, which need not be there.
@@ -101,11 +101,19 @@ impl Templates {
                 hint: Some("name a folder with at least one of them; start from the shipped ones in templates/"),
             });
         }
-        Self::compile(&folder.display().to_string(), &sources)
+        Self::from_sources(&folder.display().to_string(), &sources)
     }
 
-    /// Compiles the sources, named by the file that an error should name.
-    fn compile(id: &str, sources: &[(String, String)]) -> Result<Self, TemplateError> {
+    /// Templates of these sources, each behind the name that errors call it. `id` says where they come from.
+    ///
+    /// # Errors
+    ///
+    /// When one does not compile.
+    ///
+    /// # Panics
+    ///
+    /// If the syntax that templates have is none, which a test rules out.
+    pub fn from_sources(id: &str, sources: &[(String, String)]) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -133,6 +141,18 @@ impl Templates {
             hash.update(source);
         }
         Ok(Self { environment, id: id.to_owned(), digest: crate::hex(&hash.finalize()) })
+    }
+
+    /// Both sources, each behind the name that errors call it. [`Templates::from_sources`] makes the same templates of them.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, String)> {
+        SHIPPED
+            .iter()
+            .map(|(name, _)| {
+                let (file, template) = self.template(name);
+                (file.to_owned(), template.source().to_owned())
+            })
+            .collect()
     }
 
     /// Where the templates come from: `shipped`, or the folder.
@@ -323,7 +343,7 @@ mod tests {
     fn render(source: &str) -> Result<Rendered, TemplateError> {
         let sources =
             [("x/harmony.jinja".to_owned(), format!("{source}<|start|>assistant")), (POLICY.to_owned(), String::new())];
-        Templates::compile("test", &sources)?.harmony("POLICY <|end|>", "low", None)
+        Templates::from_sources("test", &sources)?.harmony("POLICY <|end|>", "low", None)
     }
 
     fn refusal(source: &str) -> String {
@@ -383,14 +403,15 @@ mod tests {
     fn the_models_turn_must_begin_at_the_end() {
         let source = "{{ policy }}{{ content }}<|start|>assistant\n\n".to_owned();
         let sources = [("x/harmony.jinja".to_owned(), source), (POLICY.to_owned(), String::new())];
-        let error = Templates::compile("test", &sources).unwrap().harmony("P", "low", None).unwrap_err().to_string();
+        let error =
+            Templates::from_sources("test", &sources).unwrap().harmony("P", "low", None).unwrap_err().to_string();
         assert!(error.contains("does not end in <|start|>assistant"), "{error}");
     }
 
     #[test]
     fn a_policy_that_renders_to_nothing_is_refused() {
         let sources = [(HARMONY.to_owned(), String::new()), ("x/policy.md.jinja".to_owned(), "\n".to_owned())];
-        let error = Templates::compile("test", &sources).unwrap().policy(&()).unwrap_err();
+        let error = Templates::from_sources("test", &sources).unwrap().policy(&()).unwrap_err();
         assert!(error.to_string().contains("renders to nothing"), "{error}");
     }
 

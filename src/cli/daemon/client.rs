@@ -1,0 +1,153 @@
+//! The side of a daemon that asks: `check --daemon`, `daemon status` and `daemon stop`.
+//!
+//! The one idea: anything but an answer means that the text is judged here.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use magistrate::content::Content;
+
+use super::peer;
+use super::place::Place;
+use super::protocol::{Answer, LONGEST, Question, Reply, Request, SILENCE, Start, Status, receive, send};
+use crate::cli::check::Case;
+use crate::cli::judging::Judging;
+use crate::cli::{exit, output, waiting};
+
+/// Asks the daemon of this model. `None` if there is no answer: the text is to be judged here. If there is no daemon, one is
+/// started for the next time, which stops when nobody has asked for `idle` seconds.
+pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<ExitCode>> {
+    let place = match Place::of(&case.judging.wishes, &case.judging.templates) {
+        Ok(place) => place,
+        Err(error) => return Ok(unanswered(&error.to_string())),
+    };
+    let stream = match place.connect() {
+        Ok(Some(stream)) => stream,
+        Ok(None) => {
+            launch(&super::start(case, idle));
+            return Ok(None);
+        }
+        Err(error) => return Ok(unanswered(&error.to_string())),
+    };
+    let asked = send(&stream, Request::Judge(Box::new(question(case, content))));
+    match asked.and_then(|()| receive(&stream, LONGEST)) {
+        Ok(Reply::Answer(Answer { stdout, stderr, code })) => {
+            output::repeat(&stdout, &stderr)?;
+            Ok(Some(ExitCode::from(code)))
+        }
+        // It is about to end, or has too much to do.
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(_) => Ok(unanswered("it is silent\nhint: magistrate daemon stop ends it")),
+    }
+}
+
+fn unanswered(why: &str) -> Option<ExitCode> {
+    output::say(&format!("note: no daemon answers, so the text is judged here: {why}"));
+    None
+}
+
+fn question(case: &Case, content: &Content) -> Question {
+    let Judging { options, chunking, reasoning, fields, certificate, .. } = &case.judging;
+    Question {
+        policies: case.policies.clone(),
+        options: options.clone(),
+        chunking: *chunking,
+        reasoning: *reasoning,
+        fields: fields.as_deref().cloned(),
+        certificate: certificate.as_ref().map(|(path, certificate)| (path.clone(), (**certificate).clone())),
+        json: case.json,
+        verbose: case.verbose,
+        coloured: output::coloured(),
+        text: content.text().to_owned(),
+    }
+}
+
+/// Starts a daemon that outlives this process. If that fails there is none, which is only slower.
+fn launch(start: &Start) {
+    let (Ok(program), Ok(start)) = (std::env::current_exe(), serde_json::to_vec(start)) else { return };
+    let mut daemon = Command::new(program);
+    waiting::leave_to(&mut daemon);
+    let started = daemon
+        .args(["daemon", "serve"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Not this terminal's: Ctrl-C is for others.
+        .process_group(0)
+        .spawn();
+    if let Some(mut stdin) = started.ok().and_then(|mut daemon| daemon.stdin.take()) {
+        let _ = std::io::Write::write_all(&mut stdin, &start);
+    }
+}
+
+/// Tells which daemons run.
+pub fn status(json: bool) -> anyhow::Result<ExitCode> {
+    let mut all = Vec::new();
+    let mut silent = 0;
+    for place in Place::all()? {
+        match place.connect() {
+            Ok(Some(stream)) => match send(&stream, Request::Status).and_then(|()| receive(&stream, SILENCE)) {
+                Ok(Reply::Status(status)) => all.push(status),
+                _ => silent += 1,
+            },
+            Ok(None) => {}
+            Err(_) => silent += 1,
+        }
+    }
+    if json {
+        output::data(&format!("{}\n", serde_json::to_string(&all)?))?;
+    } else {
+        for status in &all {
+            output::print(&told(status))?;
+        }
+        if all.is_empty() && silent == 0 {
+            output::say("no daemon runs");
+        }
+    }
+    if silent > 0 {
+        output::say(&format!("{silent} more: silent, or of another user\nhint: magistrate daemon stop"));
+    }
+    Ok(ExitCode::from(exit::DONE))
+}
+
+fn told(status: &Status) -> String {
+    let Status { process, version, model, ready, seconds, answered, idle } = status;
+    let state = if *ready { "ready" } else { "loading the model" };
+    format!(
+        "process {process}: {}\n  {state}; started {seconds} s ago; {answered} answered; stops {idle} s after the last \
+         question; version {version}\n",
+        model.display()
+    )
+}
+
+/// Stops all daemons, and tells of each. One that is silent is killed.
+pub fn stop() -> anyhow::Result<()> {
+    for place in Place::all()? {
+        let Ok(Some(stream)) = place.connect() else { continue };
+        let asked = send(&stream, Request::Stop).and_then(|()| receive(&stream, SILENCE));
+        let told = match asked {
+            Ok(Reply::Stopping) => "a daemon was stopped",
+            _ => {
+                peer::end(&stream)?;
+                "a daemon that was silent was killed"
+            }
+        };
+        anyhow::ensure!(gone(&place), "a daemon does not end\nhint: look for it with ps, and end its process");
+        output::say(told);
+    }
+    Ok(())
+}
+
+/// Waits until nobody listens any more.
+fn gone(place: &Place) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < SILENCE {
+        if matches!(place.connect(), Ok(None)) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
