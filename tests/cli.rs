@@ -234,7 +234,7 @@ fn redacted_rows(mut value: Value) -> Value {
             Value::String(_) if ["digest", "version", "rationale", "reasoning", "reasoning_ended"].contains(&name) => {
                 *value = json!(format!("[{name}]"));
             }
-            Value::String(text) if name == "message" => *text = redacted(&format!("  {text}")).trim_start().to_owned(),
+            Value::String(text) if name == "message" => redacted(&format!("  {text}")).trim_start().clone_into(text),
             _ => {}
         }
     }
