@@ -135,51 +135,59 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     draft.put()
 }
 
-/// Removes the files of [`ROOMS`] in a folder that are ours, and the rooms that are empty then. Returns those that are in use by
-/// another process, and the names of what is not ours. Both stay.
+/// The result of [`clear`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Bytes that were removed.
+    pub bytes: u64,
+    /// Files of ours that stay, because another process uses them.
+    pub busy: Vec<PathBuf>,
+    /// The names of all else, which stays.
+    pub foreign: Vec<String>,
+}
+
+/// Removes the files of [`ROOMS`] in a folder that are ours and not in use, and the rooms that are empty then.
 ///
 /// # Errors
 ///
 /// When a file cannot be removed.
-pub fn clear(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<String>)> {
-    let (mut busy, mut foreign) = (Vec::new(), Vec::new());
+pub fn clear(folder: &Path) -> io::Result<Cleared> {
+    let mut cleared = Cleared::default();
     for entry in entries(folder)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !entry.file_type()?.is_dir() || !ROOMS.iter().any(|(room, _)| *room == name) {
-            foreign.push(name);
+            cleared.foreign.push(name);
             continue;
         }
-        clear_room(&entry.path(), &name, "", &mut busy, &mut foreign)?;
+        cleared.room(&entry.path(), &name, "")?;
     }
-    foreign.sort();
-    Ok((busy, foreign))
+    cleared.foreign.sort();
+    Ok(cleared)
 }
 
-/// Clears what lies in a room, or in a folder in it whose path from there is `above`.
-fn clear_room(
-    folder: &Path,
-    room: &str,
-    above: &str,
-    busy: &mut Vec<PathBuf>,
-    foreign: &mut Vec<String>,
-) -> io::Result<()> {
-    for entry in entries(folder)? {
-        let (path, within) = (entry.path(), format!("{above}{}", entry.file_name().to_string_lossy()));
-        let kind = entry.file_type()?;
-        if kind.is_dir() && above.is_empty() && is_hex(&within) {
-            clear_room(&path, room, &format!("{within}/"), busy, foreign)?;
-        } else if kind.is_dir() || kind.is_symlink() || !is_ours(room, &within) {
-            foreign.push(format!("{room}/{within}"));
-        } else if in_use(&path) {
-            busy.push(path);
-        } else {
-            fs::remove_file(&path)
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+impl Cleared {
+    /// Clears what lies in a room, or in a folder in it whose path from there is `above`.
+    fn room(&mut self, folder: &Path, room: &str, above: &str) -> io::Result<()> {
+        for entry in entries(folder)? {
+            let (path, within) = (entry.path(), format!("{above}{}", entry.file_name().to_string_lossy()));
+            let kind = entry.file_type()?;
+            if kind.is_dir() && above.is_empty() && is_hex(&within) {
+                self.room(&path, room, &format!("{within}/"))?;
+            } else if kind.is_dir() || kind.is_symlink() || !is_ours(room, &within) {
+                self.foreign.push(format!("{room}/{within}"));
+            } else if in_use(&path) {
+                self.busy.push(path);
+            } else {
+                let bytes = entry.metadata()?.len();
+                fs::remove_file(&path)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+                self.bytes += bytes;
+            }
         }
+        // It may not be empty, which is as well.
+        let _ = fs::remove_dir(folder);
+        Ok(())
     }
-    // It may not be empty, which is as well.
-    let _ = fs::remove_dir(folder);
-    Ok(())
 }
 
 /// Reports whether another process has locked a file, or listens there.
@@ -239,7 +247,7 @@ mod tests {
             "verdicts/00ff00ff00ff00ff/00ff00ff00ff00ff.jsonl",
         ];
         let folder = folder_of(&[&OURS[..], &theirs].concat());
-        let (busy, foreign) = clear(folder.path()).unwrap();
+        let cleared = clear(folder.path()).unwrap();
         let told = [
             "models/20b",
             "models/gpt-oss.gguf",
@@ -249,7 +257,8 @@ mod tests {
             "tuned/piano.json",
             "verdicts/00ff00ff00ff00ff/00ff00ff00ff00ff.jsonl",
         ];
-        assert_eq!((busy.len(), foreign), (0, told.map(str::to_owned).to_vec()));
+        assert_eq!((cleared.bytes, cleared.busy.len()), (OURS.len() as u64, 0));
+        assert_eq!(cleared.foreign, told);
         assert!(theirs.iter().all(|name| folder.path().join(name).is_file()));
         assert!(!OURS.iter().any(|name| folder.path().join(name).exists()));
         assert!(!folder.path().join("journals").exists(), "empty rooms go");
@@ -261,7 +270,7 @@ mod tests {
         let held = folder.path().join("verdicts/00ff00ff00ff00ff.jsonl");
         let open = fs::File::open(&held).unwrap();
         open.lock().unwrap();
-        assert_eq!(clear(folder.path()).unwrap(), (vec![held.clone()], Vec::new()));
+        assert_eq!(clear(folder.path()).unwrap(), Cleared { bytes: 1, busy: vec![held.clone()], foreign: Vec::new() });
         assert!(held.exists() && !folder.path().join("journals").exists());
         drop(open);
         clear(folder.path()).unwrap();
@@ -281,7 +290,7 @@ mod tests {
         symlink(other.path().join("00ff00ff00ff00ff.json"), folder.path().join("tuned/00aa00aa00aa00aa.json")).unwrap();
         let socket = folder.path().join("daemons/00ff00ff00ff00ff");
         let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let (busy, foreign) = clear(folder.path()).unwrap();
+        let Cleared { busy, foreign, .. } = clear(folder.path()).unwrap();
         assert_eq!(
             (busy, foreign),
             (vec![socket.clone()], vec!["tuned/00aa00aa00aa00aa.json".to_owned(), "verdicts".to_owned()])

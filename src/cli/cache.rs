@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::cache;
 
+use super::model::megabytes;
 use super::{exit, output};
 
 #[derive(Debug, Args)]
@@ -34,10 +35,8 @@ impl CacheVerb {
                 for (room, _) in cache::ROOMS {
                     let room = folder.join(room);
                     if room.is_dir() {
-                        #[allow(clippy::cast_precision_loss, reason = "a size for people")]
-                        let megabytes = size(&room) as f64 / 1e6;
                         let name = room.file_name().unwrap_or_default().display();
-                        text.push_str(&format!("{megabytes:>10.1} MB  {name}\n"));
+                        text.push_str(&format!("{:>13}  {name}\n", megabytes(size(&room))));
                     }
                 }
                 output::print(&text)?;
@@ -47,11 +46,12 @@ impl CacheVerb {
                 #[cfg(unix)]
                 super::daemon::client::stop()?;
                 let cleared = cache::clear(&folder);
-                let (busy, others) = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
-                for path in busy {
+                let cleared = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
+                output::say(&format!("{} are removed from {}", megabytes(cleared.bytes), folder.display()));
+                for path in cleared.busy {
                     output::say(&format!("note: {} stays: another process uses it", path.display()));
                 }
-                if let Some((first, more)) = others.split_first() {
+                if let Some((first, more)) = cleared.foreign.split_first() {
                     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
                     output::say(&format!("note: {first}{more} in {} stay: not made by magistrate", folder.display()));
                 }

@@ -14,6 +14,7 @@ use magistrate::label::judge::Chunking;
 use magistrate::label::row::{Fields, Provenance};
 use magistrate::label::run::Judge;
 use magistrate::machine::Machine;
+use magistrate::model::stores::parts;
 use magistrate::model::{Demonstration, Opened};
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
@@ -177,7 +178,7 @@ impl Judging {
 
     /// Adds what is read to judge by to the files of a run: the model, templates and a certificate.
     pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
-        files.read("the model", &self.wishes.base.model)?;
+        parts(&self.wishes.base.model).iter().try_for_each(|path| files.read("the model", path))?;
         if let Some(folder) = &self.folder {
             Templates::files(folder).iter().try_for_each(|path| files.read("a template", path))?;
         }

@@ -95,13 +95,20 @@ struct MemoArgs {
 }
 
 impl MemoArgs {
+    /// The folder of what earlier runs said, made if need be.
+    fn folder(&self) -> Result<Option<PathBuf>, anyhow::Error> {
+        let Some(named) = &self.cache else { return Ok(None) };
+        let folder = named.clone().map_or_else(|| cache::folder().map(|cache| cache.join("verdicts")), Ok)?;
+        cache::make(&folder).with_context(|| format!("{} cannot be used", folder.display()))?;
+        Ok(Some(folder))
+    }
+
     /// The memo that the flags make of one, under these terms.
     fn resolve(&self, memo: Memo, terms: &Terms) -> Result<Memo, anyhow::Error> {
         if self.no_dedupe {
             return Ok(Memo::off());
         }
-        let Some(folder) = &self.cache else { return Ok(memo) };
-        let folder = folder.clone().map_or_else(|| cache::folder().map(|cache| cache.join("verdicts")), Ok)?;
+        let Some(folder) = self.folder()? else { return Ok(memo) };
         let archive = Archive::open(&folder, &serde_json::to_string(terms)?);
         let archive = archive.with_context(|| format!("{} cannot be used", folder.display()))?;
         if archive.damaged() > 0 {
@@ -183,6 +190,7 @@ impl Label {
         if let Some(summary) = self.summary.as_deref().filter(|path| path.as_os_str() != "-") {
             files.write("the summary", "--summary", summary)?;
         }
+        self.memo.folder()?;
 
         let settings = Settings {
             chunking: judging.chunking,

@@ -66,12 +66,16 @@ impl Merge {
             output::say(&format!("{} rows of {} journals", summary.rows(), journals.len()));
             return Ok(ExitCode::from(exit::DONE));
         };
-        progress::waiting("reading the journal", || check(one, self.partial))?;
+        let summary = progress::waiting("reading the journal", || check(one, self.partial))?;
         let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
         match progress::waiting("writing the output", || export(one, file, &target.export)) {
             // Nobody reads on.
             Err(error) if error.is_closed() => {}
-            written => drop(written?),
+            written => {
+                for path in written? {
+                    output::say(&format!("{} is written, of {} rows", path.display(), summary.rows()));
+                }
+            }
         }
         Ok(ExitCode::from(exit::DONE))
     }

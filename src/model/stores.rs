@@ -363,6 +363,20 @@ pub(super) fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// The files of the model at a path, by its name: itself, and the other parts of one in parts, which need not be there.
+#[must_use]
+pub fn parts(path: &Path) -> Vec<PathBuf> {
+    /// More than any model has.
+    const MOST: u32 = 999;
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(numbered);
+    match stem {
+        Some((prefix, _, count)) if count <= MOST => {
+            (1..=count).map(|number| path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"))).collect()
+        }
+        _ => vec![path.to_owned()],
+    }
+}
+
 /// Of the name of a part without its ending: what all parts have in common, its number, and how many there are.
 pub(super) fn numbered(stem: &str) -> Option<(&str, u32, u32)> {
     let (rest, count) = stem.rsplit_once("-of-")?;
