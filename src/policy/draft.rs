@@ -90,9 +90,7 @@ impl Draft {
                 line(&format!("  {}: {}", scalar(term), scalar(meaning)));
             }
         }
-        line(
-            "\n# What is forbidden, by rising severity, and what is allowed. An answer names a category by its code.\ncategories:",
-        );
+        line("\n# What is forbidden, and what is allowed. An answer names a category by its code.\ncategories:");
         for rule in &self.categories {
             line(&format!("  - code: {}", scalar(&rule.code)));
             line(&format!("    title: {}", scalar(&rule.title)));

@@ -1,11 +1,18 @@
 //! From a policy in prose or Markdown to one in parts.
 //!
-//! The one idea: only what is certain is taken over. Headings, list items with codes and quoted examples with an arrow are;
-//! all else is kept as comments, with its line, and the contract is never guessed.
+//! The one idea: only what is certain is taken over. A verdict comes from words that say it, read with their denials, and
+//! holds for what stands below. All else is kept as comments, with its line. The contract is never guessed.
+
+mod outline;
+
+use std::collections::BTreeSet;
 
 use super::draft::{Case, Draft, Rule};
-use super::sense::{Sense, sense};
-use super::{Form, Severity, Verdict};
+use super::lint::codes::unknown_codes;
+use super::plain;
+use super::sense::{Sense, qualifies, sense};
+use super::{Form, Label, Policy, Severity, Verdict};
+use outline::{Block, Heading, Item, Line, Section, outline};
 
 /// A text that became a draft.
 #[derive(Clone, Debug)]
@@ -19,19 +26,15 @@ pub struct Imported {
 }
 
 /// What a heading is the heading of.
-#[derive(Clone, PartialEq)]
-enum Section {
-    /// What stands before the first heading.
-    Nothing,
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
     Unknown,
     Instruction,
     Definitions,
-    /// Rules, each an item; the code if the heading has one.
-    Rules {
-        code: Option<String>,
-        title: String,
-        verdict: Option<Verdict>,
-    },
+    /// Rules, each an item.
+    Rules(Verdict),
+    /// All that stands under it is one rule. The code and the verdict, if the heading says them.
+    Rule(Option<String>, Option<Verdict>),
     Format,
     Doubt,
     Examples,
@@ -40,182 +43,429 @@ enum Section {
 /// Reads a policy. `name` is its id.
 ///
 /// # Errors
-///
 /// When no rule can be recognised; the message says what one looks like.
 pub fn import(name: &str, text: &str) -> Result<Imported, String> {
-    let mut reader = Reader {
-        imported: Imported { draft: Draft::default(), unplaced: Vec::new(), notes: Vec::new() },
-        section: Section::Nothing,
-        paragraph: Vec::new(),
+    let draft = Draft {
+        id: slug(name),
+        form: Some(Form::Category),
+        head: vec![format!(
+            "Imported from {name}. Read it whole before you rely on it, then run `magistrate policy lint` on it."
+        )],
+        note: format!("Imported from {name}."),
+        ..Draft::default()
     };
-    let draft = &mut reader.imported.draft;
-    draft.id = slug(name);
-    draft.form = Some(Form::Category);
-    draft.head = vec![format!(
-        "Imported from {name}. Read it whole before you rely on it, then run `magistrate policy lint` on it."
-    )];
-    draft.note = format!("Imported from {name}.");
-    for (index, line) in text.lines().enumerate() {
-        reader.line(index + 1, line);
+    let mut reader = Reader {
+        imported: Imported { draft, unplaced: Vec::new(), notes: Vec::new() },
+        labels: plain::stated(text).unwrap_or_default(),
+    };
+    let sections = outline(text);
+    // The headings above a section, by their levels.
+    let mut above: Vec<(usize, Kind)> = Vec::new();
+    for (index, section) in sections.iter().enumerate() {
+        let Some(heading) = &section.heading else {
+            reader.opening(section, sections.len() > 1);
+            continue;
+        };
+        above.retain(|(level, _)| *level < heading.level);
+        let parent = above.last().map_or(Kind::Unknown, |(_, kind)| kind.clone());
+        if heading.level == 1 && reader.imported.draft.title.is_empty() && !is_blank(&heading.text) {
+            reader.imported.draft.title = plainly(heading.text.split(" (#").next().unwrap_or(&heading.text));
+            reader.section(&Kind::Instruction, section);
+            continue;
+        }
+        let kind = reader.kind(heading, &parent);
+        let deeper = sections.get(index + 1).and_then(|next| next.heading.as_ref());
+        let has_inner = deeper.is_some_and(|deeper| deeper.level > heading.level);
+        match &kind {
+            Kind::Rule(code, verdict) => reader.one_rule(heading, code.as_deref(), *verdict, section, has_inner),
+            kind => reader.section(kind, section),
+        }
+        // What a heading says holds for the headings below it. That of one rule has said all with its own verdict.
+        let below = match kind {
+            Kind::Rule(_, Some(verdict)) => Kind::Rules(verdict),
+            Kind::Rule(_, None) => Kind::Unknown,
+            kind => kind,
+        };
+        above.push((heading.level, below));
     }
-    reader.finish();
-    reader.settle()
+    reader.settle(name)
 }
 
 struct Reader {
     imported: Imported,
-    section: Section,
-    /// Rules of the section that is open: the paragraph's sentences.
-    paragraph: Vec<String>,
+    /// The labels of which the text itself says what they mean.
+    labels: Vec<Label>,
 }
 
 impl Reader {
-    fn line(&mut self, number: usize, line: &str) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() {
-            return;
-        }
-        if let Some(heading) = heading(trimmed) {
-            self.finish();
-            self.heading(number, trimmed, heading);
-            return;
-        }
-        let item = item(trimmed);
-        let placed = match self.section.clone() {
-            Section::Unknown => false,
-            Section::Nothing | Section::Instruction => self.instruction(item.unwrap_or(trimmed)),
-            Section::Definitions => self.definition(item.unwrap_or(trimmed)),
-            Section::Rules { code, verdict, .. } => self.rule(trimmed, item, code.is_some(), verdict),
-            Section::Format | Section::Examples => self.case(item.unwrap_or(trimmed)),
-            Section::Doubt => self.doubt(item.unwrap_or(trimmed)),
-        };
-        if !placed {
-            self.imported.unplaced.push(number);
-            self.imported.draft.rest.push(format!("line {number}: {trimmed}"));
+    /// Keeps lines as comments.
+    fn keep<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        for line in lines {
+            self.imported.unplaced.push(line.number);
+            self.imported.draft.rest.push(format!("line {}: {}", line.number, line.text));
         }
     }
 
-    fn heading(&mut self, number: usize, line: &str, text: &str) {
-        let draft = &mut self.imported.draft;
-        let words = text.to_lowercase();
-        let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
-        if line.starts_with("# ") && draft.title.is_empty() {
-            let title = text.split(" (#").next().unwrap_or(text);
-            draft.title = plain(title);
-            return;
+    fn keep_block(&mut self, block: &Block) {
+        match block {
+            Block::Paragraph(lines) => self.keep(lines),
+            Block::Item(item) => self.keep(&item.all_lines()),
+            Block::Other(line) => self.keep([line]),
         }
-        let code = code_in(text);
-        let title = title_of(text, code.as_deref());
-        self.section = if has(&["label format", "output format", "answer format"]) {
-            Section::Format
-        } else if has(&["ambiguity", "escalation", "edge case"]) && code.is_none() {
-            Section::Doubt
-        } else if has(&["definition", "terms"]) && code.is_none() {
-            Section::Definitions
-        } else if code.is_some() || verdict_of(&words).is_some() {
-            Section::Rules { verdict: verdict_of(&words), code, title }
-        } else if has(&["example"]) {
-            Section::Examples
-        } else if has(&["goal", "instruction", "overview", "scope", "purpose", "task"]) {
-            Section::Instruction
+    }
+
+    /// What stands before the first heading. A short first line by itself is the title.
+    fn opening(&mut self, section: &Section, has_headings: bool) {
+        let mut blocks = section.blocks.iter();
+        if let Some(Block::Paragraph(lines)) = section.blocks.first()
+            && let [line] = lines.as_slice()
+            && !is_blank(&line.text)
+            && line.text.split_whitespace().count() <= 12
+            && !line.text.ends_with(['.', ':', ',', ';', '!', '?'])
+            && (has_headings || section.blocks.len() > 1)
+        {
+            self.imported.draft.title = plainly(&line.text);
+            blocks.next();
+        }
+        blocks.for_each(|block| self.instruction(block));
+    }
+
+    fn kind(&mut self, heading: &Heading, parent: &Kind) -> Kind {
+        let words = heading.text.to_lowercase();
+        let has = |list: &str| list.split(' ').any(|word| words.contains(word));
+        let code = code_in(&heading.text);
+        // A subheading of examples is an example, whatever its words are.
+        if matches!(parent, Kind::Examples | Kind::Format | Kind::Doubt | Kind::Definitions) {
+            self.keep([&heading.line]);
+            return parent.clone();
+        }
+        if is_blank(&without(&heading.text, code.as_deref())) {
+            self.keep([&heading.line]);
+            return Kind::Unknown;
+        }
+        let own = sense(&without(&heading.text, code.as_deref()));
+        let is_format = ["label format", "output format", "answer format"].iter().any(|format| words.contains(format));
+        let kind = if is_format {
+            Kind::Format
+        } else if code.is_none() && has("ambigu escalat doubt unsure unclear uncertain borderline precedence priorit")
+            || words.contains("edge case")
+        {
+            Kind::Doubt
+        } else if code.is_none() && has("definition terms glossary") && own == Sense::Silent {
+            Kind::Definitions
         } else {
-            self.imported.unplaced.push(number);
-            self.imported.draft.rest.push(format!("line {number}: {line}"));
-            Section::Unknown
+            match (own, code, parent) {
+                (Sense::Means(verdict), _, Kind::Rules(above)) if verdict != *above => Kind::Unknown,
+                (Sense::Means(verdict), Some(code), _) => Kind::Rule(Some(code), Some(verdict)),
+                (Sense::Means(verdict), None, _) => Kind::Rules(verdict),
+                (Sense::Silent, None, _) if has("example") => Kind::Examples,
+                (Sense::Silent, Some(code), Kind::Rules(above))
+                    if !belongs_before(&title_of(&heading.text, Some(&code))) =>
+                {
+                    Kind::Rule(Some(code), Some(*above))
+                }
+                (Sense::Silent, None, Kind::Rules(above)) if !qualifies(&heading.text) => {
+                    Kind::Rule(None, Some(*above))
+                }
+                (Sense::Silent, Some(code), Kind::Unknown | Kind::Instruction) => Kind::Rule(Some(code), None),
+                (Sense::Silent, None, _) if has("goal instruction overview scope purpose task") => Kind::Instruction,
+                _ => Kind::Unknown,
+            }
         };
+        if kind == Kind::Unknown {
+            self.keep([&heading.line]);
+            if own != Sense::Silent {
+                self.note(
+                    heading.line.number,
+                    "the heading can be read in two ways: what stands below is not taken over",
+                );
+            }
+        }
+        kind
+    }
+
+    fn note(&mut self, line: usize, text: &str) {
+        self.imported.notes.push(format!("line {line}: {text}"));
+    }
+
+    fn section(&mut self, kind: &Kind, section: &Section) {
+        if let Kind::Rules(verdict) = kind {
+            return self.rules(*verdict, section);
+        }
+        for block in &section.blocks {
+            match (kind, block) {
+                (Kind::Unknown | Kind::Rules(_) | Kind::Rule(..), _) | (_, Block::Other(_)) => self.keep_block(block),
+                (Kind::Instruction, block) => self.instruction(block),
+                (_, Block::Item(item)) => {
+                    let text = whole(item);
+                    let placed = match kind {
+                        Kind::Definitions => self.definition(&text),
+                        Kind::Doubt => self.doubt(&text),
+                        _ => item.children.is_empty() && self.case(&item.text),
+                    };
+                    if !placed {
+                        self.keep_block(block);
+                    }
+                }
+                (Kind::Doubt, Block::Paragraph(lines)) => {
+                    if !self.doubt(&joined(lines)) {
+                        self.keep(lines);
+                    }
+                }
+                (_, Block::Paragraph(lines)) => {
+                    for line in lines {
+                        let placed = if *kind == Kind::Definitions {
+                            self.definition(&line.text)
+                        } else {
+                            self.case(&line.text)
+                        };
+                        if !placed {
+                            self.keep([line]);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// All but sentences that ask for an answer: how one is given is the contract's to say.
-    fn instruction(&mut self, text: &str) -> bool {
-        let (asking, telling): (Vec<&str>, Vec<&str>) = text.split_inclusive(". ").partition(|sentence| {
-            let answers = |word: &str| word.trim_matches(|char: char| !char.is_alphanumeric()).to_owned();
-            sentence
-                .split_whitespace()
-                .map(answers)
-                .any(|word| label_of(&word).is_some() && !word.is_empty() && !word.chars().any(char::is_lowercase))
-        });
-        let draft = &mut self.imported.draft;
-        for sentence in telling {
-            let space = if draft.instruction.is_empty() { "" } else { " " };
-            draft.instruction.push_str(&format!("{space}{}", plain(sentence)));
+    fn instruction(&mut self, block: &Block) {
+        let (text, lines) = match block {
+            Block::Paragraph(lines) => (joined(lines), lines.clone()),
+            Block::Item(item) => (whole(item), item.all_lines()),
+            Block::Other(line) => return self.keep([line]),
+        };
+        let asks = |sentence: &str| {
+            sentence.split_whitespace().any(|word| {
+                let word = word.trim_matches(|char: char| !char.is_alphanumeric());
+                !word.is_empty() && !word.chars().any(char::is_lowercase) && usual(word).is_some()
+            })
+        };
+        let (asking, telling): (Vec<&str>, Vec<&str>) = text.split_inclusive(". ").partition(|sentence| asks(sentence));
+        let instruction = &mut self.imported.draft.instruction;
+        for sentence in telling.into_iter().filter(|sentence| !is_blank(sentence)) {
+            let space = if instruction.is_empty() { "" } else { " " };
+            instruction.push_str(&format!("{space}{}", plainly(sentence)));
         }
-        asking.is_empty()
+        if !asking.is_empty() {
+            self.keep(&lines);
+        }
     }
 
     fn definition(&mut self, text: &str) -> bool {
         let Some((term, meaning)) = text.split_once(": ") else { return false };
-        let short = term.split_whitespace().count() <= 8;
-        if short {
-            self.imported.draft.definitions.push((plain(term), plain(meaning)));
+        let term = plainly(term);
+        let definitions = &mut self.imported.draft.definitions;
+        let new = definitions.iter().all(|(other, _)| *other != term);
+        let placed = new && !is_blank(&term) && term.split_whitespace().count() <= 8 && !is_blank(meaning);
+        if placed {
+            definitions.push((term, plainly(meaning)));
         }
-        short
+        placed
     }
 
-    /// `coded`: the heading has a code, and what stands under it is one rule.
-    fn rule(&mut self, line: &str, item: Option<&str>, coded: bool, verdict: Option<Verdict>) -> bool {
-        if let Some(output) = line.to_lowercase().strip_prefix("output:") {
-            if let Section::Rules { verdict, .. } = &mut self.section {
-                *verdict = label_of(output).or(*verdict);
-            }
-            return label_of(output).is_some();
+    /// A list of rules of one verdict.
+    fn rules(&mut self, verdict: Verdict, section: &Section) {
+        if self.verdict(Some(verdict), section).is_none() {
+            return self.refuse(section);
         }
-        let bare = line.trim_end_matches(':').to_lowercase();
-        if ["examples", "includes", "such as"].contains(&bare.as_str()) {
-            return true;
+        // The words that lead to a list, and whether the list is certain to be one of rules.
+        let (mut lead, mut certain, mut in_list) = (None::<String>, true, false);
+        for block in &section.blocks {
+            match block {
+                Block::Paragraph(lines) if is_output(lines) => {}
+                Block::Paragraph(lines) => {
+                    let text = joined(lines);
+                    let leads = text.ends_with(':');
+                    certain = match sense(&text) {
+                        Sense::Means(said) => said == verdict,
+                        Sense::Silent => !(belongs_before(&text) || leads && qualifies(&text)),
+                        Sense::Unclear => false,
+                    };
+                    (lead, in_list) = ((leads && certain).then_some(text), false);
+                    if lead.is_none() {
+                        self.keep_block(block);
+                    }
+                }
+                // It leads to a list, and nothing shows which items that has.
+                Block::Item(item) if item.children.is_empty() && item.text.ends_with(':') => {
+                    (lead, certain) = (None, false);
+                    self.keep_block(block);
+                }
+                Block::Item(item) => {
+                    if !certain || !self.item(item, verdict, lead.as_deref()) {
+                        self.keep_block(block);
+                    }
+                    in_list = true;
+                }
+                Block::Other(_) => self.keep_block(block),
+            }
         }
-        match (item, coded) {
-            // A list under a heading with a code: what the rule means, one by one.
-            (Some(item), true) => {
-                let (_, words) = split_code(item);
-                let (name, quotes) = words.split_once(": \"").map_or((words, None), |(name, rest)| (name, Some(rest)));
-                self.paragraph.push(sentence(name));
-                quotes.is_none()
-            }
-            // A list of rules, each with a code of its own or none.
-            (Some(item), false) => {
-                let (code, words) = split_code(item);
-                let (name, rest) = words.split_once(": ").unwrap_or((words, words));
-                let count = self.imported.draft.categories.len() + 1;
-                let code = code.map_or_else(|| format!("R{count}"), str::to_owned);
-                let titled = name.split_whitespace().count() <= 8;
-                let title = if titled { plain(name) } else { first_words(name) };
-                self.add(code, title, verdict, vec![sentence(rest)]);
-                true
-            }
-            (None, true) => {
-                self.paragraph.push(sentence(line));
-                true
-            }
-            (None, false) => false,
+        // Words that lead to nothing.
+        if let Some(Block::Paragraph(lines)) = section.blocks.last().filter(|_| lead.is_some() && !in_list) {
+            self.keep(lines);
         }
     }
 
-    fn add(&mut self, code: String, title: String, verdict: Option<Verdict>, criteria: Vec<String>) {
-        let verdict = verdict.unwrap_or_else(|| {
-            self.imported.notes.push(format!("nothing says whether {code} is allowed: it is taken for a violation"));
-            Verdict::Violation
-        });
-        let severity = (verdict == Verdict::Violation).then(|| severity_of(&code)).flatten();
+    /// An item is a rule, unless it speaks of another one or says the opposite of its heading.
+    fn item(&mut self, item: &Item, verdict: Verdict, lead: Option<&str>) -> bool {
+        let (code, words) = split_code(&item.text);
+        let words = words.trim_end_matches([':', ';', ',']).trim();
+        let named = words
+            .split_once(": ")
+            .filter(|(name, rest)| name.split_whitespace().count() <= 8 && !is_blank(name) && !is_blank(rest));
+        let short = words.split_whitespace().count() <= 4;
+        let says_other = |text: &str| match sense(text) {
+            Sense::Means(said) => said != verdict,
+            Sense::Unclear => true,
+            Sense::Silent => false,
+        };
+        let name = named.map_or(words, |(name, _)| name);
+        if is_blank(words) || belongs_before(words) || ((named.is_some() || short) && says_other(name)) {
+            return false;
+        }
+        let code = code.map(str::to_owned);
+        if code.as_deref().is_some_and(|code| self.is_taken(code)) {
+            return false;
+        }
+        let belongings = item.belongings();
+        let rest = named.map_or(words, |(_, rest)| rest);
+        let mut criterion = match (belongings.is_empty(), named) {
+            (true, _) => rest.to_owned(),
+            (false, _) => format!("{}: {belongings}", rest.trim_end_matches('.')),
+        };
+        if let Some(lead) = lead {
+            criterion = format!("{lead} {criterion}");
+        }
+        let title = if named.is_some() { plainly(name) } else { first_words(name) };
+        self.add(code, &title, verdict, None, vec![sentence(&criterion)]);
+        true
+    }
+
+    fn is_taken(&self, code: &str) -> bool {
+        self.imported.draft.categories.iter().any(|rule| rule.code.eq_ignore_ascii_case(code))
+    }
+
+    fn add(
+        &mut self,
+        code: Option<String>,
+        title: &str,
+        verdict: Verdict,
+        severity: Option<Severity>,
+        criteria: Vec<String>,
+    ) {
+        let title = if title.is_empty() {
+            criteria.first().map_or(String::new(), |first| first_words(first))
+        } else {
+            title.to_owned()
+        };
+        let severity = severity.filter(|_| verdict == Verdict::Violation);
+        // A rule without a code gets one at the end, when all others are known.
+        let code = code.unwrap_or_default();
         self.imported.draft.categories.push(Rule { code, title, verdict, severity, criteria });
     }
 
-    /// The rule of a heading with a code is complete.
-    fn finish(&mut self) {
-        let criteria = std::mem::take(&mut self.paragraph);
-        if let Section::Rules { code: Some(code), title, verdict } = self.section.clone()
-            && !criteria.is_empty()
-        {
-            self.add(code, title, verdict, criteria);
+    /// A heading and what stands under it, as one rule.
+    fn one_rule(
+        &mut self,
+        heading: &Heading,
+        code: Option<&str>,
+        own: Option<Verdict>,
+        section: &Section,
+        has_inner: bool,
+    ) {
+        let verdict = self.verdict(own, section);
+        let mut criteria: Vec<String> = Vec::new();
+        let mut others = Vec::new();
+        let mut leads = false;
+        for block in &section.blocks {
+            match block {
+                Block::Paragraph(lines) if is_output(lines) => leads = false,
+                Block::Paragraph(lines) if is_blank(&joined(lines)) => others.extend(lines),
+                Block::Item(item) if is_blank(&whole(item)) => others.extend(&item.lines),
+                Block::Paragraph(lines) => {
+                    let text = joined(lines);
+                    leads = text.ends_with(':');
+                    match criteria.last_mut().filter(|_| belongs_before(&text)) {
+                        Some(last) => *last = format!("{last} {}", sentence(&text)),
+                        None => criteria.push(sentence(&text)),
+                    }
+                }
+                Block::Item(item) => {
+                    let text = whole(item);
+                    match criteria.last_mut().filter(|_| leads || belongs_before(&text)) {
+                        // Words that lead to a list hold for all of it.
+                        Some(last) if leads => {
+                            let joint = if last.ends_with(':') { "" } else { ";" };
+                            *last = sentence(&format!("{}{joint} {}", last.trim_end_matches('.'), plainly(&text)));
+                        }
+                        Some(last) => *last = format!("{last} {}", sentence(&text)),
+                        None => criteria.push(sentence(&text)),
+                    }
+                }
+                Block::Other(line) => others.push(line),
+            }
         }
-        self.section = Section::Nothing;
+        let title = title_of(&heading.text, code);
+        if criteria.is_empty() && !has_inner {
+            criteria.push(sentence(&title));
+        }
+        if criteria.is_empty() {
+            return self.keep([&heading.line]);
+        }
+        match verdict {
+            Some(verdict) if !code.is_some_and(|code| self.is_taken(code)) => {
+                self.keep(others);
+                let code = code.map(str::to_owned);
+                self.add(code, &title, verdict, severity_in(&heading.text), criteria);
+            }
+            Some(_) => {
+                self.note(heading.line.number, "this code stands there already: the second is not taken over");
+                self.refuse(section);
+            }
+            None => {
+                self.note(
+                    heading.line.number,
+                    "nothing says for certain whether this is allowed: it is not taken over",
+                );
+                self.refuse(section);
+            }
+        }
+    }
+
+    fn refuse(&mut self, section: &Section) {
+        self.keep(section.heading.iter().map(|heading| &heading.line));
+        section.blocks.iter().for_each(|block| self.keep_block(block));
+    }
+
+    /// The verdict of a section: what its heading says and what lines such as ``Output: `INVALID` `` say. Nothing if
+    /// they disagree.
+    fn verdict(&self, own: Option<Verdict>, section: &Section) -> Option<Verdict> {
+        let said = |word: &str| {
+            let word: String = word
+                .trim_start_matches(|char: char| !char.is_alphanumeric())
+                .chars()
+                .take_while(|char| char.is_alphanumeric() || *char == '_')
+                .collect();
+            let known = self.labels.iter().find(|label| label.text == word).map(|label| label.verdict);
+            known.or_else(|| usual(&word))
+        };
+        let outputs = section.blocks.iter().filter_map(|block| match block {
+            Block::Paragraph(lines) if is_output(lines) => {
+                Some(said(lines[0].text.split_once(':').map_or("", |(_, word)| word)))
+            }
+            _ => None,
+        });
+        let own = own.map(Some);
+        outputs.chain(own).reduce(|one, other| if one == other { one } else { None }).flatten()
     }
 
     /// `"a text" -> LABEL`
     fn case(&mut self, text: &str) -> bool {
         let arrow = ["->", "→", "=>"].iter().find_map(|arrow| text.rsplit_once(arrow));
         let Some((quoted, label)) = arrow else { return false };
-        let (text, label) = (plain(quoted), plain(label));
-        if text.is_empty() || label.is_empty() || label.split_whitespace().count() > 1 {
+        let (text, label) = (plainly(quoted), plainly(label));
+        if is_blank(&text) || label.is_empty() || label.split_whitespace().count() > 1 {
             return false;
         }
         self.imported.draft.examples.push(Case { text, category: Some(label), why: None });
@@ -223,6 +473,9 @@ impl Reader {
     }
 
     fn doubt(&mut self, text: &str) -> bool {
+        if is_blank(text) {
+            return false;
+        }
         let lower = text.to_lowercase();
         let draft = &mut self.imported.draft;
         let place = if lower.contains("escalat") || lower.contains("human review") {
@@ -236,30 +489,22 @@ impl Reader {
         true
     }
 
-    /// Makes a whole of it: examples get codes that there are, and what must be there is.
-    fn settle(self) -> Result<Imported, String> {
+    /// Makes a whole of it: rules and examples get codes that there are, and what must be there is.
+    fn settle(self, name: &str) -> Result<Imported, String> {
         let Imported { mut draft, unplaced, mut notes } = self.imported;
         if !draft.categories.iter().any(|rule| rule.verdict == Verdict::Violation) {
-            return Err("no rule that forbids something was recognised: a heading such as `## Name (AB1 - what it is)`, or a list under `## VIOLATES`, makes one\nhint: a .md or .txt file can be used as it is, too: -p FILE".to_owned());
+            return Err("no rule that forbids something was recognised: a heading such as `## Prohibited (AB1 - Ads)`, or a list under `## VIOLATES`, makes one\nhint: a .md or .txt file can be used as it is, too: -p FILE".to_owned());
         }
-        let rules = &draft.categories;
-        let (known, lost): (Vec<Case>, Vec<Case>) = std::mem::take(&mut draft.examples).into_iter().partition(|case| {
-            let label = case.category.as_deref().unwrap_or_default();
-            rules.iter().any(|rule| rule.code == label)
-                || label_of(label).is_some_and(|verdict| verdict == Verdict::Safe)
-        });
-        let mut texts: Vec<String> = Vec::new();
-        for mut case in known {
-            let safe = |label: &String| rules.iter().all(|rule| rule.code != *label || rule.verdict == Verdict::Safe);
-            case.category = case.category.filter(|label| !safe(label));
-            if !texts.contains(&case.text) {
-                texts.push(case.text.clone());
-                draft.examples.push(case);
-            }
+        number_rules(&mut draft.categories);
+        settle_examples(&mut draft, &self.labels);
+        let codes: Vec<String> = draft.categories.iter().map(|rule| rule.code.clone()).collect();
+        let codes: BTreeSet<&str> = codes.iter().map(String::as_str).collect();
+        for rules in [&mut draft.precedence, &mut draft.ambiguity, &mut draft.escalation] {
+            let (known, lost): (Vec<String>, Vec<String>) =
+                std::mem::take(rules).into_iter().partition(|rule| unknown_codes(rule, &codes).is_empty());
+            *rules = known;
+            draft.rest.extend(lost.into_iter().map(|rule| format!("it speaks of a code that there is not: {rule}")));
         }
-        draft.rest.extend(lost.into_iter().map(|case| {
-            format!("an example whose label is no rule's code: {} -> {}", case.text, case.category.unwrap_or_default())
-        }));
         let doubts = draft.precedence.iter().chain(&draft.ambiguity).chain(&draft.escalation);
         if doubts
             .flat_map(|rule| rule.split_whitespace())
@@ -280,115 +525,173 @@ impl Reader {
         notes.push(
             "replies are asked for as JSON that names the rule; `contract:` says so and can say otherwise".to_owned(),
         );
+        // Nobody is given a file that does not load.
+        Policy::from_yaml(name, &draft.yaml())
+            .map_err(|error| format!("it cannot be imported: {}", error.message()))?;
         Ok(Imported { draft, unplaced, notes })
     }
 }
 
-/// The words of a heading: Markdown's, or a line in capitals.
-fn heading(line: &str) -> Option<&str> {
-    if line.starts_with('#') {
-        return Some(line.trim_start_matches('#').trim());
+/// Gives each rule without a code the next number that no other rule has.
+fn number_rules(rules: &mut [Rule]) {
+    let taken: BTreeSet<String> = rules.iter().map(|rule| rule.code.to_ascii_uppercase()).collect();
+    let mut free = (1..).map(|number| format!("R{number}")).filter(|code| !taken.contains(code));
+    for rule in rules.iter_mut().filter(|rule| rule.code.is_empty()) {
+        rule.code = free.next().unwrap_or_default();
     }
-    let bold = line.strip_prefix("**").and_then(|line| line.strip_suffix("**"));
-    let capitals = line.chars().filter(|char| char.is_alphabetic()).count() > 3
-        && !line.chars().any(char::is_lowercase)
-        && line.len() < 60;
-    bold.or(capitals.then_some(line))
 }
 
-/// The words of a list's item.
-fn item(line: &str) -> Option<&str> {
-    let bullet = line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).or_else(|| line.strip_prefix("• "));
-    bullet.or_else(|| {
-        let (number, rest) = line.split_once(". ")?;
-        number.bytes().all(|byte| byte.is_ascii_digit()).then_some(rest)
+/// Keeps examples whose label is the code of a rule, or is known to be safe, each text once.
+fn settle_examples(draft: &mut Draft, labels: &[Label]) {
+    let mut texts: Vec<(String, Option<String>)> = Vec::new();
+    for case in std::mem::take(&mut draft.examples) {
+        let label = case.category.clone().unwrap_or_default();
+        let rule = draft.categories.iter().find(|rule| rule.code == label).map(|rule| rule.verdict);
+        let stated = labels.iter().find(|other| other.text == label).map(|label| label.verdict);
+        let category = match rule.or(stated).or_else(|| usual(&label)) {
+            Some(Verdict::Safe) => None,
+            Some(_) if rule.is_some() => Some(label.clone()),
+            _ => {
+                draft.rest.push(format!("an example whose label is no rule's code: {} -> {label}", case.text));
+                continue;
+            }
+        };
+        let same: String = case.text.to_lowercase().chars().filter(|char| char.is_alphanumeric()).collect();
+        match texts.iter().find(|(other, _)| *other == same) {
+            Some((_, other)) if *other == category => {}
+            Some(_) => draft.rest.push(format!("an example that has another answer above: {} -> {label}", case.text)),
+            None => {
+                texts.push((same, category.clone()));
+                draft.examples.push(Case { category, ..case });
+            }
+        }
+    }
+}
+
+/// The usual meaning of a label. Digits have none.
+fn usual(word: &str) -> Option<Verdict> {
+    if word.is_empty() || plain::is_digit(word) {
+        None
+    } else {
+        plain::usual(word).filter(|verdict| *verdict != Verdict::Review)
+    }
+}
+
+/// Words that are no rule by themselves: they take something back from what stands before them.
+fn belongs_before(text: &str) -> bool {
+    let lower = text.trim_start_matches(['*', '`', '(', '_']).to_lowercase();
+    let first = lower.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let begins = ["does not apply", "do not apply", "this does not", "not covered", "not included", "does not include"];
+    "except excepted exception exceptions unless but however excluding excludes excluded although"
+        .split(' ')
+        .any(|word| word == first)
+        || begins.iter().any(|words| lower.starts_with(words))
+}
+
+/// A line such as ``Output: `INVALID` ``.
+fn is_output(lines: &[Line]) -> bool {
+    lines.first().is_some_and(|line| {
+        let lower = line.text.trim_start_matches(['*', '_']).to_lowercase();
+        ["output:", "output**:", "output:**"].iter().any(|start| lower.starts_with(start))
     })
 }
 
-/// A code such as `GV1` or `SP2.a`: capitals, a number, perhaps a letter.
+fn joined(lines: &[Line]) -> String {
+    lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// An item's words with all that belongs to it.
+fn whole(item: &Item) -> String {
+    match item.belongings() {
+        belongings if belongings.is_empty() => item.text.clone(),
+        belongings => format!("{}: {belongings}", item.text.trim_end_matches([':', '.', ';'])),
+    }
+}
+
+/// A code such as `GV1` or `SP2.a`: capitals, a number, perhaps a letter or another number.
 fn is_code(word: &str) -> bool {
     let letters = word.chars().take_while(char::is_ascii_uppercase).count();
     let rest = &word[letters..];
     let digits = rest.chars().take_while(char::is_ascii_digit).count();
     let tail = &rest[digits..];
+    let short = |tail: &str| (1..=2).contains(&tail.len()) && tail.chars().all(|char| char.is_ascii_alphanumeric());
     (1..=6).contains(&letters)
-        && (1..=2).contains(&digits)
-        && (tail.is_empty()
+        && digits <= 2
+        && ((digits > 0 && tail.is_empty())
             || tail.strip_prefix('.').is_some_and(|tail| {
-                (1..=2).contains(&tail.len()) && tail.chars().all(|char| char.is_ascii_alphanumeric())
+                short(tail) && (digits > 0 || tail.starts_with(|char: char| char.is_ascii_digit()))
             }))
 }
 
 fn code_in(text: &str) -> Option<String> {
     text.split(|char: char| !(char.is_ascii_alphanumeric() || char == '.'))
+        .map(|word| word.trim_end_matches('.'))
         .find(|word| is_code(word))
         .map(str::to_owned)
 }
 
+fn without(text: &str, code: Option<&str>) -> String {
+    code.map_or_else(|| text.to_owned(), |code| text.replace(code, " "))
+}
+
 /// An item's code, if it begins with one, and its words.
 fn split_code(item: &str) -> (Option<&str>, &str) {
-    let bare = item.trim_start_matches(['`', '*']);
-    match bare.split_once([' ', ':', '`', '*']) {
-        Some((code, rest)) if is_code(code) => (Some(code), rest.trim_start_matches([':', ' ', '-', '–', '*', '`'])),
+    let bare = item.trim_start_matches(['`', '*', '(', '[']);
+    match bare.split_once([' ', ':', '`', '*', ')', ']']) {
+        Some((code, rest)) if is_code(code) => {
+            (Some(code), rest.trim_start_matches([':', ' ', '-', '–', '—', '*', '`', ')', ']']))
+        }
         _ => (None, item),
     }
 }
 
-/// What a heading says beside its code: what stands behind it in brackets, or before them.
+/// What a heading says beside its code.
 fn title_of(heading: &str, code: Option<&str>) -> String {
-    let Some(code) = code else { return plain(heading) };
+    let Some(code) = code else { return plainly(heading) };
     let before = heading.split(" (").next().unwrap_or(heading);
-    let title = before.replace(code, "");
-    let title = plain(title.trim_matches([' ', '-', '–', ':']));
+    let title = plainly(without(before, Some(code)).trim_matches([' ', '-', '–', '—', ':', '.', '[', ']']));
     if title.is_empty() { code.to_owned() } else { title }
 }
 
-fn verdict_of(heading: &str) -> Option<Verdict> {
-    match sense(heading) {
-        Sense::Means(verdict) => Some(verdict),
-        Sense::Silent | Sense::Unclear => None,
-    }
+/// A severity that the words name as one.
+fn severity_in(heading: &str) -> Option<Severity> {
+    let lower = heading.to_lowercase();
+    [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+        .into_iter()
+        .find(|severity| lower.contains(&format!("{severity} severity")))
 }
 
-/// The verdict that a known label stands for.
-fn label_of(text: &str) -> Option<Verdict> {
-    let word = text.trim().trim_start_matches(['`', '"', '*', ' ']);
-    let word: String = word.chars().take_while(|char| char.is_alphanumeric()).collect();
-    match word.to_lowercase().as_str() {
-        "invalid" | "violation" | "violating" | "unsafe" | "1" => Some(Verdict::Violation),
-        "valid" | "safe" | "allowed" | "0" => Some(Verdict::Safe),
-        _ => None,
-    }
-}
-
-/// By a code's number: 1 is the mildest.
-fn severity_of(code: &str) -> Option<Severity> {
-    let digits: String = code.chars().skip_while(char::is_ascii_uppercase).take_while(char::is_ascii_digit).collect();
-    match digits.parse().ok()? {
-        1 => Some(Severity::Low),
-        2 => Some(Severity::Medium),
-        3 => Some(Severity::High),
-        4 => Some(Severity::Critical),
-        _ => None,
-    }
-}
-
-/// Without Markdown's marks and the quotes around.
-fn plain(text: &str) -> String {
+/// The text without Markdown's marks, and without quotation marks around the whole of it.
+fn plainly(text: &str) -> String {
     let text = text.replace("**", "").replace('`', "");
-    text.trim().trim_matches(['"', '“', '”', ' ']).trim_end_matches(';').to_owned()
+    let text = text.trim();
+    let inside = [('"', '"'), ('“', '”'), ('„', '“')].iter().find_map(|(open, close)| {
+        let inside = text.strip_prefix(*open)?.strip_suffix(*close)?;
+        (!inside.contains([*open, *close])).then_some(inside)
+    });
+    inside.unwrap_or(text).trim().trim_end_matches(';').to_owned()
+}
+
+/// Nothing but signs.
+fn is_blank(text: &str) -> bool {
+    !text.contains(char::is_alphanumeric)
 }
 
 fn sentence(text: &str) -> String {
-    let text = plain(text);
-    if text.ends_with(['.', '!', '?', ':']) { text } else { format!("{text}.") }
+    let text = plainly(text);
+    let ends = text.trim_end_matches(['"', '”', ')']).ends_with(['.', '!', '?']) || text.ends_with(':');
+    if ends { text } else { format!("{}.", text.trim_end_matches(',')) }
 }
 
+/// The whole of a short text, else its first words.
 fn first_words(text: &str) -> String {
     const WORDS: usize = 12;
-    let first = text.split_inclusive(['.', '!', '?']).next().unwrap_or(text);
-    let words: Vec<&str> = first.split_whitespace().take(WORDS).collect();
-    words.join(" ")
+    let text = plainly(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.len() <= WORDS {
+        return words.join(" ").trim_end_matches(['.', ':']).to_owned();
+    }
+    format!("{} …", words[..WORDS].join(" ").trim_end_matches([',', ';', ':']))
 }
 
 fn slug(name: &str) -> String {

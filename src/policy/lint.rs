@@ -8,7 +8,7 @@
 
 mod answers;
 mod cases;
-mod codes;
+pub(super) mod codes;
 mod length;
 mod words;
 

@@ -17,7 +17,8 @@ use super::report::Place;
 use super::sense::{Sense, opposite, sense_of_remark};
 use super::{Body, Contract, Effort, Form, Label, Policy, Verdict};
 use meaning::meanings;
-use offer::{Offer, is_digit, offers, usual};
+use offer::{Offer, offers};
+pub(super) use offer::{is_digit, usual};
 use sentences::of_blocks;
 
 pub(super) fn policy(id: &str, text: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {

@@ -17,7 +17,7 @@ pub(super) enum Sense {
 }
 
 /// Words of a condition: the phrase around them holds in part.
-const CONDITIONS: &str = "unless except exception exceptions but however although though even regardless despite without until \
+const CONDITIONS: &str = "unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
     whether either maybe possibly may might sometimes partly instead rather";
 
 /// Words that deny what stands beside them.
@@ -60,6 +60,11 @@ pub(super) fn sense(phrase: &str) -> Sense {
 /// Reads a remark on a label, such as `toxic` in `1 (toxic)`. A topic alone counts as a violation.
 pub(super) fn sense_of_remark(phrase: &str) -> Sense {
     read(phrase, true)
+}
+
+/// Reports whether a phrase denies something or makes a condition.
+pub(super) fn qualifies(phrase: &str) -> bool {
+    words(phrase).iter().any(|word| is_denial(word) || is_one(CONDITIONS, word) || word == "only")
 }
 
 fn read(phrase: &str, topics: bool) -> Sense {

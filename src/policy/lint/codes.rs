@@ -145,19 +145,24 @@ fn repeats(findings: &mut Findings<'_>, categories: &[CategoryPart]) {
 /// Codes that rules speak of and that there are not.
 fn references(findings: &mut Findings<'_>, file: &Document) {
     let codes: BTreeSet<&str> = file.categories.value.iter().map(|category| category.code.value.trim()).collect();
-    let families: BTreeSet<&str> = codes.iter().filter_map(|code| parts(code)).map(|(letters, _)| letters).collect();
     for text in file.precedence.iter().chain(&file.ambiguity).chain(&file.escalation) {
-        let words = text.value.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '.' | '_' | '-')));
-        for word in words.map(|word| word.trim_end_matches(['.', '-'])) {
-            let speaks = parts(word).is_some_and(|(letters, _)| !letters.is_empty() && families.contains(letters));
-            if speaks && !codes.iter().any(|code| code.starts_with(word)) {
-                let place = findings.find(text.place, &word.to_lowercase());
-                findings
-                    .add("unknown-code", Level::Error, place, format_args!("no category has the code {}", quoted(word)))
-                    .hint("name a code that there is, or the beginning of several");
-            }
+        for word in unknown_codes(&text.value, &codes) {
+            let place = findings.find(text.place, &word.to_lowercase());
+            findings
+                .add("unknown-code", Level::Error, place, format_args!("no category has the code {}", quoted(word)))
+                .hint("name a code that there is, or the beginning of several");
         }
     }
+}
+
+/// Words of a text that look like these codes and are none, nor the beginning of one.
+pub(in crate::policy) fn unknown_codes<'a>(text: &'a str, codes: &BTreeSet<&str>) -> Vec<&'a str> {
+    let families: BTreeSet<&str> = codes.iter().filter_map(|code| parts(code)).map(|(letters, _)| letters).collect();
+    text.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '.' | '_' | '-')))
+        .map(|word| word.trim_end_matches(['.', '-']))
+        .filter(|word| parts(word).is_some_and(|(letters, _)| !letters.is_empty() && families.contains(letters)))
+        .filter(|word| !codes.iter().any(|code| code.starts_with(word)))
+        .collect()
 }
 
 fn definitions(findings: &mut Findings<'_>, file: &Document, policy: &Policy) {

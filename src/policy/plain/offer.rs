@@ -58,7 +58,7 @@ impl fmt::Display for Offer {
 }
 
 /// The usual meaning of an answer. A digit has none of its own, and what is usual for it counts only if the text agrees.
-pub(super) fn usual(word: &str) -> Option<Verdict> {
+pub(in crate::policy) fn usual(word: &str) -> Option<Verdict> {
     match word.to_ascii_uppercase().as_str() {
         "1" | "INVALID" | "UNSAFE" | "VIOLATION" | "VIOLATES" | "VIOLATING" | "BLOCK" | "BLOCKED" | "DENY" => {
             Some(Verdict::Violation)
@@ -70,7 +70,7 @@ pub(super) fn usual(word: &str) -> Option<Verdict> {
 }
 
 /// Reports whether a word is a number.
-pub(super) fn is_digit(word: &str) -> bool {
+pub(in crate::policy) fn is_digit(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 

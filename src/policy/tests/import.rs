@@ -65,7 +65,13 @@ fn what_is_certain_is_taken_over_and_all_else_is_kept_with_its_line() {
     let policy = Policy::from_yaml("noise.yaml", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
     let codes: Vec<_> = policy.categories().iter().map(|category| (category.code.as_str(), category.verdict)).collect();
     assert_eq!(codes, [("NS0", Verdict::Safe), ("NS1", Verdict::Violation), ("NS2", Verdict::Violation)]);
-    assert_eq!(policy.categories()[1].criteria, ["Sound after ten.", "Horns.", "Engines."]);
+    assert_eq!(
+        policy.categories()[1].criteria,
+        ["Sound after ten.", "NS1.a Horns: \"Honk!\"", "NS1.b Engines."],
+        "words stay what they are"
+    );
+    assert_eq!(policy.categories()[0].criteria, ["Words about noise.", "Examples: NS0.a Asking: \"Is that loud?\""]);
+    assert!(policy.categories().iter().all(|category| category.severity.is_none()), "a number is no severity");
     let Body::Structured(rules) = &policy.body else { panic!("it has parts") };
     assert_eq!((policy.title.as_str(), rules.instruction.as_str()), ("Noise Policy", "Find posts that are noise."));
     assert_eq!(rules.definitions.len(), 1);
@@ -78,8 +84,6 @@ fn what_is_certain_is_taken_over_and_all_else_is_kept_with_its_line() {
         [
             "Find posts that are noise. Classify each post as `VALID` or `INVALID`.",
             "- a line that defines nothing",
-            "- NS0.a Asking: \"Is that loud?\"",
-            "- NS1.a Horns: \"Honk!\"",
             "Each post gets one label.",
             "## Thanks",
             "To all.",
@@ -101,6 +105,188 @@ fn lists_under_plain_headings_become_rules_with_codes_and_a_text_without_rules_i
     assert_eq!(policy.id, "house-rules");
     for nothing in ["", "Be kind.", "# Title\n\n## Safe\n- all of it\n"] {
         assert!(import("a.md", nothing).unwrap_err().contains("no rule that forbids something"), "{nothing:?}");
+    }
+}
+
+/// Each rule of an import as `code verdict title: criteria`, one a line.
+fn rules(text: &str) -> String {
+    let imported = match import("house.md", text) {
+        Ok(imported) => imported,
+        Err(error) => return format!("refused: {}", error.lines().next().unwrap()),
+    };
+    let yaml = imported.draft.yaml();
+    let policy = Policy::from_yaml("house.yaml", &yaml).unwrap_or_else(|error| panic!("{text}\n{error}\n{yaml}"));
+    let line = |category: &Category| {
+        format!("{} {} {}: {}", category.code, category.verdict, category.title, category.criteria.join(" / "))
+    };
+    policy.categories().iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(rules(text), expected, "{text}");
+}
+
+#[test]
+fn a_heading_is_read_with_its_denials_or_not_at_all() {
+    let under = |heading: &str| rules(&format!("# T\n\n## VIOLATES\n- Cold ads\n\n## {heading}\n- Resold tickets\n"));
+    let only_ads = "R1 violation Cold ads: Cold ads.";
+    for (heading, verdict) in [
+        ("Unsafe", Some("violation")),
+        ("Never allowed", Some("violation")),
+        ("Not permitted", Some("violation")),
+        ("Content that isn't allowed", Some("violation")),
+        ("What is not allowed", Some("violation")),
+        ("Invalid content (remove)", Some("violation")),
+        ("VIOLATES Policy (Label: 1)", Some("violation")),
+        ("DOES NOT Violate Policy (Label: 0)", Some("safe")),
+        ("What is allowed", Some("safe")),
+        ("Valid content types (permit)", Some("safe")),
+        ("Acceptable", Some("safe")),
+        ("Allowed only with approval", None),
+        ("Exceptions to allowed content", None),
+        ("Exceptions", None),
+        ("Allowed unless reported", None),
+        ("Allowed and not allowed", None),
+        ("More", None),
+    ] {
+        let expected = match verdict {
+            Some(verdict) => format!("{only_ads}\nR2 {verdict} Resold tickets: Resold tickets."),
+            None => only_ads.to_owned(),
+        };
+        assert_eq!(under(heading), expected, "{heading}");
+    }
+    let imported = import("a.md", "## VIOLATES\n- Ads\n## Allowed only with approval\n- Tickets\n").unwrap();
+    assert_eq!(imported.unplaced, [3, 4]);
+    assert!(imported.notes.iter().any(|note| note.starts_with("line 3: ")), "{:?}", imported.notes);
+}
+
+#[test]
+fn the_verdict_of_a_section_holds_for_what_stands_in_it() {
+    check(
+        "# T\n## Invalid types (Remove)\n**TV1: Branded material.**\nMade by a listed group.\n**TV2: Threats.**\n- With a date.\n\
+         ## Valid types (Permit)\n**TV0: Not extremism.**\nAll that is none of TV1 and TV2.\n\
+         **TV.01: News.**\nReporting. This does not apply if it is:\n- Branded material (see TV1)\n- Threats (see TV2)\n",
+        "TV1 violation Branded material: Made by a listed group.\n\
+         TV2 violation Threats: With a date.\n\
+         TV0 safe Not extremism: All that is none of TV1 and TV2.\n\
+         TV.01 safe News: Reporting. This does not apply if it is: Branded material (see TV1); Threats (see TV2).",
+    );
+    check(
+        "# T\n## Rules\n### VIOLATES\nContent that:\n- **S1**: Asks how to steal\n### DOES NOT violate\nContent that is:\n- News\n",
+        "S1 violation Asks how to steal: Content that: Asks how to steal.\nR1 safe News: Content that is: News.",
+    );
+    // Nothing says whether this is allowed.
+    check("## VIOLATES\n- Ads\n## Tickets (T1)\nTickets that are resold.\n", "R1 violation Ads: Ads.");
+    // The heading says one thing, the line below another.
+    check("## VIOLATES\n- Ads\n## Prohibited (T1)\nTickets.\n\nOutput: VALID\n", "R1 violation Ads: Ads.");
+    check("## VIOLATES\n- Ads\n### Allowed\n- News\n", "R1 violation Ads: Ads.");
+    check("## VIOLATES\n- Ads\n### Bulk\n- sent to many\n", "R1 violation Ads: Ads.\nR2 violation Bulk: sent to many.");
+}
+
+#[test]
+fn what_stands_below_an_item_belongs_to_it() {
+    check(
+        "# Shop\n## VIOLATES\n- Ads sent in bulk\n  - except to subscribers\n- Fake prizes,\n  even small ones\n\
+         ## ALLOWED\n- Receipts\n  - but not receipts with links\n    - to shops\n",
+        "R1 violation Ads sent in bulk: Ads sent in bulk: except to subscribers.\n\
+         R2 violation Fake prizes, even small ones: Fake prizes, even small ones.\n\
+         R3 safe Receipts: Receipts: but not receipts with links (to shops).",
+    );
+    // What takes something back from a rule is no rule, and what it would be of is not known.
+    check(
+        "## VIOLATES\n- Ads\n- Except: news\n- Allowed: charity\n- Does not apply to staff\n",
+        "R1 violation Ads: Ads.",
+    );
+    check(
+        "## ALLOWED\n- News\nThis does not apply to:\n- Ads\n## VIOLATES\n- Bait\n",
+        "R1 safe News: News.\nR2 violation Bait: Bait.",
+    );
+    check(
+        "## ALLOWED\n- News\n\nThis does not apply to:\n- Ads\n## VIOLATES\n- Bait\n",
+        "R1 safe News: News.\nR2 violation Bait: Bait.",
+    );
+}
+
+#[test]
+fn numbered_headings_and_items_are_read_as_word_writes_them() {
+    check(
+        "Community policy (v3.2)\n\n1. Purpose\nKeep the forum clean.\n2. What is not allowed\n2.1 Prize bait: promises of money.\n\
+         2.2 Ads\n2.2.1 in bulk\n3. What is allowed\n3.1 Questions\n",
+        "R1 violation Prize bait: promises of money.\nR2 violation Ads: Ads: in bulk.\nR3 safe Questions: Questions.",
+    );
+    let draft = import(
+        "w3.txt",
+        "Community policy (v3.2)\n\n1. Not allowed\n1.1 Ads (e.g. for a shop)\n2. In doubt\nKeep the post.\n",
+    )
+    .unwrap()
+    .draft;
+    assert_eq!((draft.title.as_str(), draft.id.as_str()), ("Community policy (v3.2)", "w3"));
+    assert_eq!(draft.categories[0].title, "Ads (e.g. for a shop)");
+    assert_eq!(draft.ambiguity, ["Keep the post."]);
+}
+
+#[test]
+fn no_word_is_changed_and_no_code_stands_twice() {
+    check(
+        "## VIOLATES\n- Bait: \"You have won\", or any request to reply.\n- “Fake” jobs: offers of work\n- \"Quoted\"\n",
+        "R1 violation Bait: \"You have won\", or any request to reply.\n\
+         R2 violation “Fake” jobs: offers of work.\nR3 violation Quoted: Quoted.",
+    );
+    check(
+        "## VIOLATES\n- **S1**: Hurts\n- **S1**: Steals\n- R1: Lies\n- Cheats\n## Examples\n### Example 1: Theft (S2)\nInput: \"x\"\n",
+        "S1 violation Hurts: Hurts.\nR1 violation Lies: Lies.\nR2 violation Cheats: Cheats.",
+    );
+    let severe =
+        import("a.md", "## VIOLATES\n### Bulk (S2 - High severity)\nMany.\n### Small (S4)\nFew.\n").unwrap().draft;
+    let severities: Vec<_> = severe.categories.iter().map(|rule| rule.severity).collect();
+    assert_eq!(severities, [Some(Severity::High), None]);
+}
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::super::*;
+    use crate::policy::import::import;
+    use crate::policy::lint::{Level, lint};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// What is written loads, and has no fault that breaks replies. No line is lost.
+        #[test]
+        fn what_import_writes_loads(
+            lines in prop::collection::vec(
+                "(# |## |### |\\*\\*|- | {2}- |\\* |1\\. |1\\.1 |2\\.1 |\\| |> |)(VIOLATES|Not allowed|ALLOWED|Safe|Examples|Ambiguity|\
+                 Definitions|Label format|S1|SP2\\.a|S1: Ads|Goal|Term: a|\"a\" -> S1|\"A!\" -> VALID|a -> S1|except|Ads|News:|Output: INVALID|\
+                 S9 is worst|Escalate S1|: |\"|\u{e9}|Return 0 or 1|```| {3}|'|#)(\\*\\*|:|\\.| \\(S1\\)|)",
+                0..24,
+            ),
+        ) {
+            let text = format!("## Prohibited\n- Bait\n{}", lines.join("\n"));
+            let imported = match import("any.md", &text) {
+                Ok(imported) => imported,
+                // The lines behind `Bait` can make it uncertain.
+                Err(error) => {
+                    prop_assert!(error.starts_with("no rule that forbids"), "{error}\n{text}");
+                    return Ok(());
+                }
+            };
+            let yaml = imported.draft.yaml();
+            let policy = Policy::from_yaml("any.yaml", &yaml);
+            prop_assert!(policy.is_ok(), "{}\n{yaml}", policy.unwrap_err());
+            let errors: Vec<String> = lint("any.yaml", &yaml, |_| None)
+                .iter()
+                .filter(|finding| finding.level() == Level::Error)
+                .map(ToString::to_string)
+                .collect();
+            prop_assert!(errors.is_empty(), "{errors:?}\n{text}\n{yaml}");
+        }
+
+        #[test]
+        fn no_text_makes_import_panic(text in any::<String>()) {
+            let _ = import("any.md", &text);
+            let _ = import("any.md", &format!("## VIOLATES\n- {text}\n"));
+        }
     }
 }
 
