@@ -12,18 +12,21 @@ pub mod interval;
 pub mod metrics;
 pub mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::label::entry::{Entry, Hash};
+use crate::label::journal::Terms;
 use crate::label::sink::{Sink, Written};
 use crate::label::summary::{Count, Standing, Summary};
-use crate::policy::{Policy, Verdict};
+use crate::policy::Verdict;
 use calibration::Reliability;
-use golden::{Expected, Key};
+use compare::Comparison;
+use gate::Gate;
+use golden::{Answer, Expected, Golden};
 use metrics::{Scores, Spread};
 
 /// What came of a golden set.
@@ -45,8 +48,17 @@ pub struct Evaluation {
     pub calibration: Option<Reliability>,
     /// Rows without a verdict, by reason.
     pub undecided: BTreeMap<String, u64>,
-    /// Rows whose answer is not known, which count nowhere.
+    /// Records whose answer is not known, which are not judged and count nowhere.
     pub unknown: u64,
+    /// Records left out because an earlier one has the same text and the same answer.
+    #[serde(default)]
+    pub repeated: u64,
+    /// How it compares with an earlier evaluation, if it was held against one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+    /// What it had to reach, and whether it did, if anything was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
     /// Tokens that were decoded or sampled, the policy not counted.
     pub tokens: u64,
     /// How long it took.
@@ -70,6 +82,9 @@ pub struct About {
     pub effort: String,
     /// magistrate's version.
     pub version: String,
+    /// Everything that a probability depends on beside the text. An evaluation of an earlier version has none.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// A text of the golden set, and what was said of it.
@@ -117,21 +132,17 @@ impl Row {
 
 /// Gathers what is said of each text, rather than write it.
 pub struct Gathering<'run> {
-    key: &'run Key,
-    policy: &'run Policy,
+    golden: &'run Golden,
     place: usize,
-    by: Option<String>,
     /// What was gathered.
     pub rows: Vec<Row>,
-    /// Rows whose answer is not known.
-    pub unknown: u64,
 }
 
 impl<'run> Gathering<'run> {
-    /// For the policy at a place among those of the run. `by` is the column that slices are made by.
+    /// For the policy at a place among those of the run.
     #[must_use]
-    pub fn new(key: &'run Key, policy: &'run Policy, place: usize, by: Option<String>) -> Self {
-        Self { key, policy, place, by, rows: Vec::new(), unknown: 0 }
+    pub fn new(golden: &'run Golden, place: usize) -> Self {
+        Self { golden, place, rows: Vec::new() }
     }
 }
 
@@ -154,14 +165,10 @@ impl Sink for Gathering<'_> {
             Ok(serde_json::Value::String(text)) => text,
             _ => value.get().to_owned(),
         };
-        let expected = self.key.expected(&entry.columns, self.policy).map_err(|unlike| {
-            let what = format!("{}: record {}: {unlike}", entry.input, entry.row);
-            io::Error::new(io::ErrorKind::InvalidData, what)
-        })?;
-        let Some(expected) = expected else {
-            self.unknown += 1;
+        let Some(Answer { text: judged, hash, slice, expected }) = self.golden.answer(entry.number) else {
             return Ok(Written::default());
         };
+        let Some(Some(expected)) = expected.get(self.place) else { return Ok(Written::default()) };
         let words: Vec<Words> = serde_json::from_str(entry.verdicts.get())?;
         let counts = Count::of(&entry.verdicts).into_iter();
         let Some((Count { verdict, category, probability, .. }, words)) = counts.zip(words).nth(self.place) else {
@@ -169,17 +176,17 @@ impl Sink for Gathering<'_> {
         };
         self.rows.push(Row {
             number: entry.number,
-            hash: entry.hash,
+            hash: *hash,
             id: entry.id.as_deref().map(text),
-            text: self.key.text(&entry.columns),
-            expected,
+            text: judged.clone(),
+            expected: expected.clone(),
             verdict,
             category,
             probability,
             rationale: words.rationale,
             reasoning: words.reasoning,
             error: words.error.map(|error| error.code),
-            slice: self.by.as_ref().and_then(|by| entry.columns.named(by).last()).map(text),
+            slice: slice.clone(),
         });
         Ok(Written { rows: 1, place: None })
     }
@@ -199,10 +206,64 @@ impl Evaluation {
     /// What gathered rows come to.
     #[must_use]
     pub fn new(about: About, gathered: Gathering<'_>, summary: &Summary, seconds: f64) -> Self {
-        let Gathering { rows, unknown, .. } = gathered;
-        let mut evaluation = Self::of_rows(about, rows);
-        (evaluation.unknown, evaluation.tokens, evaluation.seconds) = (unknown, summary.tokens.all(), seconds);
-        evaluation
+        let Gathering { golden, place, rows } = gathered;
+        Self {
+            unknown: golden.unknown.get(place).copied().unwrap_or(0),
+            repeated: golden.repeated,
+            tokens: summary.tokens.all(),
+            seconds,
+            ..Self::of_rows(about, rows)
+        }
+    }
+
+    /// Reads an evaluation from its JSON. The rows alone are believed: figures are counted again.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or a row holds what no evaluation writes.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        let written: Self = serde_json::from_slice(json).map_err(|error| match json.trim_ascii_start().first() {
+            Some(b'[') => "it holds several evaluations\nhint: evaluate one policy with --json".to_owned(),
+            _ => format!("it is no evaluation, which `eval --json` writes ({})", place(&error)),
+        })?;
+        for row in &written.rows {
+            if row.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
+                return Err(format!("row {} has a probability outside 0 to 1", row.number));
+            }
+        }
+        let Self { about, rows, unknown, repeated, tokens, seconds, .. } = written;
+        Ok(Self { unknown, repeated, tokens, seconds, ..Self::of_rows(about, rows) })
+    }
+
+    /// How many rows should be a violation, and how many something else.
+    #[must_use]
+    pub fn classes(&self) -> [u64; 2] {
+        let violations = self.rows.iter().filter(|row| row.outcome().0).count() as u64;
+        [violations, self.rows.len() as u64 - violations]
+    }
+
+    /// What was expected and the probability that was said, each text once; and how many rows repeat an earlier one. A text
+    /// that stands there twice is no second piece of evidence.
+    ///
+    /// # Errors
+    ///
+    /// When a text has two answers.
+    pub fn distinct(&self) -> Result<(Vec<(bool, f64)>, u64), String> {
+        let mut seen: HashMap<Hash, &Row> = HashMap::new();
+        let (mut rows, mut repeated) = (Vec::new(), 0);
+        for row in self.rows.iter().filter(|row| row.probability.is_some()) {
+            match seen.insert(row.hash, row) {
+                None => rows.extend(probabilities(std::slice::from_ref(row))),
+                Some(first) if first.outcome().0 == row.outcome().0 => repeated += 1,
+                Some(first) => {
+                    return Err(format!(
+                        "rows {} and {} have the same text and different answers",
+                        first.number, row.number
+                    ));
+                }
+            }
+        }
+        Ok((rows, repeated))
     }
 
     /// What rows come to, whatever they took.
@@ -237,6 +298,9 @@ impl Evaluation {
             calibration,
             undecided,
             unknown: 0,
+            repeated: 0,
+            comparison: None,
+            gate: None,
             tokens: 0,
             seconds: 0.0,
             rows,
@@ -254,14 +318,32 @@ fn outcomes(rows: &[&Row]) -> Vec<Spread> {
         .collect()
 }
 
-/// Of all rows, those without a verdict as the opposite of what was expected.
+/// Of all rows, those without a verdict as the opposite of what was expected: the surest mistake that there is.
 fn strict(rows: &[&Row]) -> Vec<Spread> {
+    let ranked = rows.iter().any(|row| row.verdict.is_some() && row.probability.is_some());
     rows.iter()
-        .map(|row| {
-            let (expected, said) = row.outcome();
-            Spread { expected, said: said.unwrap_or(!expected), probability: row.probability }
+        .map(|row| match row.outcome() {
+            (expected, Some(said)) => Spread { expected, said, probability: row.probability },
+            (expected, None) => {
+                let probability = ranked.then_some(if expected { 0.0 } else { 1.0 });
+                Spread { expected, said: !expected, probability }
+            }
         })
         .collect()
+}
+
+/// Where a file stops being what it should be. The parser's own words may quote it.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, byte {}", error.line(), error.column())
+}
+
+/// Text that a stranger wrote, on one line: nothing in it moves a cursor, hides or turns other text.
+fn harmless(text: &str) -> String {
+    let tricky = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
+    text.chars().map(|character| if tricky(character) { '\u{FFFD}' } else { character }).collect()
 }
 
 /// What was expected and the probability that was said, where there is one.

@@ -573,6 +573,15 @@ fn machines_that_share_a_run_make_the_file_of_one() {
     assert_eq!((same.code, flipped.code), (0, 1));
     assert!(same.stdout.starts_with("10 verdicts judged again: 10 the same, "), "{same}");
     assert!(flipped.stdout.contains(" 10 flipped") && flipped.stdout.contains("rules: violation "), "{flipped}");
+    // Another policy is another run, and known before the model is loaded.
+    let other = ["verify", "-p", "spam", "--effort", "none", "in.csv", "-o", "all.csv", "-m", "rules.md"];
+    let other = stage.run(&other);
+    assert!(
+        other.code == 2 && other.stderr.contains("all.csv.journal was made with other policies (rules "),
+        "{other}"
+    );
+    let effort = stage.run(&["verify", "-p", "rules.md", "--effort", "low", "in.csv", "-o", "all.csv"]);
+    assert!(effort.code == 2 && effort.stderr.contains(" none, and now rules "), "{effort}");
     assert_transcript!([early, all, twice]);
 }
 
@@ -742,12 +751,28 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     assert_eq!((&json["scores"]["recall"]["value"], json["rows"].as_array().unwrap().len()), (&1.0.into(), 40));
     let passed = eval(&["--fail-under", "recall=0.9", "--baseline", "r.json", "--max-drop", "0.02"]);
     assert!(
-        passed.code == 0 && passed.stdout.contains("both right 10, only before 0, only now 0, neither 30"),
+        passed.code == 0 && passed.stdout.contains("both right 10, only r.json 0, only now 0, neither 30"),
         "{passed}"
     );
     let failed = eval(&["--fail-under", "f1=0.9,accuracy=0.2"]);
     assert_eq!(failed.code, 1);
     assert!(failed.stderr.ends_with("error: f1 is 0.400, and must be at least 0.900\n"), "{failed}");
+    assert!(passed.stderr.contains("gate passed: recall is 1.000, at least 0.900; no figure fell"), "{passed}");
+    // The reports say why a gate was passed or not.
+    for (floor, outcome) in [("recall=0.9", "passed"), ("f1=0.9", "failed")] {
+        let files = ["--report", "g.md", "--report", "g.html", "--report", "g.json"];
+        let run = eval(&[&["--fail-under", floor, "--baseline", "r.json", "--max-drop", "0.02"], &files[..]].concat());
+        assert_eq!(run.code, i32::from(outcome == "failed"), "{run}");
+        let read = |name: &str| fs::read_to_string(stage.path(name)).unwrap();
+        assert!(
+            read("g.md").contains(&format!("**Gate {outcome}.**")) && read("g.md").contains("Against the baseline")
+        );
+        assert!(
+            read("g.html").contains(&format!("Gate {outcome}</h2>")) && read("g.html").contains("Against the baseline")
+        );
+        let json: Value = serde_json::from_str(&read("g.json")).unwrap();
+        assert_eq!((&json["gate"]["passed"], &json["comparison"]["rows"]), (&(outcome == "passed").into(), &40.into()));
+    }
     let unlike = Stage::new().file("golden.jsonl", "{\"text\":\"a\",\"label\":\"perhaps\"}\n");
     let unlike = unlike.run(&["eval", "-p", "rules.md", "golden.jsonl", "--effort", "none"]);
     let unknown = eval(&["--label-column", "gold"]);
@@ -755,17 +780,139 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     assert_transcript!([unlike, unknown, own, eval(&["--report", "r.txt"])]);
 }
 
+/// Arguments under which a model can be named and not loaded: what is refused all the same was refused before.
+const NO_MODEL: [&str; 4] = ["--effort", "none", "-m", "junk.gguf"];
+
+#[test]
+fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
+    let labels = |label: fn(u32) -> u32| -> String {
+        (0..240).map(|row| format!("{{\"text\":\"Text {row}\",\"label\":{}}}\n", label(row))).collect()
+    };
+    let stage = Stage::new()
+        .file("junk.gguf", "no model")
+        .file("both.jsonl", labels(|row| row % 2))
+        .file("safe.jsonl", labels(|_| 0))
+        .file("few.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":0}\n")
+        .file("other.jsonl", "{\"text\":\"x\",\"label\":1}\n{\"text\":\"y\",\"label\":0}\n")
+        .file("twice.jsonl", labels(|row| row % 2) + "{\"text\":\"Text 1\",\"label\":0}\n")
+        .file("class.csv", "text,class\nI want to vanish,suicide\nhello,non-suicide\n")
+        .file("two.csv", "text,label,expected\nWINNER,1,0\nhello,0,1\n")
+        .file("rules2.md", RULES);
+    let base = stage.run(&["eval", "-p", "rules.md", "other.jsonl", "--effort", "none", "--min-mass", "0", "--json"]);
+    fs::write(stage.path("base.json"), &base.stdout).unwrap();
+    let list = "{\"text\":\"a\",\"base\":[1]}";
+    fs::write(stage.path("no.json"), list).unwrap();
+    let refused: [(&[&str], &str); 17] = [
+        (&["eval", "class.csv", "--positive", "sucide"], "no record has the label `sucide`"),
+        (&["eval", "two.csv"], "contradict each other in record 1"),
+        (&["eval", "both.jsonl", "typo.jsonl"], "typo.jsonl"),
+        (&["eval", "both.jsonl", "--by", "nothing"], "which --by names"),
+        (
+            &["eval", "safe.jsonl", "--fail-under", "accuracy=0.1"],
+            "safe.jsonl holds no violations, and a gate needs both",
+        ),
+        (&["eval", "twice.jsonl", "--fail-under", "accuracy=0.1"], "the same text and different answers"),
+        (&["eval", "both.jsonl", "--fail-under", "f1=nan"], "f1 is a number from 0 to 1"),
+        (&["eval", "both.jsonl", "--fail-under", "f1=90"], "f1 is a number from 0 to 1"),
+        (&["eval", "both.jsonl", "--baseline", "base.json", "--max-drop", "nan"], "not a number from 0 to 1"),
+        (&["eval", "both.jsonl", "--baseline", "base.json", "--max-drop", "-0.1"], "not a number from 0 to 1"),
+        (&["eval", "both.jsonl", "--baseline", "base.json"], "base.json has none of the texts of both.jsonl"),
+        (&["eval", "both.jsonl", "--baseline", "no.json"], "no.json: it is no evaluation"),
+        (&["eval", "-p", "rules2.md", "both.jsonl", "--report", "r.html"], "a report is of one policy"),
+        (&["calibrate", "few.jsonl"], "2 labelled rows with a probability are too few: at least 236 are needed"),
+        (&["calibrate", "safe.jsonl"], "safe.jsonl holds no violations, and a certificate needs both"),
+        (&["calibrate", "twice.jsonl"], "the same text and different answers"),
+        (&["calibrate", "both.jsonl", "--alpha", "nan"], "not a number between 0 and 0.5"),
+    ];
+    for (args, why) in refused {
+        let run = stage.run(&[args, &["-p", "rules.md"], &NO_MODEL[..]].concat());
+        assert!(run.code == 2 && run.stderr.contains(why) && !run.stderr.contains("junk.gguf"), "{run}");
+    }
+    // All is well with this one but the model.
+    let run = stage.run(&[&["eval", "both.jsonl", "-p", "rules.md"], &NO_MODEL[..]].concat());
+    assert!(run.code == 2 && run.stderr.contains("junk.gguf"), "{run}");
+    assert!(run.stderr.starts_with("labels: column \"label\", 0 = safe (120), 1 = violation (120)\n"), "{run}");
+}
+
+#[test]
+fn a_certificate_decides_nothing_under_other_terms() {
+    let stage = Stage::new()
+        .file("golden.jsonl", "{\"text\":\"a\",\"label\":0}\n{\"text\":\"b\",\"label\":1}\n")
+        .file("in.jsonl", "{\"text\":\"Hello\",\"q\":\"Hello\"}\n")
+        .file("other.md", RULES.replace("advertising", "prizes"))
+        .file("templates/policy.md.jinja", "{{ policy.title }}");
+    let own = ["--effort", "low", "--budget", "8", "--min-mass", "0", "--threshold", "0.5"];
+    let eval = stage.run(&[&["eval", "-p", "rules.md", "golden.jsonl", "--json"], &own[..]].concat());
+    let mut evaluation: Value = serde_json::from_str(&eval.stdout).unwrap();
+    let row = evaluation["rows"][0].clone();
+    let rows = (0..800).map(|number| {
+        let mut row = row.clone();
+        row["hash"] = format!("{number:032x}").into();
+        row["probability"] = (f64::from(number % 100) / 100.0).into();
+        row["expected"]["verdict"] = if number % 100 > 50 { "violation" } else { "safe" }.into();
+        row
+    });
+    evaluation["rows"] = rows.collect();
+    fs::write(stage.path("eval.json"), evaluation.to_string()).unwrap();
+    let issued = stage.run(&["calibrate", "-p", "rules.md", "--from", "eval.json", "--alpha", "0.1", "-o", "c.json"]);
+    assert_eq!(issued.code, 0, "{issued}");
+    let label = |policy: &str, flags: &[&str]| {
+        let label = ["label", "in.jsonl", "-p", policy, "--certificate", "c.json"];
+        stage.run(&[&label[..], flags].concat())
+    };
+    let held = label("rules.md", &own);
+    assert!(held.code == 0 && held.stdout.contains("\"decision\":"), "{held}");
+    // What changes no probability is no term.
+    let same = label("rules.md", &[&own[..], &["--seed", "7", "--reasoning", "--max-content-tokens", "900"]].concat());
+    assert_eq!(same.code, 0, "{same}");
+    let less = &own[..4];
+    let others: [(&str, &[&str], &[&str]); 16] = [
+        ("--budget", &own, &["--budget", "9"]),
+        ("--cascade", &own, &["--cascade", "0.1:0.9"]),
+        ("--temperature", &own, &["--temperature", "2"]),
+        ("--seed", &own, &["--temperature", "2", "--seed", "1"]),
+        ("--chunk", &own, &["--chunk=8"]),
+        ("--date", &own, &["--date", "tomorrow"]),
+        ("--kv", &own, &["--kv", "q8_0"]),
+        ("effort", &own, &["--effort", "high"]),
+        ("effort", &own, &["--effort", "none"]),
+        ("--min-mass", &own, &["--min-mass", "0.25"]),
+        ("--threshold", &own, &["--threshold", "0.25"]),
+        ("--threshold", less, &["--min-mass", "0"]),
+        ("text", &own, &["--text-template", "{q}: {text}"]),
+        ("text", &own, &["--pair", "q,text"]),
+        ("template", &own, &["--templates", "templates"]),
+        ("policy", &own, &[]),
+    ];
+    for (name, flags, other) in others {
+        // A flag that is given anew takes the place of the one before it.
+        let kept: Vec<&str> = flags.chunks(2).filter(|pair| !other.contains(&pair[0])).flatten().copied().collect();
+        let run = label(if name == "policy" { "other.md" } else { "rules.md" }, &[&kept[..], other].concat());
+        assert!(run.code == 2 && run.stdout.is_empty(), "{name}: {run}");
+        assert!(
+            run.stderr.contains("c.json: it was issued for") && run.stderr.contains(&format!("another {name} (")),
+            "{run}"
+        );
+    }
+    let old = "{\"about\":{},\"map\":{},\"alpha\":0.1}";
+    fs::write(stage.path("old.json"), old).unwrap();
+    let old = stage.run(&["check", "-p", "rules.md", "--certificate", "old.json", "Hello"]);
+    assert!(old.code == 2 && old.stderr.contains("old.json: it is a certificate of an earlier version"), "{old}");
+}
+
 #[test]
 fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for() {
     // Rows as an evaluation has them: the surer, the truer.
-    let stage = Stage::new().file("golden.jsonl", "{\"text\":\"a\",\"label\":0}\n").file("in.txt", "Hello\n");
-    let options = ["-p", "rules.md", "--effort", "none"];
+    let golden = "{\"text\":\"a\",\"label\":0}\n{\"text\":\"b\",\"label\":1}\n";
+    let stage = Stage::new().file("golden.jsonl", golden).file("in.txt", "Hello\n");
+    let options = ["-p", "rules.md", "--effort", "none", "--min-mass", "0"];
     let eval = stage.run(&[&["eval", "golden.jsonl", "--json"], &options[..]].concat());
     let mut evaluation: Value = serde_json::from_str(&eval.stdout).unwrap();
     let row = evaluation["rows"][0].clone();
     let rows = (0..800).map(|number| {
         let mut row = row.clone();
         let sure = f64::from(number % 100) / 100.0;
+        row["hash"] = format!("{number:032x}").into();
         row["probability"] = sure.into();
         row["expected"]["verdict"] = if (sure > 0.5) == (number % 50 != 7) { "violation" } else { "safe" }.into();
         row
@@ -786,6 +933,19 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
         "20",
     ]);
     assert!(issued.code == 0 && issued.stdout.contains("\ntrials     20 of 20 certificates issued, "), "{issued}");
+    assert!(issued.stdout.contains("\nviolation  automatic from 0."), "{issued}");
+    // The same rows twelve times over are no better evidence.
+    let rows = evaluation["rows"].as_array().unwrap();
+    evaluation["rows"] = rows[..30].iter().cycle().take(360).cloned().collect();
+    fs::write(stage.path("repeated.json"), evaluation.to_string()).unwrap();
+    let repeated = stage.run(&["calibrate", "-p", "rules.md", "--from", "repeated.json", "--alpha", "0.1"]);
+    assert!(repeated.code == 2 && repeated.stderr.contains("note: 330 rows repeat an earlier text"), "{repeated}");
+    fs::write(stage.path("other.md"), "Say yes.\nReturn exactly one word: VALID or INVALID\n").unwrap();
+    let unlike = stage.run(&["calibrate", "-p", "other.md", "--from", "eval.json"]);
+    assert!(
+        unlike.code == 2 && unlike.stderr.contains("eval.json is an evaluation of another policy (rules)"),
+        "{unlike}"
+    );
     let label = stage.run(&[&["label", "in.txt", "--certificate", "c.json"], &options[..]].concat());
     let row: Value = serde_json::from_str(&label.stdout).unwrap();
     assert!(row["calibrated"].is_f64() && ["auto", "review"].contains(&row["decision"].as_str().unwrap()), "{row}");
@@ -793,7 +953,8 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     let other = stage.run(&["check", "-p", "rules.md", "--effort", "low", "--certificate", "c.json", "Hello"]);
     let none = stage.run(&["check", "-p", "rules.md", "--certificate", "golden.jsonl", "Hello"]);
     assert_eq!([few.code, other.code, none.code], [2, 2, 2]);
-    assert!(other.stderr.contains("c.json: it was issued for another effort (none, and here low)"), "{other}");
+    assert!(other.stderr.contains("c.json: it was issued for another "), "{other}");
+    assert!(other.stderr.contains("another effort (none, and here low)"), "{other}");
     assert_transcript!([few, none]);
 }
 

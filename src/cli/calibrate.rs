@@ -1,15 +1,16 @@
 //! `calibrate`: how far probabilities can be believed, and a certificate of which verdicts may be acted on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::eval::calibration::Method;
-use magistrate::eval::certificate::Certificate;
+use magistrate::eval::certificate::{Certificate, possible};
 use magistrate::eval::interval::Random;
-use magistrate::eval::{About, probabilities};
+use magistrate::eval::{About, Evaluation};
 use magistrate::files::{self, Files};
+use magistrate::policy::Policy;
 
 use super::eval::{GoldenArgs, read};
 use super::{exit, output};
@@ -19,7 +20,7 @@ pub struct Calibrate {
     #[command(flatten)]
     golden: GoldenArgs,
 
-    /// Take the rows of an evaluation's JSON, and judge nothing; -p is then of no account
+    /// Take the rows of an evaluation's JSON, made with the same -p, and judge nothing
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
@@ -32,11 +33,11 @@ pub struct Calibrate {
     method: MethodArg,
 
     /// The share of errors that is accepted on each side among what is decided automatically
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share, allow_negative_numbers = true)]
     alpha: f64,
 
     /// The chance that a side has more errors than that after all
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, allow_negative_numbers = true)]
     delta: f64,
 
     /// Which rows fit and which test
@@ -44,7 +45,7 @@ pub struct Calibrate {
     split: u64,
 
     /// Also issue so many certificates, each on half of the rows, and tell how many of them the other half breaks
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     trials: Option<u64>,
 }
 
@@ -56,8 +57,6 @@ enum MethodArg {
 
 impl Calibrate {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        let inside = |share: f64| share > 0.0 && share < 0.5;
-        anyhow::ensure!(inside(self.alpha) && inside(self.delta), "--alpha and --delta are shares between 0 and 0.5");
         let method = match self.method {
             MethodArg::Temperature => Method::Temperature,
             MethodArg::Isotonic => Method::Isotonic,
@@ -67,30 +66,36 @@ impl Calibrate {
         if let Some(path) = self.output.as_ref().filter(|_| !dash) {
             files.write("the certificate", "-o", path)?;
         }
-        let evaluation = match &self.from {
+        let Self { golden, from, alpha, delta, split, .. } = self;
+        let evaluation = match &from {
             Some(path) => {
                 files.read("the evaluation", path)?;
-                read(path)?
+                golden.policy.reads(&mut files)?;
+                earlier(path, &golden)?
             }
             None => {
-                let Some(mut evaluations) = self.golden.evaluate(&mut files)? else {
-                    return Ok(ExitCode::from(exit::STOPPED));
-                };
-                anyhow::ensure!(evaluations.len() == 1, "a certificate is of one policy\nhint: give one -p");
+                let prepared = golden.prepare(&mut files)?;
+                anyhow::ensure!(prepared.policies.len() == 1, "a certificate is of one policy\nhint: give one -p");
+                prepared.holds("a certificate")?;
+                possible(prepared.golden.classes(0), alpha, delta)?;
+                let Some(mut evaluations) = prepared.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
                 evaluations.remove(0)
             }
         };
-        let rows = probabilities(&evaluation.rows);
-        let certificate = Certificate::issue(evaluation.about, &rows, method, self.alpha, self.delta, self.split)?;
+        let (rows, repeated) = evaluation.distinct().map_err(|why| anyhow::anyhow!("{why}"))?;
+        if repeated > 0 {
+            output::say(&format!("note: {repeated} rows repeat an earlier text, and are left out"));
+        }
+        let certificate = Certificate::issue(evaluation.about, &rows, method, alpha, delta, split)?;
         let mut text = told(&certificate);
         if let Some(trials) = self.trials {
-            text.push_str(&tried(&rows, method, [self.alpha, self.delta], trials));
+            text.push_str(&tried(&rows, method, [alpha, delta], trials));
         }
         let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
         if dash {
             // Only the certificate is data then.
             output::say(text.trim_end());
-            output::print(&json)?;
+            output::data(&json)?;
             return Ok(ExitCode::from(exit::DONE));
         }
         output::print(&text)?;
@@ -101,15 +106,49 @@ impl Calibrate {
     }
 }
 
+/// Reads an evaluation of the policy that is named.
+fn earlier(path: &Path, golden: &GoldenArgs) -> Result<Evaluation, anyhow::Error> {
+    let (evaluation, name) = (read(path)?, path.display());
+    let policies = golden.policy.load()?;
+    let of = |policy: &Policy| policy.digest() == evaluation.about.policy[1];
+    anyhow::ensure!(
+        policies.len() == 1 && policies.iter().all(of),
+        "{name} is an evaluation of another policy ({})\nhint: name with -p the policy that it was made with",
+        evaluation.about.policy[0]
+    );
+    anyhow::ensure!(
+        !evaluation.about.terms.0.is_empty(),
+        "{name} is of an earlier version, which does not say under which terms it holds\nhint: evaluate again"
+    );
+    Ok(evaluation)
+}
+
+/// A share of errors, or of doubt.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 0.5);
+    share.ok_or_else(|| "not a number between 0 and 0.5".to_owned())
+}
+
 fn told(certificate: &Certificate) -> String {
     let Certificate { alpha, delta, low, high, rows, automatic, calibration: [before, after], .. } = certificate;
-    let side = |threshold: &Option<f64>| threshold.map_or("never".to_owned(), |threshold| format!("{threshold:.4}"));
+    let [violations, others] = certificate.classes;
+    let [(called, false_alarms), (passed, missed)] = certificate.sides;
+    let high = high.map_or("never automatic".to_owned(), |high| {
+        format!(
+            "automatic from {high:.4} on: {called} testing rows, {false_alarms} of them no violations ({false_alarms} of the {others} there are)"
+        )
+    });
+    let low = low.map_or("never automatic".to_owned(), |low| {
+        format!(
+            "automatic up to {low:.4}: {passed} testing rows, {missed} of them violations ({missed} of the {violations} there are)"
+        )
+    });
     format!(
         "rows       {} to fit, {} to test\n\
          ECE        {:.4}, calibrated {:.4}\n\
          Brier      {:.4}, calibrated {:.4}\n\
-         violation  automatic from {} on\n\
-         safe       automatic up to {}\n\
+         violation  {high}\n\
+         safe       {low}\n\
          automatic  {:.1} % of the rows; the others go to a person\n\
          promise    at most {:.1} % errors on each side, with {:.1} % confidence\n",
         rows[0],
@@ -118,8 +157,6 @@ fn told(certificate: &Certificate) -> String {
         after.ece,
         before.brier,
         after.brier,
-        side(high),
-        side(low),
         100.0 * automatic,
         100.0 * alpha,
         100.0 * (1.0 - delta),

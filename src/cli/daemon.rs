@@ -189,6 +189,7 @@ fn judge(question: Question, own: &Judging, sessions: &mut Sessions<'_>) -> anyh
         chunking,
         reasoning,
         fields: fields.map(Arc::new),
+        text: own.text.clone(),
         certificate: certificate.map(|(path, certificate)| (path, Arc::new(certificate))),
         templates: own.templates.clone(),
         folder: None,

@@ -1,6 +1,7 @@
 //! `eval`: how well a policy does on a golden set.
 
-use std::io::{Cursor, ErrorKind};
+use std::collections::HashSet;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -8,18 +9,18 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use magistrate::eval::compare::Comparison;
-use magistrate::eval::gate::{Fallen, Floor, dropped};
-use magistrate::eval::golden::{Key, lines};
+use magistrate::eval::gate::{Fall, Floor, Gate};
+use magistrate::eval::golden::{Golden, Reading, lines};
 use magistrate::eval::{All, Evaluation, Gathering, report};
 use magistrate::files::{self, Files};
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
 use magistrate::label::records::{Fields, Format};
-use magistrate::label::run::{Known, News, RunError, Settings, run};
+use magistrate::label::run::{Known, News, Settings, run};
 use magistrate::label::source::Source;
 use magistrate::policy::{Policy, PolicyLibrary};
 
-use super::judging::JudgingArgs;
+use super::judging::{Judging, JudgingArgs};
 use super::stream::{self, InputArgs, named};
 use super::{PolicyArgs, exit, fit, output, progress, stop};
 
@@ -44,27 +45,31 @@ pub struct Eval {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 
-    /// Exit 1 if a figure is lower than the baseline's by more than this
-    #[arg(long, value_name = "DROP", requires = "baseline")]
-    max_drop: Option<f64>,
+    /// Exit 1 if a figure is lower than the baseline's by more than this, on the texts that both have
+    #[arg(long, value_name = "DROP", requires = "baseline", allow_negative_numbers = true)]
+    max_drop: Option<Fall>,
 }
 
 /// What is evaluated, on what, and how.
 #[derive(Debug, Args)]
 pub struct GoldenArgs {
     #[command(flatten)]
-    policy: PolicyArgs,
+    pub policy: PolicyArgs,
 
     #[command(flatten)]
     input: InputArgs,
 
-    /// The column that says what should be said [default: category, expected, label, violation and so on, as far as there is one]
+    /// The column with the correct answers [default: expected, label, violation and so on, as far as there is one]
     #[arg(long, value_name = "COLUMN")]
     label_column: Option<String>,
 
     /// Labels that are violations, all others being safe [default: a label means what the policy says]
     #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
     positive: Vec<String>,
+
+    /// Labels that are safe: with --positive, any label in neither list is refused
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
+    negative: Vec<String>,
 
     /// Tell figures apart by the values of a column, too
     #[arg(long, value_name = "COLUMN")]
@@ -79,47 +84,52 @@ impl Eval {
         let mut files = Files::new();
         self.report.iter().try_for_each(|report| files.write("a report", "--report", &report.path))?;
         self.baseline.iter().try_for_each(|path| files.read("the baseline", path))?;
-        let baseline = self.baseline.as_deref().map(read).transpose()?;
-        let Some(evaluations) = self.golden.evaluate(&mut files)? else { return Ok(ExitCode::from(exit::STOPPED)) };
-        let (first, others) = evaluations.split_first().context("there is no policy")?;
+        let baseline = self.baseline.as_deref().map(|path| read(path).map(|before| (path, before))).transpose()?;
+        let prepared = self.golden.prepare(&mut files)?;
         anyhow::ensure!(
-            others.is_empty() || self.report.is_empty(),
+            prepared.policies.len() == 1 || self.report.is_empty(),
             "a report is of one policy\nhint: give one -p with --report"
         );
+        if self.fail_under.is_some() || self.max_drop.is_some() {
+            prepared.holds("a gate")?;
+        }
+        if let Some((path, before)) = &baseline {
+            prepared.shares(before, path, self.max_drop.is_some())?;
+        }
+        let Some(mut evaluations) = prepared.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
+        let (first, others) = evaluations.split_first_mut().context("there is no policy")?;
+        if let Some((path, before)) = &baseline {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            first.comparison = Some(Comparison::of([&name, "now"], before, first));
+        }
+        let held = baseline.as_ref().map(|(_, before)| before).zip(self.max_drop);
+        first.gate = Gate::hold(first, self.fail_under.as_ref(), held).map_err(|why| anyhow::anyhow!("{why}"))?;
         self.report.iter().try_for_each(|report| report.write(first))?;
         if self.json {
             let json =
                 if others.is_empty() { serde_json::to_string(first)? } else { serde_json::to_string(&evaluations)? };
             output::data(&format!("{json}\n"))?;
         } else {
-            let mut text: String = evaluations.iter().map(report::text).collect();
-            for other in others {
-                let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
-                text.push_str(&report::comparison(names, &Comparison::of(first, other)));
+            let mut text: String = std::iter::once(&*first).chain(&*others).map(report::text).collect();
+            for other in &*others {
+                let names = [&*first, other].map(|evaluation| evaluation.about.policy[0].as_str());
+                text.push_str(&report::comparison(&Comparison::of(names, first, other)));
             }
-            if let Some(before) = &baseline {
-                text.push_str(&report::comparison(["before", "now"], &Comparison::of(before, first)));
+            if let Some(comparison) = &first.comparison {
+                text.push_str(&report::comparison(comparison));
             }
             output::print(&text)?;
         }
-
-        let mut fallen: Vec<Fallen> = self.fail_under.iter().flat_map(|floor| floor.fallen(first)).collect();
-        if let (Some(before), Some(most)) = (&baseline, self.max_drop) {
-            fallen.extend(dropped(before, first, most));
-        }
-        for Fallen { name, is, least } in &fallen {
-            let is = is.map_or_else(|| "not defined".to_owned(), |is| format!("{is:.3}"));
-            output::say(&format!("error: {name} is {is}, and must be at least {least:.3}"));
-        }
-        Ok(ExitCode::from(if fallen.is_empty() { exit::DONE } else { exit::FINDING }))
+        let gate = evaluations.first().and_then(|first| first.gate.as_ref());
+        gate.into_iter().flat_map(report::gate).for_each(|line| output::say(&line));
+        Ok(ExitCode::from(if gate.is_none_or(|gate| gate.passed) { exit::DONE } else { exit::FINDING }))
     }
 }
 
 /// Reads an evaluation.
 pub fn read(path: &Path) -> Result<Evaluation, anyhow::Error> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is no evaluation: `eval --json` writes one", path.display()))
+    Evaluation::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
 }
 
 /// A report: what is written, and where.
@@ -158,33 +168,113 @@ impl Report {
     }
 }
 
+/// A set that was read, and what is to judge it. The model is not loaded yet.
+pub struct Prepared {
+    pub policies: Vec<Policy>,
+    pub golden: Golden,
+    judging: Judging,
+    /// What the set is called.
+    name: String,
+    size: Option<u64>,
+}
+
 impl GoldenArgs {
-    /// Judges the set by each policy, and adds what is read for it to the files of the run. None if it was stopped.
-    pub fn evaluate(self, files: &mut Files) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+    /// Reads the set, says how its labels are understood, and adds what is read for it to the files of the run.
+    pub fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         self.policy.reads(files)?;
         let policies = self.policy.load()?;
-        let judging = self.judging.resolve(&policies)?;
+        let mut judging = self.judging.resolve(&policies)?;
+        judging.text = self.input.composition();
         judging.reads(files)?;
-        let source = if self.input.is_empty() { own(&policies)? } else { self.input.open()? };
+        let is_own = self.input.is_empty();
+        let source = if is_own { own(&policies)? } else { self.input.open()? };
         stream::reads(source.inputs(), files)?;
         let table = source.names().map(<[String]>::to_vec);
-        let golden = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
-        let label = self.label_column.map(|column| named(column, table.as_deref()));
-        let by = self.by.map(|column| named(column, table.as_deref()));
-        let text = self.input.text_columns(table.as_deref());
-
-        let size = source.size();
-        let mut source = source.peekable();
-        let columns = match source.peek() {
-            Some(Ok(placed)) => placed.record.columns.clone(),
-            Some(Err(error)) => anyhow::bail!("{error}"),
-            None => anyhow::bail!("{golden} holds no texts"),
+        let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
+        let reading = Reading {
+            label: self.label_column.map(|column| named(column, table.as_deref())),
+            positive: self.positive,
+            negative: self.negative,
+            by: self.by.map(|column| named(column, table.as_deref())),
         };
-        let key = Key::new(&columns, label.as_deref(), self.positive, text)
-            .map_err(|unlike| anyhow::anyhow!("{golden}: {unlike}"))?;
+        let size = source.size();
+        let records = source.collect::<Result<Vec<_>, _>>()?;
+        anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
+        let golden = match policies.as_slice() {
+            [policy] if is_own => Golden::own(records, &reading, policy),
+            policies => Golden::read(records, &reading, policies),
+        };
+        let golden = golden.map_err(|unlike| anyhow::anyhow!("{name}: {unlike}"))?;
+        let prepared = Prepared { policies, golden, judging, name, size };
+        prepared.tell();
+        Ok(prepared)
+    }
+}
 
-        let engine = judging.load(&policies, fit::MANY)?;
-        let judges = judging.judges(&engine, &policies)?;
+impl Prepared {
+    /// Says how the set was understood, and what of it was left out.
+    fn tell(&self) {
+        /// Damaged records and contradictions that are told one by one.
+        const SHOWN: usize = 5;
+        let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
+        for line in legend {
+            output::say(line);
+        }
+        for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
+            output::say(&format!("warning: {what}"));
+        }
+        let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
+        if more > 0 {
+            output::say(&format!("warning: and {more} more"));
+        }
+        if *repeated > 0 {
+            output::say(&format!("note: {repeated} records repeat an earlier text and its answer, and are left out"));
+        }
+        for (place, policy) in self.policies.iter().enumerate() {
+            if let Some(what) = self.golden.lacks(place) {
+                output::say(&format!("warning: {} holds no {what} under the policy {}", self.name, policy.id));
+            }
+        }
+    }
+
+    /// Sees to it that the set can carry what is wanted of it under the first policy: texts of both classes, and no text
+    /// with two answers.
+    pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
+        let name = &self.name;
+        if let Some(lacks) = self.golden.lacks(0) {
+            anyhow::bail!("{name} holds no {lacks}, and {what} needs both\nhint: check the labels, or add such texts");
+        }
+        if let Some(first) = self.golden.contradictions.first() {
+            anyhow::bail!("{first}, and {what} needs one answer for each\nhint: leave the answer that is meant");
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a baseline has texts of this set, and of both classes if figures are held against it.
+    fn shares(&self, before: &Evaluation, path: &Path, held: bool) -> Result<(), anyhow::Error> {
+        let theirs: HashSet<_> = before.rows.iter().map(|row| row.hash).collect();
+        let shared = self.golden.texts(0).filter(|(hash, _)| theirs.contains(hash));
+        let (mut violations, mut others) = (0_u64, 0_u64);
+        shared.for_each(|(_, is)| *if is { &mut violations } else { &mut others } += 1);
+        let path = path.display();
+        anyhow::ensure!(
+            violations + others > 0,
+            "{path} has none of the texts of {}: it is the baseline of another set\nhint: make one with eval --json on this set",
+            self.name
+        );
+        anyhow::ensure!(
+            !held || (violations > 0 && others > 0),
+            "{path} and {} share {violations} violations and {others} other texts, and --max-drop needs both\nhint: make a baseline with eval --json on this set",
+            self.name
+        );
+        Ok(())
+    }
+
+    /// Judges the set by each policy. None if it was stopped.
+    pub fn evaluate(mut self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+        let Self { policies, judging, .. } = &self;
+        let engine = judging.load(policies, fit::MANY)?;
+        let judges = judging.judges(&engine, policies)?;
         let settings = Settings {
             chunking: judging.chunking,
             reasoning: judging.reasoning,
@@ -192,31 +282,26 @@ impl GoldenArgs {
             stop: stop::on_signal()?,
             ..Settings::default()
         };
-        let gatherings =
-            policies.iter().enumerate().map(|(place, policy)| Gathering::new(&key, policy, place, by.clone()));
-        let mut all = All(gatherings.collect());
+        let records = std::mem::take(&mut self.golden.records).into_iter().map(Ok);
+        let Self { policies, judging, golden, name, size } = &self;
+        let mut all = All((0..policies.len()).map(|place| Gathering::new(golden, place)).collect());
         let (known, begun) = (Known { past: Past::none(), memo: Memo::in_memory() }, Instant::now());
-        let mut bar = progress::Rows::new(size, false);
-        let done = run(&engine, &judges, source, &settings, known, &mut all, &mut |news| {
+        let mut bar = progress::Rows::new(*size, false);
+        let done = run(&engine, &judges, records, &settings, known, &mut all, &mut |news| {
             if let News::Done(summary) = news {
                 bar.show(summary);
             }
         });
         bar.clear();
-        let summary = match done {
-            // It is the label that is wrong, and not an output.
-            Err(RunError::Write(_, error)) if error.kind() == ErrorKind::InvalidData => anyhow::bail!("{error}"),
-            done => done.with_context(|| golden.clone())?,
-        };
+        let summary = done.with_context(|| name.clone())?;
         if summary.ended.is_some() {
             return Ok(None);
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let evaluations = all
-            .0
-            .into_iter()
-            .zip(&judges)
-            .map(|(gathered, judge)| Evaluation::new(judge.provenance.about(&golden), gathered, &summary, seconds));
+        let evaluations = all.0.into_iter().zip(judges.iter().zip(policies)).map(|(gathered, (judge, policy))| {
+            let conditions = judging.conditions(engine.model(), engine.config(), policy);
+            Evaluation::new(judge.provenance.about(name, conditions), gathered, &summary, seconds)
+        });
         Ok(Some(evaluations.collect()))
     }
 }

@@ -15,7 +15,7 @@ use magistrate::label::row::{Fields, Provenance};
 use magistrate::label::run::Judge;
 use magistrate::machine::Machine;
 use magistrate::model::stores::parts;
-use magistrate::model::{Demonstration, Opened};
+use magistrate::model::{Demonstration, ModelFile, Opened};
 use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
 use magistrate::tokenizer::Token;
@@ -99,6 +99,8 @@ pub struct Judging {
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
     pub fields: Option<Arc<Fields>>,
+    /// How the columns of a record make its text: as they stand, unless a verb that reads records says otherwise.
+    pub text: String,
     /// A certificate, and the file that it is in.
     pub certificate: Option<(PathBuf, Arc<Certificate>)>,
     /// The folder of the templates, if they are not the shipped ones.
@@ -146,6 +148,7 @@ impl JudgingArgs {
             chunking: self.chunk.map(Chunking::of),
             reasoning: self.reasoning,
             fields: self.fields.map(Arc::new),
+            text: AS_IT_STANDS.to_owned(),
             certificate: self.certificate.map(certificate).transpose()?,
         };
         anyhow::ensure!(
@@ -171,6 +174,7 @@ impl Judging {
             chunking: None,
             reasoning: false,
             fields: None,
+            text: AS_IT_STANDS.to_owned(),
             certificate: None,
             folder: None,
         }
@@ -197,6 +201,7 @@ impl Judging {
         let machine = fit::machine()?;
         let (job, mut plan) = self.plan(&model, policies, parallel, &machine)?;
         anyhow::ensure!(plan.fits(), fit::refusal(&model.file, &plan, &self.wishes, &job, &machine));
+        policies.iter().try_for_each(|policy| self.certified(&model.file, &plan.config, policy))?;
         if let Some(policy) = policies.first() {
             plan.config.first = self.prefix(&model, policy)?;
         }
@@ -280,12 +285,13 @@ impl Judging {
     /// Settings that change only the order in which sums are taken are not among them: that order changes from one text to
     /// the next as it is.
     pub fn terms(&self, planned: &Planned, policies: &[Policy]) -> Terms {
+        self.terms_of(&planned.model.file, &planned.plan.config, policies)
+    }
+
+    fn terms_of(&self, model: &ModelFile, config: &EngineConfig, policies: &[Policy]) -> Terms {
         let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, .. } = &self.options;
         let rule = self.options.rule();
-        let (model, config) = (&planned.model.file, &planned.plan.config);
-        let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
-        let policies: Vec<String> =
-            policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect();
+        let policies = self.policies(policies);
         let said = json!({
             "model": format!("{} {}", model.name, model.digest),
             "template": format!("{} {}", self.templates.id(), self.templates.digest()),
@@ -314,24 +320,77 @@ impl Judging {
         }
     }
 
+    /// The policies among the terms: the id of each, its digest and the effort.
+    pub fn policies(&self, policies: &[Policy]) -> Vec<String> {
+        let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
+        policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect()
+    }
+
+    /// What a probability depends on beside the text: what an evaluation is of, and a certificate holds for. A flag that
+    /// changes nothing under the others counts as if it had not been given.
+    pub fn conditions(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Terms {
+        let mode = self.options.mode(policy.effort);
+        let (budget, band) = match mode {
+            Mode::Answer => (None, None),
+            Mode::Reason { budget } | Mode::Free { budget } => (Some(budget), None),
+            Mode::Cascade { budget, band } => (Some(budget), Some(format!("{}:{}", band.low, band.high))),
+        };
+        let Sampling { temperature, seed } = self.options.sampling;
+        let Terms(mut terms) = self.terms_of(model, config, std::slice::from_ref(policy));
+        for of_journals in
+            ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
+        {
+            terms.shift_remove(of_journals);
+        }
+        for (name, value) in [
+            ("policy", json!(policy.digest())),
+            ("model", json!(model.digest)),
+            ("template", json!(self.templates.digest())),
+            ("effort", json!(self.effort(policy).as_str())),
+            ("text", json!(self.text)),
+            ("--budget", json!(budget)),
+            ("--cascade", json!(band)),
+            ("--seed", json!((temperature > 0.0).then_some(seed))),
+        ] {
+            terms.insert(name.to_owned(), value);
+        }
+        Terms(terms)
+    }
+
+    /// How much the model is to reason.
+    fn effort(&self, policy: &Policy) -> Effort {
+        match self.options.mode(policy.effort) {
+            Mode::Answer => Effort::None,
+            _ => self.options.effort.unwrap_or(policy.effort),
+        }
+    }
+
+    /// Sees to it that a certificate holds here.
+    fn certified(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Result<(), anyhow::Error> {
+        let Some((path, certificate)) = &self.certificate else { return Ok(()) };
+        match certificate.unlike(&self.conditions(model, config, policy)) {
+            None => Ok(()),
+            Some(unlike) => {
+                let hint = "give the flags that it was issued with, or issue one for these with magistrate calibrate";
+                anyhow::bail!("{}: {unlike}\nhint: {hint}", path.display())
+            }
+        }
+    }
+
     /// What the rows of a policy have in common.
     ///
     /// # Errors
     ///
     /// When a certificate is of something else.
     pub fn provenance(&self, engine: &Engine, policy: &Policy) -> Result<Provenance, anyhow::Error> {
-        let effort = match self.options.mode(policy.effort) {
-            Mode::Answer => Effort::None,
-            _ => self.options.effort.unwrap_or(policy.effort),
-        };
+        self.certified(engine.model(), engine.config(), policy)?;
+        let effort = self.effort(policy);
         let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule())
             .with_fields(self.fields.clone());
-        match &self.certificate {
-            None => Ok(provenance),
-            Some((path, certificate)) => provenance.with_certificate(Arc::clone(certificate)).map_err(|other| {
-                anyhow::anyhow!("{}: {other}\nhint: issue one for this with magistrate calibrate", path.display())
-            }),
-        }
+        Ok(match &self.certificate {
+            None => provenance,
+            Some((_, certificate)) => provenance.with_certificate(Arc::clone(certificate)),
+        })
     }
 }
 
@@ -342,6 +401,9 @@ pub struct Planned {
     job: Job,
     plan: Plan,
 }
+
+/// How a text is made that is one column, one line or one file.
+pub const AS_IT_STANDS: &str = "as it stands";
 
 /// What is to be said of a model that is for demonstration.
 pub fn note(engine: &Engine) -> Option<String> {
@@ -354,8 +416,7 @@ pub fn note(engine: &Engine) -> Option<String> {
 
 fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
     let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let certificate =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is no certificate", path.display()))?;
+    let certificate = Certificate::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))?;
     Ok((path, Arc::new(certificate)))
 }
 

@@ -161,6 +161,7 @@ impl Label {
         }
         let policies = self.policy.load()?;
         let mut judging = self.judging.resolve(&policies)?;
+        judging.text = self.input.composition();
         // Nobody sees it.
         judging.options.no_rationale |= self.only.is_some();
         let form = Form {

@@ -12,6 +12,7 @@ use magistrate::label::export::{self, Export, Packing};
 use magistrate::label::records::{Fields, Format, Template, Text};
 use magistrate::label::source::{Input, Source};
 
+use super::judging::AS_IT_STANDS;
 use super::output;
 
 #[derive(Debug, Args)]
@@ -130,6 +131,16 @@ impl InputArgs {
     /// Whether nothing is named to be read.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
+    }
+
+    /// How a record's columns make its text, for a certificate to be compared.
+    pub fn composition(&self) -> String {
+        match (&self.text_template, &self.pair) {
+            (Some(template), _) => format!("template {template}"),
+            (None, Some(_)) => "prompt and answer".to_owned(),
+            (None, None) if self.is_batch() => "conversation".to_owned(),
+            (None, None) => AS_IT_STANDS.to_owned(),
+        }
     }
 
     /// The columns that make the text, by name. `table` are the names of a table's columns, which numbers stand for.

@@ -1,6 +1,6 @@
 //! `verify`: some rows of a finished run are judged again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -50,6 +50,7 @@ impl Verify {
         let judging = self.judging.resolve(&policies)?;
         let journal = journal(&self.output);
         let sample = Sample::of(&journal, self.sample, self.sample_seed)?;
+        same_policies(&journal, &sample.terms.strings("policies"), &judging.policies(&policies))?;
         let source = self.input.open()?;
         let engine = judging.load(&policies, fit::MANY)?;
         let judges = judging.judges(&engine, &policies)?;
@@ -76,6 +77,29 @@ impl Verify {
         tell(&comparison.agreement, self.json)?;
         Ok(ExitCode::from(if comparison.agreement.flipped.is_empty() { exit::DONE } else { exit::DIFFERENT }))
     }
+}
+
+/// Sees to it that rows are judged again by the policies that judged them: others would not flip them but be another run.
+fn same_policies(journal: &Path, before: &[String], now: &[String]) -> Result<(), anyhow::Error> {
+    let others = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|policy| !those.contains(policy)).map(|policy| short(policy)).collect()
+    };
+    let list = |policies: Vec<String>| if policies.is_empty() { "none".to_owned() } else { policies.join(", ") };
+    anyhow::ensure!(
+        before == now,
+        "{} was made with other policies ({}, and now {})\nhint: give the -p and --effort of the run, or judge by the others with magistrate label",
+        journal.display(),
+        list(others(before, now)),
+        list(others(now, before))
+    );
+    Ok(())
+}
+
+/// A policy with the beginning of its digest, which tells it from others.
+fn short(policy: &str) -> String {
+    const DIGEST: usize = 64;
+    let parts = policy.split(' ').map(|part| if part.len() == DIGEST { &part[..12] } else { part });
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 fn tell(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {

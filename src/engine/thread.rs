@@ -38,6 +38,7 @@ pub struct Engine {
     tokenizer: Arc<Tokenizer>,
     templates: Templates,
     parallel: usize,
+    config: EngineConfig,
 }
 
 /// The way to a worker.
@@ -177,7 +178,8 @@ impl Engine {
                 }
             })
             .map_err(|error| EngineError::Load(error.to_string()))?;
-        let engine = Self { workers: ways, thread: Some(thread), stop, model, tokenizer, templates, parallel };
+        let config = config.clone();
+        let engine = Self { workers: ways, thread: Some(thread), stop, model, tokenizer, templates, parallel, config };
         loop {
             match started.recv().map_err(|_| EngineError::Stopped)? {
                 Starting::Progress(thousandths) => progress(thousandths, 1000),
@@ -190,6 +192,12 @@ impl Engine {
     #[must_use]
     pub fn model(&self) -> &ModelFile {
         &self.model
+    }
+
+    /// How the model was loaded.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
     }
 
     /// The tokenizer of the model.

@@ -109,6 +109,35 @@ impl Map {
         }
     }
 
+    /// Checks a map that was read from a file: what it makes of a probability is one, and keeps the order.
+    ///
+    /// # Errors
+    ///
+    /// When it is no map that a fit gives; the message says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let is_share = |value: &f64| (0.0..=1.0).contains(value);
+        match self {
+            Self::Temperature { temperature, bias } => {
+                if !(temperature.is_finite() && *temperature > 0.0 && bias.is_finite()) {
+                    return Err("its map needs a temperature above 0 and a bias, both finite".to_owned());
+                }
+            }
+            Self::Isotonic { from, value } => {
+                if from.is_empty() || from.len() != value.len() {
+                    return Err("its map needs as many values as steps, and one at least".to_owned());
+                }
+                if !from.iter().chain(value).all(is_share) {
+                    return Err("its map holds a number outside 0 to 1".to_owned());
+                }
+                let rises = from.windows(2).all(|pair| pair[0] < pair[1]);
+                if !rises || value.windows(2).any(|pair| pair[0] > pair[1]) {
+                    return Err("the steps of its map do not rise".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What is believed of a probability.
     #[must_use]
     pub fn apply(&self, probability: f64) -> f64 {
@@ -232,12 +261,42 @@ mod tests {
     }
 
     #[test]
+    fn a_map_that_no_fit_gives_is_refused() {
+        let steps = |from: &[f64], value: &[f64]| Map::Isotonic { from: from.to_vec(), value: value.to_vec() };
+        for map in [
+            Map::Temperature { temperature: 0.0, bias: 0.0 },
+            Map::Temperature { temperature: -1.0, bias: 0.0 },
+            Map::Temperature { temperature: f64::NAN, bias: 0.0 },
+            Map::Temperature { temperature: 1.0, bias: f64::INFINITY },
+            steps(&[], &[]),
+            steps(&[0.0], &[0.1, 0.2]),
+            steps(&[0.0, 0.5], &[0.1, 7.0]),
+            steps(&[0.0, 0.5], &[0.1, f64::NAN]),
+            steps(&[0.0, 0.5], &[0.9, 0.1]),
+            steps(&[0.5, 0.5], &[0.1, 0.9]),
+            steps(&[0.5, 0.1], &[0.1, 0.9]),
+        ] {
+            assert!(map.check().is_err(), "{map:?}");
+        }
+    }
+
+    #[test]
+    fn every_fitted_map_passes_its_own_check() {
+        for method in [Method::Temperature, Method::Isotonic] {
+            for count in [2, 3, 50, 400] {
+                assert_eq!(Map::fit(method, &overconfident(count)).check(), Ok(()), "{method:?} {count}");
+            }
+        }
+    }
+
+    #[test]
     fn a_map_is_read_as_it_is_written() {
         for map in [
             Map::Temperature { temperature: 1.5, bias: -0.25 },
             Map::Isotonic { from: vec![0.0, 0.5], value: vec![0.1, 0.9] },
         ] {
             assert_eq!(serde_json::from_str::<Map>(&serde_json::to_string(&map).unwrap()).unwrap(), map);
+            assert_eq!(map.check(), Ok(()));
         }
         assert_eq!(Reliability::of(&[]), None);
     }

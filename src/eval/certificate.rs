@@ -3,17 +3,23 @@
 //! The one idea: one half of the rows fits a map and proposes thresholds, from the surest to looser ones; the other half, which has
 //! seen none of it, tests them in that order and stops at the first that fails. So with the confidence that was asked for no
 //! threshold that stands lets more errors through than was asked for. Source: fixed sequence testing, as in Learn then
-//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound.
+//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. It holds under the terms that it was issued
+//! under, and decides nothing under others.
 
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Map, Method, Reliability};
+use super::golden::lacks;
 use super::interval::{Random, upper_bound};
+use crate::label::journal::Terms;
 
 /// What may be decided automatically.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The policy's id, its digest; the model's name, its digest; the template's; the effort. It holds for these alone.
+    /// The version of what a certificate looks like, by which it is known.
+    #[serde(rename = "certificate")]
+    form: u32,
+    /// What it was issued for. It holds under these terms alone.
     pub about: super::About,
     /// From what is said to what is believed.
     pub map: Map,
@@ -29,6 +35,11 @@ pub struct Certificate {
     pub rows: [u64; 2],
     /// Share of the testing rows that is decided automatically.
     pub automatic: f64,
+    /// Of the testing rows, those that should be a violation, and those that should not.
+    pub classes: [u64; 2],
+    /// Of the testing rows, those that would be called a violation automatically, and how many of them are none; and the
+    /// same of what would be called safe.
+    pub sides: [(u64, u64); 2],
     /// How far probabilities could be believed on the testing rows, before the map and after.
     pub calibration: [Reliability; 2],
 }
@@ -59,6 +70,16 @@ pub enum NoCertificate {
         /// Rows that one test needs.
         side: u64,
     },
+    /// One class is missing.
+    #[error(
+        "{whose} rows hold no {what}: a certificate needs both violations and texts that are none\nhint: label more texts, or check the labels"
+    )]
+    OneClass {
+        /// The rows that lack it: all, or one half.
+        whose: &'static str,
+        /// The class.
+        what: &'static str,
+    },
     /// No threshold holds.
     #[error(
         "no threshold lets few enough errors through: at the surest {errors} of {rows} are wrong\nhint: accept more errors with --alpha, or improve the policy"
@@ -79,6 +100,29 @@ pub fn least(alpha: f64, delta: f64) -> u64 {
     least
 }
 
+/// The version of what a certificate looks like. The first had no terms.
+const VERSION: u32 = 2;
+
+/// Tells before anything is judged whether rows of so many violations and others can give a certificate.
+///
+/// # Errors
+///
+/// [`NoCertificate::OneClass`] and [`NoCertificate::TooFew`].
+pub fn possible(classes: [u64; 2], alpha: f64, delta: f64) -> Result<(), NoCertificate> {
+    if let Some(what) = lacks(classes) {
+        return Err(NoCertificate::OneClass { whose: "the", what });
+    }
+    let side = least(alpha, delta);
+    // Half to fit, and of the other half at least so many beyond a threshold.
+    let (have, need) = (classes[0] + classes[1], 4 * side);
+    if have < need { Err(NoCertificate::TooFew { have, need, side }) } else { Ok(()) }
+}
+
+fn classes(rows: &[(bool, f64)]) -> [u64; 2] {
+    let violations = rows.iter().filter(|(was, _)| *was).count() as u64;
+    [violations, rows.len() as u64 - violations]
+}
+
 impl Certificate {
     /// Issues a certificate from what was said and what was.
     ///
@@ -93,32 +137,35 @@ impl Certificate {
         delta: f64,
         seed: u64,
     ) -> Result<Self, NoCertificate> {
+        possible(classes(rows), alpha, delta)?;
         let side = least(alpha, delta);
-        // Half to fit, and of the other half at least so many beyond a threshold.
-        let (have, need) = (rows.len() as u64, 4 * side);
-        if have < need {
-            return Err(NoCertificate::TooFew { have, need, side });
-        }
         let mut mixed = rows.to_vec();
         Random::new(seed).shuffle(&mut mixed);
         let (fitting, testing) = mixed.split_at(mixed.len() / 2);
+        for (whose, rows) in [("the fitting", fitting), ("the testing", testing)] {
+            lacks(classes(rows)).map_or(Ok(()), |what| Err(NoCertificate::OneClass { whose, what }))?;
+        }
         let map = Map::fit(method, fitting);
         let believed = |rows: &[(bool, f64)]| -> Vec<(bool, f64)> {
             rows.iter().map(|(was, said)| (*was, map.apply(*said))).collect()
         };
         let (fitted, tested) = (believed(fitting), believed(testing));
         let turned =
-            |rows: &[(bool, f64)]| -> Vec<(bool, f64)> { rows.iter().map(|(was, said)| (!was, 1.0 - said)).collect() };
-        let high = threshold(&fitted, &tested, alpha, delta / 2.0, side);
-        let low = threshold(&turned(&fitted), &turned(&tested), alpha, delta / 2.0, side);
+            |rows: &[(bool, f64)]| -> Vec<(bool, f64)> { rows.iter().map(|(was, said)| (!was, -said)).collect() };
+        let high = thresholds(&fitted, &tested, alpha, delta / 2.0, side);
+        let low = thresholds(&turned(&fitted), &turned(&tested), alpha, delta / 2.0, side);
         let (high, low) = match (high, low) {
             (Err((errors, rows)), Err(_)) => return Err(NoCertificate::Wrong { errors, rows }),
-            (high, low) => (high.ok(), low.ok().map(|low| 1.0 - low)),
+            (high, low) => {
+                let low: Vec<f64> = low.unwrap_or_default().into_iter().map(|low| -low).collect();
+                apart(&high.unwrap_or_default(), &low, &fitted)
+            }
         };
         let reliability = |rows: &[(bool, f64)]| {
             Reliability::of(rows).unwrap_or(Reliability { brier: 0.0, ece: 0.0, bins: Vec::new() })
         };
         let mut certificate = Self {
+            form: VERSION,
             about,
             map,
             alpha,
@@ -127,13 +174,73 @@ impl Certificate {
             high,
             rows: [fitting.len() as u64, testing.len() as u64],
             automatic: 0.0,
+            classes: classes(testing),
+            sides: [(0, 0); 2],
             calibration: [reliability(testing), reliability(&tested)],
         };
-        let automatic = testing.iter().filter(|(_, said)| certificate.decide(*said).1 == Decision::Auto).count();
+        certificate.sides = certificate.errors(testing);
+        let automatic: u64 = certificate.sides.iter().map(|(rows, _)| rows).sum();
         #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]
         let share = automatic as f64 / testing.len() as f64;
         certificate.automatic = share;
         Ok(certificate)
+    }
+
+    /// Reads a certificate from its JSON. Nothing in it is believed that none could say.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, of an earlier version, or holds a number that it cannot; the message says which.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        let value: serde_json::Value =
+            serde_json::from_slice(json).map_err(|error| format!("it is no certificate ({})", super::place(&error)))?;
+        let has = |name: &str| value.get(name).is_some();
+        match value.get("certificate").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            None if has("map") && has("alpha") && has("about") => {
+                return Err("it is a certificate of an earlier version, which does not say under which terms it holds\nhint: issue it again with magistrate calibrate".to_owned());
+            }
+            None => return Err("it is no certificate, which magistrate calibrate issues".to_owned()),
+            Some(version) => {
+                return Err(format!("it is a certificate of version {version}, and {VERSION} is read here"));
+            }
+        }
+        let certificate: Self = serde_json::from_value(value)
+            .map_err(|_| "it is a damaged certificate: a field is missing or no number".to_owned())?;
+        certificate.map.check()?;
+        let Self { alpha, delta, low, high, about, .. } = &certificate;
+        if about.terms.0.is_empty() {
+            return Err("it does not say under which terms it holds".to_owned());
+        }
+        for (name, share) in [("alpha", alpha), ("delta", delta)] {
+            if !(*share > 0.0 && *share < 0.5) {
+                return Err(format!("its {name} is not between 0 and 0.5"));
+            }
+        }
+        for (name, threshold) in [("low", low), ("high", high)] {
+            if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+                return Err(format!("its threshold `{name}` is outside 0 to 1"));
+            }
+        }
+        match (low, high) {
+            (Some(low), Some(high)) if low >= high => {
+                Err("its thresholds cross: safe ends above where a violation begins".to_owned())
+            }
+            _ => Ok(certificate),
+        }
+    }
+
+    /// What these terms have differently from those that it holds under, each named. None if it holds.
+    #[must_use]
+    pub fn unlike(&self, terms: &Terms) -> Option<String> {
+        let different: Vec<String> = self
+            .about
+            .terms
+            .differences(terms)
+            .into_iter()
+            .map(|(name, theirs, ours)| format!("another {name} ({theirs}, and here {ours})"))
+            .collect();
+        (!different.is_empty()).then(|| format!("it was issued for {}", different.join(", ")))
     }
 
     /// What is believed of a probability, and who decides.
@@ -161,14 +268,15 @@ impl Certificate {
     }
 }
 
-/// The loosest threshold from which on few enough are wrong, or how it stands with the one that was tried first.
-fn threshold(
+/// The thresholds from which on few enough are wrong, from the surest to the loosest; or how it stands with the surest.
+/// All of them hold at once, as each was tested only after the one before.
+fn thresholds(
     fitted: &[(bool, f64)],
     tested: &[(bool, f64)],
     alpha: f64,
     doubt: f64,
     least: u64,
-) -> Result<f64, (u64, u64)> {
+) -> Result<Vec<f64>, (u64, u64)> {
     /// Thresholds that are looked at, at most.
     const STEPS: usize = 40;
     let beyond = |rows: &[(bool, f64)], threshold: f64| {
@@ -193,7 +301,25 @@ fn threshold(
         let (errors, rows) = beyond(tested, **threshold);
         upper_bound(errors, rows, doubt) <= alpha
     };
-    places[surest..].iter().take_while(holds).last().copied().ok_or_else(|| beyond(tested, places[surest]))
+    let held: Vec<f64> = places[surest..].iter().take_while(holds).copied().collect();
+    if held.is_empty() { Err(beyond(tested, places[surest])) } else { Ok(held) }
+}
+
+/// The two thresholds, one of each side, that decide most of the fitting rows and leave each row to one side alone. Any of
+/// those that hold may be taken, so the choice costs no confidence.
+fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Option<f64>) {
+    let sides = |thresholds: &[f64]| -> Vec<Option<f64>> {
+        std::iter::once(None).chain(thresholds.iter().copied().map(Some)).collect()
+    };
+    let pairs = sides(high).into_iter().flat_map(|high| sides(low).into_iter().map(move |low| (high, low)));
+    let apart = pairs.filter(|pair| !matches!(pair, (Some(high), Some(low)) if low >= high));
+    let decided = |(high, low): &(Option<f64>, Option<f64>)| {
+        let is = |believed: f64| high.is_some_and(|high| believed >= high) || low.is_some_and(|low| believed <= low);
+        let rows = fitted.iter().filter(|(_, believed)| is(*believed)).count();
+        // Of equals the one that gives each side something.
+        (rows, u8::from(high.is_some()) + u8::from(low.is_some()))
+    };
+    apart.max_by_key(decided).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -214,6 +340,12 @@ mod tests {
             .collect()
     }
 
+    fn about() -> super::super::About {
+        let terms = [("effort", "none".into()), ("--chunk", serde_json::Value::Null), ("--budget", 64.into())];
+        let terms = Terms(terms.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        super::super::About { terms, ..super::super::About::default() }
+    }
+
     #[test]
     fn a_certificate_keeps_its_promise_as_often_as_it_says() {
         let (alpha, delta, trials) = (0.2, 0.1, 200);
@@ -221,14 +353,8 @@ mod tests {
         let truth = rows(40_000, 1);
         let (mut broken, mut issued) = (0_u32, 0_u32);
         for seed in 0..trials {
-            let certificate = Certificate::issue(
-                super::super::About::default(),
-                &rows(1200, seed + 2),
-                Method::Temperature,
-                alpha,
-                delta,
-                seed,
-            );
+            let certificate =
+                Certificate::issue(about(), &rows(1200, seed + 2), Method::Temperature, alpha, delta, seed);
             let Ok(certificate) = certificate else { continue };
             issued += 1;
             #[allow(clippy::cast_precision_loss)]
@@ -242,12 +368,110 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_never_cross_and_each_side_keeps_its_promise_on_the_rows_that_tested_it() {
+        let mut both = 0;
+        for seed in 0..30 {
+            // Few violations or many, told apart well or not at all: a side may hold from one end to the other.
+            let mut random = Random::new(seed);
+            #[allow(clippy::cast_precision_loss)]
+            let mut unit = move || random.bits() as f64 / u64::MAX as f64;
+            let (share, noise) = (0.02 + 0.9 * unit(), unit());
+            let rows: Vec<(bool, f64)> = (0..600)
+                .map(|_| {
+                    let was = unit() < share;
+                    (was, (f64::from(u8::from(was)) * (1.0 - noise) + noise * unit()).clamp(0.0, 1.0))
+                })
+                .collect();
+            for (method, alpha) in [(Method::Temperature, 0.05), (Method::Isotonic, 0.3), (Method::Temperature, 0.45)] {
+                let issued = Certificate::issue(about(), &rows, method, alpha, 0.2, seed);
+                let Ok(certificate) = issued else { continue };
+                if let (Some(low), Some(high)) = (certificate.low, certificate.high) {
+                    assert!(low < high, "seed {seed}: safe up to {low}, a violation from {high}");
+                    both += 1;
+                }
+                for (all, wrong) in certificate.sides {
+                    assert!(upper_bound(wrong, all, 0.1) <= alpha || all == 0, "seed {seed}: {wrong} of {all}");
+                }
+                let read = Certificate::read(&serde_json::to_vec(&certificate).unwrap());
+                assert_eq!(read.as_ref(), Ok(&certificate));
+            }
+        }
+        assert!(both > 10, "{both} certificates had two sides");
+    }
+
+    #[test]
+    fn a_set_of_one_class_gets_no_certificate() {
+        for was in [true, false] {
+            let rows: Vec<(bool, f64)> = (0..1000).map(|row| (was, f64::from(row) / 1000.0)).collect();
+            let none = Certificate::issue(about(), &rows, Method::Temperature, 0.05, 0.1, 0);
+            assert!(matches!(none, Err(NoCertificate::OneClass { .. })), "{none:?}");
+        }
+        assert!(Certificate::issue(about(), &[], Method::Temperature, 0.05, 0.1, 0).is_err());
+    }
+
+    #[test]
+    fn a_certificate_holds_under_its_own_terms_and_names_each_that_differs() {
+        let certificate = Certificate::issue(about(), &rows(1200, 2), Method::Temperature, 0.2, 0.1, 0).unwrap();
+        let terms = certificate.about.terms.clone();
+        assert_eq!(certificate.unlike(&terms), None);
+        let mut others = terms.clone();
+        others.0.insert("--chunk".into(), 8.into());
+        others.0.insert("effort".into(), "low".into());
+        let told = certificate.unlike(&others).unwrap();
+        assert_eq!(
+            told,
+            "it was issued for another effort (none, and here low), another --chunk (not given, and here 8)"
+        );
+        // Whichever term is changed, left out or added, it no longer holds.
+        for (name, value) in &terms.0 {
+            let (mut changed, mut absent) = (terms.clone(), terms.clone());
+            changed.0.insert(name.clone(), "something else".into());
+            absent.0.shift_remove(name);
+            assert!(certificate.unlike(&changed).unwrap().contains(name.as_str()));
+            // A flag that is not given is no term.
+            assert_eq!(certificate.unlike(&absent).is_some(), !value.is_null(), "{name}");
+        }
+        assert!(certificate.unlike(&Terms::default()).is_some());
+    }
+
+    #[test]
+    fn what_no_certificate_could_say_is_refused_when_it_is_read() {
+        let certificate = Certificate::issue(about(), &rows(1200, 2), Method::Isotonic, 0.2, 0.1, 0).unwrap();
+        let json = serde_json::to_value(&certificate).unwrap();
+        let with = |name: &str, value: serde_json::Value| {
+            let mut json = json.clone();
+            json[name] = value;
+            Certificate::read(json.to_string().as_bytes())
+        };
+        assert!(with("alpha", 0.1.into()).is_ok());
+        let crossed = certificate.low.map(|low| low / 2.0);
+        for (name, value, why) in [
+            ("high", 7.0.into(), "outside 0 to 1"),
+            ("low", (-0.1).into(), "outside 0 to 1"),
+            ("high", crossed.into(), "cross"),
+            ("alpha", 0.5.into(), "alpha"),
+            ("delta", 0.into(), "delta"),
+            ("map", serde_json::json!({"method": "isotonic", "from": [0.0], "value": [7.0]}), "outside 0 to 1"),
+            ("map", serde_json::json!({"method": "temperature", "temperature": -1, "bias": 0}), "temperature"),
+            ("certificate", 3.into(), "version 3"),
+            ("certificate", serde_json::Value::Null, "earlier version"),
+            ("rows", "many".into(), "damaged"),
+        ] {
+            let read = with(name, value.clone());
+            assert!(read.as_ref().is_err_and(|error| error.contains(why)), "{name} {value}: {read:?}");
+        }
+        for json in ["{}", "[]", "{\"text\":\"a\"}", "no JSON", ""] {
+            assert!(Certificate::read(json.as_bytes()).unwrap_err().contains("no certificate"), "{json}");
+        }
+    }
+
+    #[test]
     fn too_few_rows_are_refused_with_how_many_are_needed() {
         assert_eq!(least(0.05, 0.1), 59);
-        let few = Certificate::issue(super::super::About::default(), &rows(100, 1), Method::Temperature, 0.05, 0.1, 0);
+        let few = Certificate::issue(about(), &rows(100, 1), Method::Temperature, 0.05, 0.1, 0);
         assert_eq!(few, Err(NoCertificate::TooFew { have: 100, need: 236, side: 59 }));
         let hopeless: Vec<(bool, f64)> = (0..1000).map(|row| (row % 2 == 0, f64::from(row % 7) / 7.0)).collect();
-        let wrong = Certificate::issue(super::super::About::default(), &hopeless, Method::Temperature, 0.05, 0.1, 0);
+        let wrong = Certificate::issue(about(), &hopeless, Method::Temperature, 0.05, 0.1, 0);
         assert!(matches!(wrong, Err(NoCertificate::Wrong { .. })), "{wrong:?}");
     }
 }

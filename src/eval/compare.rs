@@ -1,17 +1,21 @@
-//! Two evaluations of the same set, row by row.
+//! Two evaluations, row by row.
 //!
-//! The one idea: only rows that both have are compared, and each with itself: whatever makes a text hard is hard for both.
+//! The one idea: only texts that both have are compared, and each with itself: whatever makes a text hard is hard for both.
+//! Labels may have been mended in between, so both are held to the later set's.
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::interval::binomial;
 use super::{Evaluation, Row};
+use crate::label::journal::Terms;
 
 /// How two evaluations differ.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
+    /// What is compared: the names of both.
+    pub names: [String; 2],
     /// Rows of both.
     pub rows: u64,
     /// Both right.
@@ -24,12 +28,14 @@ pub struct Comparison {
     pub neither: u64,
     /// McNemar's exact test, two-sided: how often chance alone would part them so far or further.
     pub p_value: f64,
+    /// What the two were made under, where that differs, in words.
+    pub terms: Vec<String>,
     /// The rows whose verdict differs.
     pub flips: Vec<Flip>,
 }
 
 /// A row whose verdict differs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Flip {
     /// The row's number.
     pub number: u64,
@@ -45,28 +51,44 @@ pub struct Flip {
     pub better: bool,
 }
 
+/// The rows of two evaluations whose text both have, in the order of the second and with its answers.
+fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(Row, Row)> {
+    let before: HashMap<_, &Row> = first.rows.iter().map(|row| (row.hash, row)).collect();
+    let pair = |now: &Row| {
+        let before = Row { expected: now.expected.clone(), ..(*before.get(&now.hash)?).clone() };
+        Some((before, now.clone()))
+    };
+    second.rows.iter().filter_map(pair).collect()
+}
+
+/// Two evaluations, of the texts alone that both have.
+pub(super) fn shared(first: &Evaluation, second: &Evaluation) -> (Evaluation, Evaluation) {
+    let (before, now) = pairs(first, second).into_iter().unzip();
+    (Evaluation::of_rows(first.about.clone(), before), Evaluation::of_rows(second.about.clone(), now))
+}
+
 impl Comparison {
-    /// Of two evaluations of the same set.
+    /// Compares two evaluations, under these names.
     #[must_use]
-    pub fn of(first: &Evaluation, second: &Evaluation) -> Self {
-        let theirs: HashMap<_, &Row> = second.rows.iter().map(|row| ((row.number, row.hash), row)).collect();
-        let pairs: Vec<(&Row, &Row)> =
-            first.rows.iter().filter_map(|row| Some((row, *theirs.get(&(row.number, row.hash))?))).collect();
+    pub fn of(names: [&str; 2], first: &Evaluation, second: &Evaluation) -> Self {
+        let pairs = pairs(first, second);
         let count = |first: bool, second: bool| {
-            let is = |(one, other): &&(&Row, &Row)| one.is_wrong() != first && other.is_wrong() != second;
+            let is = |(one, other): &&(Row, Row)| one.is_wrong() != first && other.is_wrong() != second;
             pairs.iter().filter(is).count() as u64
         };
         let (only_first, only_second) = (count(true, false), count(false, true));
         let flips = pairs.iter().filter(|(one, other)| one.verdict != other.verdict).map(|(one, other)| Flip {
-            number: one.number,
-            text: one.text.clone(),
-            expected: one.expected.to_string(),
+            number: other.number,
+            text: other.text.clone(),
+            expected: other.expected.to_string(),
             first: said(one),
             second: said(other),
             better: !other.is_wrong(),
         });
         Self {
+            names: names.map(str::to_owned),
             rows: pairs.len() as u64,
+            terms: terms(&first.about.terms, &second.about.terms),
             both: count(true, true),
             first: only_first,
             second: only_second,
@@ -75,6 +97,15 @@ impl Comparison {
             flips: flips.collect(),
         }
     }
+}
+
+/// The terms that differ, but for the policy: another one is what is compared.
+fn terms(first: &Terms, second: &Terms) -> Vec<String> {
+    if first.0.is_empty() {
+        return Vec::new();
+    }
+    let differences = first.differences(second).into_iter().filter(|(name, ..)| name != "policy");
+    differences.map(|(name, before, now)| format!("{name} {before}, then {now}")).collect()
 }
 
 /// What a row says, in a word or two.

@@ -1,21 +1,50 @@
 //! Gates: what an evaluation must reach, and how far it may fall.
+//!
+//! The one idea: a gate is passed only by a figure that is defined, over texts of both classes. Rows without a verdict count
+//! as wrong.
 
-use super::Evaluation;
-use super::metrics::NAMES;
+use serde::{Deserialize, Serialize};
+
+use super::compare::shared;
+use super::golden::lacks;
+use super::metrics::{Confusion, NAMES};
+use super::{Evaluation, Row};
 
 /// What figures must reach: `f1=0.90,recall=0.85`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Floor(Vec<(String, f64)>);
 
-/// A figure that did not pass.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fallen {
-    /// The figure.
-    pub name: String,
+/// How far figures may fall: a share from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fall(f64);
+
+/// What an evaluation had to reach, and whether it did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Whether every check was passed.
+    pub passed: bool,
+    /// The figures, one by one.
+    pub checks: Vec<Check>,
+}
+
+/// A figure, and what it had to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The figure's name.
+    pub figure: String,
     /// What it is; none if it is not defined.
     pub is: Option<f64>,
     /// What it must be, at least.
     pub least: f64,
+    /// What it was in the baseline, on the same rows, if it is held against that.
+    pub before: Option<f64>,
+    /// Whether it is high enough.
+    pub passed: bool,
+}
+
+/// The range of a figure.
+fn range(name: &str) -> std::ops::RangeInclusive<f64> {
+    if matches!(name, "mcc" | "kappa") { -1.0..=1.0 } else { 0.0..=1.0 }
 }
 
 impl std::str::FromStr for Floor {
@@ -23,38 +52,102 @@ impl std::str::FromStr for Floor {
 
     /// Reads a list.
     fn from_str(list: &str) -> Result<Self, String> {
-        let floors = list.split(',').map(|part| {
+        let mut floors: Vec<(String, f64)> = Vec::new();
+        for part in list.split(',') {
             let (name, value) = part.split_once('=').ok_or("not of the form FIGURE=VALUE,...")?;
             let name = name.trim().to_lowercase().replace('-', "_");
             if !NAMES.contains(&name.as_str()) {
                 return Err(format!("figures are {}", NAMES.join(", ")));
             }
-            let value = value.trim().parse().map_err(|_| format!("`{}` is not a number", value.trim()))?;
-            Ok((name, value))
-        });
-        floors.collect::<Result<_, String>>().map(Self)
+            let range = range(&name);
+            let value = value.trim().parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
+                format!("{name} is a number from {} to {}, such as {name}=0.9", range.start(), range.end())
+            })?;
+            if floors.iter().any(|(other, _)| *other == name) {
+                return Err(format!("{name} is named twice"));
+            }
+            floors.push((name, value));
+        }
+        Ok(Self(floors))
     }
 }
 
-impl Floor {
-    /// The figures that do not reach it, with undecided rows counted as wrong.
-    #[must_use]
-    pub fn fallen(&self, evaluation: &Evaluation) -> Vec<Fallen> {
-        let figures = self.0.iter().map(|(name, least)| {
-            let is = evaluation.with_undecided.named(name).map(|figure| figure.value);
-            Fallen { name: name.clone(), is, least: *least }
-        });
-        figures.filter(|figure| figure.is.is_none_or(|is| is < figure.least)).collect()
+impl std::str::FromStr for Fall {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let drop = text.parse().ok().filter(|drop| (0.0..=1.0).contains(drop));
+        drop.map(Self).ok_or_else(|| "not a number from 0 to 1".to_owned())
     }
 }
 
-/// The figures that are lower than in an earlier evaluation by more than `most`.
-#[must_use]
-pub fn dropped(before: &Evaluation, now: &Evaluation, most: f64) -> Vec<Fallen> {
-    let figures = NAMES.iter().filter_map(|name| {
-        let (before, now) = (before.with_undecided.named(name)?, now.with_undecided.named(name));
-        let least = before.value - most;
-        Some(Fallen { name: (*name).to_owned(), is: now.map(|figure| figure.value), least })
-    });
-    figures.filter(|figure| figure.is.is_none_or(|is| is < figure.least)).collect()
+impl Gate {
+    /// Holds an evaluation to a floor, and to a baseline on the rows that both have.
+    ///
+    /// # Errors
+    ///
+    /// When a gate would be held over rows of one class, or over none; the message says what is lacking.
+    pub fn hold(
+        now: &Evaluation,
+        floor: Option<&Floor>,
+        baseline: Option<(&Evaluation, Fall)>,
+    ) -> Result<Option<Self>, String> {
+        let mut checks = Vec::new();
+        if let Some(Floor(floors)) = floor {
+            both_classes(now.classes(), "the golden set")?;
+            for (name, least) in floors {
+                let is = defined(now, name);
+                checks.push(Check::new(name, is, *least, None));
+            }
+        }
+        if let Some((before, Fall(most))) = baseline {
+            let (before, now) = shared(before, now);
+            both_classes(now.classes(), "what the baseline and the golden set share")?;
+            for name in NAMES {
+                let Some(was) = defined(&before, name) else { continue };
+                checks.push(Check::new(name, defined(&now, name), was - most, Some(was)));
+            }
+        }
+        Ok((floor.is_some() || baseline.is_some())
+            .then(|| Self { passed: checks.iter().all(|check| check.passed), checks }))
+    }
+}
+
+impl Check {
+    fn new(figure: &str, is: Option<f64>, least: f64, before: Option<f64>) -> Self {
+        let passed = is.is_some_and(|is| is >= least);
+        Self { figure: figure.to_owned(), is, least, before, passed }
+    }
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { figure, is, least, before, passed } = self;
+        let is = is.map_or_else(|| "not defined".to_owned(), |is| format!("{is:.3}"));
+        match (before, passed) {
+            (None, true) => write!(out, "{figure} is {is}, at least {least:.3}"),
+            (None, false) => write!(out, "{figure} is {is}, and must be at least {least:.3}"),
+            (Some(before), true) => write!(out, "{figure} was {before:.3} and is {is}"),
+            (Some(before), false) => {
+                write!(out, "{figure} fell from {before:.3} to {is}, and may fall by {:.3}", before - least)
+            }
+        }
+    }
+}
+
+fn both_classes(classes: [u64; 2], whose: &str) -> Result<(), String> {
+    match lacks(classes) {
+        Some(what) => Err(format!("{whose} has no {what}, so no gate can be passed")),
+        None => Ok(()),
+    }
+}
+
+/// A figure with undecided rows counted as wrong. None where it is 0 by convention alone.
+fn defined(evaluation: &Evaluation, name: &str) -> Option<f64> {
+    let of = |counts: Confusion, row: &Row| {
+        let (expected, said) = row.outcome();
+        counts.with(expected, said.unwrap_or(!expected), 1.0)
+    };
+    let counts = evaluation.rows.iter().fold(Confusion::default(), of);
+    counts.defines(name).then(|| evaluation.with_undecided.named(name))?.map(|figure| figure.value)
 }

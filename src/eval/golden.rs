@@ -1,15 +1,23 @@
-//! Golden sets: where each keeps what should be said.
+//! Golden sets: texts whose answer is known.
 //!
-//! The one idea: an answer that is not there is not known, and not "safe". A label that cannot be understood stops the
-//! evaluation, with its place, rather than count as something.
+//! The one idea: a set is read whole, before anything is judged. An answer that is not there is unknown, and not "safe". A
+//! label that cannot be understood stops the evaluation, with its place, rather than count as something.
 
+mod reading;
+mod sense;
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::label::columns::Columns;
+use crate::label::entry::Hash;
+use crate::label::source::Placed;
 use crate::policy::{GoldenCase, Policy, Verdict};
+pub use reading::Reading;
+use reading::{Key, parsed, shown, word};
 
 /// What should be said of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,217 +30,231 @@ pub struct Expected {
     pub knows_category: bool,
 }
 
-/// How a golden set is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    kind: Kind,
-    /// Labels that are violations, all others being safe. Empty: labels mean what the policy says.
-    positive: Vec<String>,
-    /// The columns that make the text.
-    text: Vec<String>,
+/// A golden set, read whole.
+#[derive(Debug, Default)]
+pub struct Golden {
+    /// The records whose answer is known under one policy at least, each text once.
+    pub records: Vec<Placed>,
+    /// Their answers, by the number of the record.
+    answers: HashMap<u64, Answer>,
+    /// How the labels were understood, a line for each policy.
+    pub legend: Vec<String>,
+    /// For each policy, records whose answer is not known.
+    pub unknown: Vec<u64>,
+    /// Records left out because an earlier one has the same text and the same answer.
+    pub repeated: u64,
+    /// Texts that stand there with different answers. Their answer is not known.
+    pub contradictions: Vec<String>,
+    /// Records that hold no text to judge, in words.
+    pub damaged: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A column with a label.
-    Column(String),
-    /// A column that says the opposite: whether a text is safe.
-    Safe(String),
-    /// The categories of OpenAI's release of 2022, in an object or in columns of their own.
-    Moderation { object: bool },
-    /// `expected_triggers` of openai-guardrails.
-    Triggers,
+/// What is known of a record.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub text: String,
+    pub hash: Hash,
+    pub slice: Option<String>,
+    /// For each policy.
+    pub expected: Vec<Option<Expected>>,
 }
 
-/// Why a label is not understood.
+/// The first record of a text.
+struct First {
+    /// The input and the record, in words.
+    place: String,
+    placed: Placed,
+    answer: Answer,
+    contradicted: bool,
+}
+
+impl Answer {
+    /// Takes over what another record says of the same text. Reports whether the two agree.
+    fn takes(&mut self, other: Self) -> bool {
+        let pairs = || self.expected.iter().zip(&other.expected);
+        if pairs().any(|pair| matches!(pair, (Some(one), Some(other)) if one.verdict != other.verdict)) {
+            return false;
+        }
+        for (ours, theirs) in self.expected.iter_mut().zip(other.expected) {
+            match (ours.as_mut(), theirs) {
+                // The verdict is certain, the category is not.
+                (Some(one), Some(other)) if *one != other => (one.category, one.knows_category) = (None, false),
+                (None, theirs) => *ours = theirs,
+                _ => {}
+            }
+        }
+        true
+    }
+}
+
+/// Why a set cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unlike(String);
 
-/// Columns that hold a label where nobody says which.
-const LABELS: [&str; 9] =
-    ["expected", "label", "violation", "verdict", "gold", "target", "classification", "class", "category"];
+/// What the records of a set say under a key: for each record, for each policy.
+type Answers = Vec<Vec<Result<Option<Expected>, Unlike>>>;
 
-/// The columns of OpenAI's release, and what they are in `/v1/moderations`.
-const RELEASE: [(&str, &str); 8] = [
-    ("S", "sexual"),
-    ("H", "hate"),
-    ("V", "violence"),
-    ("HR", "harassment"),
-    ("SH", "self-harm"),
-    ("S3", "sexual/minors"),
-    ("H2", "hate/threatening"),
-    ("V2", "violence/graphic"),
-];
-
-impl Key {
-    /// How a set is read whose records have these columns. `label` names the column, where somebody says so.
+impl Golden {
+    /// Reads a set whose answers stand in a column that is named, or can be found.
     ///
     /// # Errors
     ///
-    /// When no column holds labels as far as can be seen.
-    pub fn new(
-        columns: &Columns,
-        label: Option<&str>,
-        positive: Vec<String>,
-        text: Vec<String>,
+    /// When no column holds labels, a label is not understood, two columns contradict each other, a label that was asked
+    /// for is met nowhere, or nothing is known at all.
+    pub fn read(records: Vec<Placed>, reading: &Reading, policies: &[Policy]) -> Result<Self, Unlike> {
+        let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
+        let names = names(&columns, reading)?;
+        let (key, answers) = reading.find(&names, &columns, policies)?;
+        let legend = reading.legend(&key, &columns, &answers, policies);
+        Self::of(records, answers, legend, reading.by.as_deref(), policies)
+    }
+
+    /// Reads the records of a policy's own set, as [`lines`] writes them.
+    ///
+    /// # Errors
+    ///
+    /// When it has a code that the policy has not, or no case.
+    pub fn own(records: Vec<Placed>, reading: &Reading, policy: &Policy) -> Result<Self, Unlike> {
+        let policies = std::slice::from_ref(policy);
+        let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
+        names(&columns, reading)?;
+        let answers = reading.answers(&Key::Own, &columns, policies);
+        Self::of(records, answers, Vec::new(), reading.by.as_deref(), policies)
+    }
+
+    fn of(
+        records: Vec<Placed>,
+        answers: Answers,
+        legend: Vec<String>,
+        by: Option<&str>,
+        policies: &[Policy],
     ) -> Result<Self, Unlike> {
-        let has = |name: &str| columns.names().any(|column| column == name);
-        let found = LABELS.iter().find_map(|name| columns.names().find(|column| column.eq_ignore_ascii_case(name)));
-        let is_object = |name: &str| columns.named(name).any(|value| value.get().starts_with('{'));
-        let kind = match label {
-            Some(name) if !has(name) => {
-                let names: Vec<String> = columns.names().map(|name| format!("`{name}`")).collect();
-                return Err(Unlike(format!("there is no column `{name}` for the label, found: {}", names.join(", "))));
-            }
-            Some(name) if name.eq_ignore_ascii_case("safe") => Kind::Safe(name.to_owned()),
-            Some(name) => Kind::Column(name.to_owned()),
-            None if is_object("expected_triggers") => Kind::Triggers,
-            None if is_object("labels") => Kind::Moderation { object: true },
-            None if RELEASE.iter().filter(|(letters, _)| has(letters)).count() > 1 => {
-                Kind::Moderation { object: false }
-            }
-            None if found.is_none() && has("safe") => Kind::Safe("safe".to_owned()),
-            None => match found {
-                Some(name) => Kind::Column(name.to_owned()),
-                None => {
-                    let what = "no column seems to hold what should be said; --label-column says which one does";
-                    return Err(Unlike(what.to_owned()));
+        let mut golden = Self { legend, unknown: vec![0; policies.len()], ..Self::default() };
+        // The caller names a set of one input.
+        let one_input = records.windows(2).all(|pair| pair[0].input == pair[1].input);
+        let mut firsts: HashMap<Hash, usize> = HashMap::new();
+        let mut known: Vec<First> = Vec::new();
+        for (placed, answers) in records.into_iter().zip(answers) {
+            let place = format!("{}: record {}", placed.input, placed.row);
+            let expected: Vec<Option<Expected>> =
+                answers.into_iter().collect::<Result<_, _>>().map_err(|Unlike(why)| {
+                    let at = if one_input { format!("record {}", placed.row) } else { place.clone() };
+                    Unlike(format!("{at}: {why}"))
+                })?;
+            let columns = &placed.record.columns;
+            let slice = by.and_then(|by| columns.named(by).last()).map(|value| word(&parsed(value.get())));
+            let (text, hash) = match &placed.record.content {
+                Ok(content) => (content.text().to_owned(), Hash::of(content.text().as_bytes())),
+                Err(defect) => {
+                    golden.damaged.push(defect.to_string());
+                    (String::new(), Hash::of(&[placed.record.raw.as_slice(), place.as_bytes()].concat()))
                 }
-            },
-        };
-        Ok(Self { kind, positive, text })
-    }
-
-    /// What should be said of a record. None if it is not known.
-    ///
-    /// # Errors
-    ///
-    /// When it says something that cannot be understood.
-    pub fn expected(&self, columns: &Columns, policy: &Policy) -> Result<Option<Expected>, Unlike> {
-        let value = |name: &str| {
-            let raw = columns.named(name).last().map_or("null", serde_json::value::RawValue::get);
-            serde_json::from_str::<Value>(raw).unwrap_or_default()
-        };
-        match &self.kind {
-            Kind::Column(name) => match value(name) {
-                // In our own sets a case without a category is safe.
-                Value::Null if name == "category" && columns.names().any(|column| column == name) => {
-                    Ok(Some(safe(true)))
+            };
+            if expected.iter().all(Option::is_none) {
+                golden.unknown.iter_mut().for_each(|unknown| *unknown += 1);
+                continue;
+            }
+            let answer = Answer { text, hash, slice, expected };
+            match firsts.entry(hash) {
+                Entry::Vacant(entry) => {
+                    entry.insert(known.len());
+                    known.push(First { place, placed, answer, contradicted: false });
                 }
-                value => self.meaning(&word(&value), policy),
-            },
-            Kind::Safe(name) => match word(&value(name)).to_lowercase().as_str() {
-                "" => Ok(None),
-                "1" | "true" | "yes" => Ok(Some(safe(false))),
-                "0" | "false" | "no" => Ok(Some(violation())),
-                other => Err(Unlike(format!("`{other}` does not say whether the text is safe"))),
-            },
-            Kind::Moderation { object } => {
-                let mapped = keys(policy)?;
-                let labels = if *object { value("labels") } else { Value::Null };
-                let of = |letters: &str| if *object { labels.get(letters).cloned() } else { Some(value(letters)) };
-                let known: Vec<bool> = RELEASE
-                    .iter()
-                    .filter(|(_, key)| mapped.iter().any(|mapped| mapped == key))
-                    .filter_map(|(letters, _)| flag(&of(letters)?))
-                    .collect();
-                Ok(decide(&known))
-            }
-            Kind::Triggers => {
-                let triggers = value("expected_triggers");
-                let triggers = triggers.as_object().cloned().unwrap_or_default();
-                let own = triggers.get(&policy.id).or_else(|| triggers.values().next().filter(|_| triggers.len() == 1));
-                Ok(decide(&own.and_then(flag).into_iter().collect::<Vec<_>>()))
+                Entry::Occupied(entry) => {
+                    let first = &mut known[*entry.get()];
+                    if first.answer.takes(answer) {
+                        golden.repeated += 1;
+                        continue;
+                    }
+                    if !std::mem::replace(&mut first.contradicted, true) {
+                        let what = format!("{} and {place} have the same text and different answers", first.place);
+                        golden.contradictions.push(what);
+                    }
+                    golden.unknown.iter_mut().for_each(|unknown| *unknown += 1);
+                }
             }
         }
+        for First { placed, answer, contradicted, .. } in known {
+            for (unknown, expected) in golden.unknown.iter_mut().zip(&answer.expected) {
+                *unknown += u64::from(contradicted || expected.is_none());
+            }
+            if !contradicted {
+                golden.answers.insert(placed.number, answer);
+                golden.records.push(placed);
+            }
+        }
+        for (place, policy) in policies.iter().enumerate() {
+            if golden.classes(place) == [0, 0] {
+                return Err(Unlike(format!(
+                    "no record says what should be said under the policy {}, so nothing can be measured",
+                    policy.id
+                )));
+            }
+        }
+        Ok(golden)
     }
 
-    /// What a label means, by the policy or by the list of what is positive.
-    fn meaning(&self, label: &str, policy: &Policy) -> Result<Option<Expected>, Unlike> {
-        let label = label.trim();
-        if label.is_empty() {
-            return Ok(None);
-        }
-        if !self.positive.is_empty() {
-            let is = self.positive.iter().any(|positive| positive.eq_ignore_ascii_case(label));
-            return Ok(Some(if is { violation() } else { safe(false) }));
-        }
-        let categories = policy.categories();
-        if let Some(category) = categories.iter().find(|category| category.code.eq_ignore_ascii_case(label)) {
-            let code = Some(category.code.clone()).filter(|_| category.verdict != Verdict::Safe);
-            return Ok(Some(Expected { verdict: category.verdict, category: code, knows_category: true }));
-        }
-        // The beginning of several codes, such as SP3.
-        let begins = |code: &str| code.len() > label.len() && code.to_lowercase().starts_with(&label.to_lowercase());
-        let mut family = categories.iter().filter(|category| begins(&category.code)).map(|category| category.verdict);
-        if let Some(verdict) = family.next().filter(|first| family.all(|other| other == *first)) {
-            return Ok(Some(Expected { verdict, category: None, knows_category: verdict == Verdict::Safe }));
-        }
-        if let Some(known) = policy.contract.labels.iter().find(|known| known.text.eq_ignore_ascii_case(label)) {
-            return Ok(Some(Expected { verdict: known.verdict, category: None, knows_category: false }));
-        }
-        match label.to_lowercase().as_str() {
-            "1" | "true" | "yes" | "violation" | "violating" | "invalid" | "unsafe" | "harmful" | "flagged" => {
-                Ok(Some(violation()))
-            }
-            "0" | "false" | "no" | "safe" | "valid" | "allowed" | "benign" | "ok" => Ok(Some(safe(false))),
-            "review" | "escalate" => {
-                Ok(Some(Expected { verdict: Verdict::Review, category: None, knows_category: false }))
-            }
-            _ => Err(Unlike(format!(
-                "the label `{}` is no code and no label of the policy {}\nhint: --positive LABEL,... says which labels are violations",
-                label.chars().take(40).collect::<String>(),
-                policy.id
-            ))),
-        }
+    /// How many records should be a violation under the policy at this place, and how many something else.
+    #[must_use]
+    pub fn classes(&self, place: usize) -> [u64; 2] {
+        let expected = self.answers.values().filter_map(|answer| answer.expected.get(place)?.as_ref());
+        expected.fold([0, 0], |[violations, others], expected| match expected.verdict {
+            Verdict::Violation => [violations + 1, others],
+            _ => [violations, others + 1],
+        })
     }
 
-    /// The text of a record.
-    pub(super) fn text(&self, columns: &Columns) -> String {
-        let texts = self.text.iter().filter_map(|name| columns.named(name).last());
-        let texts: Vec<String> =
-            texts.map(|value| word(&serde_json::from_str(value.get()).unwrap_or_default())).collect();
-        texts.join("\n")
+    /// The class that a set lacks under the policy at this place, in words: figures and thresholds need both.
+    #[must_use]
+    pub fn lacks(&self, place: usize) -> Option<&'static str> {
+        lacks(self.classes(place))
+    }
+
+    /// The digests of its texts, each with whether it should be a violation under the policy at this place.
+    pub fn texts(&self, place: usize) -> impl Iterator<Item = (Hash, bool)> {
+        self.answers.values().filter_map(move |answer| {
+            let expected = answer.expected.get(place)?.as_ref()?;
+            Some((answer.hash, expected.verdict == Verdict::Violation))
+        })
+    }
+
+    /// What should be said of a record under the policy at this place, if it is judged.
+    #[must_use]
+    pub fn expected(&self, number: u64, place: usize) -> Option<&Expected> {
+        self.answers.get(&number)?.expected.get(place)?.as_ref()
+    }
+
+    pub(super) fn answer(&self, number: u64) -> Option<&Answer> {
+        self.answers.get(&number)
     }
 }
 
-/// The keys of OpenAI's moderation that a violation of the policy stands for.
-fn keys(policy: &Policy) -> Result<Vec<String>, Unlike> {
-    let taxonomy = policy.taxonomy().iter().find(|(name, _)| name == OPENAI).map(|(_, keys)| keys.clone());
-    taxonomy.ok_or_else(|| {
-        Unlike(format!("the policy {} does not say which categories of OpenAI's it stands for\nhint: add `taxonomy: {{ {OPENAI}: [...] }}`", policy.id))
-    })
+/// The columns of all records, in the order in which they come; the ones that somebody named must be among them.
+fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set str>, Unlike> {
+    let mut seen = HashSet::new();
+    let names: Vec<&str> =
+        columns.iter().flat_map(|columns| columns.names()).filter(|name| seen.insert(*name)).collect();
+    for (column, flag) in [(&reading.label, "--label-column"), (&reading.by, "--by")] {
+        if let Some(column) = column.as_deref().filter(|column| !seen.contains(column)) {
+            let found: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
+            return Err(Unlike(format!(
+                "there is no column `{}`, which {flag} names\nhint: the columns are {}",
+                shown(column),
+                found.join(", ")
+            )));
+        }
+    }
+    Ok(names)
 }
 
-/// The name under which a policy lists them.
-const OPENAI: &str = "openai";
-
-fn flag(value: &Value) -> Option<bool> {
-    match word(value).to_lowercase().as_str() {
-        "1" | "1.0" | "true" => Some(true),
-        "0" | "0.0" | "false" => Some(false),
+/// The class that is missing among so many violations and others.
+pub(super) fn lacks([violations, others]: [u64; 2]) -> Option<&'static str> {
+    match (violations, others) {
+        (0, 0) => Some("rows"),
+        (0, _) => Some("violations"),
+        (_, 0) => Some("texts that are no violation"),
         _ => None,
-    }
-}
-
-fn decide(known: &[bool]) -> Option<Expected> {
-    (!known.is_empty()).then(|| if known.contains(&true) { violation() } else { safe(false) })
-}
-
-fn violation() -> Expected {
-    Expected { verdict: Verdict::Violation, category: None, knows_category: false }
-}
-
-fn safe(knows_category: bool) -> Expected {
-    Expected { verdict: Verdict::Safe, category: None, knows_category }
-}
-
-fn word(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

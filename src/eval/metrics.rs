@@ -126,6 +126,21 @@ impl Confusion {
         if scale > 0.0 { (tp * tn - fp * fne) / scale.sqrt() } else { 0.0 }
     }
 
+    /// Reports whether a figure is more than a convention: no precision is measured where nothing was called a violation.
+    #[must_use]
+    pub fn defines(&self, name: &str) -> bool {
+        let Self { true_positive: tp, false_positive: fp, false_negative: fne, true_negative: tn } = *self;
+        let is_there = |count: f64| count > 0.0;
+        match name {
+            "precision" => is_there(tp + fp),
+            "recall" | "pr_auc" => is_there(tp + fne),
+            "specificity" => is_there(tn + fp),
+            "f1" => is_there(tp + fp + fne),
+            "mcc" => is_there((tp + fp) * (tp + fne) * (tn + fp) * (tn + fne)),
+            _ => is_there(self.all()),
+        }
+    }
+
     /// Cohen's kappa: agreement beyond chance.
     #[must_use]
     pub fn kappa(&self) -> Option<f64> {

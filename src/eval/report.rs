@@ -1,7 +1,7 @@
 //! An evaluation to be read: as a page, as Markdown, as text.
 //!
-//! The one idea: the page is one file that asks for nothing from anywhere. What a stranger wrote is text in it, whatever it
-//! spells. Errors come first.
+//! The one idea: the page is one file that asks for nothing from anywhere. What a stranger wrote is text in each of them,
+//! whatever it spells. Errors come first.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::calibration::Reliability;
 use super::compare::{Comparison, said};
+use super::gate::{Check, Gate};
 use super::metrics::{Figure, NAMES, Scores};
-use super::{About, Evaluation, Row, probabilities};
+use super::{About, Evaluation, Row, harmless, probabilities};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,12 @@ pub fn html(evaluation: &Evaluation) -> Result<String, ReportError> {
         calibration: evaluation.calibration.as_ref(),
         undecided: &evaluation.undecided,
         unknown: evaluation.unknown,
+        repeated: evaluation.repeated,
+        gate: evaluation.gate.as_ref().map(|gate| Outcome {
+            passed: gate.passed,
+            checks: gate.checks.iter().map(|check| (check.passed, check.to_string())).collect(),
+        }),
+        comparison: evaluation.comparison.as_ref(),
         tokens: evaluation.tokens,
         seconds: evaluation.seconds,
     };
@@ -107,10 +114,20 @@ struct Page<'run> {
     curve: Vec<[f64; 2]>,
     undecided: &'run BTreeMap<String, u64>,
     unknown: u64,
+    repeated: u64,
+    gate: Option<Outcome>,
+    comparison: Option<&'run Comparison>,
     tokens: u64,
     seconds: f64,
     wrong: usize,
     data: String,
+}
+
+/// What a gate came to, in words.
+#[derive(Serialize)]
+struct Outcome {
+    passed: bool,
+    checks: Vec<(bool, String)>,
 }
 
 #[derive(Serialize)]
@@ -208,14 +225,24 @@ pub fn markdown(evaluation: &Evaluation) -> String {
     let Evaluation { about, scores, with_undecided, .. } = evaluation;
     let mut text = format!(
         "## {} on {}\n\n{}, effort {}: {} rows, {} of them violations{}.\n\n",
-        about.policy[0],
-        about.golden,
-        about.model[0],
+        cell(&about.policy[0]),
+        cell(&about.golden),
+        cell(&about.model[0]),
         about.effort,
         scores.rows,
         scores.violations,
-        undecided(evaluation)
+        entities(&undecided(evaluation))
     );
+    if let Some(gate) = &evaluation.gate {
+        text.push_str(&format!("**Gate {}.**\n\n", if gate.passed { "passed" } else { "failed" }));
+        text.extend(
+            gate.checks.iter().map(|check| format!("- {}{check}\n", if check.passed { "" } else { "**failed**: " })),
+        );
+        text.push('\n');
+    }
+    if let Some(comparison) = &evaluation.comparison {
+        text.push_str(&markdown_comparison(comparison));
+    }
     text.push_str("| figure | value (95 %) | undecided counted as wrong |\n|---|---|---|\n");
     for name in NAMES {
         let strict = with_undecided.named(name).map_or("–".to_owned(), |figure| format!("{:.3}", figure.value));
@@ -242,6 +269,7 @@ pub fn markdown(evaluation: &Evaluation) -> String {
         for row in wrong.iter().take(ERRORS) {
             let probability = row.probability.map_or("–".to_owned(), |probability| format!("{probability:.3}"));
             let (expected, said) = (row.expected.to_string(), said(row));
+            let (expected, said) = (cell(&expected), cell(&said));
             text.push_str(&format!("| {} | {} | {expected} | {said} | {probability} |\n", row.number, cell(&row.text)));
         }
         text.push_str("\n</details>\n");
@@ -252,14 +280,64 @@ pub fn markdown(evaluation: &Evaluation) -> String {
 /// Errors that Markdown lists.
 const ERRORS: usize = 50;
 
-/// Text that stays within its cell.
+/// A comparison, for a pull request.
+fn markdown_comparison(comparison: &Comparison) -> String {
+    let Comparison { names: [one, _], rows, both, first, second, neither, p_value, terms, flips } = comparison;
+    let mut text = format!(
+        "Against the baseline {}, on the {rows} rows of both: {second} mended, {first} broken, {both} still right, \
+         {neither} still wrong; McNemar p = {p_value:.4}.\n\n",
+        cell(one)
+    );
+    if !terms.is_empty() {
+        text.push_str(&format!("Made under other terms: {}.\n\n", cell(&terms.join("; "))));
+    }
+    if !flips.is_empty() {
+        text.push_str("| row | text | expected | before | now | |\n|---|---|---|---|---|---|\n");
+        for flip in flips.iter().take(ERRORS) {
+            let [body, expected, before, now] =
+                [&flip.text, &flip.expected, &flip.first, &flip.second].map(|said| cell(said));
+            text.push_str(&format!(
+                "| {} | {body} | {expected} | {before} | {now} | {} |\n",
+                flip.number,
+                mark(flip.better)
+            ));
+        }
+        text.push_str(&more(flips.len()));
+        text.push('\n');
+    }
+    text
+}
+
+fn mark(better: bool) -> &'static str {
+    if better { "better" } else { "worse" }
+}
+
+fn more(flips: usize) -> String {
+    if flips > ERRORS { format!("\nand {} more\n", flips - ERRORS) } else { String::new() }
+}
+
+/// What a stranger wrote, for Markdown: code, in which nothing is a link, an image, a mention or markup. All that could be one
+/// is an entity besides, for programs that read Markdown otherwise.
 fn cell(text: &str) -> String {
     const LONGEST: usize = 160;
     let cut: String = text.chars().take(LONGEST).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
-    let plain: String = cut.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    let safe = plain.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('`', "\\`");
-    format!("{safe}{more}")
+    format!("<code>{}{more}</code>", entities(&cut))
+}
+
+/// The same for words of ours that have a stranger's among them.
+fn entities(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in harmless(text).chars() {
+        match character {
+            ' ' | ',' | ';' | '-' | '+' | '=' | '?' | '%' | '/' => safe.push(character),
+            // `www.` makes a link by itself, as an address does by its colon or its `@`.
+            '.' if !safe.to_lowercase().ends_with("www") => safe.push('.'),
+            _ if character.is_ascii_punctuation() => safe.push_str(&format!("&#{};", u32::from(character))),
+            _ => safe.push(character),
+        }
+    }
+    safe
 }
 
 fn undecided(evaluation: &Evaluation) -> String {
@@ -269,6 +347,12 @@ fn undecided(evaluation: &Evaluation) -> String {
     } else {
         String::new()
     };
+    let repeated = if evaluation.repeated > 0 {
+        format!(", {} repeated ones left out", evaluation.repeated)
+    } else {
+        String::new()
+    };
+    let unknown = format!("{unknown}{repeated}");
     if count == 0 {
         return unknown;
     }
@@ -298,7 +382,7 @@ pub fn text(evaluation: &Evaluation) -> String {
     }
     for table in [&evaluation.categories, &evaluation.slices] {
         for (name, scores) in table {
-            let f1 = figure(scores.f1);
+            let (f1, name) = (figure(scores.f1), short(name));
             text.push_str(&format!("  {name:<12} F1 {f1}, {} rows, {} expected\n", scores.rows, scores.violations));
         }
     }
@@ -308,24 +392,43 @@ pub fn text(evaluation: &Evaluation) -> String {
     text
 }
 
+/// A slice's name, for a terminal: it may be a whole text.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let more = if name.chars().count() > LONGEST { "…" } else { "" };
+    format!("{}{more}", harmless(name).chars().take(LONGEST).collect::<String>())
+}
+
 /// A comparison, for a terminal.
 #[must_use]
-pub fn comparison(names: [&str; 2], comparison: &Comparison) -> String {
-    let Comparison { rows, both, first, second, neither, p_value, flips } = comparison;
-    let [one, other] = names;
+pub fn comparison(comparison: &Comparison) -> String {
+    let Comparison { names: [one, other], rows, both, first, second, neither, p_value, terms, flips } = comparison;
     let mut text = format!(
         "{one} and {other}: {rows} rows of both; both right {both}, only {one} {first}, only {other} {second}, neither {neither}; \
          McNemar p = {p_value:.4}\n"
     );
+    text.extend(terms.iter().map(|term| format!("  made under another {term}\n")));
     for flip in flips.iter().take(ERRORS) {
-        let mark = if flip.better { "better" } else { "worse" };
+        let mark = mark(flip.better);
         text.push_str(&format!(
             "  row {}: {} -> {} ({mark}; expected {})\n",
             flip.number, flip.first, flip.second, flip.expected
         ));
     }
-    if flips.len() > ERRORS {
-        text.push_str(&format!("  and {} more\n", flips.len() - ERRORS));
-    }
+    text.push_str(&more(flips.len()));
     text
+}
+
+/// What a gate came to, a line each, for a terminal.
+#[must_use]
+pub fn gate(gate: &Gate) -> Vec<String> {
+    if !gate.passed {
+        return gate.checks.iter().filter(|check| !check.passed).map(|check| format!("error: {check}")).collect();
+    }
+    let floors: Vec<&Check> = gate.checks.iter().filter(|check| check.before.is_none()).collect();
+    let mut told: Vec<String> = floors.iter().map(ToString::to_string).collect();
+    if floors.len() < gate.checks.len() {
+        told.push("no figure fell too far below the baseline".to_owned());
+    }
+    vec![format!("gate passed: {}", told.join("; "))]
 }

@@ -310,14 +310,22 @@ impl Terms {
     /// What is different in others, in words: a line for each, with what it was and what it is now.
     #[must_use]
     pub fn unlike(&self, others: &Self) -> Option<String> {
+        let different = self.differences(others).into_iter();
+        let different: Vec<String> =
+            different.map(|(name, then, now)| format!("  {name}: then {then}, now {now}")).collect();
+        (!different.is_empty()).then(|| different.join("\n"))
+    }
+
+    /// The terms that are different in others: the name of each, what it is here and what it is there, in words.
+    #[must_use]
+    pub fn differences(&self, others: &Self) -> Vec<(String, String, String)> {
         let names = self.0.keys().chain(others.0.keys().filter(|name| !self.0.contains_key(*name)));
         let value = |terms: &Self, name: &String| terms.0.get(name).cloned().unwrap_or_default();
-        let different = names
+        names
             .map(|name| (name, value(self, name), value(others, name)))
-            .filter(|(_, then, now)| then != now)
-            .map(|(name, then, now)| format!("  {name}: then {}, now {}", told(&then), told(&now)));
-        let different: Vec<String> = different.collect();
-        (!different.is_empty()).then(|| different.join("\n"))
+            .filter(|(_, here, there)| here != there)
+            .map(|(name, here, there)| (name.clone(), told(&here), told(&there)))
+            .collect()
     }
 
     /// The same, without what tells one share from the others.

@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::journal::Terms;
 use super::judge::{Judged, Pieces};
 use super::records::Defect;
 use crate::engine::{Cascade, EngineError, Reasoning, Usage};
@@ -318,30 +319,15 @@ impl Provenance {
         }
     }
 
-    /// The same, of which a certificate says what may be acted on.
-    ///
-    /// # Errors
-    ///
-    /// When the certificate is of another policy, model, template or effort; the message says which.
-    pub fn with_certificate(self, certificate: Arc<Certificate>) -> Result<Self, String> {
-        let About { policy, model, template, effort, .. } = &certificate.about;
-        let same = |what: &str, theirs: &str, ours: &str| {
-            if theirs == ours {
-                Ok(())
-            } else {
-                Err(format!("it was issued for another {what} ({theirs}, and here {ours})"))
-            }
-        };
-        same("policy", &policy[1], &self.policy.digest)?;
-        same("model", &model[1], &self.model.digest)?;
-        same("template", &template[1], &self.template.digest)?;
-        same("effort", effort, self.effort.as_str())?;
-        Ok(Self { certificate: Some(certificate), ..self })
+    /// The same, of which a certificate says what may be acted on. It must hold under the terms of the rows.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Arc<Certificate>) -> Self {
+        Self { certificate: Some(certificate), ..self }
     }
 
-    /// What an evaluation says that it is of.
+    /// What an evaluation is of, under these terms.
     #[must_use]
-    pub fn about(&self, golden: &str) -> About {
+    pub fn about(&self, golden: &str, terms: Terms) -> About {
         let named = |named: &Named| [named.id.clone(), named.digest.clone()];
         About {
             golden: golden.to_owned(),
@@ -350,6 +336,7 @@ impl Provenance {
             template: named(&self.template),
             effort: self.effort.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            terms,
         }
     }
 

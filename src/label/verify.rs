@@ -9,13 +9,17 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::entry::{Entry, Hash};
-use super::journal::{JournalError, Ordered};
+use super::journal::{JournalError, Ordered, Terms};
 use super::sink::{Sink, Written};
 use super::summary::{Count, Standing};
 
 /// Some rows of a journal, by their numbers.
 #[derive(Debug)]
-pub struct Sample(BTreeMap<u64, (Hash, Vec<Count>)>);
+pub struct Sample {
+    /// What all rows of the journal have in common.
+    pub terms: Terms,
+    rows: BTreeMap<u64, (Hash, Vec<Count>)>,
+}
 
 /// What came of judging them again. Each counts once for each policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -54,7 +58,9 @@ impl Sample {
     pub fn of(journal: &Path, size: usize, seed: u64) -> Result<Self, JournalError> {
         let mut chosen = BinaryHeap::new();
         let mut rows = BTreeMap::new();
-        for entry in Ordered::open(journal)? {
+        let journal = Ordered::open(journal)?;
+        let terms = journal.terms.clone();
+        for entry in journal {
             let entry = entry?;
             let rank = Hash::of(format!("{seed} {}", entry.number).as_bytes()).short();
             chosen.push((rank, entry.number));
@@ -65,12 +71,12 @@ impl Sample {
                 rows.remove(&number);
             }
         }
-        Ok(Self(rows))
+        Ok(Self { terms, rows })
     }
 
     /// The numbers of all of them.
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.0.keys().copied()
+        self.rows.keys().copied()
     }
 }
 
@@ -85,7 +91,7 @@ pub struct Comparison {
 
 impl Sink for Comparison {
     fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
-        let Some((hash, before)) = self.sample.0.get(&entry.number) else { return Ok(Written::default()) };
+        let Some((hash, before)) = self.sample.rows.get(&entry.number) else { return Ok(Written::default()) };
         if *hash != entry.hash {
             let what = format!(
                 "record {} of {} is not the text that was judged: the input has changed",

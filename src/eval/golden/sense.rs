@@ -1,0 +1,295 @@
+//! The sense of a label's words: yes or no, safe or a violation, with their denials.
+//!
+//! The one idea: a word counts only where it is known. Anything else has no sense here, and the caller must refuse it or
+//! look it up elsewhere.
+
+/// The sense of a word or of a column's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sense {
+    /// All is well.
+    Safe,
+    /// Something is wrong.
+    Violation,
+}
+
+/// What "yes" means in a column of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The name says it: `is_safe`, `unsafe`, `not_allowed`.
+    Says(Sense),
+    /// The name says nothing about it: `label`, `gold`.
+    Neutral,
+    /// The name could mean either: `safety`, `not_ham_or_spam`.
+    Unclear,
+}
+
+const SAFE: [&str; 21] = [
+    "safe",
+    "ok",
+    "okay",
+    "valid",
+    "allowed",
+    "permitted",
+    "acceptable",
+    "accepted",
+    "approved",
+    "appropriate",
+    "compliant",
+    "benign",
+    "harmless",
+    "clean",
+    "legit",
+    "legitimate",
+    "legal",
+    "passed",
+    "good",
+    "fine",
+    "sfw",
+];
+
+const VIOLATION: [&str; 20] = [
+    "violation",
+    "violations",
+    "violating",
+    "violates",
+    "violative",
+    "harmful",
+    "flagged",
+    "prohibited",
+    "forbidden",
+    "toxic",
+    "abusive",
+    "hateful",
+    "offensive",
+    "malicious",
+    "spam",
+    "rejected",
+    "blocked",
+    "failed",
+    "bad",
+    "nsfw",
+];
+
+/// Labels that are known under every policy. A shorter list than that of names: a label stands alone.
+const LABELS: [(&str, Sense); 14] = [
+    ("violation", Sense::Violation),
+    ("violating", Sense::Violation),
+    ("violates", Sense::Violation),
+    ("harmful", Sense::Violation),
+    ("flagged", Sense::Violation),
+    ("safe", Sense::Safe),
+    ("valid", Sense::Safe),
+    ("allowed", Sense::Safe),
+    ("acceptable", Sense::Safe),
+    ("appropriate", Sense::Safe),
+    ("compliant", Sense::Safe),
+    ("benign", Sense::Safe),
+    ("harmless", Sense::Safe),
+    ("ok", Sense::Safe),
+];
+
+/// Names that speak of the question and not of the answer.
+const UNCLEAR: [&str; 9] = [
+    "safety",
+    "compliance",
+    "validity",
+    "legality",
+    "acceptability",
+    "appropriateness",
+    "quality",
+    "correct",
+    "incorrect",
+];
+
+/// Words that turn the next one around.
+const DENIALS: [&str; 9] = ["not", "non", "no", "never", "isn", "isnt", "aint", "without", "un"];
+
+/// Beginnings that turn the rest of the word around.
+const PREFIXES: [&str; 6] = ["non", "not", "un", "dis", "in", "il"];
+
+/// Words that leave the answer open.
+const DOUBTS: [&str; 12] = [
+    "unsure",
+    "unclear",
+    "unknown",
+    "uncertain",
+    "ambiguous",
+    "maybe",
+    "perhaps",
+    "possibly",
+    "probably",
+    "borderline",
+    "disputed",
+    "todo",
+];
+
+/// A label in the form in which labels are compared: `1.0` is `1`.
+pub(super) fn plain(label: &str) -> String {
+    let label = label.trim().to_lowercase();
+    match label.split_once('.') {
+        Some((whole, zeros))
+            if !whole.is_empty()
+                && whole.bytes().all(|byte| byte.is_ascii_digit())
+                && !zeros.is_empty()
+                && zeros.bytes().all(|byte| byte == b'0') =>
+        {
+            whole.to_owned()
+        }
+        _ => label,
+    }
+}
+
+/// Reports whether a label is there at all. `nan` is what pandas writes for one that is not.
+pub(super) fn is_absent(label: &str) -> bool {
+    matches!(plain(label).as_str(), "" | "null" | "nan" | "n/a" | "<na>")
+}
+
+/// Yes or no.
+pub(super) fn yes_or_no(label: &str) -> Option<bool> {
+    match plain(label).as_str() {
+        "1" | "true" | "yes" => Some(true),
+        "0" | "false" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The words of a label or a name, in lower case: `isSafe-2` is `is`, `safe`, `2`.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut before) = (Vec::new(), String::new(), ' ');
+    for character in text.chars().filter(|character| !matches!(character, '\'' | '\u{2019}')) {
+        let hump = character.is_uppercase() && before.is_lowercase();
+        if (hump || !character.is_alphanumeric()) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if character.is_alphanumeric() {
+            word.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// Reports whether a word denies the next one.
+pub(super) fn is_denial(word: &str) -> bool {
+    DENIALS.contains(&word)
+}
+
+/// Reports whether a label leaves the answer open, or holds a remark beside it.
+pub(super) fn is_doubtful(label: &str) -> bool {
+    label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| DOUBTS.contains(&word.as_str()))
+}
+
+/// The sense of a label that is known under every policy, denials included: `not safe` is a violation.
+pub(super) fn of_label(label: &str) -> Option<Sense> {
+    let known = |word: &str| LABELS.iter().find(|(label, _)| *label == word).map(|(_, sense)| *sense);
+    let mut sense = None;
+    let mut denied = false;
+    for word in words(label).iter().filter(|word| !matches!(word.as_str(), "is" | "a" | "an")) {
+        if is_denial(word) {
+            denied = !denied;
+            continue;
+        }
+        // A second word is a remark.
+        if sense.is_some() {
+            return None;
+        }
+        sense = Some(with_prefix(word, known)?);
+    }
+    if is_doubtful(label) { None } else { sense.map(|sense| if denied { sense.turned() } else { sense }) }
+}
+
+/// What "yes" means in a column of this name.
+pub(super) fn of_name(name: &str) -> Name {
+    let known = |word: &str| match word {
+        word if SAFE.contains(&word) => Some(Sense::Safe),
+        word if VIOLATION.contains(&word) => Some(Sense::Violation),
+        _ => None,
+    };
+    let words = words(name);
+    let denied = words.iter().filter(|word| is_denial(word)).count();
+    let senses: Vec<Sense> = words.iter().filter_map(|word| with_prefix(word, known)).collect();
+    match senses.as_slice() {
+        [] if denied > 0 || words.iter().any(|word| UNCLEAR.contains(&word.as_str())) => Name::Unclear,
+        [] => Name::Neutral,
+        [first, others @ ..] if others.iter().all(|other| other == first) => {
+            Name::Says(if denied % 2 == 1 { first.turned() } else { *first })
+        }
+        _ => Name::Unclear,
+    }
+}
+
+/// The sense of a word, or of what is left of it behind a beginning that turns it around: `unsafe`.
+fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Sense>) -> Option<Sense> {
+    let behind = |prefix: &&str| word.strip_prefix(*prefix).and_then(&known).map(Sense::turned);
+    known(word).or_else(|| PREFIXES.iter().find_map(behind))
+}
+
+impl Sense {
+    fn turned(self) -> Self {
+        match self {
+            Self::Safe => Self::Violation,
+            Self::Violation => Self::Safe,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_yes_means_or_that_it_does_not() {
+        for name in
+            ["safe", "is_safe", "is_response_0_safe", "isSafe", "Allowed?", "not_harmful", "non-toxic", "nontoxic"]
+        {
+            assert_eq!(of_name(name), Name::Says(Sense::Safe), "{name}");
+        }
+        for name in [
+            "unsafe",
+            "violation",
+            "is_not_safe",
+            "isn't safe",
+            "not_allowed",
+            "disallowed",
+            "safety_violation",
+            "invalid",
+        ] {
+            assert_eq!(of_name(name), Name::Says(Sense::Violation), "{name}");
+        }
+        for name in ["label", "gold", "expected", "y", "class"] {
+            assert_eq!(of_name(name), Name::Neutral, "{name}");
+        }
+        for name in ["safety", "not_relevant", "safe_or_harmful", "no_ham"] {
+            assert_eq!(of_name(name), Name::Unclear, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_read_with_its_denials_and_not_with_a_remark() {
+        for label in ["Violation", "not safe", "NOT-ALLOWED", "unsafe", "isn't safe", "invalid", "non-compliant"] {
+            assert_eq!(of_label(label), Some(Sense::Violation), "{label}");
+        }
+        for label in ["safe", "no violation", "not harmful", "not unsafe", "non-violating", "is valid"] {
+            assert_eq!(of_label(label), Some(Sense::Safe), "{label}");
+        }
+        for label in ["safe?", "safe (mostly)", "probably safe", "safe unless linked", "not", "", "not sure", "spam"] {
+            assert_eq!(of_label(label), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn one_and_nought_may_be_written_as_fractions() {
+        for (label, is) in
+            [("1", true), ("1.0", true), (" 1.000 ", true), ("TRUE", true), ("0.0", false), ("No", false)]
+        {
+            assert_eq!(yes_or_no(label), Some(is), "{label}");
+        }
+        for label in ["1.5", "0.", ".0", "10", "-1.0", "nan", "", "1.0.0"] {
+            assert_eq!(yes_or_no(label), None, "{label}");
+        }
+        assert!(["", " ", "NaN", "null"].iter().all(|label| is_absent(label)));
+    }
+}
