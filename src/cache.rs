@@ -1,7 +1,7 @@
 //! Where magistrate keeps what it can make again.
 //!
-//! The one idea: one folder, which only its user may read. What another user could have put there is refused, and what lies
-//! in it is never trusted without a check. It may lie in a folder of the user's, so what is ours there is known by its name.
+//! The one idea: one folder, which only its user may read. A folder that another user could have filled is refused, and no
+//! file in it is trusted without a check. The user may keep other files there, so ours are known by their names.
 
 use std::fs;
 use std::io;
@@ -63,8 +63,8 @@ pub fn make(folder: &Path) -> io::Result<()> {
     own(folder)
 }
 
-/// Refuses a file or a folder that another user owns or may write to, and a link that another user made, as ssh does. What
-/// root owns is as good as our own. What is not there is nobody's.
+/// Refuses a file or a folder that another user owns or may write to, and a link that another user made, as ssh does. A file
+/// of root's is as good as our own. A path where nothing stands is accepted.
 ///
 /// # Errors
 ///
@@ -200,7 +200,7 @@ fn in_use(path: &Path) -> bool {
     fs::File::open(path).is_ok_and(locked)
 }
 
-/// What lies in a folder; nothing in one that is not there.
+/// Returns the entries of a folder, none for one that is not there.
 fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -338,7 +338,7 @@ mod tests {
             chown(&theirs, Some(65534), None).unwrap();
             assert!(make(&theirs).unwrap_err().to_string().contains("belongs to another user"));
         } else {
-            // What root owns is as good as ours: /root or / need not be our own.
+            // A folder of root's is as good as ours.
             own(Path::new("/")).unwrap();
         }
     }

@@ -1,7 +1,7 @@
 //! The files that a run writes: each whole or not at all, and none that somebody would miss.
 //!
 //! The one idea: a file is made under a random name that nobody else can have taken, and put in place by a rename. Only a
-//! regular file, or nothing, makes way for it. All that a run reads and will write is one set, compared before anything
+//! regular file, or nothing, makes way for it. The files that a run reads and will write are one set, compared before any
 //! is opened for writing.
 
 use std::fs::{self, File};
@@ -117,7 +117,7 @@ pub fn random() -> String {
     format!("{:016x}", RandomState::new().hash_one(()))
 }
 
-/// Writes a file whole or not at all. What is a pipe or a device is written to as it is.
+/// Writes a file whole or not at all. A pipe or a device is written to as it is.
 ///
 /// # Errors
 ///
@@ -132,11 +132,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     draft.put()
 }
 
-/// Replaces what a file holds, if that is still what was read from it.
+/// Replaces the bytes of a file, if they are still those that were read.
 ///
 /// # Errors
 ///
-/// When it holds something else by now, or cannot be written; it is as it was then.
+/// When they are others by now, or the file cannot be written; it is as it was then.
 pub fn replace(path: &Path, read: &[u8], bytes: &[u8]) -> io::Result<()> {
     let draft = Draft::beside(path)?;
     draft.file().write_all(bytes)?;
@@ -167,7 +167,7 @@ pub fn is_stream(path: &Path) -> bool {
     Kind::of(path) == Kind::Stream
 }
 
-/// Opens a stream. What it holds is not cut, and is written to at its end.
+/// Opens a stream to be written to at its end. Its bytes are not cut.
 ///
 /// # Errors
 ///
@@ -198,7 +198,7 @@ pub fn open_itself(
     }
 }
 
-/// What stands at a path.
+/// The kind of thing at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Missing,
@@ -299,7 +299,7 @@ pub enum Refused {
     Taken {
         /// The file.
         path: String,
-        /// What it is for already.
+        /// Its use in the run.
         what: &'static str,
         /// The flag that names it.
         flag: &'static str,
@@ -405,7 +405,7 @@ impl Identity {
     fn of(path: &Path) -> Self {
         let last = chain(path).last().unwrap_or_default();
         let folder = last.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // What is not there is known by its folder and its name.
+        // A file that is not there is known by its folder and its name.
         let missing = || Some(folder.canonicalize().ok()?.join(last.file_name()?));
         let whole = path.canonicalize().ok().or_else(missing).unwrap_or(last.clone());
         let about = fs::metadata(path).ok();
@@ -554,7 +554,7 @@ mod tests {
             for place in [&pipe, &socket, &below] {
                 assert!(Draft::beside(place).is_err(), "{}", place.display());
             }
-            // What takes the place after the draft was begun is not replaced either.
+            // A pipe that takes the place after the draft was begun is not replaced either.
             let late = folder.path().join("late");
             let draft = Draft::beside(&late).unwrap();
             fifo(&late);

@@ -20,7 +20,7 @@ struct Stage(TempDir);
 /// Flags that every verb that judges takes here.
 const JUDGING: [&str; 6] = ["-p", "policy.yaml", "--effort", "none", "--min-mass", "0"];
 
-/// All that is below a folder: what sort of thing each is, and its bytes or where it leads to.
+/// The things below a folder: the sort of each, and its bytes or where it leads to.
 type State = BTreeMap<PathBuf, (char, Vec<u8>)>;
 
 impl Stage {
@@ -107,9 +107,9 @@ struct Writes {
     args: &'static [&'static str],
     reads: &'static [&'static str],
     ending: &'static str,
-    /// Whether it judges, so that the model is one of the files that are read.
+    /// True if it judges by a policy, which it reads.
     judges: bool,
-    /// Whether it writes to a pipe that stands there.
+    /// True if it writes to a pipe that stands there.
     streams: bool,
 }
 

@@ -409,7 +409,7 @@ fn stores(tally: &mut Tally, folder: &Path, good: &[u8]) {
     }
 }
 
-/// Whether something that is not whole lies in a folder.
+/// Reports whether a file that is not whole lies in a folder.
 fn half_done(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "part"))
 }

@@ -356,7 +356,7 @@ fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
     Ok(match file {
         None => Box::new(BufWriter::new(std::io::stdout())),
         Some(path) => {
-            // What somebody has put there meanwhile is not cut.
+            // A file that somebody has put there meanwhile is not cut.
             let file = if files::is_stream(path) {
                 files::stream(path)
             } else {

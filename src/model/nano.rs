@@ -12,7 +12,7 @@ use crate::cache;
 /// The file, as it stands in the repository.
 const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 
-/// What the file is called. Rows name the model by it.
+/// The name of the file. Rows name the model by it.
 const NAME: &str = "magistrate-nano.gguf";
 
 /// The beginning of their SHA-256, which takes longer to compute at each start than all else that is done there.
@@ -39,7 +39,13 @@ pub fn unpacked() -> io::Result<PathBuf> {
             )
         }),
     };
-    unpacked.or_else(|error| in_memory().map_err(|_| error))
+    unpacked.or_else(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull | ErrorKind::NotFound => {
+            in_memory().map_err(|_| error)
+        }
+        // A name that is no folder's is a mistake.
+        _ => Err(error),
+    })
 }
 
 /// The model in memory, and the path under which this process finds it.
