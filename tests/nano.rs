@@ -120,7 +120,8 @@ fn a_doctor_finds_the_built_in_model_s_verdicts_as_they_are_recorded_and_names_d
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let findings = found(&output);
     assert_eq!(findings["canary"]["found"], "8 of 8 verdicts as recorded");
-    assert!(findings["cpu"]["found"].as_str().unwrap().contains(" threads; computes with "));
+    let cpu = findings["cpu"]["found"].as_str().unwrap();
+    assert!(cpu.contains(" threads, for ") && cpu.contains("; computes with "), "{cpu}");
     assert!(findings.values().all(|finding| finding["state"] == "ok" || finding["remedy"].is_string()));
 
     assert_eq!(place.run(&["doctor", "--record"]).status.code(), Some(0));
