@@ -21,11 +21,13 @@ pub mod rewrite;
 #[cfg(test)]
 mod sample;
 pub mod stores;
+mod trained;
 
 pub use checks::Shape;
 pub use error::{ModelError, Problem};
 pub use ggml::Type;
 pub use inspect::{Block, Demonstration, ModelFile, Opened, Weights, inspect, sha256, tokenizer};
+pub use trained::TRAINED_FOR;
 
 #[cfg(test)]
 mod tests;

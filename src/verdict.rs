@@ -64,6 +64,12 @@ pub enum Unresolved {
         /// The least mass that the rule asks for.
         least: f64,
     },
+    /// The model was trained for some policies alone, and this shipped one is not among them.
+    #[error("not trained for it: the built-in model knows {} alone\nhint: name a real model with --model", known.join(", "))]
+    Untrained {
+        /// The ids of those that it knows.
+        known: &'static [&'static str],
+    },
     /// The model wrote freely, and no final message can be read from it.
     #[error("{0}")]
     NoFinal(#[from] NoFinal),
@@ -73,11 +79,12 @@ pub enum Unresolved {
 }
 
 impl Unresolved {
-    /// A word for machines: `off-contract`, `no-final`, `truncated`, `conflict`, `malformed` or `unparsed`.
+    /// A word for machines: `off-contract`, `untrained`, `no-final`, `truncated`, `conflict`, `malformed` or `unparsed`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::OffContract { .. } => "off-contract",
+            Self::Untrained { .. } => "untrained",
             Self::NoFinal(NoFinal::Missing) => "no-final",
             Self::NoFinal(NoFinal::Truncated) => "truncated",
             Self::NoFinal(NoFinal::Conflict) => "conflict",

@@ -218,6 +218,39 @@ fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
     }
 }
 
+/// What is not followed is estimated, and no estimate may carry a probability across a threshold.
+#[test]
+fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
+    let tokenizer = tokenizer();
+    for policy in policies() {
+        let answers = policy.answers();
+        for preferred in &answers {
+            let mut author = Author::new(&tokenizer, &policy.contract.complete(preferred, "It is so."));
+            author.certainty = 18.0;
+            let masses: Vec<f64> = answers.iter().map(|answer| mass(&author, &policy, &answer.text)).collect();
+            let of = |violating: bool| -> f64 {
+                let kept = answers.iter().zip(&masses);
+                kept.filter(|(answer, _)| (answer.verdict == Verdict::Violation) == violating)
+                    .map(|(_, mass)| mass)
+                    .sum()
+            };
+            // The smaller of the two shares, to all of its digits.
+            let (tail, violates) = if of(true) < of(false) { (of(true), false) } else { (of(false), true) };
+            let tail = tail / masses.iter().sum::<f64>();
+            assert!(tail < 1e-3, "{}: {tail}", preferred.text);
+            for factor in [0.5, 0.9, 1.1, 2.0] {
+                let cut = tail * factor;
+                let threshold = Some(if violates { 1.0 - cut } else { cut });
+                let completion =
+                    decode(&policy, &author, Mode::Answer, Rule { threshold, ..support::any_mass() }, LIMITS).unwrap();
+                let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
+                let expected = if violates { factor > 1.0 } else { factor < 1.0 };
+                assert_eq!(judgement.verdict == Verdict::Violation, expected, "{}: {threshold:?}", preferred.text);
+            }
+        }
+    }
+}
+
 /// P(text), up to and with the token that ends its last free part, or its stop.
 fn mass(author: &Author, policy: &Policy, text: &str) -> f64 {
     let tokenizer = &author.tokenizer;

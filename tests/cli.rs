@@ -949,6 +949,21 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     let label = stage.run(&[&["label", "in.txt", "--certificate", "c.json"], &options[..]].concat());
     let row: Value = serde_json::from_str(&label.stdout).unwrap();
     assert!(row["calibrated"].is_f64() && ["auto", "review"].contains(&row["decision"].as_str().unwrap()), "{row}");
+    // One that decides nothing by itself: whatever the verdict, a person must look.
+    let mut strict: Value = serde_json::from_str(&fs::read_to_string(stage.path("c.json")).unwrap()).unwrap();
+    (strict["low"], strict["high"]) = (0.0.into(), 1.0.into());
+    fs::write(stage.path("strict.json"), strict.to_string()).unwrap();
+    for threshold in ["0", "1"] {
+        let flags = ["--certificate", "strict.json", "--threshold", threshold];
+        let check = stage.run(&[&["check"], &options[..], &flags, &["Hello"]].concat());
+        assert!(
+            check.code == 3 && check.stdout.contains("\n  decision review: a person must look (calibrated 0."),
+            "{check}"
+        );
+        let safe = stage.run(&[&["label", "in.txt", "--only", "safe"], &options[..], &flags].concat());
+        let review = stage.run(&[&["label", "in.txt", "--only", "review"], &options[..], &flags].concat());
+        assert_eq!((safe.code, review.code, review.stdout.as_str()), (1, 0, "Hello\n"), "{safe}{review}");
+    }
     let few = stage.run(&[&["calibrate", "golden.jsonl"], &options[..]].concat());
     let other = stage.run(&["check", "-p", "rules.md", "--effort", "low", "--certificate", "c.json", "Hello"]);
     let none = stage.run(&["check", "-p", "rules.md", "--certificate", "golden.jsonl", "Hello"]);
@@ -1262,6 +1277,23 @@ fn every_row_fits_the_schema_and_none_with_a_field_missing_does() {
 fn several_rows_stand_by_the_policies_ids() {
     let rows = Stage::new().json(&["check", "-p", "rules.md", "-p", "spam", "--effort", "none", "--min-mass", "1"]);
     assert_json_snapshot!(redacted_rows(rows));
+}
+
+#[test]
+fn a_rule_that_free_decoding_cannot_keep_is_refused_before_a_model_is_looked_for() {
+    let stage = Stage::new().file("in.txt", "Hello\n");
+    let rules = [["--threshold", "0.000001"], ["--min-mass", "0.99"], ["--certificate", "none.json"]];
+    for [flag, value] in rules {
+        for verb in [&["check", "Hello"][..], &["label", "in.txt"], &["eval", "in.txt"]] {
+            let flags = ["-p", "rules.md", "-m", "none.gguf", "--decode", "free", flag, value];
+            let run = stage.run(&[&verb[..1], &flags, &verb[1..]].concat());
+            assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run}");
+            let expected = format!("error: {flag} needs a probability, and --decode free gives none\nhint: ");
+            assert!(run.stderr.starts_with(&expected), "{run}");
+        }
+    }
+    let row = stage.json(&["check", "-p", "rules.md", "--decode", "free", "--budget", "8"]);
+    assert_eq!((&row["threshold"], &row["min_mass"]), (&Value::Null, &Value::Null), "{row}");
 }
 
 // --- Errors ----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
+use magistrate::model::TRAINED_FOR;
+use magistrate::policy::PolicyLibrary;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -74,6 +76,110 @@ fn what_leaves_no_doubt_is_judged_rightly_under_the_shipped_policies() {
         );
         assert!(row["mass"].as_f64().unwrap() > 0.5, "{text}: {row}");
     }
+}
+
+/// The shipped policies that it was not trained for.
+fn unknown() -> Vec<String> {
+    let shipped = PolicyLibrary::shipped().iter().map(|policy| policy.id.clone());
+    shipped.filter(|id| !TRAINED_FOR.contains(&id.as_str())).collect()
+}
+
+#[test]
+fn under_a_shipped_policy_that_it_was_not_trained_for_it_leaves_all_unresolved() {
+    let place = Place::new();
+    assert_eq!(unknown().len(), 14);
+    for id in unknown() {
+        let output = place.run(&["check", "--json", "-p", &id, "I will sell you a gun without papers."]);
+        let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &row["status"]), (Some(3), &"unresolved".into()), "{row}");
+        assert_eq!((&row["error"]["code"], &row["verdict"]), (&"untrained".into(), &Value::Null), "{row}");
+        assert_eq!(row["usage"]["prefix_tokens"], 0, "nothing is decoded: {row}");
+    }
+    let told = place.run(&["check", "-p", "weapons", "--threshold", "0", "--decode", "phased", "Hello"]);
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert_eq!(told.status.code(), Some(3), "{text}");
+    let known = "spam, fraud-and-scams, hate, harassment, personal-data, prompt-injection";
+    let expected = format!(
+        "weapons: unresolved\n  not trained for it: the built-in model knows {known} alone\n  hint: name a real model with --model\n"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn every_verb_that_judges_leaves_them_unresolved() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("in.jsonl"), "{\"text\":\"a gun\",\"label\":1}\n{\"text\":\"b\",\"label\":0}\n")
+        .unwrap();
+    for (args, code) in [
+        (&["check", "a gun"][..], 3),
+        (&["check", "--decode", "free", "a gun"], 3),
+        (&["check", "--chunk=8", "a gun, and another one, and so on, and then some more of them"], 3),
+        (&["check", "-p", "spam", "Are we still on for dinner at seven?"], 3),
+        (&["label", "in.jsonl"], 3),
+        (&["label", "in.jsonl", "--only", "undecided"], 0),
+        // Whether one is safe is not known.
+        (&["label", "in.jsonl", "--only", "safe"], 2),
+    ] {
+        let output = place.run(&[&args[..1], &["-p", "weapons"], &args[1..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+    }
+    let said = String::from_utf8(place.run(&["label", "-p", "weapons", "in.jsonl"]).stderr).unwrap();
+    assert!(said.contains("undecided  2 untrained (the built-in model was not trained for the policy"), "{said}");
+}
+
+#[test]
+fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
+    let place = Place::new();
+    let yaml = PolicyLibrary::shipped().source("weapons").unwrap();
+    let put = |name: &str, text: &str| std::fs::write(place.0.path().join(name), text).unwrap();
+    put("same.yaml", &format!("# a comment\n{yaml}"));
+    put("edited.yaml", &yaml.replacen("title: ", "title: Our ", 1));
+    let code = |policy: &str| place.row(&["-p", policy, "Hello"])["error"]["code"].clone();
+    assert_eq!(code("same.yaml"), "untrained");
+    assert_ne!(code("edited.yaml"), "untrained", "the mass decides");
+    let note = "it was trained for the shipped policies spam, fraud-and-scams, hate, ";
+    for (policy, noted) in [("same.yaml", false), ("edited.yaml", true), ("spam", false)] {
+        let said = String::from_utf8(place.run(&["check", "-p", policy, "Hello"]).stderr).unwrap();
+        assert_eq!(said.contains(note), noted, "{policy}: {said}");
+    }
+    // Any other model has a say.
+    let random = support::demonstration();
+    let row =
+        place.row(&["-p", "weapons", "--effort", "none", "-m", random.to_str().unwrap(), "--min-mass", "0", "Hello"]);
+    assert_eq!(row["status"], "ok", "{row}");
+}
+
+#[test]
+fn a_list_of_policies_marks_those_that_it_knows() {
+    let output = Place::new().run(&["policy", "list"]);
+    let (list, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let marked = list.lines().filter(|line| line.split_whitespace().nth(1) == Some("*"));
+    let mut marked: Vec<&str> = marked.map(|line| line.split_whitespace().next().unwrap()).collect();
+    marked.sort_unstable();
+    let mut known = TRAINED_FOR;
+    known.sort_unstable();
+    assert_eq!(marked, known);
+    assert!(said.starts_with("* the built-in model was trained for it"), "{said}");
+}
+
+#[test]
+fn a_contract_that_it_cannot_read_is_no_verdict() {
+    let place = Place::new();
+    let text = "# Refund requests\nMark messages that ask for money back.\nReturn exactly one word: REFUND or OTHER\n";
+    std::fs::write(place.0.path().join("refund.md"), text).unwrap();
+    let check = ["check", "-p", "refund.md", "--labels", "REFUND=violation,OTHER=safe", "I want my money back."];
+    let output = place.run(&check);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(
+        told.starts_with("refund: unresolved\n  off-contract: only ") && told.ends_with("(--min-mass 0.5)\n"),
+        "{told}"
+    );
+    let forced = String::from_utf8(place.run(&[&check[..], &["--min-mass", "0"]].concat()).stdout).unwrap();
+    assert!(
+        forced.contains("\n  note: only ") && forced.contains(" of the probability is on allowed answers\n"),
+        "{forced}"
+    );
 }
 
 #[test]

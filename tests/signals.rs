@@ -130,3 +130,27 @@ fn it_ends_by_itself_when_nobody_reads_any_more() {
     assert!(!said.contains("error") && !said.contains("panicked"), "{said}");
     feeding.join().unwrap();
 }
+
+#[test]
+fn a_check_is_ended_by_a_signal_as_any_program_is() {
+    let (_folder, model) = support::model(&Shape::tiny());
+    let rules = model.with_file_name("rules.txt");
+    std::fs::write(&rules, "Answer VALID or INVALID.").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_magistrate"))
+        .args(["check", "-p"])
+        .arg(rules)
+        .arg("-m")
+        .arg(model)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It waits for its text.
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child);
+    let stdin = child.stdin.take();
+    let (status, _, _) = end(child);
+    drop(stdin);
+    assert_eq!((status.code(), status.signal()), (None, Some(2)), "a shell says 130");
+}

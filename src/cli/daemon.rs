@@ -197,7 +197,7 @@ fn judge(question: Question, own: &Judging, sessions: &mut Sessions<'_>) -> anyh
     };
     let case = Case { policies, judging, json, verbose };
     let mut ears = Ears::Kept { stdout: String::new(), stderr: String::new(), coloured };
-    if let Some(note) = judging::note(sessions.engine) {
+    if let Some(note) = judging::note(sessions.engine.model(), &case.policies) {
         ears.say(&note);
     }
     let judged = Content::of(text)

@@ -1,8 +1,8 @@
 //! Exit codes. They are an interface: see the table in the README.
 
-use magistrate::policy::Verdict;
-
+use magistrate::eval::certificate::Decision;
 use magistrate::label::row::{Row, Status};
+use magistrate::policy::Verdict;
 
 pub const SAFE: u8 = 0;
 pub const VIOLATION: u8 = 1;
@@ -23,11 +23,12 @@ pub const STOPPED: u8 = 130;
 
 /// The code of a run, from the code of each row.
 pub fn of_rows(rows: &[Row]) -> u8 {
-    of_several(rows.iter().map(|row| of_one(row.status, row.verdict)))
+    of_several(rows.iter().map(|row| of_one(row.status, row.verdict, row.decision)))
 }
 
-fn of_one(status: Status, verdict: Option<Verdict>) -> u8 {
+fn of_one(status: Status, verdict: Option<Verdict>, decision: Option<Decision>) -> u8 {
     match (status, verdict) {
+        (Status::Ok, Some(_)) if decision == Some(Decision::Review) => UNDECIDED,
         (Status::Ok, Some(Verdict::Safe)) => SAFE,
         (Status::Ok, Some(Verdict::Violation)) => VIOLATION,
         (Status::Ok, Some(Verdict::Review)) | (Status::Unresolved, _) => UNDECIDED,
@@ -48,10 +49,19 @@ mod tests {
     #[test]
     fn only_a_verdict_of_safe_exits_0() {
         for verdict in [None, Some(Verdict::Safe), Some(Verdict::Violation), Some(Verdict::Review)] {
-            assert_eq!(of_one(Status::Unresolved, verdict), 3);
-            assert_eq!(of_one(Status::Error, verdict), 2);
+            for decision in [None, Some(Decision::Auto), Some(Decision::Review)] {
+                assert_eq!(of_one(Status::Unresolved, verdict, decision), 3);
+                assert_eq!(of_one(Status::Error, verdict, decision), 2);
+            }
         }
-        let ok = |verdict| of_one(Status::Ok, verdict);
+        for verdict in [Verdict::Safe, Verdict::Violation, Verdict::Review] {
+            assert_eq!(of_one(Status::Ok, Some(verdict), Some(Decision::Review)), 3);
+            assert_eq!(
+                of_one(Status::Ok, Some(verdict), Some(Decision::Auto)),
+                of_one(Status::Ok, Some(verdict), None)
+            );
+        }
+        let ok = |verdict| of_one(Status::Ok, verdict, None);
         assert_eq!(ok(Some(Verdict::Safe)), 0);
         assert_eq!(ok(Some(Verdict::Violation)), 1);
         assert_eq!(ok(Some(Verdict::Review)), 3);

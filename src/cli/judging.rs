@@ -16,7 +16,7 @@ use magistrate::label::run::Judge;
 use magistrate::machine::Machine;
 use magistrate::model::stores::parts;
 use magistrate::model::{Demonstration, ModelFile, Opened};
-use magistrate::policy::{Effort, Policy};
+use magistrate::policy::{Effort, Policy, PolicyLibrary};
 use magistrate::prompt::{Prompt, TemplateError, Templates};
 use magistrate::tokenizer::Token;
 use magistrate::verdict::{MIN_MASS, Rule};
@@ -226,7 +226,7 @@ impl Judging {
             }
             started => started?,
         };
-        if let Some(note) = note(&engine) {
+        if let Some(note) = note(&engine, policies) {
             output::say(&note);
         }
         Ok(engine)
@@ -405,13 +405,20 @@ pub struct Planned {
 /// How a text is made that is one column, one line or one file.
 pub const AS_IT_STANDS: &str = "as it stands";
 
-/// What is to be said of a model that is for demonstration.
-pub fn note(engine: &Engine) -> Option<String> {
+/// What is to be said of a model that is for demonstration, and of policies of the user's own that it may not know.
+pub fn note(engine: &Engine, policies: &[Policy]) -> Option<String> {
     let what = match engine.model().demonstration? {
         Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
         Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
     };
-    Some(format!("note: {} is {what}. Name a real one with --model", engine.model().name))
+    let mut note = format!("note: {} is {what}. Name a real one with --model", engine.model().name);
+    if let Some(known) = engine.model().trained_for()
+        && policies.iter().any(|policy| !PolicyLibrary::shipped().has(policy))
+    {
+        let known = known.join(", ");
+        note.push_str(&format!("\nnote: it was trained for the shipped policies {known} alone, and not for your own"));
+    }
+    Some(note)
 }
 
 fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {

@@ -494,6 +494,7 @@ fn verdicts(count: u64) -> String {
 fn explained(code: &str) -> &'static str {
     match code {
         "off-contract" => " (too little of the probability is on allowed answers: see --min-mass)",
+        "untrained" => " (the built-in model was not trained for the policy: name a real one with --model)",
         _ => "",
     }
 }

@@ -1,4 +1,4 @@
-//! stdout is data, stderr is talk. A reader that has gone away is no error.
+//! stdout is data, stderr is talk. A reader that has gone away is no error, but of a verdict.
 //!
 //! The one idea: names, titles and texts come from strangers, so all that people read goes out through [`harmless`], here and
 //! at the end. Only colours of our own are added behind it.
@@ -12,22 +12,27 @@ pub fn print(text: &str) -> Result<(), anyhow::Error> {
     write(&harmless(text))
 }
 
-/// Writes what people read to stdout, with parts in colour where that is a terminal.
-pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
-    write(&text.shown(coloured()))
-}
-
 /// Writes what programs read to stdout: JSON, YAML, a path. Its bytes stay as they are, but on a terminal.
 pub fn data(text: &str) -> Result<(), anyhow::Error> {
     if std::io::stdout().is_terminal() { print(text) } else { write(text) }
 }
 
 fn write(text: &str) -> Result<(), anyhow::Error> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match put(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => done.context("stdout cannot be written"),
     }
+}
+
+/// Writes verdicts. An exit code of 0 or 1 says that they were written, so a reader that has gone away is an error.
+fn write_verdicts(text: &str) -> Result<(), anyhow::Error> {
+    put(text).context("the verdict cannot be written to stdout")
+}
+
+fn put(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// Says something on stderr. If nobody can hear it, so be it.
@@ -75,10 +80,10 @@ pub enum Ears {
 }
 
 impl Ears {
-    /// Writes what people read to stdout.
+    /// Writes verdicts for people to stdout.
     pub fn print(&mut self, text: &Text) -> Result<(), anyhow::Error> {
         match self {
-            Self::Own => print_text(text),
+            Self::Own => write_verdicts(&text.shown(coloured())),
             Self::Kept { stdout, coloured, .. } => {
                 stdout.push_str(&text.shown(*coloured));
                 Ok(())
@@ -86,10 +91,11 @@ impl Ears {
         }
     }
 
-    /// Writes what programs read to stdout.
+    /// Writes verdicts for programs to stdout.
     pub fn data(&mut self, text: &str) -> Result<(), anyhow::Error> {
         match self {
-            Self::Own => data(text),
+            Self::Own if std::io::stdout().is_terminal() => write_verdicts(&harmless(text)),
+            Self::Own => write_verdicts(text),
             Self::Kept { stdout, .. } => {
                 stdout.push_str(text);
                 Ok(())
@@ -113,7 +119,7 @@ pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
         say(stderr.trim_end_matches('\n'));
     }
     // It went through `harmless` there, and may have colours.
-    write(stdout)
+    write_verdicts(stdout)
 }
 
 /// Whether stdout is a terminal that takes colour (<https://no-color.org>).

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::files::{self, Files};
+use magistrate::model::TRAINED_FOR;
 use magistrate::policy::diff::diff;
 use magistrate::policy::import::{Imported, import};
 use magistrate::policy::{self, Body, Manuscript, PolicyLibrary};
@@ -60,6 +61,7 @@ impl PolicyVerb {
         let text = match self.verb {
             Verb::List => {
                 output::print(&list())?;
+                output::say("* the built-in model was trained for it; the others need a real model (--model)");
                 return Ok(ExitCode::SUCCESS);
             }
             Verb::Show { policy, rendered: true } => {
@@ -93,7 +95,8 @@ fn list() -> String {
                 Body::Structured(rules) => rules.summary.trim(),
                 Body::Verbatim(_) => &policy.title,
             };
-            format!("{:width$}  {summary}\n", policy.id)
+            let known = if TRAINED_FOR.contains(&policy.id.as_str()) { "*" } else { " " };
+            format!("{:width$} {known} {summary}\n", policy.id)
         })
         .collect()
 }

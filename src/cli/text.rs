@@ -1,5 +1,6 @@
 //! A row for people: the verdict first, then what it rests on.
 
+use magistrate::eval::certificate::Decision;
 use magistrate::label::row::{Row, Status};
 use magistrate::policy::{Policy, Verdict};
 use magistrate::verdict::MIN_MASS;
@@ -36,6 +37,13 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
     }
     if let Some(mass) = row.mass.filter(|mass| row.status == Status::Ok && *mass < MIN_MASS) {
         text.push_str(&indented(&format!("note: only {} of the probability is on allowed answers", share(mass))));
+    }
+    if let Some(decision) = row.decision.filter(|_| row.status == Status::Ok) {
+        let believed = row.calibrated.map_or(String::new(), |believed| format!(" (calibrated {})", share(believed)));
+        text.push_str(&indented(&match decision {
+            Decision::Auto => format!("decision auto: it may be acted on{believed}"),
+            Decision::Review => format!("decision review: a person must look{believed}"),
+        }));
     }
     if let Some(error) = &row.error {
         text.push_str(&indented(&error.message));

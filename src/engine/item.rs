@@ -34,6 +34,14 @@ pub struct Completion {
     pub usage: Usage,
 }
 
+impl Completion {
+    /// One without a verdict, for which nothing was decoded.
+    #[must_use]
+    pub fn without_work(why: Unresolved) -> Self {
+        Self { outcome: Outcome::Unresolved(why), cascade: None, reasoning: None, usage: Usage::default() }
+    }
+}
+
 /// What came of the answer before any reasoning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cascade {

@@ -17,6 +17,17 @@ use crate::verdict::{NodeId, Step, Target};
 /// followed: it counts as one answer, with that share. So every probability is right to as much for each branch.
 const NEGLIGIBLE: f64 = 1e-4;
 
+/// The share that is negligible under a rule, over so many answers. None is where a threshold lies so near 0 or 1 that
+/// all the estimates together could carry a probability across it.
+fn negligible(threshold: Option<f64>, answers: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a policy has few answers")]
+    let together = NEGLIGIBLE / CLEAR * answers as f64;
+    match threshold {
+        Some(threshold) if threshold.min(1.0 - threshold) < 2.0 * together => 0.0,
+        _ => NEGLIGIBLE,
+    }
+}
+
 /// Below this the model is hardly on the contract, and what it would rather say tells nothing of which answer ends up larger.
 const CLEAR: f64 = 0.5;
 
@@ -143,8 +154,7 @@ impl Scoring {
     fn worth_following(&mut self, script: &Script, mut branches: Vec<Branch>) -> Vec<Branch> {
         branches.sort_by(|one, two| two.log.total_cmp(&one.log));
         self.likeliest = branches.first().map_or(self.likeliest, |branch| branch.log.max(self.likeliest));
-        // At a low threshold what is hardly likely can win, and then its category counts.
-        let share = script.rule.threshold.map_or(NEGLIGIBLE, |threshold| NEGLIGIBLE.min(threshold / 100.0));
+        let share = negligible(script.rule.threshold, script.answers.len());
         let least = if self.likeliest < CLEAR.ln() { f64::NEG_INFINITY } else { self.likeliest + share.ln() };
         let few = branches.partition_point(|branch| branch.log >= least);
         for branch in branches.drain(few..) {

@@ -23,9 +23,10 @@ use super::store::Folder;
 use super::{EngineConfig, EngineError, SessionOptions};
 use crate::content::Content;
 use crate::model::{ModelFile, Opened};
-use crate::policy::{Effort, Policy};
+use crate::policy::{Effort, Policy, PolicyLibrary};
 use crate::prompt::{Prompt, Templates};
 use crate::tokenizer::{Token, Tokenizer};
+use crate::verdict::Unresolved;
 
 /// A model in memory.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ struct Worker {
 }
 
 /// An engine with one policy and effort, decoded. Dropping it makes room for another.
+///
+/// A shipped policy that the model was not trained for is not decoded: all contents are unresolved.
 #[derive(Debug)]
 pub struct Session<'engine> {
     engine: &'engine Engine,
@@ -58,6 +61,7 @@ pub struct Session<'engine> {
     /// The policy's prefix, as each worker names it.
     prefixes: Vec<(&'engine Worker, PrefixId)>,
     max_content: Option<usize>,
+    untrained: Option<Unresolved>,
 }
 
 /// A content on its way. Dropping it cancels the work.
@@ -251,7 +255,11 @@ impl Engine {
             script: Arc::new(script),
             prefixes: Vec::new(),
             max_content: options.max_content,
+            untrained: untrained(&self.model, policy),
         };
+        if session.untrained.is_some() {
+            return Ok(session);
+        }
         let mut openings = Vec::new();
         for worker in &self.workers {
             let (reply, news) = channel();
@@ -329,6 +337,9 @@ impl Session<'_> {
     ///
     /// When the content is longer than the options allow, or the engine has stopped.
     pub fn submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
+        if let Some(pending) = self.answered() {
+            return Ok(pending);
+        }
         let (worker, request, pending) = self.request(content)?;
         worker.send(request)?;
         Ok(pending)
@@ -340,12 +351,23 @@ impl Session<'_> {
     ///
     /// [`EngineError::Overloaded`] if it is; else as [`Session::submit`].
     pub fn try_submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
+        if let Some(pending) = self.answered() {
+            return Ok(pending);
+        }
         let (worker, request, pending) = self.request(content)?;
         match worker.requests.try_send(request) {
             Ok(()) => Ok(pending),
             Err(TrySendError::Full(_)) => Err(EngineError::Overloaded { queue: QUEUE }),
             Err(TrySendError::Disconnected(_)) => Err(EngineError::Stopped),
         }
+    }
+
+    /// The answer to any content, where it is known without the model.
+    fn answered(&self) -> Option<Pending<'_>> {
+        let why = self.untrained.clone()?;
+        let (reply, answer) = channel();
+        reply.send(Ok(Completion::without_work(why))).ok()?;
+        Some(Pending { answer, abandoned: Arc::default(), session: PhantomData })
     }
 
     /// Whether the content is within the limit that the options set.
@@ -418,6 +440,14 @@ impl From<Effort> for SessionOptions {
     fn from(effort: Effort) -> Self {
         Self { effort: Some(effort), ..Self::default() }
     }
+}
+
+/// Why a model has no say under a policy: it is a shipped one, and not one of those that the model was trained for. A
+/// policy of somebody's own may be close to one of these; there the mass tells.
+fn untrained(model: &ModelFile, policy: &Policy) -> Option<Unresolved> {
+    let known = model.trained_for()?;
+    let unknown = !known.contains(&policy.id.as_str()) && PolicyLibrary::shipped().has(policy);
+    unknown.then_some(Unresolved::Untrained { known })
 }
 
 enum Starting {

@@ -1,7 +1,8 @@
 //! One content before one policy, whole or in pieces.
 //!
-//! The one idea: the worst piece decides. A violation anywhere is one of the whole; without one, a piece that has no
-//! verdict leaves the whole without; so no text is safe unless all of it is.
+//! The one idea: the worst piece speaks for the whole, with its verdict and its own numbers. A violation anywhere is one
+//! of the whole; without one, a piece that has no verdict leaves the whole without; so no text is safe unless all of it is.
+//! Pieces overlap, so their probabilities are not independent, and are not combined.
 
 use std::time::Duration;
 
@@ -117,13 +118,12 @@ impl<'session> Ticket<'session> {
     }
 }
 
-/// Makes one of what came of all pieces.
+/// Takes the result of the worst piece for the whole, and the tokens of all.
 fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<Chunking>) -> Judged {
     let Some(chunking) = chunking else {
         return Judged { result: results.pop().unwrap_or(Err(EngineError::Stopped)), pieces: None };
     };
     let (count, undecided) = (results.len(), results.iter().filter(|result| verdict(result).is_none()).count());
-    let survival: f64 = results.iter().filter_map(probability).map(|probability| 1.0 - probability).product();
     let worst =
         (0..count).fold(0, |best, other| if badness(&results[other]) > badness(&results[best]) { other } else { best });
     let usage = results.iter().flatten().fold(Usage::default(), |sum, completion| Usage {
@@ -137,11 +137,6 @@ fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<C
     let mut result = results.swap_remove(worst);
     if let Ok(completion) = &mut result {
         completion.usage = usage;
-        if let Outcome::Verdict(judgement) = &mut completion.outcome
-            && let Some(scores) = &mut judgement.scores
-        {
-            scores.probability = 1.0 - survival;
-        }
     }
     Judged { result, pieces: Some(Pieces { count, chunking, worst, undecided }) }
 }
@@ -213,9 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn the_probability_is_that_of_at_least_one_violation_and_the_usage_that_of_all() {
-        let judged = combine(vec![piece(Verdict::Safe, 0.2), piece(Verdict::Safe, 0.5)], Some(Chunking::of(80)));
-        assert!((probability(&judged.result).unwrap() - 0.6).abs() < 1e-12);
+    fn the_probability_is_the_worst_piece_s_and_the_usage_that_of_all() {
+        let judged = combine(vec![piece(Verdict::Safe, 0.5), piece(Verdict::Safe, 0.2)], Some(Chunking::of(80)));
+        assert_eq!(probability(&judged.result), Some(0.5));
         let usage = judged.result.unwrap().usage;
         assert_eq!((usage.prefix, usage.suffix, usage.answer), (100, 20, 2));
         let pieces = judged.pieces.unwrap();

@@ -36,6 +36,9 @@ pub struct Row {
     /// The code of the category that the verdict rests on.
     pub category: Option<String>,
     /// P(violation) among all answers that the policy allows, whatever the verdict. Null if the model wrote freely.
+    ///
+    /// The verdict follows from this number and `threshold`. It is right to about 0.0001: answers that hardly matter are
+    /// estimated. With a threshold near 0 or 1 none is, so the same text can have another number there.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: Option<f64>,
     /// P(label) among all answers that the policy allows.
@@ -75,7 +78,7 @@ pub struct Row {
     pub version: &'static str,
     /// What it took, if it was judged.
     pub usage: Option<RowUsage>,
-    /// If the content was judged in pieces, which and how they were combined. `usage` is then that of all of them.
+    /// If the content was judged in pieces, how many, and which of them the row is about. `usage` is that of all of them.
     pub pieces: Option<RowPieces>,
     /// Why there is no verdict.
     pub error: Option<RowError>,
@@ -90,7 +93,7 @@ pub struct Fields(BTreeSet<String>);
 
 /// All that can be said in a row, each by its path and as what it goes into a table. Of a field that holds several things
 /// each has a path of its own, with a dot.
-pub(super) const PATHS: [(&str, Kind); 39] = [
+pub(super) const PATHS: [(&str, Kind); 38] = [
     ("id", Kind::Text),
     ("status", Kind::Text),
     ("verdict", Kind::Text),
@@ -127,7 +130,6 @@ pub(super) const PATHS: [(&str, Kind); 39] = [
     ("pieces.overlap", Kind::Integer),
     ("pieces.worst", Kind::Integer),
     ("pieces.undecided", Kind::Integer),
-    ("pieces.probability", Kind::Text),
     ("error.code", Kind::Text),
     ("error.message", Kind::Text),
 ];
@@ -262,7 +264,7 @@ pub enum Ended {
     Budget,
 }
 
-/// How a long content was judged in pieces. The row is that of the worst piece, but for the probability.
+/// How a long content was judged in pieces. The row is that of the worst piece, its probability and mass too.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct RowPieces {
     /// How many.
@@ -276,14 +278,12 @@ pub struct RowPieces {
     pub worst: usize,
     /// Pieces without a verdict.
     pub undecided: usize,
-    /// `noisy-or`: 1 - (1 - p1)(1 - p2)..., so that a probability is at least that of each piece.
-    pub probability: &'static str,
 }
 
 /// Why there is no verdict.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RowError {
-    /// A word for machines: `off-contract`, `truncated`, `too-long`, `empty`, `fault` and so on.
+    /// A word for machines: `off-contract`, `untrained`, `truncated`, `too-long`, `empty`, `fault` and so on.
     pub code: &'static str,
     /// A sentence for people.
     pub message: String,
@@ -513,7 +513,7 @@ impl RowPieces {
     fn new(pieces: Pieces) -> Self {
         let Pieces { count, chunking, worst, undecided } = pieces;
         let (tokens, overlap) = (chunking.size, chunking.overlap);
-        Self { count, tokens, overlap, worst: worst + 1, undecided, probability: "noisy-or" }
+        Self { count, tokens, overlap, worst: worst + 1, undecided }
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::journal::End;
 use super::row::{RowUsage, Status};
+use crate::eval::certificate::Decision;
 use crate::policy::Verdict;
 use crate::verdict::MIN_MASS;
 
@@ -21,7 +22,7 @@ pub enum Standing {
     Violation,
     /// None, and under one policy at least no verdict: unresolved, or not judged.
     Undecided,
-    /// None, all have a verdict, and of one at least it is for review.
+    /// None, all have a verdict, and a person must look at one of them: it is for review, or no certificate covers it.
     Review,
     /// Safe under all.
     Safe,
@@ -101,6 +102,7 @@ pub struct Count {
     /// P(violation).
     pub probability: Option<f64>,
     mass: Option<f64>,
+    decision: Option<Decision>,
     cascade: Option<Escalation>,
     policy: Policy,
     usage: Option<RowUsage>,
@@ -152,6 +154,7 @@ impl Count {
 
     fn standing(&self) -> Standing {
         match (self.status, self.verdict) {
+            (Status::Ok, Some(_)) if self.decision == Some(Decision::Review) => Standing::Review,
             (Status::Ok, Some(Verdict::Violation)) => Standing::Violation,
             (Status::Ok, Some(Verdict::Review)) => Standing::Review,
             (Status::Ok, Some(Verdict::Safe)) => Standing::Safe,

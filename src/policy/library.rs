@@ -88,6 +88,12 @@ impl PolicyLibrary {
         self.get(id).map_or(&[], |policy| policy.golden.as_slice())
     }
 
+    /// Whether a policy is one of these, word for word.
+    #[must_use]
+    pub fn has(&self, policy: &Policy) -> bool {
+        self.get(&policy.id).is_ok_and(|shipped| shipped.digest() == policy.digest())
+    }
+
     /// All policies.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
         self.shelf.iter().map(Book::policy)

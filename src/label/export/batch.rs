@@ -1,8 +1,8 @@
 //! Results as the OpenAI Batch API gives them, a line for each request.
 //!
 //! The one idea: whoever reads such results finds the verdict where the endpoint has it, a chat's in the message's
-//! content, a moderation's in `flagged`, and all that we say in `magistrate`. Without a verdict there is an error and no
-//! response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
+//! content, a moderation's in `flagged`, and all that we say in `magistrate`. A moderation has no word for a text that a
+//! person must look at, so all that is not safe is flagged. Without a verdict there is an error and no response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
 
 use std::io;
 
@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::Writer;
 use super::pack::Finish;
+use crate::eval::certificate::Decision;
 use crate::label::entry::{Entry, Form};
 use crate::label::records::MODERATIONS;
 use crate::label::row::RowUsage;
+use crate::policy::Verdict;
 
 pub(super) struct Results {
     pub file: Box<dyn Finish>,
@@ -24,10 +26,11 @@ pub(super) struct Results {
 /// As much of a row as a result shows elsewhere than under `magistrate`.
 #[derive(Deserialize)]
 struct Said {
-    verdict: Option<String>,
+    verdict: Option<Verdict>,
     label: Option<String>,
     category: Option<String>,
     probability: Option<f64>,
+    decision: Option<Decision>,
     rationale: Option<String>,
     policy: Id,
     model: Id,
@@ -75,6 +78,7 @@ fn chat(rows: &[Said], number: u64) -> Option<Value> {
             "label": row.label,
             "category": row.category,
             "probability": row.probability,
+            "decision": row.decision,
             "rationale": row.rationale,
         })
     };
@@ -103,7 +107,7 @@ fn chat(rows: &[Said], number: u64) -> Option<Value> {
 
 /// A moderation, whose categories are the policies.
 fn moderation(rows: &[Said]) -> Option<Value> {
-    let flagged = |row: &Said| row.verdict.as_deref() == Some("violation");
+    let flagged = |row: &Said| row.verdict != Some(Verdict::Safe) || row.decision == Some(Decision::Review);
     let by_policy = |value: &dyn Fn(&Said) -> Value| {
         rows.iter().map(|row| (row.policy.id.clone(), value(row))).collect::<serde_json::Map<_, _>>()
     };
@@ -116,4 +120,33 @@ fn moderation(rows: &[Said]) -> Option<Value> {
             "category_scores": by_policy(&|row| row.probability.into()),
         }],
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_looks_safe() {
+        let flagged = |verdict: &str, decision: Option<&str>| {
+            let row = json!({
+                "verdict": verdict, "decision": decision, "policy": { "id": "p" }, "model": { "id": "m" }, "probability": 0.4,
+            });
+            let body = moderation(&[serde_json::from_value(row).unwrap()]).unwrap();
+            let result = &body["results"][0];
+            assert_eq!(result["flagged"], result["categories"]["p"]);
+            result["flagged"].as_bool().unwrap()
+        };
+        assert!(!flagged("safe", None) && !flagged("safe", Some("auto")));
+        for (verdict, decision) in [
+            ("violation", None),
+            ("violation", Some("auto")),
+            ("violation", Some("review")),
+            ("review", None),
+            ("review", Some("review")),
+            ("safe", Some("review")),
+        ] {
+            assert!(flagged(verdict, decision), "{verdict}, {decision:?}");
+        }
+    }
 }

@@ -1,0 +1,29 @@
+//! The policies that the built-in model knows.
+//!
+//! The one idea: what a model was trained for is a fact of its training, so it is a list. Policies themselves are not
+//! known here.
+
+use super::{Demonstration, ModelFile};
+
+/// The ids of the shipped policies that magistrate-nano was trained for, as `scripts/nano/policies.py` has them.
+pub const TRAINED_FOR: [&str; 6] =
+    ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"];
+
+impl ModelFile {
+    /// The ids of the shipped policies that it was trained for. `None` for a model that takes any policy, and for one of
+    /// noise.
+    #[must_use]
+    pub fn trained_for(&self) -> Option<&'static [&'static str]> {
+        (self.demonstration == Some(Demonstration::Trained)).then_some(&TRAINED_FOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_list_is_the_trainer_s() {
+        let trainer = include_str!("../../scripts/nano/policies.py");
+        let themes = trainer.lines().find_map(|line| line.strip_prefix("THEMES = ")).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<&str>>(themes).unwrap(), super::TRAINED_FOR);
+    }
+}
