@@ -9,7 +9,7 @@ mod support;
 mod exit;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -131,8 +131,11 @@ fn certificate(about: About) -> Arc<Certificate> {
     Arc::new(Certificate::issue(about, &rows, Method::Temperature, 0.1, 0.1, 0).unwrap())
 }
 
+/// The certificates that were issued, by what they are of.
+type Issued = BTreeMap<String, Arc<Certificate>>;
+
 /// The row of a text, and the certificate that decides about it.
-fn judged(engine: &Engine, flags: &Flags, text: &str) -> (Row, Arc<Certificate>) {
+fn judged(engine: &Engine, flags: &Flags, issued: &mut Issued, text: &str) -> (Row, Arc<Certificate>) {
     let policy = &policies()[flags.policy];
     let effort = if flags.cascade.is_some() { Effort::Low } else { Effort::None };
     let options = SessionOptions {
@@ -144,7 +147,8 @@ fn judged(engine: &Engine, flags: &Flags, text: &str) -> (Row, Arc<Certificate>)
         ..effort.into()
     };
     let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, options.rule());
-    let certificate = certificate(provenance.about("texts"));
+    let about = provenance.about("texts");
+    let certificate = Arc::clone(issued.entry(format!("{about:?}")).or_insert_with(|| certificate(about)));
     let provenance = match flags.certified {
         true => provenance.with_certificate(Arc::clone(&certificate)).unwrap(),
         false => provenance,
@@ -219,11 +223,11 @@ fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), Tes
 #[test]
 fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode() {
     let engine = engine();
-    let seen = RefCell::new(BTreeSet::new());
+    let (seen, issued) = (RefCell::new(BTreeSet::new()), RefCell::new(Issued::new()));
     let words = prop::collection::vec("[a-z]{1,8}", 1..40).prop_map(|words| words.join(" "));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(1024));
     let held = runner.run(&(flags(), words), |(flags, text)| {
-        let (row, certificate) = judged(&engine, &flags, &text);
+        let (row, certificate) = judged(&engine, &flags, &mut issued.borrow_mut(), &text);
         let mut seen = seen.borrow_mut();
         seen.insert(format!("exit {}", exit::of_rows(std::slice::from_ref(&row))));
         seen.insert(format!("{:?}", row.verdict));

@@ -238,6 +238,10 @@ fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
             let (tail, violates) = if of(true) < of(false) { (of(true), false) } else { (of(false), true) };
             let tail = tail / masses.iter().sum::<f64>();
             assert!(tail < 1e-3, "{}: {tail}", preferred.text);
+            if violates && tail < 1e-12 {
+                // There is no number between the probability and 1.
+                continue;
+            }
             for factor in [0.5, 0.9, 1.1, 2.0] {
                 let cut = tail * factor;
                 let threshold = Some(if violates { 1.0 - cut } else { cut });

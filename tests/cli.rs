@@ -957,7 +957,7 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
         let flags = ["--certificate", "strict.json", "--threshold", threshold];
         let check = stage.run(&[&["check"], &options[..], &flags, &["Hello"]].concat());
         assert!(
-            check.code == 3 && check.stdout.contains("\n  decision review: a person must look (calibrated 0."),
+            check.code == 3 && check.stdout.contains("\n  decision review: a person must look (calibrated "),
             "{check}"
         );
         let safe = stage.run(&[&["label", "in.txt", "--only", "safe"], &options[..], &flags].concat());
@@ -1552,12 +1552,8 @@ fn an_argument_that_is_not_text_is_refused() {
 #[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let stage = Stage::new();
-    let runs: [&[&str]; 4] = [
-        &["policy", "schema"],
-        &["--help"],
-        &["prompt", "-p", "spam", "Hello"],
-        &["check", "-p", "rules.md", "--effort", "none", "--threshold", "1", "Hello"],
-    ];
+    let runs: [&[&str]; 4] =
+        [&["policy", "schema"], &["--help"], &["prompt", "-p", "spam", "Hello"], &["policy", "list"]];
     for args in runs {
         let output = stage.command(args).stdin(Stdio::null()).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

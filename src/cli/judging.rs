@@ -205,12 +205,13 @@ impl Judging {
         if let Some(policy) = policies.first() {
             plan.config.first = self.prefix(&model, policy)?;
         }
-        Ok(Planned { model, machine, job, plan })
+        let note = note(&model.file, policies);
+        Ok(Planned { model, machine, job, plan, note })
     }
 
     /// Loads a model as it was planned, or smaller where the plan did not foresee all.
     pub fn load_planned(&self, planned: Planned) -> Result<Engine, anyhow::Error> {
-        let Planned { model, machine, job, plan } = planned;
+        let Planned { model, machine, job, plan, note: of_demonstration } = planned;
         if let Some(note) = fit::note(&plan, &self.wishes, &job) {
             output::say(&note);
         }
@@ -226,7 +227,7 @@ impl Judging {
             }
             started => started?,
         };
-        if let Some(note) = note(&engine, policies) {
+        if let Some(note) = of_demonstration {
             output::say(&note);
         }
         Ok(engine)
@@ -400,19 +401,20 @@ pub struct Planned {
     machine: Machine,
     job: Job,
     plan: Plan,
+    note: Option<String>,
 }
 
 /// How a text is made that is one column, one line or one file.
 pub const AS_IT_STANDS: &str = "as it stands";
 
 /// What is to be said of a model that is for demonstration, and of policies of the user's own that it may not know.
-pub fn note(engine: &Engine, policies: &[Policy]) -> Option<String> {
-    let what = match engine.model().demonstration? {
+pub fn note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
+    let what = match model.demonstration? {
         Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
         Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
     };
-    let mut note = format!("note: {} is {what}. Name a real one with --model", engine.model().name);
-    if let Some(known) = engine.model().trained_for()
+    let mut note = format!("note: {} is {what}. Name a real one with --model", model.name);
+    if let Some(known) = model.trained_for()
         && policies.iter().any(|policy| !PolicyLibrary::shipped().has(policy))
     {
         let known = known.join(", ");

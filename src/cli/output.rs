@@ -12,6 +12,11 @@ pub fn print(text: &str) -> Result<(), anyhow::Error> {
     write(&harmless(text))
 }
 
+/// Writes what people read to stdout, with parts in colour where that is a terminal.
+pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
+    write(&text.shown(coloured()))
+}
+
 /// Writes what programs read to stdout: JSON, YAML, a path. Its bytes stay as they are, but on a terminal.
 pub fn data(text: &str) -> Result<(), anyhow::Error> {
     if std::io::stdout().is_terminal() { print(text) } else { write(text) }
