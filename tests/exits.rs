@@ -25,6 +25,7 @@ impl Stage {
         let stage = Self(tempfile::tempdir().unwrap());
         for (name, text) in [
             ("rules.md", &b"No advertising.\nReturn exactly one word: VALID or INVALID\n"[..]),
+            ("bare.md", b"No advertising.\n"),
             ("in.txt", b"Hello\nGood evening\n"),
             ("blank.txt", b"Hello\n\n"),
             ("not-utf8.txt", b"caf\xE9"),
@@ -85,8 +86,8 @@ fn a_check_exits_3_for_what_is_not_decided() {
     // Of two words one is likelier: it is for review in one of the two runs, and safe in the other.
     let labels = ["VALID=review,INVALID=safe,OTHER=violation", "VALID=safe,INVALID=review,OTHER=violation"];
     let mut codes = labels.map(|labels| {
-        let output = stage.command(&[&CHECK[..], &SAFE, &["--labels", labels, "Hello"]].concat()).output().unwrap();
-        output.status.code().unwrap()
+        let check = ["check", "-p", "bare.md", "--labels", labels, "--effort", "none"];
+        stage.command(&[&check[..], &SAFE, &["Hello"]].concat()).output().unwrap().status.code().unwrap()
     });
     codes.sort_unstable();
     assert_eq!(codes, [0, 3]);
