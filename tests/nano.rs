@@ -128,6 +128,26 @@ fn every_verb_that_judges_leaves_them_unresolved() {
 }
 
 #[test]
+fn an_evaluation_and_a_certificate_of_nothing_are_none() {
+    let place = Place::new();
+    let row = |number: usize| format!("{{\"text\":\"text {number}\",\"label\":{}}}\n", number % 2);
+    std::fs::write(place.0.path().join("golden.jsonl"), (0..60).map(row).collect::<String>()).unwrap();
+    let expected =
+        "error: weapons: no text has a verdict: 60 untrained (the built-in model was not trained for the policy";
+    for verb in ["eval", "calibrate"] {
+        let flags: &[&str] = if verb == "eval" { &[] } else { &["--alpha", "0.4", "--delta", "0.4", "-o", "c.json"] };
+        let output = place.run(&[&[verb, "-p", "weapons", "golden.jsonl"], flags].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(!place.0.path().join("c.json").exists());
+    let free = place.run(&["calibrate", "-p", "spam", "--decode", "free", "-m", "none.gguf", "golden.jsonl"]);
+    let said = String::from_utf8(free.stderr).unwrap();
+    assert!(free.status.code() == Some(2) && said.contains("error: a certificate needs probabilities, "), "{said}");
+}
+
+#[test]
 fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
     let place = Place::new();
     let yaml = PolicyLibrary::shipped().source("weapons").unwrap();

@@ -12,7 +12,7 @@ use magistrate::eval::{About, Evaluation};
 use magistrate::files::{self, Files};
 use magistrate::policy::Policy;
 
-use super::eval::{GoldenArgs, read};
+use super::eval::{GoldenArgs, read, without_verdicts};
 use super::{exit, output};
 
 #[derive(Debug, Args)]
@@ -76,12 +76,17 @@ impl Calibrate {
             None => {
                 let prepared = golden.prepare(&mut files)?;
                 anyhow::ensure!(prepared.policies.len() == 1, "a certificate is of one policy\nhint: give one -p");
+                prepared.gives_probabilities("a certificate")?;
                 prepared.holds("a certificate")?;
                 possible(prepared.golden.classes(0), alpha, delta)?;
                 let Some(mut evaluations) = prepared.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
                 evaluations.remove(0)
             }
         };
+        if let Some(why) = without_verdicts(&evaluation) {
+            output::say(&format!("error: {why}"));
+            return Ok(ExitCode::from(exit::UNDECIDED));
+        }
         let (rows, repeated) = evaluation.distinct().map_err(|why| anyhow::anyhow!("{why}"))?;
         if repeated > 0 {
             output::say(&format!("note: {repeated} rows repeat an earlier text, and are left out"));

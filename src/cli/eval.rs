@@ -22,7 +22,7 @@ use magistrate::policy::{Policy, PolicyLibrary};
 
 use super::judging::{Judging, JudgingArgs};
 use super::stream::{self, InputArgs, named};
-use super::{PolicyArgs, exit, fit, output, progress, stop};
+use super::{PolicyArgs, exit, fit, label, output, progress, stop};
 
 #[derive(Debug, Args)]
 pub struct Eval {
@@ -122,8 +122,22 @@ impl Eval {
         }
         let gate = evaluations.first().and_then(|first| first.gate.as_ref());
         gate.into_iter().flat_map(report::gate).for_each(|line| output::say(&line));
+        let empty: Vec<String> = evaluations.iter().filter_map(without_verdicts).collect();
+        if !empty.is_empty() {
+            empty.iter().for_each(|why| output::say(&format!("error: {why}")));
+            return Ok(ExitCode::from(exit::UNDECIDED));
+        }
         Ok(ExitCode::from(if gate.is_none_or(|gate| gate.passed) { exit::DONE } else { exit::FINDING }))
     }
+}
+
+/// Why an evaluation says nothing: none of its texts has a verdict.
+pub fn without_verdicts(evaluation: &Evaluation) -> Option<String> {
+    let Evaluation { about, rows, undecided, .. } = evaluation;
+    if rows.is_empty() || rows.iter().any(|row| row.verdict.is_some()) {
+        return None;
+    }
+    Some(format!("{}: no text has a verdict: {}", about.policy[0], label::reasons(undecided)))
 }
 
 /// Reads an evaluation.
@@ -212,6 +226,13 @@ impl GoldenArgs {
 }
 
 impl Prepared {
+    /// Refuses what needs probabilities, where the model writes freely and gives none.
+    pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
+        let free = self.judging.options.free;
+        anyhow::ensure!(!free, "{to} needs probabilities, and --decode free gives none\nhint: leave out --decode free");
+        Ok(())
+    }
+
     /// Says how the set was understood, and what of it was left out.
     fn tell(&self) {
         /// Damaged records and contradictions that are told one by one.

@@ -1,5 +1,6 @@
 //! `label`: streams of texts, a row for each; or those texts of it that stand so, as grep would.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -490,6 +491,12 @@ fn verdicts(count: u64) -> String {
     format!("{count} {}", if count == 1 { "verdict" } else { "verdicts" })
 }
 
+/// Why rows are undecided, and how many for each reason.
+pub fn reasons(counts: &BTreeMap<String, u64>) -> String {
+    let reasons = counts.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
+    reasons.collect::<Vec<_>>().join(", ")
+}
+
 /// An undecided row's reason in words, where its code does not say it.
 fn explained(code: &str) -> &'static str {
     match code {
@@ -502,15 +509,14 @@ fn explained(code: &str) -> &'static str {
 /// What was counted beside the verdicts of all rows, a line for each sort of thing.
 pub fn table(summary: &Summary) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
-    let joined = |counts: &std::collections::BTreeMap<String, u64>| {
+    let joined = |counts: &BTreeMap<String, u64>| {
         counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
     };
     for (policy, counts) in &summary.policies {
         lines.push((policy.clone(), joined(counts)));
     }
     if !summary.reasons.is_empty() {
-        let reasons = summary.reasons.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
-        lines.push(("undecided".to_owned(), reasons.collect::<Vec<_>>().join(", ")));
+        lines.push(("undecided".to_owned(), reasons(&summary.reasons)));
     }
     if summary.low_mass > 0 {
         let share = format!("with less than {MIN_MASS} of the probability on allowed answers");
