@@ -953,17 +953,13 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     let mut strict: Value = serde_json::from_str(&fs::read_to_string(stage.path("c.json")).unwrap()).unwrap();
     (strict["low"], strict["high"]) = (0.0.into(), 1.0.into());
     fs::write(stage.path("strict.json"), strict.to_string()).unwrap();
-    for threshold in ["0", "1"] {
-        let flags = ["--certificate", "strict.json", "--threshold", threshold];
-        let check = stage.run(&[&["check"], &options[..], &flags, &["Hello"]].concat());
-        assert!(
-            check.code == 3 && check.stdout.contains("\n  decision review: a person must look (calibrated "),
-            "{check}"
-        );
-        let safe = stage.run(&[&["label", "in.txt", "--only", "safe"], &options[..], &flags].concat());
-        let review = stage.run(&[&["label", "in.txt", "--only", "review"], &options[..], &flags].concat());
-        assert_eq!((safe.code, review.code, review.stdout.as_str()), (1, 0, "Hello\n"), "{safe}{review}");
-    }
+    let flags = ["--certificate", "strict.json"];
+    let check = stage.run(&[&["check"], &options[..], &flags, &["Hello"]].concat());
+    assert_eq!(check.code, 3, "{check}");
+    assert!(check.stdout.contains("\n  decision review: a person must look (calibrated "), "{check}");
+    let safe = stage.run(&[&["label", "in.txt", "--only", "safe"], &options[..], &flags].concat());
+    let review = stage.run(&[&["label", "in.txt", "--only", "review"], &options[..], &flags].concat());
+    assert_eq!((safe.code, review.code, review.stdout.as_str()), (1, 0, "Hello\n"), "{safe}{review}");
     let few = stage.run(&[&["calibrate", "golden.jsonl"], &options[..]].concat());
     let other = stage.run(&["check", "-p", "rules.md", "--effort", "low", "--certificate", "c.json", "Hello"]);
     let none = stage.run(&["check", "-p", "rules.md", "--certificate", "golden.jsonl", "Hello"]);
