@@ -124,14 +124,16 @@ impl Eval {
         gate.into_iter().flat_map(report::gate).for_each(|line| output::say(&line));
         let empty: Vec<String> = evaluations.iter().filter_map(without_verdicts).collect();
         if !empty.is_empty() {
-            empty.iter().for_each(|why| output::say(&format!("error: {why}")));
+            for why in empty {
+                output::say(&format!("error: {why}"));
+            }
             return Ok(ExitCode::from(exit::UNDECIDED));
         }
         Ok(ExitCode::from(if gate.is_none_or(|gate| gate.passed) { exit::DONE } else { exit::FINDING }))
     }
 }
 
-/// Why an evaluation says nothing: none of its texts has a verdict.
+/// The reasons for which none of an evaluation's texts has a verdict. `None` if one has.
 pub fn without_verdicts(evaluation: &Evaluation) -> Option<String> {
     let Evaluation { about, rows, undecided, .. } = evaluation;
     if rows.is_empty() || rows.iter().any(|row| row.verdict.is_some()) {

@@ -407,7 +407,7 @@ pub struct Planned {
 /// How a text is made that is one column, one line or one file.
 pub const AS_IT_STANDS: &str = "as it stands";
 
-/// What is to be said of a model that is for demonstration, and of policies of the user's own that it may not know.
+/// The notes for a model that is for demonstration, and for policies of the user's own that it may not know.
 pub fn note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
     let what = match model.demonstration? {
         Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",

@@ -491,7 +491,7 @@ fn verdicts(count: u64) -> String {
     format!("{count} {}", if count == 1 { "verdict" } else { "verdicts" })
 }
 
-/// Why rows are undecided, and how many for each reason.
+/// The reasons for undecided rows, with a count for each.
 pub fn reasons(counts: &BTreeMap<String, u64>) -> String {
     let reasons = counts.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
     reasons.collect::<Vec<_>>().join(", ")

@@ -442,8 +442,8 @@ impl From<Effort> for SessionOptions {
     }
 }
 
-/// Why a model has no say under a policy: it is a shipped one, and not one of those that the model was trained for. A
-/// policy of somebody's own may be close to one of these; there the mass tells.
+/// The reason for which a model has no say under a policy: it is a shipped one that the model was not trained for. A
+/// policy of the user's own may be close to one that it knows; there the mass tells.
 fn untrained(model: &ModelFile, policy: &Policy) -> Option<Unresolved> {
     let known = model.trained_for()?;
     let unknown = !known.contains(&policy.id.as_str()) && PolicyLibrary::shipped().has(policy);

@@ -88,7 +88,7 @@ impl PolicyLibrary {
         self.get(id).map_or(&[], |policy| policy.golden.as_slice())
     }
 
-    /// Whether a policy is one of these, word for word.
+    /// Reports whether a policy is one of these, word for word.
     #[must_use]
     pub fn has(&self, policy: &Policy) -> bool {
         self.get(&policy.id).is_ok_and(|shipped| shipped.digest() == policy.digest())
