@@ -1,7 +1,7 @@
 //! Content: the untrusted text that is judged, and the gate that every text passes.
 //!
-//! The one idea: it cannot be printed by accident. There is no `Display`, and `Debug` tells its size alone. What is no
-//! text is named here, in the same words for every verb.
+//! The one idea: it cannot be printed by accident. There is no `Display`, and `Debug` tells its size alone. Bytes that
+//! are no text are named here, in the same words for every verb.
 
 use std::fmt;
 

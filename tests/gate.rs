@@ -46,7 +46,7 @@ impl Place {
         Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// What a command says on stderr that is refused. There is no model, so it is known without one.
+    /// Runs a command that is refused, and returns its stderr. There is no model, so it is known without one.
     #[track_caller]
     fn refused(&self, args: &[&str], stdin: &[u8]) -> String {
         let run = self.run("absent.gguf", args, stdin);
@@ -122,7 +122,9 @@ fn a_column_that_a_flag_names_and_nobody_has_is_refused() {
     let place = Place::new()
         .file("a.csv", "id,text,Lang\n1,hello,en\n")
         .file("b.csv", "id,text,topic\n1,hello,x\n")
-        .file("a.jsonl", "{\"id\":1,\"text\":\"hello\",\"lang\":\"en\"}\n");
+        .file("a.jsonl", "{\"id\":1,\"text\":\"hello\",\"lang\":\"en\"}\n")
+        .file("b.jsonl", "{\"Text\":\"hello\"}\n")
+        .file("c.jsonl", "{\"custom_id\":1,\"body\":{}}\n");
     for (flags, said) in [
         (
             &["a.csv", "--columns", "text,lnag"][..],
@@ -131,6 +133,8 @@ fn a_column_that_a_flag_names_and_nobody_has_is_refused() {
         (&["a.csv", "--columns", "lang"], "did you mean `Lang`?"),
         (&["a.jsonl", "--columns", "lnag"], "no record has the column `lnag`"),
         (&["a.jsonl", "--text-column", "txt"], "a.jsonl: no record has the column `txt` that --text-column names"),
+        (&["b.jsonl"], "b.jsonl: no record has the column `text`; found: `Text`; did you mean `Text`?"),
+        (&["c.jsonl"], "c.jsonl: no record has the column `text`; found: `custom_id`, `body`; --format batch reads"),
         (&["a.jsonl", "--text-template", "{text} {bdy}"], "the column `bdy` that --text-template names"),
         (&["a.jsonl", "--id-column", "key"], "the column `key` that --id-column names"),
         (&["a.csv", "--text-column", "Text"], "found: 1 `id`, 2 `text`, 3 `Lang`; did you mean `text`?"),

@@ -233,6 +233,21 @@ fn what_is_too_large_is_passed_over_up_to_the_next_line() {
 }
 
 #[test]
+fn lines_that_a_damaged_quote_has_joined_come_out_one_by_one() {
+    let lines = 1_000_000;
+    let input = [b"text\n\"".to_vec(), b"a\n".repeat(lines), b"\"b\nc\n".to_vec()].concat();
+    let stream = Records::new(&input[..], Format::Csv, Fields::default()).unwrap();
+    let (mut damaged, mut end) = (0, 0);
+    for (line, record) in (2..).zip(stream) {
+        let record = record.unwrap();
+        assert!(record.number == line && record.end > end);
+        end = record.end;
+        damaged += usize::from(told(&record) == Err("quote"));
+    }
+    assert_eq!((damaged, end), (lines + 1, input.len() as u64));
+}
+
+#[test]
 fn an_error_of_reading_ends_the_stream() {
     struct Broken;
     impl Read for Broken {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::Args;
 use magistrate::bench::{Counts, Report, Shared, Work};
-use magistrate::content::Content;
+use magistrate::content::{self, Content};
 use magistrate::engine::plan::{Job, Plan};
 use magistrate::engine::{SessionOptions, llama};
 use magistrate::model::Opened;
@@ -137,7 +137,8 @@ impl Bench {
             (Err(_), None) => anyhow::bail!("there are no texts for the policy\nhint: name a file of them with --data"),
         };
         let policy = magistrate::policy::load(&self.policy, None)?;
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = content::readable(&bytes).with_context(|| format!("{} cannot be judged", path.display()))?;
         let lines = text.lines().filter(|line| !line.trim().is_empty()).take(most);
         let contents = lines.map(Content::of).collect::<Result<Vec<Content>, _>>();
         let contents = contents.with_context(|| format!("{} cannot be judged", path.display()))?;

@@ -112,10 +112,11 @@ impl InputArgs {
 
     /// Refuses a column that no record of JSON has: in tables it is the header that lacks it.
     fn require_columns(&self, source: &Source) -> Result<(), anyhow::Error> {
-        let flag = match (&self.text_template, &self.pair) {
-            (Some(_), _) => "--text-template",
-            (_, Some(_)) => "--pair",
-            _ => "--text-column",
+        let flag = match (&self.text_template, &self.pair, &self.text_column) {
+            (Some(_), ..) => Some("--text-template"),
+            (_, Some(_), _) => Some("--pair"),
+            (.., Some(_)) => Some("--text-column"),
+            _ => None,
         };
         let text = self.text_columns(None);
         let warnings = source.require_in_each(flag, &text).map_err(anyhow::Error::msg)?;
@@ -124,7 +125,7 @@ impl InputArgs {
             warn(&warnings);
         }
         let id: Vec<String> = self.id_column.iter().cloned().collect();
-        warn(&source.require_in_each("--id-column", &id).map_err(anyhow::Error::msg)?);
+        warn(&source.require_in_each(Some("--id-column"), &id).map_err(anyhow::Error::msg)?);
         Ok(())
     }
 

@@ -32,7 +32,7 @@ use table::Table;
 
 pub(crate) use batch::MODERATIONS;
 pub use defect::Defect;
-pub(super) use defect::shown;
+pub(super) use defect::{Names, shown};
 pub use format::Format;
 pub(super) use seen::Seen;
 pub(super) use start::{begun, no_text};

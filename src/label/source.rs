@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "parquet")]
 use super::records::parquet::ParquetRecords;
-use super::records::{Defect, Fields, Format, Record, Records, RecordsError, Seen, begun, no_text, shown};
+use super::records::{Defect, Fields, Format, Names, Record, Records, RecordsError, Seen, begun, no_text, shown};
 use super::unpack::{BUFFER, Counted, unpacked};
 
 /// One input.
@@ -32,9 +32,9 @@ pub struct Source {
     /// The input that is open, and how many were opened before.
     open: Option<Open>,
     opened: usize,
-    /// What was seen of each input that could be looked into.
+    /// Each input that could be looked into.
     looks: Vec<Look>,
-    /// Whether all inputs must have the columns of the first.
+    /// All inputs must have the columns of the first.
     alike: bool,
     /// Bytes of the inputs that are done.
     before: u64,
@@ -65,7 +65,7 @@ struct Open {
     size: u64,
 }
 
-/// What is known of an input before its first record.
+/// An input as it is known before its first record.
 #[derive(Clone, Debug)]
 struct Look {
     input: Arc<str>,
@@ -124,7 +124,7 @@ impl Input {
         SourceError { input: Arc::clone(&self.name), why }
     }
 
-    /// Whether it can be opened twice, and so looked into before its turn. A pipe cannot.
+    /// Tells a file, which can be looked into before its turn, from a pipe, which cannot.
     fn can_be_looked_into(&self) -> Result<bool, SourceError> {
         let Some(path) = &self.path else { return Ok(false) };
         let about = fs::metadata(path).map_err(|error| self.failed(Why::Read(error)))?;
@@ -353,15 +353,16 @@ impl Source {
     ///
     /// A sentence: no input has one of them.
     pub fn require(&self, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
-        lacking(&self.looks, self.looks.len() == self.inputs.len(), flag, columns)
+        lacking(&self.looks, self.looks.len() == self.inputs.len(), Some(flag), columns)
     }
 
-    /// Sees to it that each input of JSON has a record with each of these columns.
+    /// Sees to it that each input of JSON has a record with each of these columns. Without a flag they are what is judged
+    /// unless somebody says otherwise.
     ///
     /// # Errors
     ///
     /// As [`Source::require`].
-    pub fn require_in_each(&self, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
+    pub fn require_in_each(&self, flag: Option<&str>, columns: &[String]) -> Result<Vec<String>, String> {
         let mut warnings = Vec::new();
         for look in self.looks.iter().filter(|look| look.format == Format::Jsonl) {
             let named = |what: String| format!("{}: {what}", look.input);
@@ -401,21 +402,24 @@ impl Source {
     }
 }
 
-/// Warns of each column that is in none of these inputs, or refuses it if nothing else can come. `all` is whether there
-/// are no other inputs.
-fn lacking(looks: &[Look], all: bool, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
+/// Warns of each column that is in none of these inputs, or refuses it if nothing else can come. `all` says that there are
+/// no other inputs.
+fn lacking(looks: &[Look], all: bool, flag: Option<&str>, columns: &[String]) -> Result<Vec<String>, String> {
     let whole = all && looks.iter().all(|look| look.seen.whole);
     let mut known = HashSet::new();
-    let names: Vec<&str> = looks.iter().flat_map(|look| &look.seen.names).map(String::as_str).collect();
-    let names: Vec<&str> = names.into_iter().filter(|name| known.insert(*name)).collect();
+    let names = looks.iter().flat_map(|look| &look.seen.names).map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| known.insert(*name)).collect();
     let mut warnings = Vec::new();
     // Where no record was seen, nothing is known.
     for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
-        let plain = |name: &str| name.trim().to_lowercase();
-        let near = names.iter().find(|name| plain(name) == plain(column));
-        let near = near.map_or(String::new(), |near| format!("; did you mean {}?", shown(&[near], false)));
-        let (column, found) = (shown(&[column], false), shown(&names, false));
-        let what = format!("has the column {column} that {flag} names; found: {found}{near}");
+        let (quoted, found, there) = (shown(&[column], false), shown(&names, false), Names::Object(&names));
+        let what = match (flag, there.near(column)) {
+            (None, _) => format!("has the column {quoted}; found: {found}; {}", there.hint(column)),
+            (Some(flag), None) => format!("has the column {quoted} that {flag} names; found: {found}"),
+            (Some(flag), Some(near)) => {
+                format!("has the column {quoted} that {flag} names; found: {found}; did you mean {near}?")
+            }
+        };
         if whole {
             return Err(format!("no record {what}"));
         }

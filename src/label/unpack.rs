@@ -130,7 +130,7 @@ mod tests {
         packer.finish().unwrap()
     }
 
-    /// What comes of packed bytes that are handed out a few at a time.
+    /// Unpacks bytes that are handed out a few at a time.
     fn text(packed: Vec<u8>, at_once: usize) -> io::Result<String> {
         let stream = BufReader::with_capacity(at_once, io::Cursor::new(packed));
         let mut text = String::new();

@@ -11,6 +11,7 @@ use super::error::{PolicyError, PolicyErrorKind};
 use super::phrase::quoted;
 use super::report::Place;
 use super::{Label, Policy, PolicyLibrary, check, plain};
+use crate::content::is_utf16;
 
 /// Bytes of a policy: far more than a model can read.
 pub(super) const LARGEST: usize = 1 << 20;
@@ -227,7 +228,7 @@ pub(super) fn too_large(name: &str) -> PolicyError {
 
 /// A file that is no text, by its first bytes or by its NUL bytes.
 fn no_text(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    if is_utf16(bytes) {
         Some("the file is in UTF-16, and a policy must be in UTF-8")
     } else if bytes.starts_with(b"PK\x03\x04") {
         Some("the file is a Word or Excel document or another archive, and a policy is a text in UTF-8")

@@ -156,7 +156,7 @@ impl Held {
         });
     }
 
-    /// What holds all of them: text, where a number would lose digits otherwise.
+    /// The kind that holds all of them: text, where a number would lose digits otherwise.
     fn kind(self) -> Kind {
         match self.kind {
             Some(Kind::Number) if self.inexact => Kind::Text,
@@ -165,7 +165,7 @@ impl Held {
     }
 }
 
-/// Whether a number has the digits that its nearest double is written with.
+/// Tells a number of the digits that its nearest double is written with.
 fn fits_a_double(json: &str) -> bool {
     fn digits(number: &str) -> String {
         let mantissa = number.split(['e', 'E']).next().unwrap_or_default();

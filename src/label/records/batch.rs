@@ -61,7 +61,7 @@ impl Reader {
         judged(text, self.line)
     }
 
-    /// What others say: one user message by itself, more as a conversation.
+    /// The turns of others: one user message by itself, more as a conversation.
     fn chat(&self, messages: &[&RawValue]) -> Result<String, Defect> {
         let mut turns: Vec<Turn> = Vec::new();
         for message in messages {
@@ -76,7 +76,7 @@ impl Reader {
         })
     }
 
-    /// All that a message says to others: its content, a refusal, and what it calls.
+    /// The whole of a message that is said to others: its content, a refusal, and its calls.
     fn turns(&self, message: &RawValue) -> Result<Vec<Turn>, Defect> {
         let message = self.object(message, "a message that is no object")?;
         let role = match message.get("role").and_then(jsonl::string).as_deref() {

@@ -3,7 +3,6 @@
 //! The one idea: a record is one line, or as many as its quotes ask for, and whatever it holds it comes out as it stood.
 //! Quotes that do not close well join nothing: each line from the opening one to there comes out by itself, damaged.
 
-use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::LARGEST;
@@ -17,8 +16,19 @@ pub(super) struct Cutter<R> {
     lines: Lines<R>,
     format: Format,
     separated: Separated,
-    /// Lines that a damaged quote had joined.
-    damaged: VecDeque<Cut>,
+    /// Lines that a damaged quote has joined.
+    joined: Option<Joined>,
+}
+
+/// Lines that are handed out one by one, each as a damaged record.
+struct Joined {
+    bytes: Vec<u8>,
+    /// The next line, and where it begins.
+    line: u64,
+    at: usize,
+    /// The lines on which the quote opens and closes.
+    opens: u64,
+    closes: u64,
 }
 
 /// A record as it stood, with its line ending, or why it cannot be read at all.
@@ -36,12 +46,7 @@ impl<R: BufRead> Cutter<R> {
     /// Begins to cut. `quoting` is for CSV and TSV.
     pub fn new(stream: R, format: Format, quoting: bool) -> Self {
         let separator = if format == Format::Tsv { b'\t' } else { b',' };
-        Self {
-            lines: Lines::new(stream),
-            format,
-            separated: Separated::new(separator, quoting),
-            damaged: VecDeque::new(),
-        }
+        Self { lines: Lines::new(stream), format, separated: Separated::new(separator, quoting), joined: None }
     }
 
     /// The fields of the last record that was cut, in CSV and TSV.
@@ -50,7 +55,7 @@ impl<R: BufRead> Cutter<R> {
     }
 
     pub fn next(&mut self) -> io::Result<Option<Cut>> {
-        if let Some(cut) = self.damaged.pop_front() {
+        if let Some(cut) = self.next_of_joined() {
             return Ok(Some(cut));
         }
         loop {
@@ -65,7 +70,7 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
-    /// Whether a line between records is there for the looks.
+    /// Tells a line between records that is there for the looks.
     fn is_no_record(&self, line: &[u8]) -> bool {
         match self.format {
             Format::Jsonl | Format::Batch => line.iter().all(u8::is_ascii_whitespace),
@@ -86,8 +91,10 @@ impl<R: BufRead> Cutter<R> {
             match self.separated.take(&raw[taken..]) {
                 Taken::Complete => return Ok(Some(self.cut(line, raw, None))),
                 Taken::Damaged => {
-                    self.take_apart(line, &raw);
-                    return Ok(self.damaged.pop_front());
+                    let (opens, closes) = (line + self.separated.opened(), self.lines.count);
+                    self.joined = Some(Joined { bytes: raw, line, at: 0, opens, closes });
+                    // The first line holds a quote, so it is no blank one.
+                    return Ok(self.next_of_joined());
                 }
                 Taken::Open => taken = raw.len(),
             }
@@ -102,15 +109,20 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
-    /// Makes a damaged record of each line that a quote has joined. The first of them holds a quote, so it is no blank one.
-    fn take_apart(&mut self, first: u64, joined: &[u8]) {
-        let (opens, closes) = (first + self.separated.opened(), self.lines.count);
-        let mut end = self.lines.bytes - joined.len() as u64;
-        for (line, raw) in (first..).zip(joined.split_inclusive(|byte| *byte == b'\n')) {
-            end += raw.len() as u64;
-            if !self.is_no_record(raw) {
-                let defect = Some(badly_closed(line, opens, closes));
-                self.damaged.push_back(Cut { line, end, raw: raw.to_vec(), defect });
+    /// The next of the lines that a damaged quote has joined.
+    fn next_of_joined(&mut self) -> Option<Cut> {
+        let mut joined = self.joined.take()?;
+        loop {
+            let rest = &joined.bytes[joined.at..];
+            let raw = rest.split_inclusive(|byte| *byte == b'\n').next()?.to_vec();
+            let line = joined.line;
+            joined.line += 1;
+            joined.at += raw.len();
+            if !self.is_no_record(&raw) {
+                let end = self.lines.bytes - (joined.bytes.len() - joined.at) as u64;
+                let defect = Some(badly_closed(line, joined.opens, joined.closes));
+                self.joined = Some(joined);
+                return Some(Cut { line, end, raw, defect });
             }
         }
     }
@@ -140,7 +152,7 @@ impl<R: BufRead> Cutter<R> {
     }
 }
 
-/// What helps where quotes were never meant to quote.
+/// The remedy where quotes were never meant to quote.
 const UNQUOTED: &str = "If quotes are but characters in this file: --quote none";
 
 fn badly_closed(line: u64, opens: u64, closes: u64) -> Defect {

@@ -68,7 +68,7 @@ fn not_text(why: NotText, place: impl Into<Place>) -> Defect {
 
 /// The names of columns among which one is looked for.
 #[derive(Clone, Copy)]
-pub(super) enum Names<'names> {
+pub(in crate::label) enum Names<'names> {
     /// A table's, which have numbers from 1.
     Table(&'names [String]),
     /// An object's.
@@ -99,23 +99,27 @@ impl Names<'_> {
         format!("the column {} is missing{count}; found: {}", quoted(wanted), shown(&all, numbered))
     }
 
+    /// The remedy where the column of the text is missing.
+    pub fn hint(&self, wanted: &str) -> String {
+        match self.near(wanted) {
+            _ if self.have("custom_id") && self.have("body") => "--format batch reads OpenAI Batch requests".to_owned(),
+            Some(near) => format!("did you mean {near}?"),
+            None if matches!(self, Self::Table(_)) => {
+                "--text-column NAME, or its number, says which one to judge".to_owned()
+            }
+            None => "--text-column NAME says which one to judge".to_owned(),
+        }
+    }
+
     /// The name that differs in case or in blanks around it alone.
-    fn near(&self, wanted: &str) -> Option<String> {
+    pub fn near(&self, wanted: &str) -> Option<String> {
         let plain = |name: &str| name.trim().to_lowercase();
         self.all().into_iter().find(|name| plain(name) == plain(wanted)).map(quoted)
     }
 }
 
 pub(super) fn missing_text(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {
-    let hint = match names.near(wanted) {
-        _ if names.have("custom_id") && names.have("body") => "--format batch reads OpenAI Batch requests".to_owned(),
-        Some(near) => format!("did you mean {near}?"),
-        None if matches!(names, Names::Table(_)) => {
-            "--text-column NAME, or its number, says which one to judge".to_owned()
-        }
-        None => "--text-column NAME says which one to judge".to_owned(),
-    };
-    Defect::new("missing-text", place, format_args!("{}; {hint}", names.lack(wanted)))
+    Defect::new("missing-text", place, format_args!("{}; {}", names.lack(wanted), names.hint(wanted)))
 }
 
 pub(super) fn missing_id(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {

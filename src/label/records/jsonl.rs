@@ -103,7 +103,7 @@ fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<Stri
     }
 }
 
-/// Whether an array holds messages, each with a role.
+/// Tells an array of messages, each with a role.
 fn is_conversation(json: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Message {

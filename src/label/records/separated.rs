@@ -1,7 +1,7 @@
 //! Fields between separators, by RFC 4180.
 //!
 //! The one idea: a field is what stands there, byte for byte, or the record is damaged. A quoted field ends before a
-//! separator or at the end of its line, and nowhere else. What a field is for is not known here.
+//! separator or at the end of its line, and nowhere else. The meaning of a field is not known here.
 
 use super::MOST_COLUMNS;
 use super::lines::without_ending;
@@ -97,7 +97,7 @@ impl Separated {
         self.complete = true;
     }
 
-    /// What stands between fields.
+    /// The byte between fields.
     pub fn separator(&self) -> u8 {
         self.separator
     }

@@ -1,7 +1,7 @@
 //! The first bytes of an input, and what they say of all of it.
 //!
-//! The one idea: nothing structured is read as plain lines in silence. What is no text, and what is one document instead
-//! of records, is refused whole; where lines are read because nothing speaks against it, that is told.
+//! The one idea: nothing structured is read as plain lines in silence. A file of other data, and one document instead
+//! of records, is refused whole. Where lines are read because nothing speaks against it, that is told.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::defect::quoted;
 use super::format::{BYTE_ORDER_MARK, Format};
 use crate::content::{NotText, is_utf16};
 
-/// How an input is read that nobody has said it of.
+/// The format of an input for which nobody has named one.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::label) struct Begun {
     pub format: Format,
@@ -48,7 +48,7 @@ pub(in crate::label) fn begun(start: &[u8], path: Option<&Path>) -> Result<Begun
     }
 }
 
-/// Refuses what begins as no text does: what it is, and what helps.
+/// Names data that begins as no text does, with a remedy.
 pub(in crate::label) fn no_text(start: &[u8]) -> Option<String> {
     let known = BINARY.iter().find(|(magic, ..)| start.starts_with(magic) && (!printable(magic) || is_binary(start)));
     if let Some((_, what, remedy)) = known {
@@ -82,7 +82,7 @@ const BINARY: [(&[u8], &str, &str); 24] = [
     (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive", "unpack it"),
     (b"Rar!\x1A\x07", "a RAR archive", "unpack it"),
     (b"\x1F\x9D", "packed by compress", "uncompress -c FILE | magistrate …"),
-    // What is packed once has been unpacked by now.
+    // A single packing has been unpacked by now.
     (b"\x1F\x8B", "packed twice", "gzip -dc FILE | magistrate …"),
     (b"\x28\xB5\x2F\xFD", "packed twice", "zstd -dc FILE | magistrate …"),
     (b"GGUF", "a model (GGUF)", "-m names the model; the texts are another file"),

@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// What a turn may say that wants to be taken for another.
+    /// A turn that wants to be taken for another.
     fn speech() -> impl Strategy<Value = String> {
         let pieces = vec![
             "\n",

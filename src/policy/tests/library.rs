@@ -157,7 +157,8 @@ fn a_file_that_is_no_text_is_refused_by_what_it_is() {
     };
     for (name, bytes, message) in [
         ("a.yaml", utf16(SMALL, &[0xff, 0xfe]), "UTF-16"),
-        ("b.md", utf16("Be kind.", &[]), "NUL bytes"),
+        ("b.md", utf16("Be kind.", &[]), "UTF-16"),
+        ("f.md", b"Be\0kind.".to_vec(), "NUL bytes"),
         ("c.md", b"PK\x03\x04\x14\x00".to_vec(), "Word or Excel"),
         ("d", b"%PDF-1.7\n".to_vec(), "PDF"),
         ("e.txt", b"Zeile\nGr\xfc\xdfe".to_vec(), "not UTF-8 at byte 8"),
