@@ -4,6 +4,7 @@
 //! regular file, or nothing, makes way for it. The files that a run reads and will write are one set, compared before any
 //! is opened for writing.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache;
 
-/// A file on its way to its place. Dropping it removes it.
+/// A file on its way to its place, locked as long as it is open. Dropping it removes it.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
@@ -94,18 +95,45 @@ impl Drop for Draft {
     }
 }
 
+/// The beginning of the names of drafts of a place.
+fn stem(place: &Path) -> &OsStr {
+    // Names have 255 bytes at most.
+    place.file_name().filter(|name| name.len() < 200).unwrap_or("magistrate".as_ref())
+}
+
 /// Makes a file beside a place, under a random name that ends in `.part`.
 fn exclusive(place: &Path, mut options: fs::OpenOptions) -> io::Result<(PathBuf, File)> {
-    // Names have 255 bytes at most.
-    let name = place.file_name().filter(|name| name.len() < 200).unwrap_or("magistrate".as_ref());
     options.read(true).write(true).create_new(true);
     loop {
-        let mut name = name.to_owned();
+        let mut name = stem(place).to_owned();
         name.push(format!(".{}.part", random()));
         let path = place.with_file_name(name);
         match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|file| (path, file)),
+            made => {
+                let file = made?;
+                // A file system without locks has none to be respected.
+                let _ = file.try_lock();
+                return Ok((path, file));
+            }
+        }
+    }
+}
+
+/// Removes the drafts of a place that killed processes have left: files under such names that nobody has locked.
+pub fn sweep(place: &Path) {
+    let Ok(place) = target(place) else { return };
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let stem = stem(&place).as_encoded_bytes();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let random = name.as_encoded_bytes().strip_prefix(stem).and_then(|rest| rest.strip_prefix(b"."));
+        let random = random.and_then(|rest| rest.strip_suffix(b".part"));
+        let ours = random.is_some_and(|random| random.len() == 16 && random.iter().all(u8::is_ascii_hexdigit));
+        let mut options = File::options();
+        options.read(true);
+        if ours && open_itself(&path, options).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -485,6 +513,23 @@ mod tests {
         two.put().unwrap();
         assert_eq!(fs::read(&place).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_swept_and_a_draft_that_is_written_stays() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        let kept =
+            ["a.00ff.part", "a.part", "a.x0123456789abcde.part", "b.0123456789abcdef.part", "0123456789abcdef.part"];
+        for name in kept.iter().chain(&["a.0123456789abcdef.part"]) {
+            fs::write(at(name), "x").unwrap();
+        }
+        let draft = Draft::beside(&at("a")).unwrap();
+        sweep(&at("a"));
+        draft.put().unwrap();
+        let mut expect = [&kept[..], &["a"]].concat();
+        expect.sort_unstable();
+        assert_eq!(names(folder.path()), expect);
     }
 
     #[test]

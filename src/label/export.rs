@@ -179,6 +179,7 @@ impl Output {
                 if files::is_stream(&path) {
                     (Box::new(files::stream(&path)?), None)
                 } else {
+                    files::sweep(&path);
                     let draft = Draft::beside(&path)?;
                     (Box::new(draft.file().try_clone()?), Some((draft, path)))
                 }

@@ -88,16 +88,16 @@ pub fn merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary
     if std::fs::symlink_metadata(into).is_ok() {
         return Err(MergeError::There(into.to_owned()));
     }
-    let merged = Shares::open(journals).and_then(|shares| {
-        let (mut journal, _) = Journal::open(into, &shares.terms, Existing::Resume)?;
-        let failed = |error| MergeError::Write(into.to_owned(), error);
-        let summary = shares.walk(partial, &mut |entry| journal.put(entry).map(|_| ()).map_err(failed))?;
-        if let Some(end) = summary.end {
-            journal.finish(end).map_err(failed)?;
-        }
+    let shares = Shares::open(journals)?;
+    let (mut journal, _) = Journal::open(into, &shares.terms, Existing::Resume)?;
+    let failed = |error| MergeError::Write(into.to_owned(), error);
+    let walked = shares.walk(partial, &mut |entry| journal.put(entry).map(|_| ()).map_err(failed));
+    let merged = walked.and_then(|summary| {
+        summary.end.map_or(Ok(()), |end| journal.finish(end).map_err(failed))?;
         Ok(summary)
     });
     if merged.is_err() {
+        // It is open, and so our own.
         let _ = std::fs::remove_file(into);
     }
     merged

@@ -67,8 +67,7 @@ pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalE
     let (head, end) = (scan::head(&scan.terms), scan.end);
     let mut rows = Ordered::of(path, scan)?;
     let draft = Draft::private(path).map_err(failed)?;
-    // Nobody may have it once it has its name.
-    draft.file().try_lock().map_err(io::Error::from).map_err(failed)?;
+    // A draft is locked, so nobody else has the journal once it has its name.
     let mut written = BufWriter::with_capacity(1 << 16, draft.file());
     let mut write = |line: &[u8]| written.write_all(line).map_err(failed);
     write(&head.map_err(io::Error::from).map_err(failed)?)?;
