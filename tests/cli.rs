@@ -828,6 +828,20 @@ fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
         let run = stage.run(&[args, &["-p", "rules.md"], &NO_MODEL[..]].concat());
         assert!(run.code == 2 && run.stderr.contains(why) && !run.stderr.contains("junk.gguf"), "{run}");
     }
+    // Files that are written are looked at first, too.
+    let kept = fs::read(stage.path("both.jsonl")).unwrap();
+    let written: [(&[&str], &str); 5] = [
+        (&["eval", "both.jsonl", "--report", "nodir/r.html"], "nodir/r.html cannot be written"),
+        (&["eval", "both.jsonl", "--baseline", "base.json", "--report", "base.json"], "base.json is"),
+        (&["eval", "both.jsonl", "--report", "r.md", "--report", "r.md"], "r.md is"),
+        (&["calibrate", "both.jsonl", "-o", "both.jsonl"], "both.jsonl is the input"),
+        (&["calibrate", "both.jsonl", "-o", "nodir/c.json"], "nodir/c.json cannot be written"),
+    ];
+    for (args, why) in written {
+        let run = stage.run(&[args, &["-p", "rules.md"], &NO_MODEL[..]].concat());
+        assert!(run.code == 2 && run.stderr.contains(why) && !run.stderr.contains("junk.gguf"), "{run}");
+    }
+    assert_eq!(fs::read(stage.path("both.jsonl")).unwrap(), kept);
     // All is well with this one but the model.
     let run = stage.run(&[&["eval", "both.jsonl", "-p", "rules.md"], &NO_MODEL[..]].concat());
     assert!(run.code == 2 && run.stderr.contains("junk.gguf"), "{run}");

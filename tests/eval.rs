@@ -198,7 +198,9 @@ fn a_policys_own_cases_are_read_as_they_stand() {
 
 #[test]
 fn yes_and_no_mean_what_the_name_of_their_column_says() {
-    for column in ["safe", "is_safe", "is_response_0_safe", "isSafe", "allowed", "not_harmful", "acceptable"] {
+    for column in
+        ["safe", "is_safe", "is_response_0_safe", "isSafe", "allowed", "not_harmful", "acceptable", "ham", "keep"]
+    {
         for (yes, no) in [("true", "false"), ("1", "0"), ("1.0", "0.0"), ("\"yes\"", "\"no\""), ("\"1.0\"", "\"0.0\"")]
         {
             Set::label(column).is(&labelled(column, &[yes, no, "null"]), "safe, violation, ?");

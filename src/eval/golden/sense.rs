@@ -19,56 +19,20 @@ pub(super) enum Name {
     Says(Sense),
     /// The name says nothing about it: `label`, `gold`.
     Neutral,
-    /// The name could mean either: `safety`, `not_ham_or_spam`.
+    /// The name could mean either: `safety`, `ham_or_spam`.
     Unclear,
 }
 
-const SAFE: [&str; 21] = [
-    "safe",
-    "ok",
-    "okay",
-    "valid",
-    "allowed",
-    "permitted",
-    "acceptable",
-    "accepted",
-    "approved",
-    "appropriate",
-    "compliant",
-    "benign",
-    "harmless",
-    "clean",
-    "legit",
-    "legitimate",
-    "legal",
-    "passed",
-    "good",
-    "fine",
-    "sfw",
-];
+/// Words of a name by which yes means that all is well.
+const SAFE: &str = "safe ok okay valid allow allowed permit permitted permissible accept accepted acceptable \
+    approve approved appropriate comply compliant benign harmless innocuous clean ham genuine legit \
+    legitimate legal lawful keep kept pass passes passed good fine respectful sfw";
 
-const VIOLATION: [&str; 20] = [
-    "violation",
-    "violations",
-    "violating",
-    "violates",
-    "violative",
-    "harmful",
-    "flagged",
-    "prohibited",
-    "forbidden",
-    "toxic",
-    "abusive",
-    "hateful",
-    "offensive",
-    "malicious",
-    "spam",
-    "rejected",
-    "blocked",
-    "failed",
-    "bad",
-    "nsfw",
-];
+/// Words of a name by which yes means that something is wrong.
+const VIOLATION: &str = "violation violations violate violates violating violative harm harmful flag flagged ban banned \
+    prohibited forbidden toxic toxicity abuse abusive hate hateful offensive dangerous malicious spam \
+    scam fraud fraudulent phishing jailbreak threat threatening harassment reject rejected block blocked \
+    remove removed delete deleted fail fails failed bad nsfw";
 
 /// Labels that are known under every policy. A shorter list than that of names: a label stands alone.
 const LABELS: [(&str, Sense); 14] = [
@@ -89,39 +53,17 @@ const LABELS: [(&str, Sense); 14] = [
 ];
 
 /// Names that speak of the question and not of the answer.
-const UNCLEAR: [&str; 9] = [
-    "safety",
-    "compliance",
-    "validity",
-    "legality",
-    "acceptability",
-    "appropriateness",
-    "quality",
-    "correct",
-    "incorrect",
-];
+const UNCLEAR: &str = "safety compliance validity legality acceptability appropriateness quality correct incorrect";
 
 /// Words that turn the next one around.
-const DENIALS: [&str; 9] = ["not", "non", "no", "never", "isn", "isnt", "aint", "without", "un"];
+const DENIALS: &str = "not non no never isn isnt aint without un";
 
 /// Beginnings that turn the rest of the word around.
 const PREFIXES: [&str; 6] = ["non", "not", "un", "dis", "in", "il"];
 
 /// Words that leave the answer open.
-const DOUBTS: [&str; 12] = [
-    "unsure",
-    "unclear",
-    "unknown",
-    "uncertain",
-    "ambiguous",
-    "maybe",
-    "perhaps",
-    "possibly",
-    "probably",
-    "borderline",
-    "disputed",
-    "todo",
-];
+const DOUBTS: &str =
+    "unsure unclear unknown uncertain ambiguous maybe perhaps possibly probably borderline disputed todo";
 
 /// A label in the form in which labels are compared: `1.0` is `1`.
 pub(super) fn plain(label: &str) -> String {
@@ -174,12 +116,12 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 /// Reports whether a word denies the next one.
 pub(super) fn is_denial(word: &str) -> bool {
-    DENIALS.contains(&word)
+    is_one(DENIALS, word)
 }
 
 /// Reports whether a label leaves the answer open, or holds a remark beside it.
 pub(super) fn is_doubtful(label: &str) -> bool {
-    label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| DOUBTS.contains(&word.as_str()))
+    label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| is_one(DOUBTS, word))
 }
 
 /// The sense of a label that is known under every policy, denials included: `not safe` is a violation.
@@ -204,15 +146,15 @@ pub(super) fn of_label(label: &str) -> Option<Sense> {
 /// What "yes" means in a column of this name.
 pub(super) fn of_name(name: &str) -> Name {
     let known = |word: &str| match word {
-        word if SAFE.contains(&word) => Some(Sense::Safe),
-        word if VIOLATION.contains(&word) => Some(Sense::Violation),
+        word if is_one(SAFE, word) => Some(Sense::Safe),
+        word if is_one(VIOLATION, word) => Some(Sense::Violation),
         _ => None,
     };
     let words = words(name);
     let denied = words.iter().filter(|word| is_denial(word)).count();
     let senses: Vec<Sense> = words.iter().filter_map(|word| with_prefix(word, known)).collect();
     match senses.as_slice() {
-        [] if denied > 0 || words.iter().any(|word| UNCLEAR.contains(&word.as_str())) => Name::Unclear,
+        [] if denied > 0 || words.iter().any(|word| is_one(UNCLEAR, word)) => Name::Unclear,
         [] => Name::Neutral,
         [first, others @ ..] if others.iter().all(|other| other == first) => {
             Name::Says(if denied % 2 == 1 { first.turned() } else { *first })
@@ -225,6 +167,10 @@ pub(super) fn of_name(name: &str) -> Name {
 fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Sense>) -> Option<Sense> {
     let behind = |prefix: &&str| word.strip_prefix(*prefix).and_then(&known).map(Sense::turned);
     known(word).or_else(|| PREFIXES.iter().find_map(behind))
+}
+
+fn is_one(list: &str, word: &str) -> bool {
+    list.split(' ').any(|other| other == word)
 }
 
 impl Sense {
@@ -262,7 +208,7 @@ mod tests {
         for name in ["label", "gold", "expected", "y", "class"] {
             assert_eq!(of_name(name), Name::Neutral, "{name}");
         }
-        for name in ["safety", "not_relevant", "safe_or_harmful", "no_ham"] {
+        for name in ["safety", "not_relevant", "safe_or_harmful", "no_eggs"] {
             assert_eq!(of_name(name), Name::Unclear, "{name}");
         }
     }
