@@ -707,8 +707,14 @@ fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
     let new = ["policy", "new", "begging", "--violation", "Begging: Asks readers for money."];
     let made =
         stage.run(&[&new[..], &["--allowed", "Charity: Names a registered charity.", "-o", "begging.yaml"]].concat());
-    let lint = stage.run(&["policy", "lint", "begging.yaml", "--strict"]);
-    assert_eq!((made.code, lint.code, lint.stdout.as_str()), (0, 0, "1 policy: 0 errors, 0 warnings, 0 notes\n"));
+    // The examples in brackets are left to the author, and lint says so until they are replaced.
+    let lint = || stage.run(&["policy", "lint", "begging.yaml", "--strict"]);
+    let unfinished = lint();
+    assert_eq!((made.code, unfinished.code, unfinished.stdout.matches("[placeholder]").count()), (0, 1, 4));
+    let written = fs::read_to_string(stage.path("begging.yaml")).unwrap();
+    fs::write(stage.path("begging.yaml"), written.replace("\"[", "\"").replace("]\"", "\"")).unwrap();
+    assert_eq!(lint().stdout, "1 policy: 0 errors, 0 warnings, 0 notes\n");
+    fs::write(stage.path("begging.yaml"), written).unwrap();
     let again = stage.run(&[&new[..], &["-o", "begging.yaml"]].concat());
     let nothing = stage.run(&["policy", "new"]);
     for wrong in ["\u{fc}bel", "-x", ""] {

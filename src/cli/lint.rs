@@ -133,7 +133,7 @@ fn text(files: &[(String, Vec<Finding>)]) -> String {
             count => format!("{count} {level}s"),
         })
         .collect();
-    let mechanical = all(files).filter(|(_, finding)| finding.is_mechanical()).count();
+    let mechanical: usize = all(files).map(|(_, finding)| finding.mends()).sum();
     let fix = if mechanical > 0 { format!("; --fix mends {mechanical}") } else { String::new() };
     let noun = if files.len() == 1 { "policy" } else { "policies" };
     text.push_str(&format!("{} {noun}: {}{fix}\n", files.len(), parts.join(", ")));

@@ -1,4 +1,4 @@
-//! `policy new`: a policy from a few answers, in YAML that lints clean and says what to do next.
+//! `policy new`: a policy from a few answers, in YAML that loads and says what to do next. Lint names what is left to do.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;

@@ -63,6 +63,11 @@ impl PolicyError {
         self
     }
 
+    pub(super) fn renamed_message(mut self, message: impl Into<String>) -> Self {
+        self.0.report.message = message.into();
+        self
+    }
+
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.report.hint = Some(hint.into());
         self
@@ -103,7 +108,7 @@ impl PolicyError {
         self.0.report.excerpts.first().map(|excerpt| excerpt.place.column)
     }
 
-    /// The line itself, with characters that a terminal would obey replaced.
+    /// The line around its place, with characters that a terminal would obey replaced.
     #[must_use]
     pub fn excerpt(&self) -> Option<&str> {
         self.0.report.excerpts.first().map(|excerpt| excerpt.line.as_str())

@@ -63,7 +63,7 @@ pub(super) struct Document {
 }
 
 /// A golden set in a file of its own.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GoldenDocument {
     /// The id of the policy.

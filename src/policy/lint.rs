@@ -9,9 +9,12 @@
 mod answers;
 mod cases;
 pub(super) mod codes;
+mod hidden;
 mod length;
+mod placeholders;
 mod words;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -27,7 +30,9 @@ pub struct Finding {
     rule: &'static str,
     level: Level,
     report: Report,
-    fix: Option<Fix>,
+    fixes: Vec<Fix>,
+    /// Findings of the same rule on the same line.
+    more: usize,
 }
 
 /// How bad a finding is.
@@ -65,15 +70,17 @@ pub struct Length {
 /// the policy is; without it, the length is not looked at.
 #[must_use]
 pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Length>) -> Vec<Finding> {
-    let mut findings = Findings { name, source, found: Vec::new() };
+    let mut findings = Findings::new(name, source);
     words::of_source(&mut findings);
     let policy = if Notation::of(name, source) == Notation::Plain {
         answers::of_plain(&mut findings);
+        placeholders::of_plain(&mut findings);
         Policy::from_plain("plain", source, None).map_err(|error| error.named(name))
     } else {
         yaml::parse(name, source).and_then(|file| {
             let policy = super::check::policy(name, source, &file)?;
             words::of_texts(&mut findings, &file);
+            placeholders::of_parts(&mut findings, &file);
             codes::check(&mut findings, &file, &policy);
             cases::check(&mut findings, &file);
             answers::of_labels(&mut findings, &file, &policy);
@@ -85,6 +92,9 @@ pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Len
         Err(error) => findings.found.push(Finding::of_error(error)),
     }
     let mut found = findings.found;
+    for finding in found.iter_mut().filter(|finding| finding.more > 0) {
+        finding.report.message.push_str(&format!(" (and {} more on this line)", finding.more));
+    }
     found.sort_by_key(|finding| (finding.line().unwrap_or(0), finding.column().unwrap_or(0), finding.level));
     found
 }
@@ -92,7 +102,7 @@ pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Len
 /// The source with all that is mechanical mended, and how many findings that were.
 #[must_use]
 pub fn fixed(source: &str, findings: &[Finding]) -> (String, usize) {
-    let mut fixes: Vec<&Fix> = findings.iter().filter_map(|finding| finding.fix.as_ref()).collect();
+    let mut fixes: Vec<&Fix> = findings.iter().flat_map(|finding| &finding.fixes).collect();
     fixes.sort_by_key(|fix| (fix.from, fix.to));
     let (mut text, mut done, mut count) = (String::with_capacity(source.len()), 0, 0);
     for Fix { from, to, with } in fixes {
@@ -110,23 +120,63 @@ pub fn fixed(source: &str, findings: &[Finding]) -> (String, usize) {
 struct Findings<'a> {
     name: &'a str,
     source: &'a str,
+    /// The lines, each with its first byte.
+    lines: Vec<(usize, &'a str)>,
     found: Vec<Finding>,
+    /// Where the finding of a rule on a line stands.
+    known: HashMap<(&'static str, usize), usize>,
 }
 
-impl Findings<'_> {
+impl<'a> Findings<'a> {
+    fn new(name: &'a str, source: &'a str) -> Self {
+        let mut start = 0;
+        let lines = source.split_inclusive('\n').map(|line| {
+            let at = start;
+            start += line.len();
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            (at, line.strip_suffix('\r').unwrap_or(line))
+        });
+        Self { name, source, lines: lines.collect(), found: Vec::new(), known: HashMap::new() }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.source.lines()
+    }
+
+    /// Adds a finding. Findings of one rule on one line are one.
     fn add(&mut self, rule: &'static str, level: Level, place: Place, message: impl fmt::Display) -> &mut Finding {
-        let mut report = Report::new(message.to_string());
-        report.named(self.name);
-        report.at(self.source, place);
-        self.found.push(Finding { rule, level, report, fix: None });
-        self.found.last_mut().expect("it was just put there")
+        let next = self.found.len();
+        let index = if place.line == 0 { next } else { *self.known.entry((rule, place.line)).or_insert(next) };
+        if index < next {
+            self.found[index].more += 1;
+        } else {
+            let mut report = Report::new(message.to_string());
+            report.named(self.name);
+            if place.line > 0 {
+                let line = self.lines.get(place.line - 1).map_or("", |(_, line)| line);
+                report.at_line(line, place);
+            }
+            self.found.push(Finding { rule, level, report, fixes: Vec::new(), more: 0 });
+        }
+        &mut self.found[index]
+    }
+
+    /// Reports whether a rule has a finding on a line already.
+    fn has(&self, rule: &'static str, line: usize) -> bool {
+        self.known.contains_key(&(rule, line))
+    }
+
+    /// Where a word stands, for a rule. Behind the first finding of a line no other place is told, nor looked for.
+    fn place_of(&self, rule: &'static str, from: Place, word: &str) -> Place {
+        if self.known.contains_key(&(rule, from.line)) { from } else { self.find(from, word) }
     }
 
     /// Where a word stands in the source, from a place on; the place itself if it cannot be told.
     fn find(&self, from: Place, word: &str) -> Place {
-        let lines = self.source.lines().enumerate().skip(from.line.saturating_sub(1));
-        for (index, line) in lines.take(LINES) {
+        let lines = self.lines.iter().enumerate().skip(from.line.saturating_sub(1));
+        for (index, (_, line)) in lines.take(LINES) {
             let start = if index + 1 == from.line { byte_of(line, from.column) } else { 0 };
+            let line = &line[..line.floor_char_boundary(start + LONGEST)];
             let lower = line[start..].to_lowercase();
             if lower.len() == line.len() - start
                 && let Some(at) = word_in(&lower, word)
@@ -141,12 +191,15 @@ impl Findings<'_> {
 
     /// The byte at which a line begins.
     fn byte_of_line(&self, line: usize) -> usize {
-        self.source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+        self.lines.get(line.saturating_sub(1)).map_or(self.source.len(), |(at, _)| *at)
     }
 }
 
 /// Lines of a text that are searched for a word of it.
 const LINES: usize = 40;
+
+/// Bytes of such a line.
+const LONGEST: usize = 4_000;
 
 fn byte_of(line: &str, column: usize) -> usize {
     line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
@@ -172,7 +225,7 @@ impl Finding {
             PolicyErrorKind::Syntax | PolicyErrorKind::Encoding => "syntax",
             _ => "value",
         };
-        Self { rule, level: Level::Error, report: error.into_report(), fix: None }
+        Self { rule, level: Level::Error, report: error.into_report(), fixes: Vec::new(), more: 0 }
     }
 
     fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
@@ -181,7 +234,7 @@ impl Finding {
     }
 
     fn fix(&mut self, from: usize, to: usize, with: impl Into<String>) {
-        self.fix = Some(Fix { from, to, with: with.into() });
+        self.fixes.push(Fix { from, to, with: with.into() });
     }
 
     /// The rule's name.
@@ -220,10 +273,16 @@ impl Finding {
         self.report.excerpts.first().map(|excerpt| excerpt.place.column)
     }
 
+    /// The number of places that [`fixed`] mends for it.
+    #[must_use]
+    pub fn mends(&self) -> usize {
+        self.fixes.len()
+    }
+
     /// Whether [`fixed`] mends it.
     #[must_use]
     pub fn is_mechanical(&self) -> bool {
-        self.fix.is_some()
+        !self.fixes.is_empty()
     }
 }
 

@@ -24,10 +24,13 @@ pub(super) struct Place {
     pub width: usize,
 }
 
+/// A place, and the part of its line around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
     pub place: Place,
     pub line: String,
+    /// Characters of the line before that part.
+    start: usize,
 }
 
 impl Report {
@@ -43,10 +46,17 @@ impl Report {
     pub fn at(&mut self, source: &str, place: Place) {
         if place.line > 0 {
             // A report at the end of the input may point past the last line.
-            let line = source.lines().nth(place.line - 1).unwrap_or_default();
-            let line = line.chars().map(harmless).collect();
-            self.excerpts.push(Excerpt { place, line });
+            self.at_line(source.lines().nth(place.line - 1).unwrap_or_default(), place);
         }
+    }
+
+    /// Adds a place in this line. Only the part around it is kept, so a long line costs little.
+    pub fn at_line(&mut self, line: &str, place: Place) {
+        /// Columns shown: what fits beside a line number in a terminal of 100 columns.
+        const WIDTH: usize = 90;
+        let start = place.column.saturating_sub(1).saturating_sub(WIDTH * 2 / 3);
+        let shown: String = line.chars().skip(start).take(WIDTH).map(harmless).collect();
+        self.excerpts.push(Excerpt { place, line: shown.trim_end().to_owned(), start });
     }
 
     fn whole(&self) -> String {
@@ -59,9 +69,11 @@ impl Report {
         {
             let _ = write!(report, "\n{:gutter$}--> {name}", "");
         }
-        for Excerpt { place, line } in excerpts {
-            let Place { line: number, column, .. } = *place;
-            let (shown, indent, carets) = window(line, *place);
+        for Excerpt { place, line: shown, start } in excerpts {
+            let Place { line: number, column, width } = *place;
+            let indent = column.saturating_sub(1) - start;
+            let room = shown.chars().count().saturating_sub(indent);
+            let carets = width.min(room).max(1);
             let _ = write!(
                 report,
                 "\n{:gutter$}--> {}:{number}:{column}\n{:gutter$} |\n{number:>gutter$} | {shown}\n{:gutter$} | {:indent$}{}",
@@ -86,18 +98,6 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.whole())
     }
-}
-
-/// The part of a line around its place, of bounded length; how far the carets are set in; their number.
-fn window(line: &str, place: Place) -> (String, usize, usize) {
-    /// Columns shown: what fits beside a line number in a terminal of 100 columns.
-    const WIDTH: usize = 90;
-    let start = (place.column.saturating_sub(1)).saturating_sub(WIDTH * 2 / 3);
-    let shown: String = line.chars().skip(start).take(WIDTH).collect();
-    let shown = shown.trim_end().to_owned();
-    let indent = place.column.saturating_sub(1) - start;
-    let room = shown.chars().count().saturating_sub(indent);
-    (shown, indent, place.width.min(room).max(1))
 }
 
 /// A character of a source line as a terminal may see it; columns stay what they are.

@@ -25,7 +25,7 @@ pub(super) struct Located<T> {
 /// A mapping in the order of the file.
 pub(super) struct Entries<T>(pub Vec<(Text, T)>);
 
-pub(super) fn parse<D: serde::de::DeserializeOwned>(name: &str, source: &str) -> Result<D, PolicyError> {
+pub(super) fn parse<D: serde::de::DeserializeOwned + JsonSchema>(name: &str, source: &str) -> Result<D, PolicyError> {
     if source.trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty() {
         return Err(PolicyError::new(PolicyErrorKind::Empty, "the policy is empty").named(name));
     }
@@ -47,7 +47,60 @@ pub(super) fn parse<D: serde::de::DeserializeOwned>(name: &str, source: &str) ->
         merge_keys: serde_yaml::options::MergeKeyPolicy::Error,
         with_snippet: false,
     };
-    serde_yaml::from_str_with_options(source, options).map_err(|error| translated(&error).named(name).finish(source))
+    serde_yaml::from_str_with_options(source, options.clone()).map_err(|error| {
+        let error = translated(&error).named(name).finish(source);
+        match serde_yaml::from_str_with_options::<serde_json::Value>(source, options) {
+            Ok(value) if error.kind() == PolicyErrorKind::MissingKey => {
+                all_missing(error, &missing(&value, schemars::schema_for!(D).as_value()))
+            }
+            _ => error,
+        }
+    })
+}
+
+/// An error that names all keys that are missing, rather than the one that the parser met first.
+fn all_missing(error: PolicyError, keys: &[String]) -> PolicyError {
+    /// Keys after which nobody reads on.
+    const MOST: usize = 12;
+    if keys.len() < 2 {
+        return error;
+    }
+    let more = if keys.len() > MOST { format!(", and {} more", keys.len() - MOST) } else { String::new() };
+    let message = format!("{} keys are missing: {}{more}", keys.len(), keys[..keys.len().min(MOST)].join(", "));
+    error.renamed_message(message).with_hint("add them; `magistrate policy schema` says what each is for")
+}
+
+/// The keys that the schema requires and a value does not have.
+fn missing(value: &serde_json::Value, schema: &serde_json::Value) -> Vec<String> {
+    fn walk(
+        value: &serde_json::Value,
+        schema: &serde_json::Value,
+        root: &serde_json::Value,
+        path: &str,
+        keys: &mut Vec<String>,
+    ) {
+        let reference = schema["$ref"].as_str().and_then(|reference| root.pointer(reference.trim_start_matches('#')));
+        let schema = reference.unwrap_or(schema);
+        if let Some(object) = value.as_object() {
+            let of = if path.is_empty() { String::new() } else { format!(" of {path}") };
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(|key| key.as_str());
+            keys.extend(required.filter(|key| !object.contains_key(*key)).map(|key| format!("the key `{key}`{of}")));
+            for (key, value) in object {
+                let deeper = if path.is_empty() {
+                    key.escape_debug().to_string()
+                } else {
+                    format!("{path}.{}", key.escape_debug())
+                };
+                walk(value, &schema["properties"][key], root, &deeper, keys);
+            }
+        }
+        for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+            walk(value, &schema["items"], root, &format!("{path} {}", index + 1), keys);
+        }
+    }
+    let mut keys = Vec::new();
+    walk(value, schema, schema, "", &mut keys);
+    keys
 }
 
 /// An error on its way from the parser's words into ours.

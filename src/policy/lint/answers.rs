@@ -41,6 +41,11 @@ pub(super) fn of_labels(findings: &mut Findings<'_>, file: &Document, policy: &P
 /// What a plain text says of its answer.
 pub(super) fn of_plain(findings: &mut Findings<'_>) {
     let lines: Vec<&str> = findings.source.lines().collect();
+    trailing(findings, &lines);
+    // What follows looks for English words, and would call missing what stands there in another language.
+    if !is_english(findings.source) {
+        return;
+    }
     let asks = |line: &&str| {
         let lower = line.to_lowercase();
         let verb =
@@ -81,7 +86,14 @@ pub(super) fn of_plain(findings: &mut Findings<'_>) {
             .add("no-allowed-section", Level::Warning, Place::default(), "nothing says what is allowed")
             .hint("name what looks like a violation and is none");
     }
-    trailing(findings, &lines);
+}
+
+/// Reports whether one word in twenty, at least, is one that English sentences cannot do without.
+fn is_english(text: &str) -> bool {
+    let common = ["the", "of", "to", "is", "are", "and", "not", "if", "that", "any", "with", "for", "or", "do", "word"];
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let known = words.iter().filter(|word| common.contains(&word.trim_matches(|char: char| !char.is_alphanumeric())));
+    known.count() * 20 >= words.len()
 }
 
 /// Lines of a text that is so short that its top is its bottom.

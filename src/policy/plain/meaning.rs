@@ -142,7 +142,7 @@ impl Around<'_> {
         (!self.bracketed).then(|| inside.split([')', ']']).next().unwrap_or(inside))
     }
 
-    /// Whether the meaning follows: `0 = safe`, `0 if it is safe`.
+    /// Reports whether the meaning follows: `0 = safe`, `0 if it is safe`.
     fn defines_behind(&self) -> bool {
         let after = self.after.trim_start_matches(')').trim_start_matches(MARKS).trim_start_matches(')');
         let after = after.trim_start_matches(MARKS);
@@ -151,7 +151,7 @@ impl Around<'_> {
         sign && after.chars().any(char::is_alphabetic) || is_one(LEADS, &first)
     }
 
-    /// Whether the meaning leads up to it: `safe = 0`, `SAFE (0)`.
+    /// Reports whether the meaning leads up to it: `safe = 0`, `SAFE (0)`.
     fn defines_before(&self) -> bool {
         let before = self.before.trim_end_matches(MARKS);
         let nothing_behind = !self.after.chars().any(char::is_alphabetic);
@@ -223,7 +223,7 @@ fn mentions(sentence: &str, labels: &[&str], most: usize) -> Vec<Mention> {
     mentions
 }
 
-/// Whether a word that is spelt as a label is one there, rather than a number or a word of the prose.
+/// Reports whether a word that is spelt as a label is one there, rather than a number or a word of the prose.
 fn stands_for_itself(word: &str, before: &str, after: &str) -> bool {
     let last = before.trim_end().rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
     let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();

@@ -73,7 +73,10 @@ Return exactly one word: VALID or INVALID
 ";
 
 /// The rule, and what is replaced by what in the clean policy so that it finds something. Each rule twice at least.
-const CASES: [(&str, &str, &str); 78] = [
+const CASES: [(&str, &str, &str); 81] = [
+    ("placeholder", "Much noise at night.", "Much noise in {{ place }}."),
+    ("placeholder", "text: I like the sound of rain.", "text: \"[A post that reports this: rain]\""),
+    ("placeholder", "title: Din", "title: '[Violation 1]'"),
     ("invisible-character", "Much noise", "Much\u{200b} noise"),
     ("invisible-character", "summary: For", "summary: \u{202e}For"),
     ("control-token", "Much noise at", "Much <|end|> noise at"),
@@ -171,7 +174,9 @@ const CASES: [(&str, &str, &str); 78] = [
 ];
 
 /// The same for plain texts.
-const PLAIN_CASES: [(&str, &str, &str); 18] = [
+const PLAIN_CASES: [(&str, &str, &str); 20] = [
+    ("placeholder", "Much noise.", "{rules} and ${more} and %s"),
+    ("placeholder", "Much noise.", "[INSERT rules here]"),
     (
         "answer-not-at-top",
         "Decide whether the post is noise.\nReturn exactly one word: VALID or INVALID\n",
@@ -312,10 +317,81 @@ fn letters_that_change_their_length_with_their_case_harm_nothing() {
 fn what_is_mechanical_is_mended_and_nothing_else_changes() {
     let source = CLEAN.replace("Much noise", "Mu\u{200b}ch noi\u{200b}se").replace("is usually", "is");
     let findings = lint("a.yaml", &source, length);
-    assert_eq!(findings.iter().filter(|finding| finding.is_mechanical()).count(), 2);
+    assert_eq!(
+        findings.iter().map(Finding::mends).collect::<Vec<_>>(),
+        [2],
+        "findings of one rule on one line are one"
+    );
+    assert!(findings[0].message().ends_with("(and 1 more on this line)"), "{}", findings[0]);
     assert_eq!(fixed(&source, &findings), (CLEAN.to_owned(), 2));
     let source = format!("{PLAIN}\nContent: [INPUT]\nAnswer:\n");
     let (mended, count) = fixed(&source, &lint("a.md", &source, length));
     assert_eq!((mended.trim_end(), count), (PLAIN.trim_end(), 2));
     assert_eq!(lint("a.md", &mended, length), []);
+}
+
+#[test]
+fn joiners_and_marks_that_a_script_needs_are_no_findings_and_are_never_touched() {
+    let criterion = "نمی\u{200c}خواهم 👨\u{200d}👩\u{200d}👧 שלום\u{200f} श\u{94d}\u{200d}य 🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+    let source = CLEAN.replace("Much noise at night.", criterion);
+    let findings = lint("a.yaml", &source, length);
+    assert_eq!(findings, []);
+    assert_eq!(fixed(&source, &findings), (source.clone(), 0));
+    let source = format!("{PLAIN}- {criterion}\u{200b}\n");
+    assert_eq!(fixed(&source, &lint("a.md", &source, length)), (format!("{PLAIN}- {criterion}\n"), 1));
+}
+
+#[test]
+fn rules_that_know_english_words_alone_are_silent_about_other_languages() {
+    let german = "# Werberegeln\nGib genau ein Wort zurück: VALID oder INVALID. Keine Erklärung.\n\n## VERBOTEN\n- Unverlangte Werbung\n- \
+        Preise ohne Gewinnspiel\n- Rufen Sie um acht an\n\n## ERLAUBT\n- Quittungen\n- Fragen\n- Berichte\n- Lob\n- Tadel\n";
+    let rules: Vec<&str> = lint("regeln.md", german, length).iter().map(Finding::rule).collect();
+    assert_eq!(rules, ["no-contract"]);
+}
+
+#[test]
+fn all_keys_that_are_missing_are_named_at_once() {
+    let source = "id: a\ntitle: b\ncategories:\n  - code: A1\n    title: t\n    verdict: violation\n";
+    let error = Policy::from_yaml("a.yaml", source).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "5 keys are missing: the key `version`, the key `summary`, the key `instruction`, the key `contract`, \
+         the key `criteria` of categories 1"
+    );
+    assert_eq!(lint("a.yaml", source, length)[0].rule(), "missing-key");
+}
+
+#[test]
+fn a_file_of_a_stranger_costs_little_time_and_memory() {
+    let hidden = format!("{CLEAN}# {}", "\u{200b}".repeat(200_000));
+    let findings = lint("a.yaml", &hidden, length);
+    assert_eq!((findings.len(), findings[0].mends()), (1, 200_000));
+    assert!(findings[0].to_string().len() < 1_000, "a finding keeps the part of the line around it");
+    assert_eq!(fixed(&hidden, &findings).0.trim_end_matches(['#', ' ']), CLEAN);
+    let lines = format!("{PLAIN}{}", "- a\u{200b} {x} <|end|> generally\n".repeat(20_000));
+    let flow = "[generally {x} etc, today \u{200b}], ".repeat(15_000);
+    for (name, source) in [
+        ("lines.md", lines),
+        ("flow.md", format!("{PLAIN}{flow}")),
+        ("flow.yaml", CLEAN.replace("- Much noise at night.", &format!("- '{flow}'"))),
+        (
+            "many.yaml",
+            CLEAN.replace("      - Much noise at night.\n", &"      - Noise, usually {x}, today\n".repeat(15_000)),
+        ),
+        (
+            "one.yaml",
+            CLEAN.replace(
+                "\n      - Much noise at night.\n",
+                &format!(" [{}]\n", "'usually {x} today', ".repeat(15_000)),
+            ),
+        ),
+    ] {
+        let start = std::time::Instant::now();
+        let findings = lint(name, &source, length);
+        assert!(!findings.is_empty() && start.elapsed().as_secs() < 15, "{name}: {:?}", start.elapsed());
+        assert!(findings.iter().all(|finding| finding.to_string().len() < 1_000), "{name}");
+    }
+    let long = "a ".repeat(1 << 20);
+    let errors = |name| lint(name, &long, length).iter().filter(|finding| finding.level() == Level::Error).count();
+    assert_eq!((errors("a.md"), errors("a.yaml")), (1, 1));
 }

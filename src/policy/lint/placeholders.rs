@@ -1,0 +1,149 @@
+//! Places in a text that another program, or the author, would have filled in.
+//!
+//! The one idea: the model reads the sign as it stands, so whatever looks like one is told with its line. Nothing is
+//! expanded here, and nothing is mended.
+
+use super::{Findings, Level, Place, texts};
+use crate::policy::file::Document;
+use crate::policy::phrase::quoted;
+
+const RULE: &str = "placeholder";
+
+/// A plain text, line by line.
+pub(super) fn of_plain(findings: &mut Findings<'_>) {
+    for (index, line) in findings.lines().enumerate() {
+        for (at, sign) in signs(line) {
+            // Of several on one line the first has its column told.
+            let before = if findings.has(RULE, index + 1) { 0 } else { line[..at].chars().count() };
+            let place = Place { line: index + 1, column: before + 1, width: sign.chars().count() };
+            told(findings, place, sign);
+        }
+    }
+}
+
+/// A policy in parts: its rules, and examples that only describe one.
+pub(super) fn of_parts(findings: &mut Findings<'_>, file: &Document) {
+    let titles = file.categories.value.iter().map(|category| &category.title);
+    for text in texts(file).chain([&file.title, &file.summary]).chain(titles) {
+        for (_, sign) in signs(&text.value) {
+            let known = findings.has(RULE, text.place.line);
+            let place = if known { text.place } else { findings.find(text.place, &sign.to_lowercase()) };
+            told(findings, place, sign);
+        }
+    }
+    for example in &file.examples {
+        let text = example.text.value.trim();
+        let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();
+        // As `policy new` leaves them: `[A post that does this: Asks readers for money]`.
+        if inside.contains(": ") || asks(inside, '[') {
+            findings
+                .add(RULE, Level::Warning, example.text.place, "the example is a description in brackets")
+                .hint("the model reads the brackets as a post: write a real case in place of them");
+        }
+    }
+}
+
+fn told(findings: &mut Findings<'_>, place: Place, sign: &str) {
+    findings
+        .add(RULE, Level::Warning, place, format_args!("{} is a placeholder to be filled in", quoted(sign)))
+        .hint("nothing fills it in, and the model reads it as it stands: write what is meant, or delete it");
+}
+
+/// Words in brackets that ask for others.
+const ASKING: &str =
+    "insert add your fill todo tbd replace input content text message post comment name here enter specify describe";
+
+/// The placeholders of a text, each with its first byte.
+fn signs(text: &str) -> Vec<(usize, &str)> {
+    let mut signs = Vec::new();
+    let mut at = 0;
+    while let Some(next) = text[at..].find(['{', '$', '%', '[', '<']) {
+        let start = at + next;
+        match length(&text[start..]) {
+            Some(length) if !text[..start].ends_with(|char: char| char.is_ascii_digit()) => {
+                signs.push((start, &text[start..start + length]));
+                at = start + length;
+            }
+            _ => at = start + 1,
+        }
+    }
+    signs
+}
+
+/// Bytes of the placeholder that a text begins with.
+fn length(text: &str) -> Option<usize> {
+    /// Bytes in which one must end.
+    const LONGEST: usize = 120;
+    let near = &text[..text.floor_char_boundary(LONGEST)];
+    let up_to = |close: &str| near.find(close).map(|at| at + close.len());
+    if near.starts_with("{{") {
+        return up_to("}}");
+    }
+    if near.starts_with("{%") {
+        return up_to("%}");
+    }
+    if let Some(rest) = near.strip_prefix("${").or_else(|| near.strip_prefix('{')) {
+        let inside = rest.split('}').next().filter(|inside| is_name(inside) && inside.len() < rest.len())?;
+        return Some(near.len() - rest.len() + inside.len() + 1);
+    }
+    if let Some(rest) = near.strip_prefix('%') {
+        let name = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).filter(|(name, _)| is_name(name));
+        let behind = name.map_or(rest, |(_, behind)| behind);
+        let free = behind[1.min(behind.len())..].chars().next().is_none_or(|char| !char.is_alphanumeric());
+        return (behind.starts_with(['s', 'd']) && free).then(|| near.len() - behind.len() + 1);
+    }
+    let (open, close) = if near.starts_with('[') { ('[', ']') } else { ('<', '>') };
+    let inside = near.strip_prefix(open)?.split(close).next()?;
+    let behind = near.get(inside.len() + 1..)?.strip_prefix(close)?;
+    // A link of Markdown.
+    (!behind.starts_with('(') && asks(inside, open)).then_some(inside.len() + 2)
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || "_.-".contains(char))
+}
+
+/// `INSERT rules here`, `Violation 1`, `YOUR COMPANY`
+fn asks(inside: &str, open: char) -> bool {
+    let words: Vec<&str> = inside.split_whitespace().collect();
+    let Some(first) = words.first() else { return false };
+    let lower = first.trim_end_matches(|char: char| !char.is_alphanumeric()).to_lowercase();
+    let asking = ASKING.split(' ').any(|word| word == lower);
+    let shouted = inside.chars().filter(|char| char.is_alphabetic()).count() > 3
+        && !inside.chars().any(char::is_lowercase)
+        && inside.chars().all(|char| char.is_alphanumeric() || " _-/".contains(char));
+    let numbered = words.len() > 1
+        && first.starts_with(char::is_uppercase)
+        && words.last().is_some_and(|last| last.len() < 3 && last.bytes().all(|byte| byte.is_ascii_digit()));
+    // `<b>` is a tag, and `<|end|>` a control token.
+    if open == '<' { asking && words.len() > 1 } else { asking || shouted || numbered }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signs;
+
+    #[test]
+    fn what_another_program_would_fill_in_is_known_by_its_signs() {
+        for (text, expected) in [
+            ("User input: {input}", vec!["{input}"]),
+            ("{{ shared_definitions }} and {{x}}", vec!["{{ shared_definitions }}", "{{x}}"]),
+            ("{% if x %}a{% endif %}", vec!["{% if x %}", "{% endif %}"]),
+            ("${grade} and %s and %(name)s, %d.", vec!["${grade}", "%s", "%(name)s", "%d"]),
+            (
+                "[Violation 1] [INSERT rules here] [Insert name]",
+                vec!["[Violation 1]", "[INSERT rules here]", "[Insert name]"],
+            ),
+            ("[YOUR COMPANY] [input] <insert rules>", vec!["[YOUR COMPANY]", "[input]", "<insert rules>"]),
+            ("Content: [INPUT]", vec!["[INPUT]"]),
+            ("{\"violation\": 1} {} {a b} { x", vec![]),
+            ("100% sure, 5%s, 20 % so, $5, a<b, <b>bold</b>, <|end|>", vec![]),
+            ("[a link](https://example.org) [1] [sic] [he said] [GV1] [see TV1]", vec![]),
+            ("[NAMES](x)", vec![]),
+        ] {
+            let found: Vec<&str> = signs(text).into_iter().map(|(_, sign)| sign).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}
