@@ -1,3 +1,5 @@
+//! Compiles the C++ at which llama.cpp's exceptions stop (feature `llama`).
+//!
 //! Where llama.cpp's backends are libraries (feature `dynamic-backends`): the program finds llama.cpp beside itself or where it
 //! was built, and knows where the backends were.
 
@@ -5,6 +7,12 @@ use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "llama")]
+    {
+        const CAUGHT: &str = "src/engine/llama/caught.cpp";
+        println!("cargo::rerun-if-changed={CAUGHT}");
+        cc::Build::new().cpp(true).file(CAUGHT).compile("magistrate_caught");
+    }
     println!("cargo::rerun-if-env-changed=DEP_LLAMA_BACKENDS_DIR");
     let Ok(backends) = std::env::var("DEP_LLAMA_BACKENDS_DIR") else { return };
     println!("cargo::rustc-env=MAGISTRATE_BUILT_BACKENDS={backends}");

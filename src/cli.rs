@@ -136,14 +136,14 @@ fn discreet(mut error: clap::Error) -> clap::Error {
             }
             _ => "to judge a text: magistrate check -p POLICY TEXT",
         };
-        error.insert(kind, ContextValue::String("...".to_owned()));
+        error.insert(kind, ContextValue::String("(not shown: it may be a part of the text)".to_owned()));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }
 
 fn is_name(word: &str) -> bool {
-    word.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
+    word.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
 }
 
 /// The words of the command line, behind the program's name, to be said again. `None` if one is not UTF-8.

@@ -5,23 +5,22 @@
 //! the stack of [`with_backend`], so nothing borrows from itself. What is decoded, and why, is not known here.
 #![allow(unsafe_code)]
 
+mod caught;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::io::Write as _;
-use std::num::NonZeroU32;
+use std::marker::PhantomData;
 use std::panic::resume_unwind;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
-use llama_cpp_2::context::session::LlamaStateSeqFlags;
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{DecodeError, LlamaBackendDevice, LlamaBackendDeviceType};
+use llama_cpp_2::{LlamaBackendDevice, LlamaBackendDeviceType};
 use llama_cpp_sys_2 as sys;
+
+use self::caught::caught;
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use super::{CacheType, EngineConfig, EngineError, FlashAttention};
@@ -96,24 +95,83 @@ fn loaded(
     file: &ModelFile,
     config: &EngineConfig,
     mut progress: impl FnMut(f32) -> bool,
-) -> Result<LlamaModel, EngineError> {
+) -> Result<Model, EngineError> {
     check_cpu()?;
     check_settings(file, config)?;
     initialized()?;
     let model = load(file, config, &mut progress)?;
     let vocabulary = file.vocabulary.tokens.len();
-    if usize::try_from(model.n_vocab()) != Ok(vocabulary) {
-        return Err(EngineError::Load(format!("llama.cpp counts {} tokens, the file {vocabulary}", model.n_vocab())));
+    // SAFETY: the model is whole, and both functions only read it.
+    let counted = unsafe { sys::llama_vocab_n_tokens(sys::llama_model_get_vocab(model.0.as_ptr())) };
+    if usize::try_from(counted) != Ok(vocabulary) {
+        return Err(EngineError::Load(format!("llama.cpp counts {counted} tokens, the file {vocabulary}")));
     }
     Ok(model)
 }
 
-/// What `llama_decode` returns when its abort callback said so.
+/// A model of llama.cpp's.
+struct Model(NonNull<sys::llama_model>);
+
+// SAFETY: a model is bound to no thread. Contexts only read it, and they are made one after the other.
+unsafe impl Send for Model {}
+// SAFETY: as above.
+unsafe impl Sync for Model {}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: it is whole, nobody else frees it, and all contexts of it, which borrow it, are gone.
+        unsafe { sys::llama_model_free(self.0.as_ptr()) }
+    }
+}
+
+/// A context of llama.cpp's.
+struct Context<'model> {
+    raw: NonNull<sys::llama_context>,
+    memory: sys::llama_memory_t,
+    model: PhantomData<&'model Model>,
+}
+
+// SAFETY: a context is bound to no thread, as long as one at a time uses it.
+unsafe impl Send for Context<'_> {}
+
+impl Drop for Context<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it is whole, and nobody else frees it.
+        unsafe { sys::llama_free(self.raw.as_ptr()) }
+    }
+}
+
+/// The tokens of a batch, in the arrays that llama.cpp reads.
+#[derive(Default)]
+struct Tokens {
+    ids: Vec<sys::llama_token>,
+    positions: Vec<sys::llama_pos>,
+    sequences: Vec<sys::llama_seq_id>,
+    logits: Vec<i8>,
+    /// Each token is in one sequence.
+    counts: Vec<i32>,
+}
+
+impl Tokens {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.positions.clear();
+        self.sequences.clear();
+        self.logits.clear();
+        self.counts.clear();
+    }
+}
+
+/// What `llama_decode` returns when there is no room in the cache.
+const NO_CELLS: i32 = 1;
+/// What it returns when its abort callback said so.
 const ABORTED: i32 = 2;
+/// What it returns for a batch that it does not take.
+const REFUSED: i32 = -1;
 
 struct Llama<'model> {
-    context: LlamaContext<'model>,
-    batch: LlamaBatch<'static>,
+    context: Context<'model>,
+    tokens: Tokens,
     /// The rows of the last batch in the order of llama.cpp's, and where each stands there.
     order: Vec<usize>,
     places: Vec<i32>,
@@ -121,11 +179,13 @@ struct Llama<'model> {
     copies: Vec<Seq>,
     limits: Limits,
     vocabulary: usize,
+    /// The exception that llama.cpp threw. What its memory holds since then is not known, so nothing is decoded any more.
+    broken: Option<String>,
 }
 
 impl<'model> Llama<'model> {
     fn new(
-        model: &'model LlamaModel,
+        model: &'model Model,
         file: &ModelFile,
         config: &EngineConfig,
         threads: usize,
@@ -139,20 +199,66 @@ impl<'model> Llama<'model> {
             outputs: config.sequences.max(super::OUTPUTS),
             sequences: config.sequences,
         };
-        let context = model
-            .new_context(initialized()?, context_params(config, limits, threads, stop))
-            .map_err(|error| EngineError::Load(said(&error.to_string())))?;
+        initialized()?;
+        forget_log();
+        let params = context_params(config, limits, threads, stop);
+        // SAFETY: the model is whole and outlives the context, which borrows it; so does what the parameters point to.
+        let context = caught(|| unsafe { caught::llama_init_from_model(model.0.as_ptr(), params) });
+        let raw = NonNull::new(context.map_err(EngineError::Load)?)
+            .ok_or_else(|| EngineError::Load(said("llama.cpp gave no reason")))?;
+        // SAFETY: the context is whole, and its memory lives as long.
+        let memory = unsafe { sys::llama_get_memory(raw.as_ptr()) };
         Ok(Self {
-            context,
-            batch: LlamaBatch::new(limits.batch, 1),
+            context: Context { raw, memory, model: PhantomData },
+            tokens: Tokens::default(),
             order: Vec::new(),
             places: Vec::new(),
             copies: Vec::new(),
             limits,
             vocabulary: file.vocabulary.tokens.len(),
+            broken: None,
         })
     }
+
+    /// Runs a call that may throw. After one that did all others fail.
+    fn call<T>(&mut self, call: impl FnOnce(&Context<'_>) -> T) -> Result<T, Fault> {
+        if let Some(why) = &self.broken {
+            return Err(Fault::Other(why.clone()));
+        }
+        forget_log();
+        caught(|| call(&self.context)).map_err(|why| {
+            self.broken = Some(why.clone());
+            Fault::Other(why)
+        })
+    }
+
+    /// Writes the state of a sequence.
+    fn state(&mut self, seq: Seq, flags: u32) -> Result<Vec<u8>, Fault> {
+        // SAFETY: the context is whole. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
+        // between.
+        let (bytes, written) = self.call(|context| unsafe {
+            let raw = context.raw.as_ptr();
+            let mut bytes = vec![0; caught::llama_state_seq_get_size_ext(raw, id(seq), flags)];
+            let written = caught::llama_state_seq_get_data_ext(raw, bytes.as_mut_ptr(), bytes.len(), id(seq), flags);
+            (bytes, written)
+        })?;
+        let whole = written > 0 && written == bytes.len();
+        if whole { Ok(bytes) } else { Err(Fault::Other(said("llama.cpp did not save a sequence"))) }
+    }
+
+    /// Reads the state of a sequence back.
+    fn set_state(&mut self, bytes: &[u8], seq: Seq, flags: u32) -> Result<(), Fault> {
+        // SAFETY: the context is whole. The bytes are those that `state` gave, whoever kept them has checked: llama.cpp reads
+        // them within their length, but believes what they say.
+        let read = self.call(|context| unsafe {
+            caught::llama_state_seq_set_data_ext(context.raw.as_ptr(), bytes.as_ptr(), bytes.len(), id(seq), flags)
+        })?;
+        if read == bytes.len() { Ok(()) } else { Err(Fault::Other(said("llama.cpp did not restore a sequence"))) }
+    }
 }
+
+/// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro: the sliding layers alone.
+const SLIDING: u32 = 1;
 
 impl Backend for Llama<'_> {
     fn limits(&self) -> Limits {
@@ -160,7 +266,7 @@ impl Backend for Llama<'_> {
     }
 
     fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
-        self.batch.clear();
+        self.tokens.clear();
         let entries = batch.entries();
         self.order.clear();
         self.order.extend(0..entries.len());
@@ -179,24 +285,34 @@ impl Backend for Llama<'_> {
                 .ok_or_else(|| Fault::Other(format!("token {} is not in the vocabulary", entry.token.0)))?;
             let position = i32::try_from(entry.position)
                 .map_err(|_| Fault::Other(format!("position {} is out of range", entry.position)))?;
-            // One sequence for each token: `add` does not check their number, and writes beyond its allocation.
-            self.batch
-                .add(LlamaToken(token), position, &[id(entry.seq)], entry.logits)
-                .map_err(|error| Fault::Other(error.to_string()))?;
+            self.tokens.ids.push(token);
+            self.tokens.positions.push(position);
+            self.tokens.sequences.push(id(entry.seq));
+            self.tokens.logits.push(i8::from(entry.logits));
+            self.tokens.counts.push(1);
         }
-        forget_log();
-        self.context.decode(&mut self.batch).map_err(|error| match error {
-            DecodeError::NoKvCacheSlot => Fault::NoCells,
-            DecodeError::Unknown(ABORTED) => Fault::Stopped,
-            DecodeError::NTokensZero => Fault::Other(said("llama.cpp refused the batch")),
-            DecodeError::Unknown(code) => Fault::Other(said(&format!("llama.cpp failed with code {code}"))),
-        })?;
+        let mut tokens = std::mem::take(&mut self.tokens);
+        let code = self.decode_tokens(&mut tokens);
+        self.tokens = tokens;
+        match code? {
+            0 => {}
+            NO_CELLS => return Err(Fault::NoCells),
+            ABORTED => return Err(Fault::Stopped),
+            REFUSED => return Err(Fault::Other(said("llama.cpp refused the batch"))),
+            code => return Err(Fault::Other(said(&format!("llama.cpp failed with code {code}")))),
+        }
         self.copies.clear();
         Ok(())
     }
 
     fn logits(&self, row: Row) -> &[f32] {
-        self.context.get_logits_ith(self.places[row.index()])
+        // SAFETY: the context is whole. The row is one of the last batch that asked for logits, of which there are as many as
+        // tokens in the vocabulary; they stay until it is decoded with again, for which the borrow has to end.
+        unsafe {
+            let logits = sys::llama_get_logits_ith(self.context.raw.as_ptr(), self.places[row.index()]);
+            assert!(!logits.is_null(), "the row has no logits");
+            std::slice::from_raw_parts(logits, self.vocabulary)
+        }
     }
 
     fn fork(&mut self, from: Seq, to: Seq) {
@@ -204,11 +320,13 @@ impl Backend for Llama<'_> {
             self.copies.extend([from, to]);
         }
         // A whole copy has no range that could be out of bounds, nor is it a part of a stream, which llama.cpp asserts.
-        let _ = self.context.kv_cache_seq_cp(id(from), id(to), None, None);
+        // SAFETY: the context, and with it the memory, is whole.
+        let _ = self.call(|context| unsafe { caught::llama_memory_seq_cp(context.memory, id(from), id(to), -1, -1) });
     }
 
     fn clear(&mut self, seq: Seq) {
-        let _ = self.context.kv_cache_seq_rm(id(seq), None, None);
+        // SAFETY: the context, and with it the memory, is whole.
+        let _ = self.call(|context| unsafe { caught::llama_memory_seq_rm(context.memory, id(seq), -1, -1) });
     }
 
     /// The small cache of the sliding layers still holds cells that left the window, and a fork would pin them all:
@@ -220,37 +338,27 @@ impl Backend for Llama<'_> {
         if self.limits.layout == Layout::Split {
             return Ok(());
         }
-        forget_log();
-        let state = self.context.state_seq_get(id(seq), LlamaStateSeqFlags::PARTIAL_ONLY);
-        state
-            .and_then(|state| self.context.state_seq_set(&state, id(seq)))
-            .map_err(|error| Fault::Other(said(&error.to_string())))
+        let state = self.state(seq, SLIDING)?;
+        self.set_state(&state, seq, SLIDING)
     }
 
     fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
         self.settled(seq)?;
-        forget_log();
-        let mut bytes = vec![0; self.context.state_seq_get_size_ext(id(seq), LlamaStateSeqFlags::empty())];
-        // SAFETY: the buffer has the size that llama.cpp has just asked for, and nothing was decoded in between.
-        let written =
-            unsafe { self.context.state_seq_get_data_ext(bytes.as_mut_ptr(), id(seq), LlamaStateSeqFlags::empty()) };
-        let whole = written > 0 && written == bytes.len();
-        if whole { Ok(bytes) } else { Err(Fault::Other(said("llama.cpp did not save a sequence"))) }
+        self.state(seq, 0)
     }
 
     fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
         self.settled(seq)?;
-        forget_log();
-        // SAFETY: the bytes are those that `save` gave, whoever kept them has checked: llama.cpp reads them within their
-        // length, but believes what they say.
-        let done = unsafe { self.context.state_seq_set_data_ext(saved, id(seq), LlamaStateSeqFlags::empty()) };
-        if done { Ok(()) } else { Err(Fault::Other(said("llama.cpp did not restore a sequence"))) }
+        self.set_state(saved, seq, 0)
     }
 
     fn span(&self, seq: Seq) -> Option<(usize, usize)> {
-        let first = usize::try_from(self.context.kv_cache_seq_pos_min(id(seq))).ok()?;
-        let last = usize::try_from(self.context.kv_cache_seq_pos_max(id(seq))).ok()?;
-        Some((first, last))
+        // SAFETY: the context, and with it the memory, is whole, and both functions only read it.
+        let (first, last) = unsafe {
+            let memory = self.context.memory;
+            (sys::llama_memory_seq_pos_min(memory, id(seq)), sys::llama_memory_seq_pos_max(memory, id(seq)))
+        };
+        Some((usize::try_from(first).ok()?, usize::try_from(last).ok()?))
     }
 }
 
@@ -260,13 +368,34 @@ impl Llama<'_> {
         let pending = self.copies.contains(&seq);
         if pending { Err(Fault::Other("the sequence is still being copied".to_owned())) } else { Ok(()) }
     }
+
+    /// Decodes the tokens. What `llama_decode` returns.
+    fn decode_tokens(&mut self, tokens: &mut Tokens) -> Result<i32, Fault> {
+        let mut sequences: Vec<*mut sys::llama_seq_id> = tokens.sequences.iter_mut().map(std::ptr::from_mut).collect();
+        let batch = sys::llama_batch {
+            n_tokens: i32::try_from(tokens.ids.len()).unwrap_or(i32::MAX),
+            token: tokens.ids.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: tokens.positions.as_mut_ptr(),
+            n_seq_id: tokens.counts.as_mut_ptr(),
+            seq_id: sequences.as_mut_ptr(),
+            logits: tokens.logits.as_mut_ptr(),
+        };
+        // SAFETY: the context is whole. All arrays have as many elements as there are tokens, and outlive the call.
+        self.call(|context| unsafe { caught::llama_decode(context.raw.as_ptr(), batch) })
+    }
 }
 
 fn id(seq: Seq) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
 }
 
-fn context_params(config: &EngineConfig, limits: Limits, threads: usize, stop: &AtomicBool) -> LlamaContextParams {
+fn context_params(
+    config: &EngineConfig,
+    limits: Limits,
+    threads: usize,
+    stop: &AtomicBool,
+) -> sys::llama_context_params {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let cells = match limits.layout {
         Layout::Unified => limits.cells,
@@ -274,42 +403,34 @@ fn context_params(config: &EngineConfig, limits: Limits, threads: usize, stop: &
     };
     let threads = i32::try_from(threads).unwrap_or(i32::MAX);
     let kv = match config.cache {
-        CacheType::F16 => KvCacheType::F16,
-        CacheType::Q8_0 => KvCacheType::Q8_0,
-        CacheType::F32 => KvCacheType::F32,
+        CacheType::F16 => sys::GGML_TYPE_F16,
+        CacheType::Q8_0 => sys::GGML_TYPE_Q8_0,
+        CacheType::F32 => sys::GGML_TYPE_F32,
     };
     let flash_attention = match config.flash_attention {
         FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
         FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
     };
-    let mut params = LlamaContextParams::default();
-    const {
-        assert!(size_of::<LlamaContextParams>() == size_of::<sys::llama_context_params>());
-        assert!(align_of::<LlamaContextParams>() == align_of::<sys::llama_context_params>());
-    }
-    // SAFETY: LlamaContextParams has one field, a llama_context_params (llama-cpp-2 0.1.160, which Cargo.toml pins), and
-    // is no larger, so that field is where it begins. The binding offers no way to set these three. The flag outlives the
-    // context, which lives in `with_backend` or `with_backends`, and is only ever read there.
-    unsafe {
-        let raw = &mut *(&raw mut params).cast::<sys::llama_context_params>();
-        raw.abort_callback = Some(stopped);
-        raw.abort_callback_data = std::ptr::from_ref(stop).cast_mut().cast::<c_void>();
-        raw.n_outputs_max = number(limits.outputs);
-    }
+    // SAFETY: takes nothing and returns a plain struct.
+    let mut params = unsafe { sys::llama_context_default_params() };
+    // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
+    params.n_ctx = number(cells.max(limits.sequences));
+    params.n_batch = number(limits.batch.max(limits.sequences));
+    params.n_ubatch = number(limits.batch.min(config.micro_batch));
+    params.n_seq_max = number(limits.sequences);
+    params.n_outputs_max = number(limits.outputs);
+    params.n_threads = threads;
+    params.n_threads_batch = threads;
+    params.type_k = kv;
+    params.type_v = kv;
+    params.flash_attn_type = flash_attention;
+    params.kv_unified = limits.layout == Layout::Unified;
+    params.swa_full = false;
+    // The flag outlives the context, which lives in `with_backend` or `with_backends`, and is only ever read there.
+    params.abort_callback = Some(stopped);
+    params.abort_callback_data = std::ptr::from_ref(stop).cast_mut().cast::<c_void>();
     params
-        // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
-        .with_n_ctx(NonZeroU32::new(number(cells.max(limits.sequences))))
-        .with_n_batch(number(limits.batch.max(limits.sequences)))
-        .with_n_ubatch(number(limits.batch.min(config.micro_batch)))
-        .with_n_seq_max(number(limits.sequences))
-        .with_n_threads(threads)
-        .with_n_threads_batch(threads)
-        .with_type_k(kv)
-        .with_type_v(kv)
-        .with_flash_attention_policy(flash_attention)
-        .with_kv_unified(limits.layout == Layout::Unified)
-        .with_swa_full(false)
 }
 
 /// Whether the batch that is being decoded is to be given up.
@@ -320,11 +441,7 @@ extern "C" fn stopped(flag: *mut c_void) -> bool {
 
 /// Loads the weights. The binding offers no way to leave weights as they are in the file (`use_extra_bufts`): on a CPU
 /// they would be repacked, which costs a copy of them in memory and a minute for the 20b.
-fn load(
-    file: &ModelFile,
-    config: &EngineConfig,
-    progress: &mut dyn FnMut(f32) -> bool,
-) -> Result<LlamaModel, EngineError> {
+fn load(file: &ModelFile, config: &EngineConfig, progress: &mut dyn FnMut(f32) -> bool) -> Result<Model, EngineError> {
     let path = file.path.to_str().ok_or_else(|| EngineError::Load("its path is not valid UTF-8".to_owned()))?;
     let path = CString::new(path).map_err(|_| EngineError::Load("its path holds a NUL byte".to_owned()))?;
     let mut progress = progress;
@@ -355,18 +472,9 @@ fn load(
     params.progress_callback_user_data = (&raw mut progress).cast::<c_void>();
     forget_log();
     // SAFETY: `path`, `progress`, `devices`, `experts` and `places` outlive the call, all other pointers are the defaults.
-    let model = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
-    if model.is_null() {
-        return Err(EngineError::Load(said("llama.cpp gave no reason")));
-    }
-    const {
-        assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>());
-        assert!(align_of::<LlamaModel>() == align_of::<*mut sys::llama_model>());
-    }
-    // SAFETY: LlamaModel is `repr(transparent)` over a `repr(transparent)` NonNull<llama_model> (llama-cpp-2 0.1.160, which
-    // Cargo.toml pins; the assertions above hold its size and alignment). The pointer is not null, comes from the
-    // function that `LlamaModel::load_from_file` calls, and is owned by nobody else, so its Drop frees it once.
-    Ok(unsafe { std::mem::transmute::<*mut sys::llama_model, LlamaModel>(model) })
+    let model = caught(|| unsafe { caught::llama_model_load_from_file(path.as_ptr(), params) });
+    let model = NonNull::new(model.map_err(EngineError::Load)?);
+    model.map(Model).ok_or_else(|| EngineError::Load(said("llama.cpp gave no reason")))
 }
 
 /// The names of a layer's expert tensors, as a regular expression.

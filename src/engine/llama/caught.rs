@@ -1,0 +1,105 @@
+//! Calls into llama.cpp that may throw.
+//!
+//! The one idea: the functions are declared as what they are, functions that may unwind, and called by C++ that catches.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use llama_cpp_sys_2 as sys;
+
+// Those of llama.cpp's functions that allocate, under the names and types of the binding.
+unsafe extern "C-unwind" {
+    pub fn llama_model_load_from_file(path: *const c_char, params: sys::llama_model_params) -> *mut sys::llama_model;
+    pub fn llama_init_from_model(
+        model: *mut sys::llama_model,
+        params: sys::llama_context_params,
+    ) -> *mut sys::llama_context;
+    pub fn llama_decode(context: *mut sys::llama_context, batch: sys::llama_batch) -> i32;
+    pub fn llama_memory_seq_cp(
+        memory: sys::llama_memory_t,
+        from: sys::llama_seq_id,
+        to: sys::llama_seq_id,
+        first: sys::llama_pos,
+        last: sys::llama_pos,
+    );
+    pub fn llama_memory_seq_rm(
+        memory: sys::llama_memory_t,
+        seq: sys::llama_seq_id,
+        first: sys::llama_pos,
+        last: sys::llama_pos,
+    ) -> bool;
+    pub fn llama_state_seq_get_size_ext(context: *mut sys::llama_context, seq: sys::llama_seq_id, flags: u32) -> usize;
+    pub fn llama_state_seq_get_data_ext(
+        context: *mut sys::llama_context,
+        to: *mut u8,
+        size: usize,
+        seq: sys::llama_seq_id,
+        flags: u32,
+    ) -> usize;
+    pub fn llama_state_seq_set_data_ext(
+        context: *mut sys::llama_context,
+        from: *const u8,
+        size: usize,
+        seq: sys::llama_seq_id,
+        flags: u32,
+    ) -> usize;
+    #[cfg(test)]
+    fn magistrate_throw(text: *const c_char);
+}
+
+unsafe extern "C" {
+    fn magistrate_caught(
+        call: unsafe extern "C-unwind" fn(*mut c_void),
+        data: *mut c_void,
+        said: *mut c_char,
+        room: usize,
+    ) -> bool;
+}
+
+/// Runs a call into llama.cpp. An exception that it throws is an error, in its own words.
+///
+/// The call must not panic: a panic would meet C++ that catches it.
+pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    struct Errand<Call, T> {
+        call: Option<Call>,
+        done: Option<T>,
+    }
+    unsafe extern "C-unwind" fn run<Call: FnOnce() -> T, T>(data: *mut c_void) {
+        // SAFETY: `caught` passes a pointer to an errand of these types, which outlives the call and which nobody else has.
+        let errand = unsafe { &mut *data.cast::<Errand<Call, T>>() };
+        errand.done = errand.call.take().map(|call| call());
+    }
+    fn through<Call: FnOnce() -> T, T>(errand: &mut Errand<Call, T>, said: &mut [c_char]) -> bool {
+        let data = std::ptr::from_mut(errand).cast::<c_void>();
+        // SAFETY: `run` gets the errand that it expects, and the text the room that it has.
+        unsafe { magistrate_caught(run::<Call, T>, data, said.as_mut_ptr(), said.len()) }
+    }
+    let mut errand = Errand { call: Some(call), done: None };
+    let mut said = [0; 256];
+    match (through(&mut errand, &mut said), errand.done) {
+        (false, Some(done)) => Ok(done),
+        _ => {
+            // SAFETY: it is an array, which ends with a NUL at the latest.
+            let said = unsafe { CStr::from_ptr(said.as_ptr()) };
+            Err(format!("llama.cpp failed: {}", said.to_string_lossy()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_thrown_is_an_error_in_its_own_words() {
+        assert_eq!(caught(|| 6 * 7), Ok(42));
+        let dropped = std::rc::Rc::new(());
+        let held = std::rc::Rc::clone(&dropped);
+        let thrown = caught(move || {
+            // SAFETY: it takes a text that lives for ever, and throws it.
+            unsafe { magistrate_throw(c"out of \xF0\x9F\x98\x80 memory".as_ptr()) }
+            drop(held);
+        });
+        assert_eq!(thrown, Err("llama.cpp failed: out of \u{1F600} memory".to_owned()));
+        assert_eq!(std::rc::Rc::strong_count(&dropped), 1, "what the call held is dropped");
+    }
+}
