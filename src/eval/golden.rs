@@ -119,6 +119,10 @@ impl Golden {
         let policies = std::slice::from_ref(policy);
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
         names(&columns, reading)?;
+        if reading.label.is_some() || !reading.positive.is_empty() || !reading.negative.is_empty() {
+            let what = "a policy's own set says itself which category a text has";
+            return Err(Unlike(format!("{what}\nhint: leave out --label-column, --positive and --negative")));
+        }
         let answers = reading.answers(&Key::Own, &columns, policies);
         Self::of(records, answers, Vec::new(), reading.by.as_deref(), policies)
     }
@@ -232,14 +236,17 @@ impl Golden {
 
 /// The columns of all records, in the order in which they come; the ones that somebody named must be among them.
 fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set str>, Unlike> {
+    /// Columns that a message lists, at most.
+    const MOST: usize = 20;
     let mut seen = HashSet::new();
     let names: Vec<&str> =
         columns.iter().flat_map(|columns| columns.names()).filter(|name| seen.insert(*name)).collect();
     for (column, flag) in [(&reading.label, "--label-column"), (&reading.by, "--by")] {
         if let Some(column) = column.as_deref().filter(|column| !seen.contains(column)) {
-            let found: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
+            let found: Vec<String> = names.iter().take(MOST).map(|name| format!("`{}`", shown(name))).collect();
+            let more = if names.len() > MOST { " and more" } else { "" };
             return Err(Unlike(format!(
-                "there is no column `{}`, which {flag} names\nhint: the columns are {}",
+                "there is no column `{}`, which {flag} names\nhint: the columns are {}{more}",
                 shown(column),
                 found.join(", ")
             )));

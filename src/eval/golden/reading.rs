@@ -141,12 +141,13 @@ impl Reading {
             Key::Own => {}
             Key::Column(name) => {
                 let known = |label: &str| self.lists(label);
-                for label in columns.iter().flat_map(|columns| labels(columns, name, &known).unwrap_or_default()) {
+                let labels = |columns: &&Columns| labels(columns, name, &known).ok().flatten().unwrap_or_default();
+                for label in columns.iter().flat_map(labels) {
                     *met.entry(label.trim().to_owned()).or_default() += 1;
                 }
             }
         }
-        let Some(wanted) = self.positive.iter().find(|wanted| !met.keys().any(|label| alike(label, wanted))) else {
+        let Some(wanted) = self.positive.iter().find(|wanted| !met.keys().any(|label| is_named(wanted, label))) else {
             return Ok(());
         };
         let mut met: Vec<(String, u64)> = met.into_iter().filter(|(label, _)| !sense::is_absent(label)).collect();
@@ -178,14 +179,12 @@ impl Reading {
             Key::Column(name) => {
                 let sense = sense::of_name(name);
                 let known = |label: &str| self.lists(label) || by_policy(&plain(label), policy).is_some();
-                let labels = labels(columns, name, &known)?;
-                let is_list = matches!(value(columns, name), Value::Array(_));
-                match labels.as_slice() {
-                    [] if is_list => Ok(Some(safe(false))),
-                    [] => Ok(None),
-                    [label] if sense::is_absent(label) => Ok(None),
-                    [label] => self.meaning(label, sense, name, policy).map(Some),
-                    labels => self.several(labels, sense, name, policy).map(Some),
+                match labels(columns, name, &known)?.as_deref() {
+                    None => Ok(None),
+                    // A list without labels says that none of them holds.
+                    Some([]) => Ok(Some(safe(false))),
+                    Some([label]) => self.meaning(label, sense, name, policy).map(Some),
+                    Some(labels) => self.several(labels, sense, name, policy).map(Some),
                 }
             }
             Key::Flags { object, names } => {
@@ -198,8 +197,11 @@ impl Reading {
                         None => value(columns, name),
                     };
                     let said = word(&flag);
+                    // A flag that somebody chose is a violation, whatever it is called.
+                    let sense = if self.positive.is_empty() { sense::of_name(name) } else { Name::Neutral };
                     match yes_or_no(&said) {
-                        Some(is) => known.push(is),
+                        Some(_) if sense == Name::Unclear => return Err(unclear(name, &said, name)),
+                        Some(is) => known.push(is != (sense == Name::Says(Sense::Safe))),
                         None if sense::is_absent(&said) => {}
                         None => {
                             return Err(Unlike(format!(
@@ -255,7 +257,7 @@ impl Reading {
 
     /// Reports whether a label is in one of the lists.
     fn lists(&self, label: &str) -> bool {
-        self.positive.iter().chain(&self.negative).any(|other| alike(other, label))
+        self.positive.iter().chain(&self.negative).any(|other| is_named(other, label))
     }
 
     /// What several labels of one text come to: a violation if one of them is.
@@ -283,7 +285,7 @@ impl Reading {
     fn meaning(&self, label: &str, name: Name, column: &str, policy: &Policy) -> Result<Expected, Unlike> {
         let said = label;
         let label = plain(label);
-        let is_in = |list: &[String]| list.iter().any(|other| alike(other, &label));
+        let is_in = |list: &[String]| list.iter().any(|other| is_named(other, &label));
         if is_in(&self.positive) {
             return Ok(violation());
         }
@@ -297,14 +299,7 @@ impl Reading {
             (Some(yes), Name::Says(sense)) => {
                 return Ok(if yes == (sense == Sense::Violation) { violation() } else { safe(false) });
             }
-            (Some(_), Name::Unclear) => {
-                return Err(Unlike(format!(
-                    "the column `{}` is `{}`, and its name leaves open whether that is a violation\nhint: --positive {} if it is",
-                    shown(column),
-                    shown(said),
-                    shown(said)
-                )));
-            }
+            (Some(_), Name::Unclear) => return Err(unclear(column, said, said)),
             _ => {}
         }
         if let Some(expected) = by_policy(&label, policy) {
@@ -468,6 +463,14 @@ fn by_policy(label: &str, policy: &Policy) -> Option<Expected> {
     Some(Expected { verdict: known.verdict, category: None, knows_category: false })
 }
 
+/// A yes or no in a column, or under a flag, whose name does not say what it means.
+fn unclear(name: &str, said: &str, positive: &str) -> Unlike {
+    let [name, said, positive] = [name, said, positive].map(shown);
+    Unlike(format!(
+        "`{name}` is `{said}`, and its name leaves open whether that is a violation\nhint: --positive {positive} if it is"
+    ))
+}
+
 fn violation() -> Expected {
     Expected { verdict: Verdict::Violation, category: None, knows_category: false }
 }
@@ -480,16 +483,22 @@ fn alike(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
+/// Reports whether a label is one that somebody named: `true` is `1`.
+fn is_named(named: &str, label: &str) -> bool {
+    alike(named, label) || yes_or_no(named).is_some_and(|yes| yes_or_no(label) == Some(yes))
+}
+
 /// The labels of a record: one, or as many as a list holds. A list may be JSON, or words between `,`, `;` and `|`. One that
-/// is `known` as it stands is no list.
-fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Unlike> {
+/// is `known` as it stands is no list. None where no label is.
+fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Result<Option<Vec<String>>, Unlike> {
     if columns.named(column).nth(1).is_some() {
         return Err(Unlike(format!("the column `{}` stands twice; leave the one that is meant", shown(column))));
     }
     let is_word = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
     let list = |list: Vec<Value>| {
         if list.iter().all(is_word) {
-            return Ok(list.iter().map(word).filter(|label| !sense::is_absent(label)).collect());
+            let labels: Vec<String> = list.iter().map(word).filter(|label| !sense::is_absent(label)).collect();
+            return Ok((list.is_empty() || !labels.is_empty()).then_some(labels));
         }
         let what = format!("the column `{}` is a list of lists or objects, and no list of labels", shown(column));
         Err(Unlike(format!("{what}\nhint: keep the names of the labels alone")))
@@ -502,8 +511,11 @@ fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Resu
         value => {
             let label = word(&value);
             let trimmed = label.trim();
+            if sense::is_absent(trimmed) && !known(trimmed) {
+                return Ok(None);
+            }
             if known(trimmed) {
-                return Ok(vec![label]);
+                return Ok(Some(vec![label]));
             }
             if trimmed.starts_with('[') && trimmed.ends_with(']') {
                 // Python writes a list with single quotes.
@@ -517,7 +529,8 @@ fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Resu
             let parts = trimmed.split([',', ';', '|', '\n']).map(str::trim).filter(|part| !part.is_empty());
             let parts: Vec<String> = parts.map(str::to_owned).collect();
             // A comma in a sentence makes no list.
-            Ok(if parts.len() > 1 && !parts.iter().any(|part| is_sentence(part)) { parts } else { vec![label] })
+            let is_list = parts.len() > 1 && !parts.iter().any(|part| is_sentence(part));
+            Ok(Some(if is_list { parts } else { vec![label] }))
         }
     }
 }
