@@ -220,7 +220,7 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
     let (engine, certificate) = (engine(), certificate());
     let seen = RefCell::new(BTreeSet::new());
     let words = prop::collection::vec("[a-z]{1,8}", 1..40).prop_map(|words| words.join(" "));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(512));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(384));
     let held = runner.run(&(flags(), words), |(flags, text)| {
         let row = row(&engine, &flags, &certificate, &text);
         let mut seen = seen.borrow_mut();
@@ -229,7 +229,13 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
         seen.insert(format!("{:?}", row.decision));
         seen.insert(format!("escalated {:?}", row.cascade.map(|cascade| cascade.escalated)));
         seen.insert(format!("in pieces {}", row.pieces.is_some()));
-        agrees(&row, &flags, &certificate)
+        agrees(&row, &flags, &certificate)?;
+        // A threshold that is the very probability, or just above it.
+        for threshold in row.probability.into_iter().flat_map(|p| [p, p.next_up().min(1.0)]) {
+            let flags = Flags { threshold: Some(threshold), ..flags.clone() };
+            agrees(&self::row(&engine, &flags, &certificate, &text), &flags, &certificate)?;
+        }
+        Ok(())
     });
     held.unwrap();
     // A model that says one thing alone would agree with itself.

@@ -151,7 +151,10 @@ fn a_label_exits_0_whatever_the_verdicts_and_3_if_some_rows_have_none() {
     stage.exits(0, &[&LABEL[..], &SAFE, &["in.txt"]].concat());
     stage.exits(0, &[&LABEL[..], &VIOLATION, &["in.txt"]].concat());
     stage.exits(0, &[&LABEL[..], &SAFE, &["in.txt", "-o", "out.csv"]].concat());
-    stage.exits(3, &[&LABEL[..], &["in.txt"]].concat());
+    let undecided = stage.exits(3, &[&LABEL[..], &["in.txt"]].concat());
+    let said = String::from_utf8(undecided.stderr).unwrap();
+    let why = "\nundecided  2 off-contract (too little of the probability is on allowed answers: see --min-mass)\n";
+    assert!(said.contains(why), "{said}");
     stage.exits(3, &[&LABEL[..], &SAFE, &["blank.txt"]].concat());
     stage.exits(3, &[&LABEL[..], &SAFE, &["in.txt", "--max-content-tokens", "2"]].concat());
     assert_eq!(

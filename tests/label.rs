@@ -195,6 +195,27 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     assert_eq!((&short["verdict"], &short["pieces"]), (&"safe".into(), &serde_json::Value::Null));
 }
 
+/// Pieces overlap, so a text of many is no likelier a violation for its length.
+#[test]
+fn the_number_of_a_text_in_pieces_is_one_piece_s_and_its_verdict_follows_from_it() {
+    let settings = Settings { chunking: Some(Chunking::of(40)), ..Settings::default() };
+    let judged = |threshold: f64| {
+        let mut options = options();
+        options.rule.threshold = Some(threshold);
+        let texts = format!("{}\nSome words of a text.\n", "Some words of a text. ".repeat(600));
+        label(texts, Format::Lines, &settings, &options, &["rules"]).rows
+    };
+    let rows = judged(0.5);
+    let [long, short] = [0, 1].map(|row| rows[row]["probability"].as_f64().unwrap());
+    assert!(rows[0]["pieces"]["count"].as_u64() > Some(50) && long > 0.0);
+    assert!((long / short - 1.0).abs() < 0.01, "{long} and {short}");
+    for threshold in [long, long.next_up()] {
+        let row = &judged(threshold)[0];
+        let over = row["probability"].as_f64() >= row["threshold"].as_f64();
+        assert_eq!(row["verdict"], if over { "violation" } else { "safe" }, "{row:?}");
+    }
+}
+
 #[test]
 fn many_policies_more_than_the_cache_holds_each_judge_every_row() {
     let engine = engine(700);
