@@ -220,7 +220,7 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
     let (engine, certificate) = (engine(), certificate());
     let seen = RefCell::new(BTreeSet::new());
     let words = prop::collection::vec("[a-z]{1,8}", 1..40).prop_map(|words| words.join(" "));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(384));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
     let held = runner.run(&(flags(), words), |(flags, text)| {
         let row = row(&engine, &flags, &certificate, &text);
         let mut seen = seen.borrow_mut();
