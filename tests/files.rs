@@ -573,4 +573,10 @@ fn the_built_in_model_judges_where_nothing_can_be_written() {
     let (without, with) = (check("/proc/magistrate"), check(stage.path("cache").to_str().unwrap()));
     assert_eq!((&without["model"], &without["probability"]), (&with["model"], &with["probability"]));
     assert_eq!(without["model"]["id"], "magistrate-nano");
+    // Rows that are kept on the way to stdout find a place, too.
+    let args = ["label", "-p", "spam", "--effort", "none", "in.jsonl", "--output-format", "csv", "--fields", "verdict"];
+    let mut label = stage.command(&args);
+    let done = label.env("MAGISTRATE_CACHE", "/proc/magistrate").env("TMPDIR", stage.path("folder")).output().unwrap();
+    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", said(&done));
+    assert!(done.stdout.starts_with(b"verdict") && fs::read_dir(stage.path("folder")).unwrap().count() == 0);
 }

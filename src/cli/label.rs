@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -309,8 +309,14 @@ impl Place {
     }
 
     fn passing() -> Result<Self, anyhow::Error> {
-        let folder = cache::folder()?.join("journals");
-        cache::make(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let folder = match cache::folder() {
+            // Another user could read or change it.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error.into()),
+            folder => folder.map(|cache| cache.join("journals")),
+        };
+        // Where nothing is kept, as in a container that is read-only, there may be a place for what passes.
+        let folder =
+            folder.and_then(|folder| cache::make(&folder).map(|()| folder)).unwrap_or_else(|_| std::env::temp_dir());
         Ok(Self { path: folder.join(format!("{}.journal", files::random())), passing: true, hidden: None })
     }
 
