@@ -17,7 +17,7 @@ pub(super) enum Sense {
 }
 
 /// Words of a condition: the phrase around them holds in part.
-const CONDITIONS: &str = "unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
+const CONDITIONS: &str = "wrong mistake mistaken incorrect opposite reverse reversed error unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
     whether either maybe possibly may might sometimes partly instead rather";
 
 /// Words that deny what stands beside them.
@@ -47,7 +47,7 @@ const TOPICS: &str = "spam spammy scam scams fraud fraudulent toxic toxicity hat
     malicious jailbreak advertising misinformation";
 
 /// Words that a phrase may hold beside a topic.
-const PLAIN: &str = "a an the this that it is are be if when where for as of any some content contents message messages post \
+const PLAIN: &str = "meaning a an the this that it is are be if when where for as of any some content contents message messages post \
     posts text texts comment comments user input contains contain containing found has means mean return \
     output answer respond reply label with which category considered clearly all other otherwise present \
     detected one";

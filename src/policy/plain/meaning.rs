@@ -84,8 +84,8 @@ struct Mention {
 fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading)> {
     let mentions = mentions(sentence, labels, most);
     let in_run = in_run(sentence, &mentions);
-    // Up to where the words of the sentence belong to the mention before.
-    let mut used = 0;
+    // Up to where the words of the sentence belong to the mention before, and whether that one got a meaning.
+    let (mut used, mut open) = (0, false);
     let mut readings = Vec::new();
     for (index, mention) in mentions.iter().enumerate() {
         let next = mentions.get(index + 1).map_or(sentence.len(), |next| next.start);
@@ -93,7 +93,9 @@ fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading
         let after = &sentence[mention.end..next];
         used = mention.end;
         let place = Around { before, after, bracketed: mention.bracketed };
+        let was_open = std::mem::take(&mut open);
         let reading = match (place.remark(), in_run[index]) {
+            _ if is_denied(before) => Some(Reading::Undefined),
             (Some(remark), _) => {
                 used = next;
                 Some(defined(remark))
@@ -103,16 +105,43 @@ fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading
                 used = next;
                 Some(defined(after))
             }
-            (None, _) if place.defines_before() => Some(match sense_of_remark(before) {
-                Sense::Unclear => Reading::Undefined,
-                sense => Reading::Sense(sense),
-            }),
-            (None, _) => Some(Reading::Sense(place.either())),
+            (None, _) if place.defines_before() => {
+                open = sense_of_remark(before) == Sense::Silent;
+                Some(defined(before))
+            }
+            (None, _) => match place.either() {
+                // The words between could be those of the mention before.
+                Sense::Means(_) if was_open && sense_of_remark(before) != Sense::Silent => Some(Reading::Undefined),
+                sense => {
+                    open = sense == Sense::Silent;
+                    Some(Reading::Sense(sense))
+                }
+            },
         };
         readings.extend(reading.map(|reading| (mention.label, reading)));
     }
     readings
 }
+
+/// Reports whether a label is one that must not be given: `never return`, `not`.
+fn is_denied(before: &str) -> bool {
+    let clause = before.rsplit([',', ';', ':', '.', '(', '—', '|']).next().unwrap_or(before).to_lowercase();
+    let words: Vec<&str> = clause
+        .split(|char: char| !(char.is_alphanumeric() || "'’".contains(char)))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let last = words.iter().rev().find(|word| !is_one(BETWEEN, word));
+    last.is_some_and(|word| {
+        is_one("not never avoid no cannot opposite instead than", word)
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
+    })
+}
+
+/// Words that can stand between a denial and the label that it denies.
+const BETWEEN: &str = "return returns returned returning answer output respond reply say give given use used label labelled \
+    labeled mark marked set choose write print classify classified assign assigned put score be ever a an the it this as \
+    with get gets received receive of to";
 
 fn defined(words: &str) -> Reading {
     match sense_of_remark(words) {
@@ -135,6 +164,9 @@ const MARKS: [char; 12] = [' ', '\t', '`', '"', '\'', '*', '“', '”', '‘', 
 const LEADS: &str = "if when where whenever for means mean meaning indicates denotes signifies represents stands is only to \
     should must corresponds refers in on";
 
+/// Words that lead to it behind a comma. `if` does not: what it begins may lead to the next label.
+const CLAUSES: &str = "meaning which i.e. indicating denoting signifying representing";
+
 impl Around<'_> {
     /// A remark in brackets right behind the label: `0 (safe)`.
     fn remark(&self) -> Option<&str> {
@@ -144,6 +176,11 @@ impl Around<'_> {
 
     /// Reports whether the meaning follows: `0 = safe`, `0 if it is safe`.
     fn defines_behind(&self) -> bool {
+        // `0, meaning that it is safe`
+        let clause = self.after.trim_start_matches(MARKS).strip_prefix(',').map(str::trim_start);
+        if clause.is_some_and(|clause| is_one(CLAUSES, clause.split(' ').next().unwrap_or_default())) {
+            return true;
+        }
         let after = self.after.trim_start_matches(')').trim_start_matches(MARKS).trim_start_matches(')');
         let after = after.trim_start_matches(MARKS);
         let first = after.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();

@@ -75,7 +75,8 @@ fn pieces(line: &str) -> Vec<&str> {
     let mut start = 0;
     for (at, char) in line.char_indices() {
         let rest = &line[at + char.len_utf8()..];
-        if !matches!(char, '.' | '!' | '?') || !rest.starts_with(' ') {
+        let dots = char == '.' && line[..at].ends_with('.');
+        if !matches!(char, '.' | '!' | '?') || dots || !rest.starts_with(' ') {
             continue;
         }
         let before = line[start..at].rsplit([' ', '(']).next().unwrap_or_default().to_lowercase();

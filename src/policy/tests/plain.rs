@@ -101,6 +101,7 @@ fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
         "0 = non-compliant",
         "0 if it fails to comply",
         "0 = spam, 1 = not spam",
+        "Label it 0, meaning that it violates the policy, or 1, meaning that it does not violate the policy.",
     ] {
         let text = digits(definition);
         let error = Policy::from_plain("house", &text, None).expect_err(definition);
@@ -121,6 +122,119 @@ fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
     }
 }
 
+/// Phrases for content that violates and for content that does not, side by side.
+const PHRASES: [(&str, &str); 12] = [
+    ("it violates the policy", "it does not violate the policy"),
+    ("the post is not allowed", "the post is allowed"),
+    ("any rule is broken", "no rule is broken"),
+    ("the content is unsafe", "the content is safe"),
+    ("it breaks the rules", "it follows the rules"),
+    ("the message is harmful", "the message is harmless"),
+    ("it is prohibited", "it is permitted"),
+    ("it does not comply with the policy", "it complies with the policy"),
+    ("it isn't permitted", "it isn't prohibited"),
+    ("it contains spam", "it contains no spam"),
+    ("it is against the policy", "it is not against the policy"),
+    ("the text is a violation", "the text is fine"),
+];
+
+/// Ways to define two labels: V for what violates, S for what does not. `+` is one that is read.
+const DEFINITIONS: [&str; 67] = [
+    "+{V} if {v}, {S} if {s}.",
+    "+Return {V} if {v}; return {S} if {s}.",
+    "+Return {V} when {v} and {S} when {s}.",
+    "+If {v}, return {V}. If {s}, return {S}.",
+    "+If {v}, answer with {V}, otherwise {S}.",
+    "+If {s}, answer with {S}, otherwise {V}.",
+    "+When {s} output {S}, when {v} output {V}.",
+    "+{V} means that {v}.\n{S} means that {s}.",
+    "+- {V}: {v}\n- {S}: {s}",
+    "+* `{V}` = {v}\n* `{S}` = {s}",
+    "+{v}: {V}; {s}: {S}",
+    "+{v} ({V}), {s} ({S})",
+    "+({V}) {v}\n({S}) {s}",
+    "+{V} ({v}) / {S} ({s})",
+    "+Use {V} where {v}.\nUse {S} where {s}.",
+    "+| Label | Meaning |\n|---|---|\n| {V} | {v} |\n| {S} | {s} |",
+    "+| Meaning | Label |\n|---|---|\n| {v} | {V} |\n| {s} | {S} |",
+    "+## Label {V}: {v}\n## Label {S}: {s}",
+    "+If {v}:\n  return {V}\nelse:\n  return {S}",
+    "+If {s}:\n  return {S}\nelse:\n  return {V}",
+    "+Answer {V}: {v}. Answer {S}: {s}.",
+    "+Set the flag to {V} if {v}, else to {S}.",
+    "+Label it {V}, meaning that {v}, or {S}, meaning that {s}.",
+    "{v} = {V}\n{s} = {S}",
+    "{V} - {v} | {S} - {s}",
+    "{V} = {v} and {S} = {s}",
+    "Give a {V} to a post if {v}. Give a {S} to it if {s}.",
+    "Return {S} unless {v}, in which case return {V}.",
+    "## {V}\n{v}.\n## {S}\n{s}.",
+    "The label {V} says that {v}, and the label {S} says that {s}.",
+    "Whenever {v}\nthe answer is\n{V}.\nWhenever {s}\nthe answer is\n{S}.",
+    "{V}\n{v}\n\n{S}\n{s}",
+    "{v}\n{V}\n\n{s}\n{S}",
+    "Does the post break a rule? {V} = yes, {S} = no",
+    "{V} for yes ({v}), {S} for no ({s})",
+    "A {V} is for posts where {v}; a {S} is for the rest.",
+    "Return {S} for everything else, and {V} if {v}.",
+    "Content where {v} should be labelled {V}, content where {s} should be labelled {S}.",
+    "{V}. {v}\n{S}. {s}",
+    "{V}) {v}\n{S}) {s}",
+    "Return 1 or 0: {V} if {v}.",
+    "We return {V} since {v}",
+    "{v} -> {V}\n{s} -> {S}",
+    "{V} -> {v}\n{S} -> {s}",
+    "{V} => {v}",
+    "{V} denotes: {v}; {S} denotes: {s}",
+    "Never return {S} if {v}.",
+    "Do not return {V} if {s}.",
+    "Return {V} rather than {S} if {v}.",
+    "Return not {S} but {V} if {v}.",
+    "Return {V}, not {S}, if {v}.",
+    "If {v}, never {S}, always {V}.",
+    "Instead of {S} return {V} if {v}.",
+    "If {v} it cannot be {S}.",
+    "{S} is wrong if {v}.",
+    "{S} would be a mistake when {v}.",
+    "It is not {V} that says that {s}.",
+    "Return the opposite of {S} if {v}.",
+    "{V} or {S}: {v} or {s}, respectively.",
+    "{V}/{S} = {v}/{s}",
+    "Return {V}: {v}\nReturn {S}: {s}",
+    "In case {v}, {V}; in case {s}, {S}.",
+    "Answer {V} ({v}) and nothing else, or {S}.",
+    "A score of {V} tells us that {v}",
+    "Rating: {S} ... {s}; {V} ... {v}",
+    "{v} - {V}, {s} - {S}",
+    "Say {V}, that is: {v}, or say {S}, that is: {s}.",
+];
+
+/// The worst that this program could do is to turn a verdict round.
+#[test]
+fn no_order_of_words_turns_the_meaning_of_labels_round() {
+    let (mut wrong, mut unread) = (Vec::new(), Vec::new());
+    for definition in DEFINITIONS {
+        for (index, (v, s)) in PHRASES.into_iter().enumerate() {
+            for (violation, safe) in [("1", "0"), ("0", "1"), ("INVALID", "VALID"), ("VALID", "INVALID")] {
+                let (digit, usual) = (violation.len() == 1, ["1", "INVALID"].contains(&violation));
+                let ask = if digit { "Return exactly one character: 0 or 1." } else { "Return VALID or INVALID." };
+                let body = definition.trim_start_matches('+').replace("{V}", violation).replace("{S}", safe);
+                let body = body.replace("{v}", v).replace("{s}", s);
+                let text =
+                    if index % 2 == 0 { format!("# P\n{ask}\n{body}\n") } else { format!("# P\n{body}\n{ask}\n") };
+                match Policy::from_plain("house", &text, None) {
+                    // A word such as VALID means what it says, unless a definition that is read says another thing.
+                    Ok(_) if !usual && (digit || definition.starts_with('+')) => wrong.push(text),
+                    Err(_) if usual && definition.starts_with('+') => unread.push(text),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are turned round:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(unread.len() < 60, "{} are not read:\n{}", unread.len(), unread.join("\n"));
+}
+
 #[test]
 fn digits_that_the_text_does_not_explain_are_refused() {
     for definition in [
@@ -137,6 +251,10 @@ fn digits_that_the_text_does_not_explain_are_refused() {
         "1 = violates, unless it is satire",
         "0 = unclear, or no, or safe but not allowed",
         "Policy violations 0 = safe or unsafe",
+        "Never return 1 if it violates the policy.",
+        "Do not return 0 if it does not violate the policy.",
+        "A post must not be labelled 0 if it is safe.",
+        "Say 0, that it violates the rules, or else 1.",
     ] {
         let error = Policy::from_plain("house", &digits(definition), None).expect_err(definition);
         assert_eq!(error.kind(), Kind::NoContract, "{error}");
