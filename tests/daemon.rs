@@ -391,3 +391,33 @@ fn a_daemon_without_a_check_says_how_one_is_given() {
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(stderr.starts_with("error: a daemon needs the check that it is to answer as\nhint: "), "{stderr}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_of_another_user_gets_no_text() {
+    const SERVER: &str = "import os, socket, sys\n\
+        server = socket.socket(socket.AF_UNIX)\n\
+        server.bind(sys.argv[1])\n\
+        os.setuid(65534)\n\
+        server.listen()\n\
+        print('ready', flush=True)\n\
+        client, _ = server.accept()\n\
+        print(len(client.recv(1)), flush=True)\n";
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root || Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: it takes root and python3 to listen as another user");
+        return;
+    }
+    let stage = Stage::with_daemon();
+    let place = stage.sockets()[0].clone();
+    std::fs::rename(&place, place.with_extension("moved")).unwrap();
+    let mut server = Command::new("python3");
+    let mut server = server.args(["-c", SERVER]).arg(&place).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "ready");
+    let check = parts(&stage.check("Hello"));
+    assert!(check.2.contains("note: no daemon answers, so the text is judged here: "), "{check:?}");
+    assert_eq!(said.next().unwrap().unwrap(), "0", "it was sent something");
+    server.wait().unwrap();
+    std::fs::rename(place.with_extension("moved"), place).unwrap();
+}

@@ -99,7 +99,9 @@ fn names_in_and_of_models_are_harmless() {
 #[test]
 fn labels_and_groups_of_a_golden_set_are_harmless() {
     let stage = Stage::new();
-    let line = |label: &str, group: &str| format!("{}\n", serde_json::json!({"text": "a", "label": label, "s": group}));
+    let line = |label: &str, group: &str| {
+        format!("{}\n", serde_json::json!({"text": format!("a text of {label}"), "label": label, "s": group}))
+    };
     let groups = line("safe", EVIL) + &line("violation", EVIL);
     std::fs::write(stage.at("groups.jsonl"), groups).unwrap();
     std::fs::write(stage.at("labels.jsonl"), line(EVIL, "x")).unwrap();

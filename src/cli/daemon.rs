@@ -96,9 +96,14 @@ fn case(arguments: &[String]) -> anyhow::Result<Case> {
 /// What a daemon for a case is started with.
 fn start(case: &Case, idle: u64) -> Start {
     let Judging { wishes, templates, .. } = &case.judging;
+    let mut wishes = wishes.clone();
+    // Another folder may be the current one by then. What is wrong with the path is told by who opens it.
+    if let Ok(model) = std::fs::canonicalize(&wishes.base.model) {
+        wishes.base.model = model;
+    }
     Start {
         idle,
-        wishes: wishes.clone(),
+        wishes,
         templates: templates.id().to_owned(),
         sources: templates.sources(),
         policies: case.policies.clone(),
