@@ -41,6 +41,15 @@ fn input() -> String {
     (0..200).map(row).collect()
 }
 
+/// Forty records, every fourth with a text for which the smaller of two engines has no room.
+fn short_and_long() -> String {
+    (0..40)
+        .map(|row| {
+            format!("{{\"text\":\"{}{row}\"}}\n", if row % 4 == 1 { "word ".repeat(300) } else { String::new() })
+        })
+        .collect()
+}
+
 fn terms(shard: Option<&str>) -> Terms {
     let mut terms = json!({"model": "m 1", "policies": ["rules 2 none"]});
     if let Some(shard) = shard {
@@ -395,11 +404,7 @@ fn equal_texts_never_wait_for_each_other_in_a_circle() {
 #[test]
 fn a_text_without_a_verdict_for_lack_of_room_or_by_a_fault_is_judged_again_when_a_run_is_continued() {
     let mut house = House::new();
-    let input: String = (0..40)
-        .map(|row| {
-            format!("{{\"text\":\"{}{row}\"}}\n", if row % 4 == 1 { "word ".repeat(300) } else { String::new() })
-        })
-        .collect();
+    let input = short_and_long();
     let roomy = house.of("roomy", &input);
     let rows = house.export(&roomy, Output::Jsonl);
     house.engine = engine(512);
@@ -666,5 +671,29 @@ proptest! {
                 prop_assert_eq!(fs::read(&journal).unwrap(), bytes, "and it is left as it is");
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Killed at any moment while it judges again what had no room.
+    #[test]
+    fn cut_at_any_byte_a_journal_of_two_passes_is_continued_to_the_same_rows(share in 0.0..1.0_f64) {
+        let mut house = House::new();
+        let (input, roomy) = (short_and_long(), house.of("roomy", &short_and_long()));
+        house.engine = engine(512);
+        let journal = house.of("a", &input);
+        house.engine = engine(2048);
+        house.label(&journal, &input, &Settings::default(), None).unwrap();
+        let whole = fs::read(&journal).unwrap();
+        let passes = String::from_utf8_lossy(&whole).matches("{\"pass\":").count();
+        prop_assert_eq!(passes, 1);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let at = (share * whole.len() as f64) as usize;
+        fs::write(&journal, &whole[..at]).unwrap();
+        let summary = house.label(&journal, &input, &Settings::default(), None).unwrap();
+        prop_assert_eq!((summary.rows(), summary.reasons.len()), (40, 0));
+        prop_assert_eq!(house.export(&journal, Output::Jsonl), house.export(&roomy, Output::Jsonl));
     }
 }

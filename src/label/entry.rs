@@ -3,6 +3,7 @@
 //! The one idea: what was said is kept as JSON and goes out as the bytes that it is. So a row that was judged now, one
 //! from a journal and one that was judged before for an equal text are the same thing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ pub struct Entry {
     pub record: Hash,
     /// The digest of the text that was judged, or of the record where there was none.
     pub hash: Hash,
-    /// Whether the input ended in the middle of the record, which may have been written to at that time.
+    /// The input ended in the middle of the record: it may have been written to at that time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
     /// The id, as it came.
@@ -46,9 +47,9 @@ fn is_false(value: &bool) -> bool {
 
 /// The first half of a SHA-256. Written in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hash(pub(super) [u8; 16]);
+pub struct Hash([u8; 16]);
 
-/// Digests one after another, and a digest of all of them.
+/// A digest of digests that come one after another.
 #[derive(Debug, Default)]
 pub struct Digests {
     all: Sha256,
@@ -114,7 +115,7 @@ impl Digests {
         self.count += 1;
     }
 
-    /// How many there were, and their digest.
+    /// Returns their number, and the digest of all of them.
     #[must_use]
     pub fn end(self) -> End {
         End { records: self.count, digest: Hash::half(&self.all.finalize()) }
@@ -123,7 +124,13 @@ impl Digests {
 
 impl Serialize for Hash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::hex(&self.0))
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&crate::hex(&self.0))
     }
 }
 

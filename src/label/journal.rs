@@ -1,8 +1,8 @@
 //! The journal: every row that is done, in a file of its own that only grows.
 //!
 //! The one idea: a row is in the file before anybody hears of it, in one write, and on the disk within a second. So a
-//! process that is killed loses nothing that was done, and the next one reads the same inputs beside the journal and goes
-//! on where it ends. It holds content, so it is its user's alone.
+//! process that is killed loses nothing that was done. The next one reads the same inputs beside the journal, and continues
+//! where it ends. It holds content, so it is its user's alone.
 //!
 //! The first line says what all rows have in common. A line for each row follows, in the order of the inputs but for a
 //! bounded disorder, and one at the end of each run that came to the end of its inputs. A run that has to judge some of an
@@ -37,9 +37,9 @@ pub use past::{Done, Past};
 #[derive(Debug)]
 pub struct Journal {
     file: File,
-    /// Where the next line goes.
+    /// The place of the next line.
     length: u64,
-    /// What the last line says of the inputs, if it is one that does.
+    /// The inputs' end, if the last line is one that tells it.
     end: Option<End>,
     passes: usize,
     /// Rows up to this number take a new pass: they do not come behind all that there were.
@@ -47,7 +47,7 @@ pub struct Journal {
     sync: Sync,
 }
 
-/// What all rows of a journal have in common, each under its name.
+/// The settings that all rows of a journal have in common, each under its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms(pub Map<String, Value>);
 
@@ -60,7 +60,7 @@ pub const COLUMNS: &str = "columns of the tables";
 /// How far rows may be from the order of the inputs, in records.
 pub const DISORDER: u64 = 4096;
 
-/// What to do with a journal that is there already.
+/// The treatment of a journal that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// Go on with it, if its terms are the same.
@@ -74,10 +74,10 @@ pub enum Existing {
 /// Passes of a journal, at most. One with more is put in order when it is opened to be written to.
 const PASSES: usize = 16;
 
-/// What the inputs of a run hold, those of other shares too.
+/// The end of a run's inputs: all that they hold, for other shares too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
     /// The digest of their digests, in order.
     pub digest: Hash,
@@ -119,7 +119,7 @@ pub enum JournalError {
     NotOurs {
         /// The journal.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         what: &'static str,
     },
     /// A line is damaged.
@@ -145,7 +145,7 @@ pub enum JournalError {
     OtherTerms {
         /// The journal.
         path: PathBuf,
-        /// What is different, in words: a line for each.
+        /// The differences, in words: a line for each.
         what: String,
     },
     /// The inputs have become shorter.
@@ -179,7 +179,7 @@ pub fn beside(output: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Opens the journal at a path, or makes it, and says what is in it. A torn last line of a journal of ours is cut off.
+    /// Opens the journal at a path, or makes it, and returns what is in it. A torn last line of a journal of ours is cut off.
     ///
     /// # Errors
     ///
@@ -213,13 +213,13 @@ impl Journal {
         Ok((journal, Past::of(Ordered::of(path, scan)?, different.is_none())))
     }
 
-    /// One that goes on at a length of its file.
+    /// Continues a file behind its first `length` bytes.
     fn new(mut file: File, length: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(length))?;
         Ok(Self { sync: Sync::new(&file)?, file, length, end: None, passes: 1, behind: 0 })
     }
 
-    /// Writes a row. Where its line begins.
+    /// Writes a row, and returns the place of its line.
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl Journal {
         self.write(&line::sealed(entry)?)
     }
 
-    /// Says that all records of the inputs are done, and sees to it that all of it is on the disk.
+    /// Writes that all records of the inputs are done, and sees to it that everything is on the disk.
     ///
     /// # Errors
     ///
@@ -307,7 +307,7 @@ impl Drop for Sync {
 }
 
 impl Terms {
-    /// What is different in others, in words: a line for each, with what it was and what it is now.
+    /// Tells the terms that are different in others: a line for each, with its value then and now.
     #[must_use]
     pub fn unlike(&self, others: &Self) -> Option<String> {
         let different = self.differences(others).into_iter();
@@ -316,7 +316,7 @@ impl Terms {
         (!different.is_empty()).then(|| different.join("\n"))
     }
 
-    /// The terms that are different in others: the name of each, what it is here and what it is there, in words.
+    /// Returns the terms that are different in others: the name of each, and its value here and there, in words.
     #[must_use]
     pub fn differences(&self, others: &Self) -> Vec<(String, String, String)> {
         let names = self.0.keys().chain(others.0.keys().filter(|name| !self.0.contains_key(*name)));
@@ -344,7 +344,7 @@ impl Terms {
     }
 }
 
-/// A value for people: digests cut short, and of what has parts of its own only their number.
+/// A value for people: digests are cut short, and an object is known by its digest.
 fn told(value: &Value) -> String {
     match value {
         Value::Null => "not given".to_owned(),
@@ -354,7 +354,7 @@ fn told(value: &Value) -> String {
         Value::String(text) => text.split(' ').map(short).collect::<Vec<_>>().join(" "),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
-        Value::Object(_) => format!("one of digest {}", short(&crate::hex(&Hash::of(value.to_string().as_bytes()).0))),
+        Value::Object(_) => format!("one of digest {}", short(&Hash::of(value.to_string().as_bytes()).to_string())),
     }
 }
 

@@ -204,7 +204,7 @@ impl Shelf {
     }
 }
 
-/// What a line says of a text: one of a journal, or of an archive.
+/// The verdicts of a text in a line of a journal or an archive.
 #[derive(Serialize, Deserialize)]
 struct Said {
     hash: Hash,

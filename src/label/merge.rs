@@ -27,12 +27,12 @@ pub enum MergeError {
         one: PathBuf,
         /// Another.
         other: PathBuf,
-        /// What is different.
+        /// The differences, in words.
         what: String,
     },
     /// A run has not come to the end of its inputs.
     #[error(
-        "{0} is not finished\nhint: run the command that made it again, it goes on where it stopped; or merge what there is with --partial"
+        "{0} is not finished\nhint: run the command that made it again, which continues where it stopped; or merge what there is with --partial"
     )]
     Unfinished(PathBuf),
     /// They are of other inputs.
@@ -45,9 +45,9 @@ pub enum MergeError {
         one: PathBuf,
         /// Another.
         other: PathBuf,
-        /// How many records the inputs of the other had.
+        /// The number of records that the inputs of the other had.
         theirs: u64,
-        /// How many those of the one had.
+        /// The number that those of the one had.
         ours: u64,
     },
     /// There is something already where it is to be.
@@ -79,7 +79,7 @@ pub enum MergeError {
     },
 }
 
-/// Merges journals into one at a path, where there is none yet. What it holds.
+/// Merges journals into one at a path, where there is none yet, and counts its rows.
 ///
 /// # Errors
 ///
@@ -103,7 +103,7 @@ pub fn merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary
     merged
 }
 
-/// Sees to it that a journal is what [`merge`] would make of it. What it holds.
+/// Sees to it that a journal is what [`merge`] would make of it, and counts its rows.
 ///
 /// # Errors
 ///
@@ -142,7 +142,7 @@ impl<'path> Shares<'path> {
         Ok(Self { terms, heads })
     }
 
-    /// What all of them say of their inputs. Those that are not finished say nothing.
+    /// Returns the end of the inputs, on which all journals must agree. A journal that is not finished tells none.
     fn end(&self, partial: bool) -> Result<Option<End>, MergeError> {
         let mut all: Option<(&Head<'_>, End)> = None;
         for head in &self.heads {
@@ -160,7 +160,7 @@ impl<'path> Shares<'path> {
         Ok(all.map(|(_, end)| end))
     }
 
-    /// Takes all rows, in the order of the inputs.
+    /// Takes all rows, in the order of the inputs, and counts them.
     fn walk(
         mut self,
         partial: bool,

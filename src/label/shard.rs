@@ -16,7 +16,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a record is of this share: by its id, or by its place among all inputs where it has none.
+    /// Tells whether a record is of this share: by its id, or by its place among all inputs where it has none.
     #[must_use]
     pub fn has(&self, placed: &Placed) -> bool {
         let hash = match &placed.record.id {

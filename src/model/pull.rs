@@ -87,7 +87,7 @@ pub enum PullError {
         found: String,
         /// The digest that was asked for.
         wanted: String,
-        /// What to do.
+        /// The remedy.
         hint: &'static str,
     },
     /// A digest of one file was given for several.
@@ -199,7 +199,7 @@ fn agree(parts: &[Part], wanted: Option<&str>) -> Result<(), PullError> {
     }
 }
 
-/// Where a model is, once it is there. A digest that was asked for is compared with what a registry says.
+/// Fetches a model, and returns its path. A digest that was asked for is compared with the registry's.
 fn fetched(
     client: &Client,
     hosts: &Hosts,

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::label::entry::Hash;
 
-/// What stands before the checksum, and behind it.
+/// The bytes before the checksum, and behind it.
 const BEFORE: &str = ",\"sum\":\"";
 const BEHIND: &str = "\"}\n";
-/// Digits of the checksum: the first half of a [`Hash`].
+/// Digits of the checksum: eight bytes of a [`Hash`].
 const DIGITS: usize = 16;
 
 /// The line of a value, which is an object with one field at least.

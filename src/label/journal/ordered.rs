@@ -16,9 +16,9 @@ use crate::label::entry::Entry;
 /// The rows of a journal, in order.
 #[derive(Debug)]
 pub struct Ordered {
-    /// What all its rows have in common.
+    /// The settings that all its rows have in common.
     pub terms: Terms,
-    /// What the last line says of the inputs, if a run came to their end there.
+    /// The inputs' end, if a run came to it in the last line.
     pub end: Option<End>,
     path: PathBuf,
     passes: Vec<Pass>,
@@ -26,7 +26,7 @@ pub struct Ordered {
     file: File,
 }
 
-/// Where a row stands.
+/// The place of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     number: u64,
@@ -69,7 +69,7 @@ impl Ordered {
         Ok(least)
     }
 
-    /// Takes the next row: where its line begins, and the line.
+    /// Takes the next row: the place of its line, and the line.
     pub(super) fn next_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
         let Some(number) = self.next_number()? else { return Ok(None) };
         let mut last = None;
@@ -116,7 +116,7 @@ impl Iterator for Ordered {
 #[derive(Debug)]
 struct Pass {
     lines: BufReader<Take<File>>,
-    /// Where the next line begins.
+    /// The place of the next line.
     at: u64,
     line: Vec<u8>,
     /// Rows that were read and are not next for certain.

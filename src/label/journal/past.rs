@@ -1,4 +1,6 @@
-//! What a journal says is done, read beside the inputs, so that memory does not grow with it.
+//! The rows that a journal says are done.
+//!
+//! The one idea: they are read beside the inputs, so that memory does not grow with them.
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::label::summary::Count;
 /// The rows of an earlier run.
 #[derive(Debug)]
 pub struct Past {
-    /// Whether a row of now would have been made the same way.
+    /// A row of now would have been made the same way.
     pub alike: bool,
     rows: Option<Ordered>,
 }
@@ -20,9 +22,9 @@ pub struct Past {
 /// A row that is done.
 #[derive(Debug)]
 pub struct Done {
-    /// Where its line begins.
+    /// The place of its line.
     pub place: u64,
-    /// What is counted of it.
+    /// Its verdicts, as far as they are counted.
     pub counts: Vec<Count>,
 }
 
@@ -48,8 +50,8 @@ impl Past {
         Self { alike, rows: Some(rows) }
     }
 
-    /// What is done of a record of this digest, which must be asked for in the order of the inputs. A record that the
-    /// input ended in, and that has grown since, is not done.
+    /// Returns what is done of a record of this digest. Records must be asked for in the order of the inputs. A record that
+    /// the input ended in, and that has grown since, is not done.
     ///
     /// # Errors
     ///

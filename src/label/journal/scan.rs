@@ -12,26 +12,26 @@ use super::{End, JournalError, Terms, line};
 
 /// The version of the format.
 const VERSION: u64 = 2;
-/// How each journal begins, of whatever version.
+/// The beginning of each journal, of whatever version.
 const BEGINNING: &[u8] = b"{\"journal\":";
-/// How the line of a row begins.
+/// The beginning of a row's line.
 const ROW: &[u8] = b"{\"n\":";
 /// Bytes of a first line, at most.
 const LONGEST_HEAD: u64 = 16 << 20;
 
-/// What a journal holds, as far as it is known without its rows.
+/// A journal, without its rows.
 #[derive(Debug)]
 pub(super) struct Scan {
     pub terms: Terms,
     /// The bytes of each pass.
     pub passes: Vec<Stretch>,
-    /// The last line, if a run came to the end of its inputs there.
+    /// The inputs' end, if a run came to it in the last line.
     pub end: Option<End>,
     /// The highest number of a row in the last pass; 0 if there is none.
     pub highest: u64,
     /// Rows, those of a later pass that take the place of earlier ones too.
     pub rows: u64,
-    /// Where the last whole line ends.
+    /// The place behind the last whole line.
     pub length: u64,
 }
 
