@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use magistrate::label::records::{Fields, Format, LARGEST, Text};
 use magistrate::label::source::{Input, Source};
+use proptest::prelude::*;
 
 /// What comes of files with these names and bytes: of each record its text or its defect's code, and how it ended.
 struct Told {
@@ -437,6 +438,23 @@ fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() 
         let inputs = vec![Input::file(here.clone()), Input::file(folder.path().join(other))];
         let error = Source::new(inputs, None, Fields::default()).err().unwrap().to_string();
         assert!(error.contains(said), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_input_in_utf16_is_refused_whole(
+        text in "[ -~é\n]{4,200}", name in prop::sample::select(vec!["a.csv", "a.jsonl", "a.txt", "a"]),
+        marked in any::<bool>(), big in any::<bool>(),
+    ) {
+        let units = marked.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
+        let bytes = units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect();
+        let told = read(&[(name, bytes)], None, &Fields::default());
+        prop_assert!(told.records.is_empty());
+        let said = format!("{name}: the text is UTF-16");
+        prop_assert!(told.end.unwrap_err().starts_with(&said));
     }
 }
 

@@ -439,6 +439,25 @@ proptest! {
     }
 
     #[test]
+    fn a_table_in_another_encoding_loses_no_row_and_gains_no_text(table in table()) {
+        let rows: Vec<[String; 3]> = table.rows.iter().map(|row| row.each_ref().map(|cell| cell.replace(|character: char| !character.is_ascii(), "é"))).collect();
+        let table = Table { rows, mark: false, ..table };
+        let text = String::from_utf8(table.bytes()).unwrap();
+        // As Windows-1252 has it: a byte for each character.
+        let bytes: Vec<u8> = text.chars().map(|character| if character == 'é' { 0xE9 } else { character as u8 }).collect();
+        let read = records(table.format, &bytes);
+        prop_assert_eq!(read.len(), table.rows.len());
+        for (record, row) in read.iter().zip(&table.rows) {
+            let expect = match row {
+                row if row.concat().contains('é') => Err("not-utf8"),
+                [_, text, _] if text.trim().is_empty() => Err("empty"),
+                [_, text, _] => Ok(text.as_str()),
+            };
+            prop_assert_eq!(told(record), expect);
+        }
+    }
+
+    #[test]
     fn lines_and_objects_that_were_written_well_are_read_as_they_were_written(
         texts in prop::collection::vec(cell(), 0..20), ascii in any::<bool>(), end in prop::sample::select(vec!["\n", "\r\n"]),
     ) {
