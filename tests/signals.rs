@@ -29,7 +29,11 @@ fn label(model: &Path, arguments: &[&str]) -> Child {
 }
 
 fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    send("-INT", child);
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Its exit status, its stderr and how long it took; it is killed if it takes too long.
@@ -110,6 +114,25 @@ fn a_sigint_while_rows_go_by_loses_none_of_those_written() {
     let (status, said, _) = end(child);
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(said.contains(&format!("stopped after {count} rows: ")), "{count}: {said}");
+}
+
+#[test]
+fn a_stopped_label_exits_130_whatever_lets_rows_out_and_whichever_signal_stops_it() {
+    let (_folder, model) = support::model(&Shape::tiny());
+    for (signal, flags) in [("-TERM", &["--threshold", "1"][..]), ("-INT", &["--threshold", "1", "--only", "safe"])] {
+        let mut child = label(&model, flags);
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::spawn(move || while writeln!(stdin, "A text.").is_ok() {});
+        let rows = BufReader::new(child.stdout.take().unwrap());
+        for (number, row) in rows.lines().enumerate() {
+            assert!(row.unwrap().contains("A text."));
+            if number == 20 {
+                send(signal, &child);
+            }
+        }
+        let (status, said, _) = end(child);
+        assert_eq!(status.code(), Some(130), "{signal} {flags:?}: {said}");
+    }
 }
 
 #[test]
