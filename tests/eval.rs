@@ -497,6 +497,31 @@ fn no_gate_is_passed_by_a_figure_that_is_not_defined() {
 }
 
 #[test]
+fn a_baseline_is_held_to_the_labels_of_now_and_other_terms_are_told() {
+    let terms = |effort: &str, policy: &str| {
+        let terms = [("policy", policy), ("effort", effort)];
+        Terms(terms.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    };
+    let of = |effort, policy, label: &str| {
+        let mut evaluation = evaluate(&GOLDEN.replace("\"c!\",\"label\":0", &format!("\"c!\",\"label\":{label}")));
+        evaluation.about.terms = terms(effort, policy);
+        evaluation
+    };
+    // The label of one text was wrong, and was mended: nothing else has changed.
+    let (before, now) = (of("low", "a", "0"), of("none", "b", "1"));
+    let comparison = Comparison::of(["main.json", "now"], &before, &now);
+    assert_eq!((comparison.first, comparison.second, comparison.flips.len()), (0, 0, 0));
+    assert_eq!(comparison.terms, ["effort low, then none"], "another policy is what is compared");
+    let mut now = now;
+    now.comparison = Some(comparison);
+    assert!(
+        report::text(&now).len() > 10
+            && report::markdown(&now).contains("Made under other terms: <code>effort low, then none</code>")
+    );
+    assert!(report::html(&now).unwrap().contains("Made under another effort low, then none"));
+}
+
+#[test]
 fn an_evaluation_is_read_from_its_rows_alone() {
     let evaluation = evaluate(GOLDEN);
     let json = serde_json::to_value(&evaluation).unwrap();
