@@ -116,9 +116,16 @@ fn a_record_whose_columns_have_changed_is_named_and_no_row_shows_the_old_ones() 
         let told = format!("out.csv.journal: record {record} of in.csv has changed since it was judged");
         assert!(done.stderr.contains(&told), "{}", done.stderr);
     }
-    // A column that is gone, and one that is called otherwise.
+    // A column that is called otherwise is known from the header alone.
     stage.write("in.csv", &table(12).replace("lang", "language"));
-    assert!(stage.label(&["in.csv", "-o", "out.csv"]).stderr.contains("record 1 of in.csv has changed"));
+    stage.label(&["in.csv", "-o", "out.csv"]).refused("columns of the tables: then text, lang, now text, language");
+    // In lines of JSON it is a change of the record.
+    stage.write("in.jsonl", "{\"text\":\"a\",\"lang\":\"en\"}\n{\"text\":\"a\",\"lang\":\"de\"}\n");
+    stage.label(&["in.jsonl", "-o", "out.jsonl"]).succeeded();
+    // Equal texts: only the record tells the rows apart.
+    stage.write("in.jsonl", "{\"text\":\"a\",\"lang\":\"de\"}\n{\"text\":\"a\",\"lang\":\"en\"}\n");
+    let swapped = stage.label(&["in.jsonl", "-o", "out.jsonl"]);
+    assert!(swapped.stderr.contains("record 1 of in.jsonl has changed"), "{}", swapped.stderr);
 }
 
 #[test]
@@ -147,11 +154,11 @@ fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
         (&["--kv", "q8_0"], "--kv: then f16, now q8_0"),
         (&["--flash-attention", "off"], "--flash-attention: then auto, now off"),
         (&["--reproducible"], "--reproducible: then no, now yes"),
-        (&["--columns", "lang"], "columns to keep: then not given, now lang"),
+        (&["--columns", "lang"], "columns of the tables: then text, lang, now lang"),
         (&["--max-content-tokens", "9"], "--max-content-tokens: then not given, now 9"),
     ] {
         let done = stage.label(&[&["in.csv", "-o", "out.csv"], flags].concat());
-        done.refused(&format!("out.csv.journal: this run was started with other settings\n  {told}\nhint: "));
+        done.refused(&format!("out.csv.journal: this run was started with other settings\n  {told}\n"));
     }
     // What changes only the order in which sums are taken is no other setting.
     stage
