@@ -85,10 +85,9 @@ fn label_is_honest(stage: &Stage, output: &Output, limit: &str) -> bool {
     let said = text(&output.stderr);
     let rows = std::fs::read_to_string(stage.at("out.jsonl")).map_or(0, |rows| rows.lines().count());
     match output.status.code() {
-        Some(0) => assert_eq!(rows, 30, "{limit}: {said}"),
+        // With 3 some rows failed by themselves.
+        Some(0 | 3) => assert_eq!(rows, 30, "{limit}: {said}"),
         Some(2) => assert!(said.contains("error: "), "{limit}: {said}"),
-        // Some rows failed by themselves.
-        Some(3) => assert_eq!(rows, 30, "{limit}: {said}"),
         _ => panic!("{limit}: {}\n{said}", output.status),
     }
     output.status.code() == Some(0)
