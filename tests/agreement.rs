@@ -144,10 +144,7 @@ fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &st
         ..effort.into()
     };
     let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, options.rule());
-    let provenance = match flags.certified {
-        true => provenance.with_certificate(Arc::clone(certificate)),
-        false => provenance,
-    };
+    let provenance = if flags.certified { provenance.with_certificate(Arc::clone(certificate)) } else { provenance };
     let session = engine.session(policy, options).unwrap();
     let chunking = flags.chunk.map(Chunking::of);
     let judged = Ticket::submit(engine, &session, &Content::new(text), chunking, Session::submit).wait();
@@ -200,7 +197,7 @@ fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), Tes
     let expected = match (row.status, row.verdict, row.decision) {
         (Status::Ok, Some(Verdict::Safe), None | Some(Decision::Auto)) => 0,
         (Status::Ok, Some(Verdict::Violation), None | Some(Decision::Auto)) => 1,
-        (Status::Ok, ..) | (Status::Unresolved, ..) => 3,
+        (Status::Ok | Status::Unresolved, ..) => 3,
         (Status::Error, ..) => 2,
     };
     prop_assert_eq!(exit::of_rows(std::slice::from_ref(row)), expected);
