@@ -168,6 +168,22 @@ fn only_prints_lines_under_the_header_that_they_have() {
 }
 
 #[test]
+fn quotes_of_a_file_without_quoting_are_taken_as_they_stand() {
+    let place = Place::new().file("sms.tsv", "label\ttext\nham\t\"Hello\nspam\tWIN\nham\tshe said \"bye\"\nham\tok\n");
+    let texts = |run: &Run| {
+        let text =
+            |row: &str| serde_json::from_str::<serde_json::Value>(row).unwrap()["text"].as_str().map(str::to_owned);
+        run.stdout.lines().map(text).collect::<Vec<_>>()
+    };
+    let damaged = place.label(&["sms.tsv"], b"");
+    assert_eq!((damaged.code, texts(&damaged)), (3, vec![None, None, None, Some("ok".to_owned())]), "{damaged:?}");
+    assert!(damaged.stdout.contains("--quote none"), "{damaged:?}");
+    let whole = place.label(&["sms.tsv", "--quote", "none"], b"");
+    let expect = ["\"Hello", "WIN", "she said \"bye\"", "ok"].map(|text| Some(text.to_owned()));
+    assert_eq!((whole.code, texts(&whole)), (0, expect.to_vec()), "{whole:?}");
+}
+
+#[test]
 fn that_plain_lines_are_read_is_told_where_it_may_surprise() {
     let place = Place::new().file("messages", "hello\n");
     let piped = place.label(&[], b"id,text,label\n1,\"WINNER, reply\",spam\n");

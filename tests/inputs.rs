@@ -660,6 +660,16 @@ mod parquet_files {
     }
 
     #[test]
+    fn a_parquet_file_has_no_lines_that_could_be_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.parquet"), file()).unwrap();
+        let inputs = vec![Input::file(folder.path().join("a.parquet"))];
+        let mut source = Source::new(inputs, None, Fields::default()).unwrap();
+        assert_eq!(source.table_columns(), Some(vec!["text", "raw", "n"]));
+        assert!(source.require_alike().unwrap_err().ends_with("a.parquet: Parquet has no lines that could be printed"));
+    }
+
+    #[test]
     fn two_columns_of_one_name_are_refused() {
         let file = written(
             "message rows { required binary text (utf8); required binary text (utf8); }",
