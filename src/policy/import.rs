@@ -279,6 +279,7 @@ impl Reader {
                     let leads = text.ends_with(':');
                     certain = match sense(&text) {
                         Sense::Means(said) => said == verdict,
+                        Sense::Silent if verdict == Verdict::Violation && leads && is_order(&text) => true,
                         Sense::Silent => !(belongs_before(&text) || leads && qualifies(&text)),
                         Sense::Unclear => false,
                     };
@@ -586,6 +587,14 @@ fn belongs_before(text: &str) -> bool {
         .split(' ')
         .any(|word| word == first)
         || begins.iter().any(|words| lower.starts_with(words))
+}
+
+/// Words that lead to a list of what is forbidden, and deny nothing else: `Do not post:`
+fn is_order(text: &str) -> bool {
+    let lower = text.to_lowercase().replace('’', "'");
+    let starts = ["do not ", "don't ", "never ", "you must not ", "you may not ", "you cannot ", "users must not "];
+    let rest = starts.iter().find_map(|start| lower.strip_prefix(start));
+    rest.is_some_and(|rest| !qualifies(rest))
 }
 
 /// A line such as ``Output: `INVALID` ``.

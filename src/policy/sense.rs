@@ -17,11 +17,11 @@ pub(super) enum Sense {
 }
 
 /// Words of a condition: the phrase around them holds in part.
-const CONDITIONS: &str = "wrong mistake mistaken incorrect opposite reverse reversed error unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
+const CONDITIONS: &str = "far hardly barely scarcely wrong mistake mistaken incorrect opposite reverse reversed error unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
     whether either maybe possibly may might sometimes partly instead rather";
 
 /// Words that deny what stands beside them.
-const DENIALS: &str = "not no never none nothing non un neither nor cannot free lack lacks absence absent fail fails isnt \
+const DENIALS: &str = "nowhere nobody not no never none nothing non un neither nor cannot free lack lacks absence absent fail fails isnt \
     doesnt false";
 
 /// Beginnings of words for content that a policy forbids.
@@ -84,7 +84,8 @@ fn read(phrase: &str, topics: bool) -> Sense {
             }
         }
     }
-    let conditional = words(&phrase).iter().any(|word| is_one(CONDITIONS, word));
+    // A question says nothing by itself.
+    let conditional = phrase.contains('?') || words(&phrase).iter().any(|word| is_one(CONDITIONS, word));
     match found {
         Some(_) if conditional || denied => Sense::Unclear,
         Some(verdict) => Sense::Means(verdict),
@@ -107,7 +108,9 @@ fn clause_sense(words: &[String], topics: bool) -> Sense {
     }
     let Some((first, _)) = terms.first() else { return Sense::Silent };
     // `allowed only with approval` makes a condition, `only safe content` does not.
-    if denials.len() > 1 || positions(words, |word| word == "only").iter().any(|at| at > first) {
+    // `allowed or not` leaves it open.
+    let open = words.len() > 1 && words[words.len() - 2] == "or" && denials.last() == Some(&(words.len() - 1));
+    if open || denials.len() > 1 || positions(words, |word| word == "only").iter().any(|at| at > first) {
         return Sense::Unclear;
     }
     let behind = |at: usize| denials.first().is_some_and(|denial| *denial < at);
@@ -151,9 +154,8 @@ fn is_denial(word: &str) -> bool {
 
 /// A clause such as `none found`, which turns another clause.
 fn denies_only(words: &[String]) -> bool {
-    let filler = ["found", "present", "detected", "is", "are", "was", "were", "at", "all"];
-    words.iter().any(|word| is_denial(word))
-        && words.iter().all(|word| is_denial(word) || filler.contains(&word.as_str()))
+    let filler = "found present detected is are was were at all of this that these it so in any case";
+    words.iter().any(|word| is_denial(word)) && words.iter().all(|word| is_denial(word) || is_one(filler, word))
 }
 
 fn positions(words: &[String], wanted: impl Fn(&str) -> bool) -> Vec<usize> {
@@ -232,6 +234,111 @@ mod tests {
             ("no rule says that it is not allowed", Sense::Unclear),
         ] {
             assert_eq!(sense(phrase), expected, "{phrase}");
+        }
+    }
+
+    /// Headings as policies have them. A wrong reading is the worst; none at all costs a comment.
+    #[test]
+    fn no_heading_is_read_as_its_opposite() {
+        let forbid = [
+            "What we remove",
+            "Never post",
+            "Do not post",
+            "Not OK",
+            "Not acceptable",
+            "Unacceptable content",
+            "Banned",
+            "Things we don't allow",
+            "Content we do not permit",
+            "You may not",
+            "No-go",
+            "Zero tolerance",
+            "Off limits",
+            "Not safe",
+            "Non-compliant",
+            "Anything that isn't safe",
+            "Forbidden under all circumstances",
+            "Rule violations",
+            "What breaks the rules",
+            "What does not comply",
+            "Content that fails to follow the rules",
+            "Rejected",
+            "Disallowed content",
+            "Prohibited uses",
+            "Violating content",
+            "Never safe",
+            "No longer allowed",
+            "Not considered safe",
+            "Neither safe nor allowed",
+            "Reasons to block",
+            "What must be deleted",
+            "Content that is allowed nowhere",
+            "Allowed in no case",
+            "Allowed: nothing of this",
+            "Far from safe",
+            "Anything but allowed",
+            "The opposite of safe",
+            "Safe? No",
+            "Violates (1)",
+            "INVALID",
+            "Unsafe (label: 1)",
+        ];
+        let allow = [
+            "What is fine",
+            "OK",
+            "Permitted",
+            "What we keep",
+            "Not a violation",
+            "Never a violation",
+            "Not prohibited",
+            "Does not break the rules",
+            "Doesn’t violate",
+            "Nothing here violates the policy",
+            "Non-violating",
+            "Acceptable content",
+            "Always allowed",
+            "You may post",
+            "Safe (0)",
+            "VALID",
+            "Allowed content",
+            "Harmless",
+            "What is not forbidden",
+            "No violation",
+            "Not unsafe",
+            "Follows the rules",
+            "Free of violations",
+            "Forbidden: nothing of this",
+            "Far from a violation",
+            "The opposite of a violation",
+            "Violation? No",
+            "What no rule forbids",
+            "Content that violates no rule",
+            "Anything but a violation",
+            "Hardly a violation",
+        ];
+        let unsaid = [
+            "Exceptions",
+            "Allowed with approval only",
+            "Sometimes allowed",
+            "Allowed except at night",
+            "Allowed or not",
+            "Is this allowed?",
+            "Examples",
+            "Purpose",
+            "Spam",
+            "Allowed and forbidden content",
+            "Safe unless reported",
+        ];
+        let read = |heading: &str, wrong: Verdict| {
+            let sense = sense(heading);
+            assert_ne!(sense, Sense::Means(wrong), "{heading}");
+            usize::from(sense == Sense::Means(opposite(wrong)))
+        };
+        let forbidden: usize = forbid.iter().map(|heading| read(heading, Verdict::Safe)).sum();
+        let allowed: usize = allow.iter().map(|heading| read(heading, Verdict::Violation)).sum();
+        assert!(forbidden >= 22 && allowed >= 18, "{forbidden} of {}, {allowed} of {}", forbid.len(), allow.len());
+        for heading in unsaid {
+            assert!(matches!(sense(heading), Sense::Silent | Sense::Unclear), "{heading}");
         }
     }
 

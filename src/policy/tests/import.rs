@@ -192,6 +192,12 @@ fn what_stands_below_an_item_belongs_to_it() {
          R2 violation Fake prizes, even small ones: Fake prizes, even small ones.\n\
          R3 safe Receipts: Receipts: but not receipts with links (to shops).",
     );
+    check("## Prohibited\nDo not post:\n- Ads\n", "R1 violation Ads: Do not post: Ads.");
+    check("## VIOLATES\n- Bait\n\nDo not post anything but:\n- Ads\n", "R1 violation Bait: Bait.");
+    check(
+        "## ALLOWED\nDo not post:\n- Ads\n\nDo not remove:\n- News\n## VIOLATES\n- Bait\n",
+        "R1 safe News: Do not remove: News.\nR2 violation Bait: Bait.",
+    );
     // What takes something back from a rule is no rule, and what it would be of is not known.
     check(
         "## VIOLATES\n- Ads\n- Except: news\n- Allowed: charity\n- Does not apply to staff\n",
@@ -250,7 +256,7 @@ mod any_text {
     use crate::policy::lint::{Level, lint};
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #![proptest_config(ProptestConfig::with_cases(400))]
 
         /// What is written loads, and has no fault that breaks replies. No line is lost.
         #[test]
