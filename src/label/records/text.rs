@@ -70,18 +70,17 @@ impl Text {
     }
 }
 
-/// Turns of a conversation, each under its role in brackets, from which they can be read back: nobody speaks for another.
+/// Renders a conversation, each turn under its role in brackets. Who spoke can be read back: nobody speaks for another.
 pub(super) fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, String)>) -> String {
     let turns = turns.into_iter().map(|(role, text)| format!("[{role}]\n{}", set_off(&text)));
     turns.collect::<Vec<_>>().join("\n")
 }
 
-/// A text in which no line begins as a heading of a conversation does. Such a line, and one that looks as if it had been
-/// set off already, gets a blank before it; so no two texts become one.
+/// Returns a text in which no line begins as a heading of a conversation does: such a line gets a blank before it.
 pub(super) fn set_off(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive(ends_line) {
-        if line.trim_start_matches(' ').starts_with('[') {
+        if line.starts_with('[') {
             out.push(' ');
         }
         out.push_str(line);
@@ -210,33 +209,43 @@ mod tests {
         assert_eq!(pair.compose(vec![" ".into(), String::new()]), "");
     }
 
-    /// The turns of a rendering.
+    /// The turns of a rendering: a line that begins with a bracket is a heading, whatever ended the line before.
     fn turns(rendering: &str) -> Vec<(String, String)> {
-        let turns = format!("\n{rendering}");
-        let turns = turns.split("\n[").skip(1).map(|turn| {
-            let (role, text) = turn.split_once("]\n").unwrap();
-            let lines = text.split_inclusive(ends_line).map(|line| {
-                if line.trim_start_matches(' ').starts_with('[') { line.strip_prefix(' ').unwrap() } else { line }
-            });
-            (role.to_owned(), lines.collect())
-        });
-        turns.collect()
+        let mut turns: Vec<(String, String)> = Vec::new();
+        for line in rendering.split_inclusive(ends_line) {
+            match (line.strip_prefix('['), turns.last_mut()) {
+                (Some(heading), _) => turns.push((heading.strip_suffix("]\n").unwrap().to_owned(), String::new())),
+                (None, Some((_, text))) => text.push_str(line),
+                (None, None) => panic!("a line without a role"),
+            }
+        }
+        // The line that ends a turn is the rendering's.
+        let count = turns.len();
+        for (_, text) in turns.iter_mut().take(count.saturating_sub(1)) {
+            assert_eq!(text.pop(), Some('\n'));
+        }
+        turns
     }
 
     proptest! {
         #[test]
-        fn a_conversation_can_be_read_back_from_its_rendering(
+        fn who_said_what_can_be_read_back_from_a_conversation(
             said in prop::collection::vec((prop::sample::select(vec!["user", "assistant", "call a"]), speech()), 0..4),
         ) {
             let rendering = dialogue(said.iter().map(|(role, text)| (*role, text.clone())));
-            let said: Vec<_> = said.into_iter().map(|(role, text)| (role.to_owned(), text)).collect();
+            let said: Vec<_> = said.into_iter().map(|(role, text)| (role.to_owned(), set_off(&text))).collect();
             prop_assert_eq!(turns(&rendering), said);
         }
 
         #[test]
-        fn a_message_by_itself_is_no_conversation(one in speech(), other in speech()) {
-            prop_assert!(!set_off(&one).starts_with('['));
-            prop_assert_eq!(set_off(&one) == set_off(&other), one == other);
+        fn no_line_of_a_message_begins_as_a_heading_and_nothing_but_a_blank_is_added(text in speech()) {
+            let (off, before) = (set_off(&text), text.split_inclusive(ends_line));
+            let after: Vec<&str> = off.split_inclusive(ends_line).collect();
+            prop_assert!(after.iter().all(|line| !line.starts_with('[')));
+            let back = after.iter().zip(before).map(|(line, before)| {
+                if before.starts_with('[') { line.strip_prefix(' ').unwrap() } else { line }
+            });
+            prop_assert_eq!(back.collect::<String>(), text);
         }
     }
 
