@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 #[cfg(feature = "nano")]
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -86,15 +87,22 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Reports whether the verb loads a model.
-    pub fn computes(&self) -> bool {
-        match self {
-            Self::Check(_) | Self::Label(_) | Self::Verify(_) | Self::Eval(_) | Self::Calibrate(_) => true,
-            Self::Bench(_) | Self::Doctor(_) => true,
+    /// Returns how long a verb that loads a model may look at the machine first. Where one text waits for its verdict that is
+    /// short. `None` for a verb that loads none.
+    pub fn patience(&self) -> Option<Duration> {
+        let milliseconds = match self {
+            Self::Check(_) => 20,
+            Self::Label(_)
+            | Self::Verify(_)
+            | Self::Eval(_)
+            | Self::Calibrate(_)
+            | Self::Bench(_)
+            | Self::Doctor(_) => 200,
             #[cfg(unix)]
-            Self::Daemon(_) => true,
-            Self::Merge(_) | Self::Prompt(_) | Self::Policy(_) | Self::Model(_) | Self::Cache(_) => false,
-        }
+            Self::Daemon(_) => 200,
+            Self::Merge(_) | Self::Prompt(_) | Self::Policy(_) | Self::Model(_) | Self::Cache(_) => return None,
+        };
+        Some(Duration::from_millis(milliseconds))
     }
 }
 

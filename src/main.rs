@@ -15,8 +15,8 @@ fn run() -> ExitCode {
         Ok(cli) => cli.verb,
         Err(code) => return code,
     };
-    if verb.computes() {
-        cli::waiting::settle();
+    if let Some(patience) = verb.patience() {
+        cli::waiting::settle(patience);
     }
     let done = match verb {
         Verb::Check(check) => check.run(),

@@ -9,6 +9,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use magistrate::machine::processors::{self, Processors};
 
@@ -24,15 +25,17 @@ const POLICY: &str = "OMP_WAIT_POLICY";
 /// The variable that tells a program started again, and what it starts, that the count is our choice.
 const CHOSEN: &str = "MAGISTRATE_SPINCOUNT_CHOSEN";
 
-/// Starts the program again with a wait that fits the load of the machine, unless a variable says how to wait.
+/// Starts the program again with a wait that fits the load of the machine, unless a variable says how to wait. On a busy
+/// machine it looks for as long as `patience` before it believes so.
 ///
 /// If that fails, the program goes on as it is, which is only slower.
-pub fn settle() {
+pub fn settle(patience: Duration) {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !cfg!(target_os = "linux") || set(SPINS) || set(POLICY) {
         return;
     }
-    let spins = if busy() { BUSY } else { QUIET };
+    let busy = processors::busy(Path::new("/"), &Processors::here(), patience);
+    let spins = if busy { BUSY } else { QUIET };
     #[cfg(unix)]
     if let Ok(program) = std::env::current_exe() {
         use std::os::unix::process::CommandExt;
@@ -43,12 +46,6 @@ pub fn settle() {
         }
         let _ = again.args(words).env(SPINS, spins.to_string()).env(CHOSEN, "1").exec();
     }
-}
-
-fn busy() -> bool {
-    let root = Path::new("/");
-    let processors = Processors::here();
-    processors::others_running(root).is_some_and(|others| processors.are_busy(others))
 }
 
 /// Lets a program that is about to be started choose for itself: our own choice may be old.

@@ -70,29 +70,33 @@ impl Processors {
     }
 
     /// Reports whether `others` running programs and our threads together want more processors than there are.
-    #[must_use]
-    pub fn are_busy(&self, others: usize) -> bool {
+    fn are_busy(&self, others: usize) -> bool {
         // A quota is used up by spinning as well as by work, so whoever shares it is disturbed.
         others > 0 && (others + self.threads() > self.machine || self.quota.is_some())
     }
 }
 
-/// Returns how many threads of other programs run or want to run, where the system tells. Looks three times within two
-/// milliseconds and takes the least, so that a program that wakes for a moment does not count.
+/// Reports whether other programs want the processors that our threads would take, for all of `patience`: a program that
+/// only starts beside us does not count. On a quiet machine the first look decides.
+///
+/// Where the system does not tell what runs, nothing is known to disturb.
 #[must_use]
-pub fn others_running(root: &Path) -> Option<usize> {
-    let mut least = None;
-    for look in 0..3 {
+pub fn busy(root: &Path, processors: &Processors, patience: Duration) -> bool {
+    const LOOKS: u32 = 8;
+    (0..LOOKS).all(|look| {
         if look > 0 {
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(patience / (LOOKS - 1));
         }
-        let told = fs::read_to_string(root.join("proc/stat")).ok()?;
-        let running: usize = told.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
-        // This thread is one of them.
-        let others = running.saturating_sub(1);
-        least = Some(least.map_or(others, |least: usize| least.min(others)));
-    }
-    least
+        others_running(root).is_some_and(|others| processors.are_busy(others))
+    })
+}
+
+/// Returns how many threads of other programs run or want to run now, where the system tells.
+fn others_running(root: &Path) -> Option<usize> {
+    let told = fs::read_to_string(root.join("proc/stat")).ok()?;
+    let running: usize = told.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
+    // This thread is one of them.
+    Some(running.saturating_sub(1))
 }
 
 /// The numbers of a list such as `0-3,8`. A list that is not of this form is empty.
@@ -178,11 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn running_threads_of_others_are_counted_without_this_one() {
+    fn a_machine_is_busy_if_others_run_whenever_one_looks() {
         let root = tempfile::tempdir().expect("a folder");
-        assert_eq!(others_running(root.path()), None);
+        let few = Processors { machine: 2, allowed: 2, cores: 2, quota: None };
+        assert!(!busy(root.path(), &few, Duration::ZERO), "nothing is known");
         fs::create_dir(root.path().join("proc")).expect("made");
-        fs::write(root.path().join("proc/stat"), "cpu 1 2\nprocs_running 3\nprocs_blocked 0\n").expect("written");
-        assert_eq!(others_running(root.path()), Some(2));
+        let runs = |count: u32| {
+            let told = format!("cpu 1 2\nprocs_running {count}\nprocs_blocked 0\n");
+            fs::write(root.path().join("proc/stat"), told).expect("written");
+            busy(root.path(), &few, Duration::ZERO)
+        };
+        assert!(!runs(1), "this thread alone");
+        assert!(runs(2) && runs(3));
     }
 }
