@@ -220,7 +220,7 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// When it is none, or a row holds what no evaluation writes.
+    /// When it is not an evaluation, or a row holds what no evaluation writes.
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let written: Self = serde_json::from_slice(json).map_err(|error| match json.trim_ascii_start().first() {
             Some(b'[') => "it holds several evaluations\nhint: evaluate one policy with --json".to_owned(),

@@ -282,7 +282,7 @@ impl Target {
     }
 
     /// Adds what will be written to the files of a run: none that somebody would miss, such as an input, or an output that was
-    /// not made of the journal that is gone on with.
+    /// not made of the journal that is continued.
     pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
         let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
         for file in export::files(path, self.export.split) {

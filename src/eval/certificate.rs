@@ -103,7 +103,7 @@ pub fn least(alpha: f64, delta: f64) -> u64 {
 /// The version of what a certificate looks like. The first had no terms.
 const VERSION: u32 = 2;
 
-/// Tells before anything is judged whether rows of so many violations and others can give a certificate.
+/// Checks, before anything is judged, that these counts of violations and others can give a certificate.
 ///
 /// # Errors
 ///
@@ -113,7 +113,7 @@ pub fn possible(classes: [u64; 2], alpha: f64, delta: f64) -> Result<(), NoCerti
         return Err(NoCertificate::OneClass { whose: "the", what });
     }
     let side = least(alpha, delta);
-    // Half to fit, and of the other half at least so many beyond a threshold.
+    // Half to fit, and of the other half at least this many beyond a threshold.
     let (have, need) = (classes[0] + classes[1], 4 * side);
     if have < need { Err(NoCertificate::TooFew { have, need, side }) } else { Ok(()) }
 }
@@ -197,7 +197,7 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// When it is none, of an earlier version, or holds a number that it cannot; the message says which.
+    /// When it is not a certificate, of an earlier version, or holds a number that it cannot; the message says which.
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_slice(json).map_err(|error| format!("it is no certificate ({})", super::place(&error)))?;

@@ -255,7 +255,7 @@ fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set
     Ok(names)
 }
 
-/// The class that is missing among so many violations and others.
+/// Returns the class that these counts of violations and others lack.
 pub(super) fn lacks([violations, others]: [u64; 2]) -> Option<&'static str> {
     match (violations, others) {
         (0, 0) => Some("rows"),

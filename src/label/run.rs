@@ -103,7 +103,7 @@ pub enum RunError {
     /// The system gives no thread.
     #[error("a thread cannot be started\nhint: raise the limit on processes (ulimit -u, or the container's)")]
     Thread(#[source] io::Error),
-    /// What an earlier run did cannot be gone on with.
+    /// The journal of an earlier run cannot be continued.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }

@@ -1,7 +1,7 @@
 //! Where records come from: files one after another, or stdin, packed or not.
 //!
 //! The one idea: each record has a place, its input and its number there, that is the same whenever the same inputs are
-//! read again. So a run can be gone on with, shared out among machines, and checked.
+//! read again. So a run can be continued, shared among machines, and checked.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
