@@ -29,7 +29,7 @@ use gate::Gate;
 use golden::{Answer, Expected, Golden};
 use metrics::{Scores, Spread};
 
-/// What came of a golden set.
+/// The results of a policy on a golden set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What was evaluated, and on what.
@@ -48,15 +48,15 @@ pub struct Evaluation {
     pub calibration: Option<Reliability>,
     /// Rows without a verdict, by reason.
     pub undecided: BTreeMap<String, u64>,
-    /// Records whose answer is not known, which are not judged and count nowhere.
+    /// Records whose answer is not known. They are not judged and count nowhere.
     pub unknown: u64,
     /// Records left out because an earlier one has the same text and the same answer.
     #[serde(default)]
     pub repeated: u64,
-    /// How it compares with an earlier evaluation, if it was held against one.
+    /// The comparison with an earlier evaluation, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
-    /// What it had to reach, and whether it did, if anything was asked for.
+    /// The gate that it was held to, if one was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
     /// Tokens that were decoded or sampled, the policy not counted.
@@ -82,7 +82,7 @@ pub struct About {
     pub effort: String,
     /// magistrate's version.
     pub version: String,
-    /// Everything that a probability depends on beside the text. An evaluation of an earlier version has none.
+    /// Everything that a probability depends on besides the text. Empty in an evaluation of an earlier version.
     #[serde(default)]
     pub terms: Terms,
 }
@@ -139,7 +139,7 @@ pub struct Gathering<'run> {
 }
 
 impl<'run> Gathering<'run> {
-    /// For the policy at a place among those of the run.
+    /// Returns an empty sink for the policy at this place among the policies of the run.
     #[must_use]
     pub fn new(golden: &'run Golden, place: usize) -> Self {
         Self { golden, place, rows: Vec::new() }
@@ -216,11 +216,11 @@ impl Evaluation {
         }
     }
 
-    /// Reads an evaluation from its JSON. The rows alone are believed: figures are counted again.
+    /// Reads an evaluation from its JSON. Only the rows are trusted: every figure is counted again.
     ///
     /// # Errors
     ///
-    /// When it is not an evaluation, or a row holds what no evaluation writes.
+    /// When it is not an evaluation, or a row holds a value that no evaluation writes.
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let written: Self = serde_json::from_slice(json).map_err(|error| match json.trim_ascii_start().first() {
             Some(b'[') => "it holds several evaluations\nhint: evaluate one policy with --json".to_owned(),
@@ -235,15 +235,15 @@ impl Evaluation {
         Ok(Self { unknown, repeated, tokens, seconds, ..Self::of_rows(about, rows) })
     }
 
-    /// How many rows should be a violation, and how many something else.
+    /// Returns the number of rows that should be a violation, and of the others.
     #[must_use]
     pub fn classes(&self) -> [u64; 2] {
         let violations = self.rows.iter().filter(|row| row.outcome().0).count() as u64;
         [violations, self.rows.len() as u64 - violations]
     }
 
-    /// What was expected and the probability that was said, each text once; and how many rows repeat an earlier one. A text
-    /// that stands there twice is no second piece of evidence.
+    /// Returns the expected answer and the probability of each text, and the number of repeated rows.
+    /// A repeated text is no second piece of evidence, so it counts once.
     ///
     /// # Errors
     ///
@@ -318,7 +318,7 @@ fn outcomes(rows: &[&Row]) -> Vec<Spread> {
         .collect()
 }
 
-/// Of all rows, those without a verdict as the opposite of what was expected: the surest mistake that there is.
+/// Returns the outcomes of all rows. A row without a verdict counts as the surest possible mistake.
 fn strict(rows: &[&Row]) -> Vec<Spread> {
     let ranked = rows.iter().any(|row| row.verdict.is_some() && row.probability.is_some());
     rows.iter()
@@ -332,12 +332,12 @@ fn strict(rows: &[&Row]) -> Vec<Spread> {
         .collect()
 }
 
-/// Where a file stops being what it should be. The parser's own words may quote it.
+/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the file.
 fn place(error: &serde_json::Error) -> String {
     format!("line {}, byte {}", error.line(), error.column())
 }
 
-/// Text that a stranger wrote, on one line: nothing in it moves a cursor, hides or turns other text.
+/// Replaces the characters of a stranger's text that could move a cursor, break a line, or hide or turn other text.
 fn harmless(text: &str) -> String {
     let tricky = |character: char| {
         character.is_control()

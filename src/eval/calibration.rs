@@ -109,11 +109,11 @@ impl Map {
         }
     }
 
-    /// Checks a map that was read from a file: what it makes of a probability is one, and keeps the order.
+    /// Checks a map that was read from a file: it must turn probabilities into probabilities and keep their order.
     ///
     /// # Errors
     ///
-    /// When it is no map that a fit gives; the message says what is wrong.
+    /// When no fit gives such a map. The message says what is wrong.
     pub fn check(&self) -> Result<(), String> {
         let is_share = |value: &f64| (0.0..=1.0).contains(value);
         match self {

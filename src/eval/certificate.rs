@@ -3,8 +3,8 @@
 //! The one idea: one half of the rows fits a map and proposes thresholds, from the surest to looser ones; the other half, which has
 //! seen none of it, tests them in that order and stops at the first that fails. So with the confidence that was asked for no
 //! threshold that stands lets more errors through than was asked for. Source: fixed sequence testing, as in Learn then
-//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. It holds under the terms that it was issued
-//! under, and decides nothing under others.
+//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. A certificate holds only under the terms that it
+//! was issued for.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,10 @@ use crate::label::journal::Terms;
 /// What may be decided automatically.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The version of what a certificate looks like, by which it is known.
+    /// The version of the format. Its key in the JSON identifies a certificate.
     #[serde(rename = "certificate")]
     form: u32,
-    /// What it was issued for. It holds under these terms alone.
+    /// The evaluation that it was issued for. It holds under these terms only.
     pub about: super::About,
     /// From what is said to what is believed.
     pub map: Map,
@@ -35,10 +35,9 @@ pub struct Certificate {
     pub rows: [u64; 2],
     /// Share of the testing rows that is decided automatically.
     pub automatic: f64,
-    /// Of the testing rows, those that should be a violation, and those that should not.
+    /// Testing rows that should be a violation, and those that should not.
     pub classes: [u64; 2],
-    /// Of the testing rows, those that would be called a violation automatically, and how many of them are none; and the
-    /// same of what would be called safe.
+    /// Testing rows decided automatically, and the wrong ones among them: for violations, then for safe.
     pub sides: [(u64, u64); 2],
     /// How far probabilities could be believed on the testing rows, before the map and after.
     pub calibration: [Reliability; 2],
@@ -77,7 +76,7 @@ pub enum NoCertificate {
     OneClass {
         /// The rows that lack it: all, or one half.
         whose: &'static str,
-        /// The class.
+        /// The class that is missing.
         what: &'static str,
     },
     /// No threshold holds.
@@ -100,10 +99,10 @@ pub fn least(alpha: f64, delta: f64) -> u64 {
     least
 }
 
-/// The version of what a certificate looks like. The first had no terms.
+/// The version of a certificate's format. The first version had no terms.
 const VERSION: u32 = 2;
 
-/// Checks, before anything is judged, that these counts of violations and others can give a certificate.
+/// Checks before the run that these counts of violations and others are enough for a certificate.
 ///
 /// # Errors
 ///
@@ -113,7 +112,7 @@ pub fn possible(classes: [u64; 2], alpha: f64, delta: f64) -> Result<(), NoCerti
         return Err(NoCertificate::OneClass { whose: "the", what });
     }
     let side = least(alpha, delta);
-    // Half to fit, and of the other half at least this many beyond a threshold.
+    // Half of the rows fit the map. In the other half, at least `side` rows must lie beyond a threshold.
     let (have, need) = (classes[0] + classes[1], 4 * side);
     if have < need { Err(NoCertificate::TooFew { have, need, side }) } else { Ok(()) }
 }
@@ -157,7 +156,7 @@ impl Certificate {
         let (high, low) = match (high, low) {
             (Err((errors, rows)), Err(_)) => return Err(NoCertificate::Wrong { errors, rows }),
             (high, low) => {
-                // Each side ends in the middle at the latest: nothing is passed as safe that is believed to be a violation.
+                // No side reaches past the middle, so a probable violation never passes as safe.
                 let high: Vec<f64> = high.unwrap_or_default().into_iter().filter(|high| *high >= 0.5).collect();
                 let low = low.unwrap_or_default().into_iter().map(|low| -low);
                 let low: Vec<f64> = low.filter(|low| *low <= 0.5).collect();
@@ -193,11 +192,11 @@ impl Certificate {
         Ok(certificate)
     }
 
-    /// Reads a certificate from its JSON. Nothing in it is believed that none could say.
+    /// Reads a certificate from its JSON, and refuses values that no certificate can hold.
     ///
     /// # Errors
     ///
-    /// When it is not a certificate, of an earlier version, or holds a number that it cannot; the message says which.
+    /// When it is no certificate or one of an earlier version, or holds an impossible number. The message says which.
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_slice(json).map_err(|error| format!("it is no certificate ({})", super::place(&error)))?;
@@ -237,7 +236,7 @@ impl Certificate {
         }
     }
 
-    /// What these terms have differently from those that it holds under, each named. None if it holds.
+    /// Names each term that differs from those of the certificate. Returns `None` if it holds.
     #[must_use]
     pub fn unlike(&self, terms: &Terms) -> Option<String> {
         let different: Vec<String> = self
@@ -275,8 +274,9 @@ impl Certificate {
     }
 }
 
-/// The thresholds from which on few enough are wrong, from the surest to the loosest; or how it stands with the surest.
-/// All of them hold at once, as each was tested only after the one before.
+/// Returns the thresholds at which few enough rows are wrong, from the surest to the loosest.
+/// They hold together, as each was tested only after the one before it held.
+/// If even the surest fails, returns its errors and its rows.
 fn thresholds(
     fitted: &[(bool, f64)],
     tested: &[(bool, f64)],
@@ -312,8 +312,8 @@ fn thresholds(
     if held.is_empty() { Err(beyond(tested, places[surest])) } else { Ok(held) }
 }
 
-/// The two thresholds, one of each side, that decide most of the fitting rows and leave each row to one side alone. Any of
-/// those that hold may be taken, so the choice costs no confidence.
+/// Returns the pair of thresholds, one of each side, that decides most of the fitting rows. The two sides never overlap.
+/// Every given threshold holds already, so the choice costs no confidence.
 fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Option<f64>) {
     let sides = |thresholds: &[f64]| -> Vec<Option<f64>> {
         std::iter::once(None).chain(thresholds.iter().copied().map(Some)).collect()
@@ -323,7 +323,7 @@ fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Opt
     let decided = |(high, low): &(Option<f64>, Option<f64>)| {
         let is = |believed: f64| high.is_some_and(|high| believed >= high) || low.is_some_and(|low| believed <= low);
         let rows = fitted.iter().filter(|(_, believed)| is(*believed)).count();
-        // Of equals the one that gives each side something.
+        // Among equals, a pair with a threshold on each side wins.
         (rows, u8::from(high.is_some()) + u8::from(low.is_some()))
     };
     apart.max_by_key(decided).unwrap_or_default()
@@ -378,7 +378,7 @@ mod tests {
     fn thresholds_never_cross_and_each_side_keeps_its_promise_on_the_rows_that_tested_it() {
         let mut both = 0;
         for seed in 0..30 {
-            // Few violations or many, told apart well or not at all: a side may hold from one end to the other.
+            // The sets differ in their share of violations and in noise, so one side can span the whole range.
             let mut random = Random::new(seed);
             #[allow(clippy::cast_precision_loss)]
             let mut unit = move || random.bits() as f64 / u64::MAX as f64;
@@ -430,13 +430,13 @@ mod tests {
             told,
             "it was issued for another effort (none, and here low), another --chunk (not given, and here 8)"
         );
-        // Whichever term is changed, left out or added, it no longer holds.
+        // A certificate no longer holds once any term is changed, left out or added.
         for (name, value) in &terms.0 {
             let (mut changed, mut absent) = (terms.clone(), terms.clone());
             changed.0.insert(name.clone(), "something else".into());
             absent.0.shift_remove(name);
             assert!(certificate.unlike(&changed).unwrap().contains(name.as_str()));
-            // A flag that is not given is no term.
+            // A null term is a flag that was not given, so leaving it out changes nothing.
             assert_eq!(certificate.unlike(&absent).is_some(), !value.is_null(), "{name}");
         }
         assert!(certificate.unlike(&Terms::default()).is_some());

@@ -1,7 +1,7 @@
 //! Two evaluations, row by row.
 //!
-//! The one idea: only texts that both have are compared, and each with itself: whatever makes a text hard is hard for both.
-//! Labels may have been mended in between, so both are held to the later set's.
+//! The one idea: only texts in both are compared, each with itself, because a hard text is hard for both. Labels may have
+//! changed in between, so both are held to the labels of the later set.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::label::journal::Terms;
 /// How two evaluations differ.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What is compared: the names of both.
+    /// The names of the two evaluations.
     pub names: [String; 2],
     /// Rows of both.
     pub rows: u64,
@@ -28,7 +28,7 @@ pub struct Comparison {
     pub neither: u64,
     /// McNemar's exact test, two-sided: how often chance alone would part them so far or further.
     pub p_value: f64,
-    /// What the two were made under, where that differs, in words.
+    /// The terms that differ between the two, in words.
     pub terms: Vec<String>,
     /// The rows whose verdict differs.
     pub flips: Vec<Flip>,
@@ -51,7 +51,7 @@ pub struct Flip {
     pub better: bool,
 }
 
-/// The rows of two evaluations whose text both have, in the order of the second and with its answers.
+/// Pairs the rows of two evaluations by their text. The order and the answers are those of the second.
 fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(Row, Row)> {
     let before: HashMap<_, &Row> = first.rows.iter().map(|row| (row.hash, row)).collect();
     let pair = |now: &Row| {
@@ -61,7 +61,7 @@ fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(Row, Row)> {
     second.rows.iter().filter_map(pair).collect()
 }
 
-/// Two evaluations, of the texts alone that both have.
+/// Reduces two evaluations to the texts that both have.
 pub(super) fn shared(first: &Evaluation, second: &Evaluation) -> (Evaluation, Evaluation) {
     let (before, now) = pairs(first, second).into_iter().unzip();
     (Evaluation::of_rows(first.about.clone(), before), Evaluation::of_rows(second.about.clone(), now))
@@ -99,7 +99,7 @@ impl Comparison {
     }
 }
 
-/// The terms that differ, but for the policy: another one is what is compared.
+/// Lists the terms that differ, except the policy, which is often the very thing compared.
 fn terms(first: &Terms, second: &Terms) -> Vec<String> {
     if first.0.is_empty() {
         return Vec::new();

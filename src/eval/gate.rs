@@ -1,7 +1,7 @@
 //! Gates: what an evaluation must reach, and how far it may fall.
 //!
-//! The one idea: a gate is passed only by a figure that is defined, over texts of both classes. Rows without a verdict count
-//! as wrong.
+//! The one idea: only a defined figure passes a gate, and only over texts of both classes. Rows without a verdict count as
+//! wrong.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,20 +14,20 @@ use super::{Evaluation, Row};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Floor(Vec<(String, f64)>);
 
-/// How far figures may fall: a share from 0 to 1.
+/// The most that a figure may fall: a share from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fall(f64);
 
-/// What an evaluation had to reach, and whether it did.
+/// The checks that an evaluation had to pass, and the result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// Whether every check was passed.
+    /// The result: true if every check passed.
     pub passed: bool,
-    /// The figures, one by one.
+    /// The checks, figure by figure.
     pub checks: Vec<Check>,
 }
 
-/// A figure, and what it had to be.
+/// A figure and the least value that it must have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The figure's name.
@@ -36,13 +36,13 @@ pub struct Check {
     pub is: Option<f64>,
     /// What it must be, at least.
     pub least: f64,
-    /// What it was in the baseline, on the same rows, if it is held against that.
+    /// The baseline's value on the same rows, if there is a baseline.
     pub before: Option<f64>,
-    /// Whether it is high enough.
+    /// The result: true if the figure is high enough.
     pub passed: bool,
 }
 
-/// The range of a figure.
+/// Returns the values that a figure can take.
 fn range(name: &str) -> std::ops::RangeInclusive<f64> {
     if matches!(name, "mcc" | "kappa") { -1.0..=1.0 } else { 0.0..=1.0 }
 }
@@ -82,11 +82,11 @@ impl std::str::FromStr for Fall {
 }
 
 impl Gate {
-    /// Holds an evaluation to a floor, and to a baseline on the rows that both have.
+    /// Checks an evaluation against a floor, and against a baseline on the rows that both have.
     ///
     /// # Errors
     ///
-    /// When a gate would be held over rows of one class, or over none; the message says what is lacking.
+    /// When the rows to check are all of one class, or there are none. The message says what is lacking.
     pub fn hold(
         now: &Evaluation,
         floor: Option<&Floor>,
@@ -142,7 +142,7 @@ fn both_classes(classes: [u64; 2], whose: &str) -> Result<(), String> {
     }
 }
 
-/// A figure with undecided rows counted as wrong. None where it is 0 by convention alone.
+/// Computes a figure with undecided rows counted as wrong. Returns `None` where it is 0 only by convention.
 fn defined(evaluation: &Evaluation, name: &str) -> Option<f64> {
     let of = |counts: Confusion, row: &Row| {
         let (expected, said) = row.outcome();

@@ -1,7 +1,7 @@
 //! Golden sets: texts whose answer is known.
 //!
-//! The one idea: a set is read whole, before anything is judged. An answer that is not there is unknown, and not "safe". A
-//! label that cannot be understood stops the evaluation, with its place, rather than count as something.
+//! The one idea: a set is read whole before anything is judged. A missing answer is unknown, not "safe". A label that
+//! cannot be understood stops the evaluation, with its place, and is never guessed.
 
 mod reading;
 mod sense;
@@ -30,38 +30,38 @@ pub struct Expected {
     pub knows_category: bool,
 }
 
-/// A golden set, read whole.
+/// A golden set.
 #[derive(Debug, Default)]
 pub struct Golden {
-    /// The records whose answer is known under one policy at least, each text once.
+    /// The records to judge: those with an answer under at least one policy, each text once.
     pub records: Vec<Placed>,
-    /// Their answers, by the number of the record.
+    /// Their answers, by record number.
     answers: HashMap<u64, Answer>,
-    /// How the labels were understood, a line for each policy.
+    /// One line for each policy that says how its labels were understood.
     pub legend: Vec<String>,
-    /// For each policy, records whose answer is not known.
+    /// The number of records without a known answer, for each policy.
     pub unknown: Vec<u64>,
     /// Records left out because an earlier one has the same text and the same answer.
     pub repeated: u64,
-    /// Texts that stand there with different answers. Their answer is not known.
+    /// Texts that occur with different answers. Their answer counts as unknown.
     pub contradictions: Vec<String>,
-    /// Records that hold no text to judge, in words.
+    /// Messages about records that hold no text to judge.
     pub damaged: Vec<String>,
 }
 
-/// What is known of a record.
+/// A record's text and its expected answers.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub text: String,
     pub hash: Hash,
     pub slice: Option<String>,
-    /// For each policy.
+    /// One answer for each policy, `None` where it is not known.
     pub expected: Vec<Option<Expected>>,
 }
 
-/// The first record of a text.
+/// The first record that has a given text.
 struct First {
-    /// The input and the record, in words.
+    /// The names of the input and of the record, for messages.
     place: String,
     placed: Placed,
     answer: Answer,
@@ -69,7 +69,7 @@ struct First {
 }
 
 impl Answer {
-    /// Takes over what another record says of the same text. Reports whether the two agree.
+    /// Merges another record's answers to the same text. Returns false if two verdicts contradict each other.
     fn takes(&mut self, other: Self) -> bool {
         let pairs = || self.expected.iter().zip(&other.expected);
         if pairs().any(|pair| matches!(pair, (Some(one), Some(other)) if one.verdict != other.verdict)) {
@@ -87,21 +87,21 @@ impl Answer {
     }
 }
 
-/// Why a set cannot be read.
+/// The reason why a set cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unlike(String);
 
-/// What the records of a set say under a key: for each record, for each policy.
+/// The answers of a set under a key: for each record, for each policy.
 type Answers = Vec<Vec<Result<Option<Expected>, Unlike>>>;
 
 impl Golden {
-    /// Reads a set whose answers stand in a column that is named, or can be found.
+    /// Reads a set. Its answers stand in the column that is named, or in one that can be found.
     ///
     /// # Errors
     ///
-    /// When no column holds labels, a label is not understood, two columns contradict each other, a label that was asked
-    /// for is met nowhere, or nothing is known at all.
+    /// When no column holds labels, no answer is known, or a label is not understood. Also when two columns contradict each
+    /// other, or a label that was asked for occurs nowhere.
     pub fn read(records: Vec<Placed>, reading: &Reading, policies: &[Policy]) -> Result<Self, Unlike> {
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
         let names = names(&columns, reading)?;
@@ -114,7 +114,7 @@ impl Golden {
     ///
     /// # Errors
     ///
-    /// When it has a code that the policy has not, or no case.
+    /// When it holds a code that the policy does not have, or no case at all.
     pub fn own(records: Vec<Placed>, reading: &Reading, policy: &Policy) -> Result<Self, Unlike> {
         let policies = std::slice::from_ref(policy);
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
@@ -135,7 +135,7 @@ impl Golden {
         policies: &[Policy],
     ) -> Result<Self, Unlike> {
         let mut golden = Self { legend, unknown: vec![0; policies.len()], ..Self::default() };
-        // The caller names a set of one input.
+        // The caller names the set, so a message about a single input need not.
         let one_input = records.windows(2).all(|pair| pair[0].input == pair[1].input);
         let mut firsts: HashMap<Hash, usize> = HashMap::new();
         let mut known: Vec<First> = Vec::new();
@@ -199,7 +199,7 @@ impl Golden {
         Ok(golden)
     }
 
-    /// How many records should be a violation under the policy at this place, and how many something else.
+    /// Returns the number of records that should be a violation under the policy at this place, and of the others.
     #[must_use]
     pub fn classes(&self, place: usize) -> [u64; 2] {
         let expected = self.answers.values().filter_map(|answer| answer.expected.get(place)?.as_ref());
@@ -209,13 +209,13 @@ impl Golden {
         })
     }
 
-    /// The class that a set lacks under the policy at this place, in words: figures and thresholds need both.
+    /// Names the class that the set lacks under the policy at this place. Figures and thresholds need both classes.
     #[must_use]
     pub fn lacks(&self, place: usize) -> Option<&'static str> {
         lacks(self.classes(place))
     }
 
-    /// The digests of its texts, each with whether it should be a violation under the policy at this place.
+    /// Returns the digest of each text, and true if it should be a violation under the policy at this place.
     pub fn texts(&self, place: usize) -> impl Iterator<Item = (Hash, bool)> {
         self.answers.values().filter_map(move |answer| {
             let expected = answer.expected.get(place)?.as_ref()?;
@@ -223,7 +223,7 @@ impl Golden {
         })
     }
 
-    /// What should be said of a record under the policy at this place, if it is judged.
+    /// Returns the expected answer to a record under the policy at this place, if it is judged.
     #[must_use]
     pub fn expected(&self, number: u64, place: usize) -> Option<&Expected> {
         self.answers.get(&number)?.expected.get(place)?.as_ref()
@@ -234,9 +234,9 @@ impl Golden {
     }
 }
 
-/// The columns of all records, in the order in which they come; the ones that somebody named must be among them.
+/// Lists the columns of all records in the order in which they first occur. Refuses a named column that is not there.
 fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set str>, Unlike> {
-    /// Columns that a message lists, at most.
+    /// The most columns that a message lists.
     const MOST: usize = 20;
     let mut seen = HashSet::new();
     let names: Vec<&str> =

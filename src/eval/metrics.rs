@@ -126,7 +126,7 @@ impl Confusion {
         if scale > 0.0 { (tp * tn - fp * fne) / scale.sqrt() } else { 0.0 }
     }
 
-    /// Reports whether a figure is more than a convention: no precision is measured where nothing was called a violation.
+    /// Returns false for a figure that is 0 only by convention, such as precision where no violation was found.
     #[must_use]
     pub fn defines(&self, name: &str) -> bool {
         let Self { true_positive: tp, false_positive: fp, false_negative: fne, true_negative: tn } = *self;

@@ -1,7 +1,7 @@
 //! An evaluation to be read: as a page, as Markdown, as text.
 //!
-//! The one idea: the page is one file that asks for nothing from anywhere. What a stranger wrote is text in each of them,
-//! whatever it spells. Errors come first.
+//! The one idea: the page is one file that requests nothing. A stranger's text stays text in every format. Errors come
+//! first.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ struct Page<'run> {
     data: String,
 }
 
-/// What a gate came to, in words.
+/// A gate's result, in words.
 #[derive(Serialize)]
 struct Outcome {
     passed: bool,
@@ -280,7 +280,7 @@ pub fn markdown(evaluation: &Evaluation) -> String {
 /// Errors that Markdown lists.
 const ERRORS: usize = 50;
 
-/// A comparison, for a pull request.
+/// Writes a comparison as Markdown, for a pull request.
 fn markdown_comparison(comparison: &Comparison) -> String {
     let Comparison { names: [one, _], rows, both, first, second, neither, p_value, terms, flips } = comparison;
     let mut text = format!(
@@ -316,8 +316,8 @@ fn more(flips: usize) -> String {
     if flips > ERRORS { format!("\nand {} more\n", flips - ERRORS) } else { String::new() }
 }
 
-/// What a stranger wrote, for Markdown: code, in which nothing is a link, an image, a mention or markup. All that could be one
-/// is an entity besides, for programs that read Markdown otherwise.
+/// Writes a stranger's text as Markdown code, in which nothing is a link, an image, a mention or markup.
+/// Characters that could form one are also written as entities, for programs that read Markdown differently.
 fn cell(text: &str) -> String {
     const LONGEST: usize = 160;
     let cut: String = text.chars().take(LONGEST).collect();
@@ -325,13 +325,13 @@ fn cell(text: &str) -> String {
     format!("<code>{}{more}</code>", entities(&cut))
 }
 
-/// The same for words of ours that have a stranger's among them.
+/// Writes characters that could form markup as entities, in text that may hold a stranger's words.
 fn entities(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in harmless(text).chars() {
         match character {
             ' ' | ',' | ';' | '-' | '+' | '=' | '?' | '%' | '/' => safe.push(character),
-            // `www.` makes a link by itself, as an address does by its colon or its `@`.
+            // `www.` alone makes a link. An address needs a colon or an `@`, and both become entities.
             '.' if !safe.to_lowercase().ends_with("www") => safe.push('.'),
             _ if character.is_ascii_punctuation() => safe.push_str(&format!("&#{};", u32::from(character))),
             _ => safe.push(character),
@@ -392,7 +392,7 @@ pub fn text(evaluation: &Evaluation) -> String {
     text
 }
 
-/// A slice's name, for a terminal: it may be a whole text.
+/// Shortens a slice's name for a terminal, as it may be a whole text.
 fn short(name: &str) -> String {
     const LONGEST: usize = 40;
     let more = if name.chars().count() > LONGEST { "…" } else { "" };
@@ -419,7 +419,7 @@ pub fn comparison(comparison: &Comparison) -> String {
     text
 }
 
-/// What a gate came to, a line each, for a terminal.
+/// Describes a gate's result for a terminal: each failed check on a line, or one line if all passed.
 #[must_use]
 pub fn gate(gate: &Gate) -> Vec<String> {
     if !gate.passed {

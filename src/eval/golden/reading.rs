@@ -1,7 +1,7 @@
-//! How the labels of a golden set are understood.
+//! The labels of a golden set, and their meaning.
 //!
-//! The one idea: a label is read with its denials, its lists and its remarks, or refused. Which column was read, and what its
-//! labels mean, is told; two columns that contradict each other are refused.
+//! The one idea: a label is read with its denials, its lists and its remarks, or it is refused. A message tells which
+//! column was read and how its labels were understood. Two columns that contradict each other are refused.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,31 @@ use super::{Answers, Expected, Unlike};
 use crate::label::columns::Columns;
 use crate::policy::{Policy, Verdict};
 
-/// How a set is to be read, as far as somebody says so.
+/// The user's instructions for reading a set.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// The column with the label.
     pub label: Option<String>,
-    /// Labels that are violations, all others being safe. Empty: labels mean what the policy says.
+    /// Labels that are violations; all others are safe. If empty, labels mean what the policy says.
     pub positive: Vec<String>,
-    /// Labels that are safe, all others being violations or refused.
+    /// Labels that are safe; all others are violations or refused.
     pub negative: Vec<String>,
-    /// The column that slices are made by.
+    /// The column whose values make the slices.
     pub by: Option<String>,
 }
 
-/// Where a set keeps its answers.
+/// The place in which a set keeps its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     /// A column with a label.
     Column(String),
-    /// Flags in an object, as the `expected_triggers` of openai-guardrails; or columns that are flags, if it has no name.
+    /// Flags in an object, such as `expected_triggers` of openai-guardrails. Without an object, columns that are flags.
     Flags { object: Option<String>, names: Vec<String> },
-    /// The category of our own sets, of which a case without one is safe.
+    /// The category in a set of our own. A case without one is safe.
     Own,
 }
 
-/// Columns that may hold the answer where nobody says which, the likeliest first.
+/// Columns that may hold the answer if the user names none, the likeliest first.
 const COLUMNS: [&str; 14] = [
     "expected",
     "label",
@@ -54,7 +54,7 @@ const COLUMNS: [&str; 14] = [
     "category",
 ];
 
-/// The columns of OpenAI's release of 2022, and what they are in `/v1/moderations`.
+/// The columns of OpenAI's release of 2022, and their names in `/v1/moderations`.
 const RELEASE: [(&str, &str); 8] = [
     ("S", "sexual"),
     ("H", "hate"),
@@ -70,7 +70,7 @@ const RELEASE: [(&str, &str); 8] = [
 const OPENAI: &str = "openai";
 
 impl Reading {
-    /// Finds where a set keeps its answers, and reads them.
+    /// Finds the place in which a set keeps its answers, and reads them.
     pub(super) fn find(
         &self,
         names: &[&str],
@@ -127,13 +127,13 @@ impl Reading {
         Ok(read.swap_remove(chosen))
     }
 
-    /// What all records say under a key.
+    /// Reads the answers of all records under a key.
     pub(super) fn answers(&self, key: &Key, columns: &[&Columns], policies: &[Policy]) -> Answers {
         let of = |columns: &&Columns| policies.iter().map(|policy| self.expected(key, columns, policy)).collect();
         columns.iter().map(of).collect()
     }
 
-    /// Sees to it that each label that was asked for is met somewhere.
+    /// Refuses a label of `--positive` that occurs in no record.
     fn met(&self, key: &Key, columns: &[&Columns]) -> Result<(), Unlike> {
         let mut met: BTreeMap<String, u64> = BTreeMap::new();
         match key {
@@ -169,7 +169,7 @@ impl Reading {
         )))
     }
 
-    /// What should be said of a record. None if it is not known.
+    /// Returns the expected answer to a record, or `None` if it is not known.
     fn expected(&self, key: &Key, columns: &Columns, policy: &Policy) -> Result<Option<Expected>, Unlike> {
         match key {
             Key::Own => match value(columns, "category") {
@@ -181,7 +181,7 @@ impl Reading {
                 let known = |label: &str| self.lists(label) || by_policy(&plain(label), policy).is_some();
                 match labels(columns, name, &known)?.as_deref() {
                     None => Ok(None),
-                    // A list without labels says that none of them holds.
+                    // An empty list says that no label applies.
                     Some([]) => Ok(Some(safe(false))),
                     Some([label]) => self.meaning(label, sense, name, policy).map(Some),
                     Some(labels) => self.several(labels, sense, name, policy).map(Some),
@@ -197,7 +197,7 @@ impl Reading {
                         None => value(columns, name),
                     };
                     let said = word(&flag);
-                    // A flag that somebody chose is a violation, whatever it is called.
+                    // A flag that the user chose is a violation, whatever its name says.
                     let sense = if self.positive.is_empty() { sense::of_name(name) } else { Name::Neutral };
                     match yes_or_no(&said) {
                         Some(_) if sense == Name::Unclear => return Err(unclear(name, &said, name)),
@@ -217,7 +217,7 @@ impl Reading {
         }
     }
 
-    /// The flags that make a violation of a policy.
+    /// Returns the flags that make a text a violation of a policy.
     fn wanted<'key>(&self, key: &Key, names: &'key [String], policy: &Policy) -> Result<Vec<&'key str>, Unlike> {
         let those = |wanted: &dyn Fn(&str) -> bool| -> Vec<&'key str> {
             names.iter().map(String::as_str).filter(|name| wanted(name)).collect()
@@ -255,12 +255,12 @@ impl Reading {
         }
     }
 
-    /// Reports whether a label is in one of the lists.
+    /// Reports whether the user's lists hold a label.
     fn lists(&self, label: &str) -> bool {
         self.positive.iter().chain(&self.negative).any(|other| is_named(other, label))
     }
 
-    /// What several labels of one text come to: a violation if one of them is.
+    /// Combines several labels of one text: a violation if any of them is one.
     fn several(&self, labels: &[String], name: Name, column: &str, policy: &Policy) -> Result<Expected, Unlike> {
         if let Some(doubtful) = labels.iter().find(|label| sense::is_doubtful(label) && !self.lists(label)) {
             return Err(Unlike(format!("the label `{}` leaves the answer open", shown(doubtful))));
@@ -281,7 +281,7 @@ impl Reading {
         Ok(review.cloned().unwrap_or_else(|| safe(all_known)))
     }
 
-    /// What one label means: by the lists, by the policy, or because it is known everywhere.
+    /// Returns the meaning of one label: by the user's lists, by the policy, or because it is known everywhere.
     fn meaning(&self, label: &str, name: Name, column: &str, policy: &Policy) -> Result<Expected, Unlike> {
         let said = label;
         let label = plain(label);
@@ -322,7 +322,7 @@ impl Reading {
         }
     }
 
-    /// Sees to it that a label which is not positive is a word of its own, and so is safe with all others.
+    /// Accepts a label that is not in `--positive` as safe, unless it holds more than a plain word.
     fn other(&self, label: &str) -> Result<(), Unlike> {
         let words = sense::words(label);
         let unlike = |why: &str| {
@@ -352,7 +352,7 @@ impl Reading {
         if denies { unlike("denies something that --positive does not name") } else { Ok(()) }
     }
 
-    /// How the labels were understood, a line for each policy.
+    /// Describes how the labels were understood, with one line for each policy.
     pub(super) fn legend(
         &self,
         key: &Key,
@@ -393,10 +393,10 @@ impl Reading {
     }
 }
 
-/// Different labels that are counted for the legend, at most.
+/// The most labels that are counted for the legend.
 const MOST: usize = 1000;
 
-/// Labels that are shown, at most.
+/// The most labels that a message shows.
 const SHOWN: usize = 8;
 
 impl Key {
@@ -408,7 +408,7 @@ impl Key {
         }
     }
 
-    /// Where the answers are, in words.
+    /// Names the place of the answers, for messages.
     fn place(&self) -> String {
         match self {
             Self::Column(name) | Self::Flags { object: Some(name), .. } => format!("column \"{}\"", shown(name)),
@@ -423,7 +423,7 @@ impl Key {
     }
 }
 
-/// The flags of a column, if it holds objects and nothing else.
+/// Returns the flags of a column that holds only objects.
 fn flags(column: &str, columns: &[&Columns]) -> Option<Key> {
     let mut names: Vec<String> = Vec::new();
     for columns in columns {
@@ -438,7 +438,7 @@ fn flags(column: &str, columns: &[&Columns]) -> Option<Key> {
     (!names.is_empty()).then(|| Key::Flags { object: Some(column.to_owned()), names })
 }
 
-/// Whether two answers to one record are known and differ.
+/// Reports whether two answers to one record are known and differ.
 fn contradict(ours: &[Result<Option<Expected>, Unlike>], theirs: &[Result<Option<Expected>, Unlike>]) -> bool {
     ours.iter().zip(theirs).any(|pair| match pair {
         (Ok(Some(one)), Ok(Some(other))) => one.verdict != other.verdict,
@@ -446,14 +446,14 @@ fn contradict(ours: &[Result<Option<Expected>, Unlike>], theirs: &[Result<Option
     })
 }
 
-/// What a policy's own words make of a label.
+/// Returns the meaning that a policy itself gives to a label: a code, the start of codes, or an answer.
 fn by_policy(label: &str, policy: &Policy) -> Option<Expected> {
     let categories = policy.categories();
     if let Some(category) = categories.iter().find(|category| category.code.eq_ignore_ascii_case(label)) {
         let code = Some(category.code.clone()).filter(|_| category.verdict != Verdict::Safe);
         return Some(Expected { verdict: category.verdict, category: code, knows_category: true });
     }
-    // The beginning of several codes, such as SP3.
+    // A label such as SP3 may be the start of several codes.
     let begins = |code: &str| code.len() > label.len() && code.to_lowercase().starts_with(label);
     let mut family = categories.iter().filter(|category| begins(&category.code)).map(|category| category.verdict);
     if let Some(verdict) = family.next().filter(|first| family.all(|other| other == *first)) {
@@ -463,7 +463,7 @@ fn by_policy(label: &str, policy: &Policy) -> Option<Expected> {
     Some(Expected { verdict: known.verdict, category: None, knows_category: false })
 }
 
-/// A yes or no in a column, or under a flag, whose name does not say what it means.
+/// Refuses a yes or no whose column or flag has a name that could mean either.
 fn unclear(name: &str, said: &str, positive: &str) -> Unlike {
     let [name, said, positive] = [name, said, positive].map(shown);
     Unlike(format!(
@@ -483,13 +483,13 @@ fn alike(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-/// Reports whether a label is one that somebody named: `true` is `1`.
+/// Reports whether a label is the one that the user named. `true` and `1` are equal.
 fn is_named(named: &str, label: &str) -> bool {
     alike(named, label) || yes_or_no(named).is_some_and(|yes| yes_or_no(label) == Some(yes))
 }
 
-/// The labels of a record: one, or as many as a list holds. A list may be JSON, or words between `,`, `;` and `|`. One that
-/// is `known` as it stands is no list. None where no label is.
+/// Returns the labels of a record, or `None` if it has none. A list may be JSON, or words between `,`, `;` and `|`.
+/// A label that is `known` as a whole is not taken for a list.
 fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Result<Option<Vec<String>>, Unlike> {
     if columns.named(column).nth(1).is_some() {
         return Err(Unlike(format!("the column `{}` stands twice; leave the one that is meant", shown(column))));
@@ -528,21 +528,21 @@ fn labels(columns: &Columns, column: &str, known: &dyn Fn(&str) -> bool) -> Resu
             }
             let parts = trimmed.split([',', ';', '|', '\n']).map(str::trim).filter(|part| !part.is_empty());
             let parts: Vec<String> = parts.map(str::to_owned).collect();
-            // A comma in a sentence makes no list.
+            // A comma in a sentence does not make a list.
             let is_list = parts.len() > 1 && !parts.iter().any(|part| is_sentence(part));
             Ok(Some(if is_list { parts } else { vec![label] }))
         }
     }
 }
 
-/// Whether something is too long to be a label.
+/// Reports whether something is too long to be a label.
 fn is_sentence(label: &str) -> bool {
     const LONGEST: usize = 60;
     const WORDS: usize = 5;
     label.chars().count() > LONGEST || label.split_whitespace().count() > WORDS
 }
 
-/// A label or a name for a message: short, on one line, and never a text.
+/// Shortens a label or a name for a message, on one line. A long text is only counted.
 pub(super) fn shown(label: &str) -> String {
     const LONGEST: usize = 40;
     let label = label.trim();

@@ -1,18 +1,18 @@
-//! The sense of a label's words: yes or no, safe or a violation, with their denials.
+//! The sense of a label or of a column's name: yes or no, safe or a violation, with denials.
 //!
-//! The one idea: a word counts only where it is known. Anything else has no sense here, and the caller must refuse it or
-//! look it up elsewhere.
+//! The one idea: only known words count. Any other word has no sense here, so the caller must refuse it or look it up
+//! elsewhere.
 
 /// The sense of a word or of a column's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sense {
-    /// All is well.
+    /// Content is safe.
     Safe,
-    /// Something is wrong.
+    /// Content violates.
     Violation,
 }
 
-/// What "yes" means in a column of this name.
+/// The meaning of "yes" in a column of some name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// The name says it: `is_safe`, `unsafe`, `not_allowed`.
@@ -23,18 +23,18 @@ pub(super) enum Name {
     Unclear,
 }
 
-/// Words of a name by which yes means that all is well.
+/// Words of a name in which "yes" means safe.
 const SAFE: &str = "safe ok okay valid allow allowed permit permitted permissible accept accepted acceptable \
     approve approved appropriate comply compliant benign harmless innocuous clean ham genuine legit \
     legitimate legal lawful keep kept pass passes passed good fine respectful sfw";
 
-/// Words of a name by which yes means that something is wrong.
+/// Words of a name in which "yes" means a violation.
 const VIOLATION: &str = "violation violations violate violates violating violative harm harmful flag flagged ban banned \
     prohibited forbidden toxic toxicity abuse abusive hate hateful offensive dangerous malicious spam \
     scam fraud fraudulent phishing jailbreak threat threatening harassment reject rejected block blocked \
     remove removed delete deleted fail fails failed bad nsfw";
 
-/// Labels that are known under every policy. A shorter list than that of names: a label stands alone.
+/// Labels that are known under every policy. They stand alone, so they are fewer than the words of names.
 const LABELS: [(&str, Sense); 14] = [
     ("violation", Sense::Violation),
     ("violating", Sense::Violation),
@@ -52,20 +52,20 @@ const LABELS: [(&str, Sense); 14] = [
     ("ok", Sense::Safe),
 ];
 
-/// Names that speak of the question and not of the answer.
+/// Words of names that state the question and not the answer.
 const UNCLEAR: &str = "safety compliance validity legality acceptability appropriateness quality correct incorrect";
 
-/// Words that turn the next one around.
+/// Words that reverse the next one.
 const DENIALS: &str = "not non no never isn isnt aint without un";
 
-/// Beginnings that turn the rest of the word around.
+/// Prefixes that reverse the rest of the word.
 const PREFIXES: [&str; 6] = ["non", "not", "un", "dis", "in", "il"];
 
 /// Words that leave the answer open.
 const DOUBTS: &str =
     "unsure unclear unknown uncertain ambiguous maybe perhaps possibly probably borderline disputed todo";
 
-/// A label in the form in which labels are compared: `1.0` is `1`.
+/// Returns a label in the form in which labels are compared: `1.0` is `1`.
 pub(super) fn plain(label: &str) -> String {
     let label = label.trim().to_lowercase();
     match label.split_once('.') {
@@ -81,12 +81,12 @@ pub(super) fn plain(label: &str) -> String {
     }
 }
 
-/// Reports whether a label is there at all. `nan` is what pandas writes for one that is not.
+/// Reports whether a label is missing. pandas writes `nan` for a missing one.
 pub(super) fn is_absent(label: &str) -> bool {
     matches!(plain(label).as_str(), "" | "null" | "nan" | "n/a" | "<na>")
 }
 
-/// Yes or no.
+/// Reads a label as yes or no.
 pub(super) fn yes_or_no(label: &str) -> Option<bool> {
     match plain(label).as_str() {
         "1" | "true" | "yes" => Some(true),
@@ -95,7 +95,7 @@ pub(super) fn yes_or_no(label: &str) -> Option<bool> {
     }
 }
 
-/// The words of a label or a name, in lower case: `isSafe-2` is `is`, `safe`, `2`.
+/// Returns the words of a label or a name, in lower case: `isSafe-2` is `is`, `safe`, `2`.
 pub(super) fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut before) = (Vec::new(), String::new(), ' ');
     for character in text.chars().filter(|character| !matches!(character, '\'' | '\u{2019}')) {
@@ -119,12 +119,12 @@ pub(super) fn is_denial(word: &str) -> bool {
     is_one(DENIALS, word)
 }
 
-/// Reports whether a label leaves the answer open, or holds a remark beside it.
+/// Reports whether a label leaves the answer open, or holds a remark as well.
 pub(super) fn is_doubtful(label: &str) -> bool {
     label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| is_one(DOUBTS, word))
 }
 
-/// The sense of a label that is known under every policy, denials included: `not safe` is a violation.
+/// Returns the sense of a label that is known under every policy, with denials: `not safe` is a violation.
 pub(super) fn of_label(label: &str) -> Option<Sense> {
     let known = |word: &str| LABELS.iter().find(|(label, _)| *label == word).map(|(_, sense)| *sense);
     let mut sense = None;
@@ -143,7 +143,7 @@ pub(super) fn of_label(label: &str) -> Option<Sense> {
     if is_doubtful(label) { None } else { sense.map(|sense| if denied { sense.turned() } else { sense }) }
 }
 
-/// What "yes" means in a column of this name.
+/// Returns the meaning of "yes" in a column of this name.
 pub(super) fn of_name(name: &str) -> Name {
     let known = |word: &str| match word {
         word if is_one(SAFE, word) => Some(Sense::Safe),
@@ -163,7 +163,7 @@ pub(super) fn of_name(name: &str) -> Name {
     }
 }
 
-/// The sense of a word, or of what is left of it behind a beginning that turns it around: `unsafe`.
+/// Returns the sense of a word, or the opposite of the rest behind a prefix: `unsafe`.
 fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Sense>) -> Option<Sense> {
     let behind = |prefix: &&str| word.strip_prefix(*prefix).and_then(&known).map(Sense::turned);
     known(word).or_else(|| PREFIXES.iter().find_map(behind))
