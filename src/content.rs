@@ -14,7 +14,7 @@ pub struct Content {
 /// A reason why bytes are no text to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotText {
-    /// There is nothing to judge.
+    /// An empty text, or one of nothing but white space.
     #[error("the text is empty, or nothing but white space")]
     Empty,
     /// A NUL byte.
@@ -26,9 +26,9 @@ pub enum NotText {
     /// Another encoding.
     #[error("the text is not valid UTF-8: byte {at} of {of} does not belong; convert the input to UTF-8")]
     NotUtf8 {
-        /// Where the first byte stands that does not belong, from 0.
+        /// The index of the first byte that does not belong.
         at: usize,
-        /// How many bytes there are.
+        /// The number of bytes.
         of: usize,
     },
 }
@@ -49,9 +49,9 @@ impl NotText {
 ///
 /// # Errors
 ///
-/// [`NotText`], for bytes in another encoding and for NUL.
+/// [`NotText`] for bytes in another encoding and for NUL.
 pub fn readable(bytes: &[u8]) -> Result<&str, NotText> {
-    // The first to be looked for: in UTF-16 nothing else would be found that helps.
+    // UTF-16 comes first: the checks below would name a NUL, which helps nobody.
     if is_utf16(bytes) {
         return Err(NotText::Utf16);
     }
@@ -61,7 +61,7 @@ pub fn readable(bytes: &[u8]) -> Result<&str, NotText> {
     std::str::from_utf8(bytes).map_err(|error| NotText::NotUtf8 { at: error.valid_up_to(), of: bytes.len() })
 }
 
-/// Tells UTF-16 by its mark, or by every second byte being zero as in European languages.
+/// Tells UTF-16 by its mark, or by every second byte being zero, as in European languages.
 #[must_use]
 pub fn is_utf16(bytes: &[u8]) -> bool {
     const LOOKED_AT: usize = 512;
@@ -79,7 +79,7 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 impl Content {
-    /// A content of a text that has passed the gate, or that is our own.
+    /// Wraps a text that has passed the gate, or that is our own.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
@@ -89,7 +89,7 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`NotText`]: there is nothing in it to judge, or a NUL byte.
+    /// [`NotText`] for a text with nothing to judge, or with a NUL byte.
     pub fn of(text: impl Into<String>) -> Result<Self, NotText> {
         let text = text.into();
         if text.trim().is_empty() {
@@ -105,7 +105,7 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`NotText`]: they are not UTF-8, hold a NUL byte, or nothing to judge.
+    /// [`NotText`] for bytes that are not UTF-8, hold a NUL byte, or have nothing to judge.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotText> {
         readable(bytes).and_then(Self::of)
     }

@@ -64,10 +64,10 @@ pub enum Unresolved {
         /// The least mass that the rule asks for.
         least: f64,
     },
-    /// The model was trained for some policies alone, and this shipped one is not among them.
+    /// The model was trained for some shipped policies, and this one is not among them.
     #[error("not trained for it: the built-in model knows {} alone\nhint: name a real model with --model", known.join(", "))]
     Untrained {
-        /// The ids of those that it knows.
+        /// The ids of the policies that it knows.
         known: &'static [&'static str],
     },
     /// The model wrote freely, and no final message can be read from it.
@@ -79,7 +79,8 @@ pub enum Unresolved {
 }
 
 impl Unresolved {
-    /// A word for machines: `off-contract`, `untrained`, `no-final`, `truncated`, `conflict`, `malformed` or `unparsed`.
+    /// Returns a word for machines: `off-contract`, `untrained`, `no-final`, `truncated`, `conflict`, `malformed` or
+    /// `unparsed`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -94,7 +95,7 @@ impl Unresolved {
     }
 }
 
-/// A mass that is less than another, with as many digits as show it.
+/// Returns a mass that is less than another, with as many digits as show that.
 fn below(mass: f64, least: f64) -> String {
     if mass > 0.0 && mass < 0.001 {
         return format!("{mass:.1e}");
@@ -109,11 +110,11 @@ fn below(mass: f64, least: f64) -> String {
 pub struct Rule {
     /// Violation from this probability on, 0 to 1. Without it the verdict with the largest mass wins.
     pub threshold: Option<f64>,
-    /// The least mass that a verdict may rest on, 0 to 1. [`MIN_MASS`] unless somebody says otherwise.
+    /// The least mass that a verdict may rest on, 0 to 1. The default is [`MIN_MASS`].
     pub min_mass: f64,
 }
 
-/// The least mass that a verdict rests on by default: more of the probability is on allowed answers than on all else.
+/// The least mass of a verdict by default. At half, allowed answers have more of the probability than all others.
 pub const MIN_MASS: f64 = 0.5;
 
 impl Default for Rule {

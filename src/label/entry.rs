@@ -29,7 +29,7 @@ pub struct Entry {
     pub record: Hash,
     /// The digest of the text that was judged, or of the record where there was none.
     pub hash: Hash,
-    /// The input ended in the middle of the record: it may have been written to at that time.
+    /// Set if the input ended in the middle of the record. Others may have been writing it at that time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
     /// The id, as it came.
@@ -49,7 +49,7 @@ fn is_false(value: &bool) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hash([u8; 16]);
 
-/// A digest of digests that come one after another.
+/// A digest of a sequence of digests.
 #[derive(Debug, Default)]
 pub struct Digests {
     all: Sha256,
@@ -72,7 +72,8 @@ impl Hash {
         Self::half(&Sha256::digest(bytes))
     }
 
-    /// The digest of a record as it was read: of its bytes, less the end of the line, and of all that was read out of them.
+    /// Returns the digest of a record as it was read. It covers the bytes without the line end, and everything that was
+    /// read out of them.
     #[must_use]
     pub fn of_record(record: &Record) -> Self {
         let mut digest = Sha256::new();
@@ -109,13 +110,13 @@ impl Hash {
 }
 
 impl Digests {
-    /// Adds one.
+    /// Adds a digest.
     pub fn add(&mut self, digest: &Hash) {
         self.all.update(digest.0);
         self.count += 1;
     }
 
-    /// Returns their number, and the digest of all of them.
+    /// Returns the number of digests, and the digest of all of them.
     #[must_use]
     pub fn end(self) -> End {
         End { records: self.count, digest: Hash::half(&self.all.finalize()) }

@@ -79,7 +79,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// Reports whether nobody reads the output any more, as with `| head`.
+    /// Reports whether the output's reader has gone, as with `| head`.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Write { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
@@ -166,7 +166,7 @@ fn part(standing: Standing) -> usize {
 /// An output on its way.
 struct Output {
     writer: Box<dyn Writer>,
-    /// The file, if it is one, and the name that was asked for.
+    /// The file, if there is one, and the name that was asked for.
     draft: Option<(Draft, PathBuf)>,
 }
 
@@ -198,7 +198,7 @@ impl Output {
         Ok(Self { writer, draft })
     }
 
-    /// Puts it in its place. It is as old as its journal: a later change shows.
+    /// Puts the output in its place. It gets the journal's time of change, so that a later change shows.
     fn finish(self, made: SystemTime) -> io::Result<Option<PathBuf>> {
         self.writer.finish()?;
         let Some((draft, path)) = self.draft else { return Ok(None) };
@@ -223,7 +223,7 @@ pub fn files(path: &Path, split: bool) -> Vec<PathBuf> {
     if split { PARTS.iter().flatten().map(|part| beside(path, part)).collect() } else { vec![path.to_owned()] }
 }
 
-/// Reports whether an output was changed by others after it was made of its journal.
+/// Reports whether an output was changed after it was made from its journal.
 #[must_use]
 pub fn is_edited(output: &Path, journal: &Path) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|about| about.modified());

@@ -1,13 +1,13 @@
 //! The journal: every row that is done, in a file of its own that only grows.
 //!
 //! The one idea: a row is in the file before anybody hears of it, in one write, and on the disk within a second. So a
-//! process that is killed loses nothing that was done. The next one reads the same inputs beside the journal, and continues
-//! where it ends. It holds content, so it is its user's alone.
+//! process that is killed loses nothing that was done. The next one reads the same inputs beside the journal, and
+//! continues where it ends. The file holds content, so only its user can read it.
 //!
-//! The first line says what all rows have in common. A line for each row follows, in the order of the inputs but for a
-//! bounded disorder, and one at the end of each run that came to the end of its inputs. A run that has to judge some of an
-//! earlier run's records again writes them, and all that follow, in a new pass: it is in the order of the inputs, too.
-//! Every line ends in a checksum.
+//! The first line holds the terms that all rows have in common. A line for each row follows, in the order of the inputs
+//! but for a bounded disorder. A run that came to the end of its inputs adds a line that says so. A run may have to
+//! judge some of an earlier run's records again. It writes them, and all that follow, in a new pass, which is also in
+//! the order of the inputs. Every line ends in a checksum.
 
 mod file;
 pub(in crate::label) mod line;
@@ -39,10 +39,10 @@ pub struct Journal {
     file: File,
     /// The place of the next line.
     length: u64,
-    /// The inputs' end, if the last line is one that tells it.
+    /// The inputs' end, if the last line holds it.
     end: Option<End>,
     passes: usize,
-    /// Rows up to this number take a new pass: they do not come behind all that there were.
+    /// Rows up to this number begin a new pass, as they do not follow the earlier ones in order.
     behind: u64,
     sync: Sync,
 }
@@ -54,7 +54,7 @@ pub struct Terms(pub Map<String, Value>);
 /// The name of a term that tells one share of a run from the others.
 pub const SHARD: &str = "shard";
 
-/// The name of a term that lists the columns of the inputs, where all of them are tables.
+/// The name of a term that lists the columns of the inputs. It is given if all inputs are tables.
 pub const COLUMNS: &str = "columns of the tables";
 
 /// How far rows may be from the order of the inputs, in records.
@@ -71,10 +71,10 @@ pub enum Existing {
     Restart,
 }
 
-/// Passes of a journal, at most. One with more is put in order when it is opened to be written to.
+/// Passes of a journal, at most. A journal with more is put in order when it is opened for writing.
 const PASSES: usize = 16;
 
-/// The end of a run's inputs: all that they hold, for other shares too.
+/// The end of a run's inputs. It covers all records, those of other shares too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// The number of records.
@@ -99,10 +99,10 @@ pub enum JournalError {
     /// Another process writes to it.
     #[error("{0} is in use: another process labels into it\nhint: wait for it, or name another file with -o")]
     InUse(PathBuf),
-    /// It is something else.
+    /// A file that is no journal.
     #[error("{0} is not a journal of magistrate, and is left as it is\nhint: name another file with -o")]
     Foreign(PathBuf),
-    /// Another version of magistrate has made it.
+    /// A journal of another version of magistrate.
     #[error(
         "{path} is a journal of format {version}, and this version of magistrate reads format {ours}\nhint: finish it with the version that began it, name another file with -o, or --restart to begin anew"
     )]
@@ -111,10 +111,10 @@ pub enum JournalError {
         path: PathBuf,
         /// The version of its format.
         version: u64,
-        /// The version that is read.
+        /// The version that this build reads.
         ours: u64,
     },
-    /// It is not safe to put texts into it.
+    /// A file that is not safe to put texts into.
     #[error("{path} {what}, so no texts are put into it\nhint: name another file with -o, or remove it")]
     NotOurs {
         /// The journal.
@@ -122,7 +122,7 @@ pub enum JournalError {
         /// The reason.
         what: &'static str,
     },
-    /// A line is damaged.
+    /// A damaged line.
     #[error("{path}: line {line} is damaged\nhint: --restart sets the journal aside and begins anew")]
     Damaged {
         /// The journal.
@@ -130,7 +130,7 @@ pub enum JournalError {
         /// The line, from 1.
         line: u64,
     },
-    /// A record has two rows in one pass.
+    /// A record with two rows in one pass.
     #[error("{path}: record {number} is there twice\nhint: --restart sets the journal aside and begins anew")]
     Doubled {
         /// The journal.
@@ -145,7 +145,7 @@ pub enum JournalError {
     OtherTerms {
         /// The journal.
         path: PathBuf,
-        /// The differences, in words: a line for each.
+        /// The differences, a line for each.
         what: String,
     },
     /// The inputs have become shorter.
@@ -179,11 +179,11 @@ pub fn beside(output: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Opens the journal at a path, or makes it, and returns what is in it. A torn last line of a journal of ours is cut off.
+    /// Opens the journal at a path, or makes it, and returns its rows. Cuts off a torn last line of a journal of ours.
     ///
     /// # Errors
     ///
-    /// A [`JournalError`]; a file that is there is then as it was.
+    /// A [`JournalError`]. It leaves an existing file as it was.
     pub fn open(path: &Path, terms: &Terms, existing: Existing) -> Result<(Self, Past), JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         if existing == Existing::Restart {
@@ -192,7 +192,7 @@ impl Journal {
         let head = scan::head(terms).map_err(io::Error::from).map_err(failed)?;
         let (mut file, scan) = file::open(path, &head)?;
         let Some(mut scan) = scan.filter(|scan| scan.rows > 0) else {
-            // Nothing that was done is lost.
+            // No row is lost here.
             file.set_len(0).map_err(failed)?;
             let mut journal = Self::new(file, 0).map_err(failed)?;
             journal.write(&head).map_err(failed)?;
@@ -213,7 +213,7 @@ impl Journal {
         Ok((journal, Past::of(Ordered::of(path, scan)?, different.is_none())))
     }
 
-    /// Continues a file behind its first `length` bytes.
+    /// Continues a file after its first `length` bytes.
     fn new(mut file: File, length: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(length))?;
         Ok(Self { sync: Sync::new(&file)?, file, length, end: None, passes: 1, behind: 0 })
@@ -233,7 +233,7 @@ impl Journal {
         self.write(&line::sealed(entry)?)
     }
 
-    /// Writes that all records of the inputs are done, and sees to it that everything is on the disk.
+    /// Writes that all records of the inputs are done, and syncs the file.
     ///
     /// # Errors
     ///
@@ -307,7 +307,7 @@ impl Drop for Sync {
 }
 
 impl Terms {
-    /// Tells the terms that are different in others: a line for each, with its value then and now.
+    /// Returns the terms that differ from others, if any: a line for each, with its value then and now.
     #[must_use]
     pub fn unlike(&self, others: &Self) -> Option<String> {
         let different = self.differences(others).into_iter();
@@ -316,7 +316,7 @@ impl Terms {
         (!different.is_empty()).then(|| different.join("\n"))
     }
 
-    /// Returns the terms that are different in others: the name of each, and its value here and there, in words.
+    /// Returns the terms that differ from others: the name of each, its value here and its value there, in words.
     #[must_use]
     pub fn differences(&self, others: &Self) -> Vec<(String, String, String)> {
         let names = self.0.keys().chain(others.0.keys().filter(|name| !self.0.contains_key(*name)));
@@ -336,7 +336,7 @@ impl Terms {
         terms
     }
 
-    /// The texts of a list.
+    /// Returns the texts of a list.
     #[must_use]
     pub fn strings(&self, name: &str) -> Vec<String> {
         let values = self.0.get(name).and_then(Value::as_array);
@@ -344,7 +344,7 @@ impl Terms {
     }
 }
 
-/// A value for people: digests are cut short, and an object is known by its digest.
+/// Returns a value in words. Digests are cut short, and an object is shown as its digest.
 fn told(value: &Value) -> String {
     match value {
         Value::Null => "not given".to_owned(),
@@ -358,7 +358,7 @@ fn told(value: &Value) -> String {
     }
 }
 
-/// A word, or the beginning of a digest.
+/// Returns a word, or the beginning of a digest.
 fn short(word: &str) -> String {
     const SHOWN: usize = 12;
     let digest = word.rsplit(':').next().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! One content before one policy, whole or in pieces.
 //!
-//! The one idea: the worst piece speaks for the whole, with its verdict and its own numbers. A violation anywhere is one
-//! of the whole; without one, a piece that has no verdict leaves the whole without; so no text is safe unless all of it is.
-//! Pieces overlap, so their probabilities are not independent, and are not combined.
+//! The one idea: the worst piece speaks for the whole, with its verdict and its own numbers. If any piece is a
+//! violation, so is the whole. Otherwise, if any piece has no verdict, the whole has none. So a text is safe only if
+//! all of it is. Pieces overlap, so their probabilities are not independent, and are not combined.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl<'session> Ticket<'session> {
     }
 }
 
-/// Takes the result of the worst piece for the whole, and the tokens of all.
+/// Takes the result of the worst piece for the whole, with the tokens of all pieces.
 fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<Chunking>) -> Judged {
     let Some(chunking) = chunking else {
         return Judged { result: results.pop().unwrap_or(Err(EngineError::Stopped)), pieces: None };

@@ -212,7 +212,7 @@ struct Said {
 }
 
 impl Said {
-    /// Reads a line, if it is whole and its verdicts are rows of ours.
+    /// Reads a line, if it is whole and holds rows of ours.
     fn read(line: &[u8]) -> Option<Self> {
         let said: Self = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
         (!Count::of(&said.verdicts).is_empty()).then_some(said)
@@ -232,7 +232,7 @@ pub struct Archive {
     table: Table,
     file: File,
     end: u64,
-    /// Lines that are not as they were written.
+    /// Lines that were damaged.
     damaged: u64,
     /// Another process writes to it.
     foreign: bool,
@@ -243,7 +243,7 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or made, or when others could have written to it.
+    /// When it cannot be read or made, or when other users could have written to it.
     pub fn open(folder: &Path, terms: &str) -> io::Result<Self> {
         cache::make(folder)?;
         let path = folder.join(crate::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
@@ -267,7 +267,7 @@ impl Archive {
         Ok(Self { table, file, end, damaged, foreign })
     }
 
-    /// Lines that were damaged, and are not used.
+    /// Returns the number of damaged lines, which are not used.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged
@@ -293,7 +293,7 @@ impl Archive {
     }
 }
 
-/// Reports whether what was said of a text would be said again: not if the engine failed, or had no room for it.
+/// Reports whether a text would get the same verdicts again. It may not if the engine failed or had no room.
 #[must_use]
 pub fn lasts(counts: &[Count]) -> bool {
     !counts.iter().any(|count| count.code().is_some_and(|code| matches!(code, "fault" | "engine" | "too-long")))
@@ -308,7 +308,7 @@ mod tests {
         RawValue::from_string(row).unwrap()
     }
 
-    /// The text of the verdicts that are known.
+    /// Returns the policy that [`verdicts`] has put into the row of a text, if one is known.
     fn known(memo: &Memo, hash: &Hash) -> Option<String> {
         memo.get(hash).map(|known| Count::of(&known)[0].policy().to_owned())
     }
@@ -380,7 +380,7 @@ mod tests {
             let memo = Memo::in_memory().with_archive(archive);
             assert_eq!((known(&memo, &one), known(&memo, &two).as_deref()), (None, Some("two")), "byte {place}");
         }
-        // Whole, and no row of ours: a verdict that there is not.
+        // A line that is whole, but whose verdict does not exist.
         let forged = RawValue::from_string(verdicts("x").get().replace("safe", "sagE")).unwrap();
         std::fs::write(&path, line::sealed(&Said { hash: one, verdicts: forged }).unwrap()).unwrap();
         let archive = open();

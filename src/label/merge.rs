@@ -1,7 +1,7 @@
 //! Several journals of one run become one.
 //!
-//! The one idea: they are what one machine would have made, or they are refused: the same terms and inputs, every record of
-//! these once. One journal is looked at in the same way.
+//! The one idea: the result is what one machine would have made, or it is refused. Journals must have the same terms
+//! and inputs, and every record of the inputs once. A single journal is checked in the same way.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub enum MergeError {
         "{0} is not finished\nhint: run the command that made it again, which continues where it stopped; or merge what there is with --partial"
     )]
     Unfinished(PathBuf),
-    /// They are of other inputs.
+    /// Journals of different inputs.
     #[error(
         "{one} and {other} are of different inputs: {}\nhint: give each machine the same files, in the same order",
         if theirs == ours { "records have other contents".to_owned() } else { format!("{ours} and {theirs} records") }
@@ -43,14 +43,14 @@ pub enum MergeError {
     OtherInputs {
         /// A journal.
         one: PathBuf,
-        /// Another.
+        /// The other journal.
         other: PathBuf,
-        /// The number of records that the inputs of the other had.
+        /// The number of records in the inputs of the other.
         theirs: u64,
-        /// The number that those of the one had.
+        /// The number of records in the inputs of the first.
         ours: u64,
     },
-    /// There is something already where it is to be.
+    /// A file that is at the path of the result.
     #[error("{0} is there already\nhint: name another file with -o")]
     There(PathBuf),
     /// A record is in two of them.
@@ -79,7 +79,7 @@ pub enum MergeError {
     },
 }
 
-/// Merges journals into one at a path, where there is none yet, and counts its rows.
+/// Merges journals into one at a path where there is none yet, and counts its rows.
 ///
 /// # Errors
 ///
@@ -97,13 +97,13 @@ pub fn merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary
         Ok(summary)
     });
     if merged.is_err() {
-        // It is open, and so our own.
+        // The file was opened as a journal of ours.
         let _ = std::fs::remove_file(into);
     }
     merged
 }
 
-/// Sees to it that a journal is what [`merge`] would make of it, and counts its rows.
+/// Checks that a journal is what [`merge`] would make of it, and counts its rows.
 ///
 /// # Errors
 ///
@@ -142,7 +142,7 @@ impl<'path> Shares<'path> {
         Ok(Self { terms, heads })
     }
 
-    /// Returns the end of the inputs, on which all journals must agree. A journal that is not finished tells none.
+    /// Returns the end of the inputs. All journals must agree on it; one that is not finished has none.
     fn end(&self, partial: bool) -> Result<Option<End>, MergeError> {
         let mut all: Option<(&Head<'_>, End)> = None;
         for head in &self.heads {
@@ -200,7 +200,7 @@ impl<'path> Shares<'path> {
         }
     }
 
-    /// The journal whose next row comes first.
+    /// Returns the index of the journal whose next row comes first.
     fn least(&self) -> Option<usize> {
         let numbers = self.heads.iter().enumerate().filter_map(|(at, head)| Some((head.next.as_ref()?.number, at)));
         numbers.min().map(|(_, at)| at)

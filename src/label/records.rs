@@ -72,7 +72,7 @@ pub struct Fields {
     pub no_header: bool,
     /// Records before the first, or before the header, that are none.
     pub skip: usize,
-    /// Quotes in CSV and TSV are characters as others are.
+    /// Quotes in CSV and TSV are ordinary characters.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unquoted: bool,
 }

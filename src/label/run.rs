@@ -100,10 +100,10 @@ pub enum RunError {
     /// The engine failed.
     #[error("the engine failed after row {0}")]
     Engine(u64, #[source] EngineError),
-    /// The system gives no thread.
+    /// The system refused a thread.
     #[error("a thread cannot be started\nhint: raise the limit on processes (ulimit -u, or the container's)")]
     Thread(#[source] io::Error),
-    /// The journal of an earlier run cannot be continued.
+    /// The journal of an earlier run, which cannot be continued.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -157,7 +157,7 @@ pub fn run(
 /// What the second hand passes on.
 enum Passed<'run> {
     Slot(Slot<'run>),
-    /// All records were read.
+    /// The end: all records were read.
     All(End),
     Failed(Failure),
 }
@@ -178,12 +178,12 @@ struct Slot<'run> {
     number: u64,
     input: Arc<str>,
     row: u64,
-    /// The digest of the record, and that of its text.
+    /// The digest of the record.
     digest: Hash,
     hash: Hash,
     record: Record,
     awaited: Awaited<'run>,
-    /// What an earlier run had to leave undecided.
+    /// The verdicts of an earlier run that do not last, such as a text without room.
     before: Option<Done>,
 }
 
@@ -246,7 +246,7 @@ impl<'run> Sender<'run> {
         let content = placed.record.content.as_ref();
         let hash = Hash::of(content.map_or(placed.record.raw.as_slice(), |content| content.text().as_bytes()));
         let found = past.find(&placed, &digest)?;
-        // What does not last is judged again.
+        // Verdicts that do not last are judged again.
         let (done, before) = match found {
             Some(done) if lasts(&done.counts) => (Some(done), None),
             before => (None, before),
@@ -469,7 +469,7 @@ impl<'run> Writer<'run> {
         };
         let counts = Count::of(&verdicts);
         if let Some(done) = before.filter(|done| Count::agree(&done.counts, &counts)) {
-            // The row that is there says so already.
+            // The journal's row already holds the same verdicts.
             memo.forget(&hash);
             self.resumed(&done, record.end);
             return Ok(());
@@ -533,7 +533,7 @@ impl<'run> Writer<'run> {
     }
 }
 
-/// Reports whether the input ends in the middle of a record, as far as can be told: whoever writes it may not be done.
+/// Reports whether the input seems to end in the middle of a record: others may still be writing it.
 fn is_open(record: &Record) -> bool {
     let unclosed = record.content.as_ref().is_err_and(|defect| defect.code == "unclosed-quote");
     unclosed || !record.raw.is_empty() && !record.raw.ends_with(b"\n")

@@ -1,6 +1,6 @@
 //! One of several shares of a run, for as many machines.
 //!
-//! The one idea: the record alone decides whose it is, so machines that read the same inputs need not speak.
+//! The one idea: the record alone decides its share, so machines that read the same inputs need not talk to each other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Tells whether a record is of this share: by its id, or by its place among all inputs where it has none.
+    /// Reports whether a record is of this share. Its id decides, or without one its place among all inputs.
     #[must_use]
     pub fn has(&self, placed: &Placed) -> bool {
         let hash = match &placed.record.id {

@@ -32,9 +32,9 @@ pub struct Source {
     /// The input that is open, and how many were opened before.
     open: Option<Open>,
     opened: usize,
-    /// Each input that could be looked into.
+    /// The inputs that could be examined.
     looks: Vec<Look>,
-    /// All inputs must have the columns of the first.
+    /// Set if all inputs must have the columns of the first.
     alike: bool,
     /// Bytes of the inputs that are done.
     before: u64,
@@ -65,7 +65,7 @@ struct Open {
     size: u64,
 }
 
-/// An input as it is known before its first record.
+/// An input as far as it is known before its first record.
 #[derive(Clone, Debug)]
 struct Look {
     input: Arc<str>,
@@ -96,7 +96,8 @@ enum Why {
 }
 
 impl Input {
-    /// A file. A name that is not UTF-8 is called so that no other is called the same.
+    /// An input from a file. Bytes of the name that are not UTF-8 are escaped, so that different files have different
+    /// names.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
         Self { name: called(&path).into(), path: Some(path) }
@@ -124,7 +125,8 @@ impl Input {
         SourceError { input: Arc::clone(&self.name), why }
     }
 
-    /// Tells a file, which can be looked into before its turn, from a pipe, which cannot.
+    /// Reports whether the input is a file, which can be examined before its turn, or a folder, which is refused. A
+    /// pipe cannot be examined.
     fn can_be_looked_into(&self) -> Result<bool, SourceError> {
         let Some(path) = &self.path else { return Ok(false) };
         let about = fs::metadata(path).map_err(|error| self.failed(Why::Read(error)))?;
@@ -215,7 +217,7 @@ impl Input {
     }
 }
 
-/// A path as text: bytes that are not UTF-8 as `\xFF`.
+/// Returns a path as text. Bytes that are not UTF-8 are written as `\xFF`.
 fn called(path: &Path) -> String {
     let mut name = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -225,7 +227,7 @@ fn called(path: &Path) -> String {
     name
 }
 
-/// How a Parquet file begins.
+/// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
 /// Whether a file begins so. One that cannot be looked into before it is read, as a pipe, does not.
@@ -240,7 +242,8 @@ fn starts_with(path: &Path, magic: &[u8]) -> bool {
 }
 
 impl Source {
-    /// The records of these inputs. Each is looked into before the first record, as far as it can be; stdin is opened.
+    /// Opens the records of these inputs. Each input is examined before the first record, if it can be; stdin is
+    /// opened.
     ///
     /// # Errors
     ///
@@ -324,7 +327,7 @@ impl Source {
         self.open.as_ref().and_then(|open| open.look.names.as_deref())
     }
 
-    /// The columns of all inputs beside the id's, if all are tables.
+    /// Returns the columns of all inputs but the id's, if all inputs are tables.
     #[must_use]
     pub fn table_columns(&self) -> Option<Vec<&str>> {
         let tables: Option<Vec<&Vec<String>>> = self.looks.iter().map(|look| look.names.as_ref()).collect();
@@ -341,23 +344,23 @@ impl Source {
         self.open.as_ref().and_then(|open| open.header.as_deref())
     }
 
-    /// Sentences on how inputs are read, where it may surprise.
+    /// Returns notes for people on how inputs are read, where that may surprise.
     pub fn notes(&self) -> impl Iterator<Item = String> {
         self.looks.iter().filter_map(|look| Some(format!("{}: {}", look.input, look.note.as_ref()?)))
     }
 
-    /// Sees to it that columns which a flag names are in at least one input. Returns a warning for each that was not seen so
-    /// far, where more may come.
+    /// Checks that the columns that a flag names are in at least one input. If more columns may follow, a missing one
+    /// yields a warning.
     ///
     /// # Errors
     ///
-    /// A sentence: no input has one of them.
+    /// A sentence, if no input has one of them.
     pub fn require(&self, flag: &str, columns: &[String]) -> Result<Vec<String>, String> {
         lacking(&self.looks, self.looks.len() == self.inputs.len(), Some(flag), columns)
     }
 
-    /// Sees to it that each input of JSON has a record with each of these columns. Without a flag they are what is judged
-    /// unless somebody says otherwise.
+    /// Checks that each input of JSON has a record with each of these columns. Without a flag they are the columns that
+    /// are judged by default.
     ///
     /// # Errors
     ///
@@ -372,12 +375,12 @@ impl Source {
         Ok(warnings)
     }
 
-    /// Sees to it that lines of all inputs can stand in one file, under the header of the first: none is Parquet, and tables
-    /// have the same columns. Holds for inputs that are opened later, too.
+    /// Checks that lines of all inputs can stand in one file, under the header of the first. None may be Parquet, and
+    /// tables must have the same columns. Inputs that are opened later are held to it, too.
     ///
     /// # Errors
     ///
-    /// A sentence.
+    /// A sentence that names the input.
     pub fn require_alike(&mut self) -> Result<(), String> {
         self.alike = true;
         self.looks.iter().try_for_each(|look| self.is_alike(look))
@@ -402,7 +405,7 @@ impl Source {
     }
 }
 
-/// Warns of each column that is in none of these inputs, or refuses it if nothing else can come. `all` says that there are
+/// Warns of each column that is in none of these inputs, or refuses it if no more can follow. `all` says that there are
 /// no other inputs.
 fn lacking(looks: &[Look], all: bool, flag: Option<&str>, columns: &[String]) -> Result<Vec<String>, String> {
     let whole = all && looks.iter().all(|look| look.seen.whole);
@@ -410,7 +413,7 @@ fn lacking(looks: &[Look], all: bool, flag: Option<&str>, columns: &[String]) ->
     let names = looks.iter().flat_map(|look| &look.seen.names).map(String::as_str);
     let names: Vec<&str> = names.filter(|name| known.insert(*name)).collect();
     let mut warnings = Vec::new();
-    // Where no record was seen, nothing is known.
+    // Nothing is known if no record was seen.
     for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
         let (quoted, found, there) = (shown(&[column], false), shown(&names, false), Names::Object(&names));
         let what = match (flag, there.near(column)) {

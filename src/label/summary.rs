@@ -37,7 +37,7 @@ pub struct Summary {
     pub policies: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of those that are undecided under a policy, how many for which reason.
     pub reasons: BTreeMap<String, u64>,
-    /// Verdicts that rest on less mass than [`MIN_MASS`], as a lower --min-mass lets them.
+    /// Verdicts that rest on less mass than [`MIN_MASS`], which a lower --min-mass allows.
     pub low_mass: u64,
     /// Contents that were judged in a cascade, counted once for each policy.
     pub cascaded: u64,
@@ -56,7 +56,7 @@ pub struct Summary {
     pub written: u64,
     /// Why it ended before the input did.
     pub ended: Option<Ended>,
-    /// What the inputs hold, those of other shares too, once all was read. Written as the number of records.
+    /// The end of the inputs, those of other shares too, once all was read. Written as the number of records.
     #[serde(rename = "records", serialize_with = "records")]
     pub end: Option<End>,
 }

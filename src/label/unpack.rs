@@ -1,6 +1,6 @@
-//! Packed inputs: gzip and zstd, known by how they begin.
+//! Packed inputs: gzip and zstd, known by their first bytes.
 //!
-//! The one idea: whoever reads sees the unpacked bytes, and how many packed ones were read is known all the same.
+//! The one idea: a reader sees the unpacked bytes, and the number of packed bytes that were read is known as well.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 /// Bytes that are read at once.
 pub(super) const BUFFER: usize = 1 << 16;
 
-/// A stream, unpacked if it begins as a packed one, and whether it was.
+/// Unpacks a stream if it is packed. Also returns whether it was.
 pub(super) fn unpacked(mut stream: impl BufRead + Send + 'static) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
     let packing = Packing::of(stream.fill_buf()?);
     Ok(match packing {
@@ -34,14 +34,14 @@ impl Packing {
     fn of(start: &[u8]) -> Option<Self> {
         match start {
             [0x1F, 0x8B, ..] => Some(Self::Gzip),
-            // The second is a frame that says something of the next, as pzstd writes it.
+            // The second is a skippable frame, which pzstd writes before each of its frames.
             [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Self::Zstd),
             _ => None,
         }
     }
 }
 
-/// The members of a gzip file, one after another. Zeros after a member are what a tape's last block is filled with.
+/// The members of a gzip file, one after another. Zeros after a member are the padding of a tape's last block.
 struct Members<R> {
     member: Option<GzDecoder<R>>,
 }
@@ -86,7 +86,7 @@ fn zstd(_stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + 
     Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
-/// Frames of zstd. A window that takes gigabytes of memory is refused, with what unpacks it.
+/// Frames of zstd. A window that takes gigabytes of memory is refused, with a command that unpacks it.
 #[cfg(feature = "zstd")]
 struct Frames<R>(R);
 
@@ -104,7 +104,7 @@ impl<R: Read> Read for Frames<R> {
     }
 }
 
-/// Counts what is read.
+/// A stream whose bytes are counted as they are read.
 pub(super) struct Counted<R> {
     pub raw: R,
     pub read: Arc<AtomicU64>,
@@ -130,7 +130,7 @@ mod tests {
         packer.finish().unwrap()
     }
 
-    /// Unpacks bytes that are handed out a few at a time.
+    /// Unpacks bytes that come a few at a time.
     fn text(packed: Vec<u8>, at_once: usize) -> io::Result<String> {
         let stream = BufReader::with_capacity(at_once, io::Cursor::new(packed));
         let mut text = String::new();

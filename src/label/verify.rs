@@ -16,7 +16,7 @@ use super::summary::{Count, Standing};
 /// Some rows of a journal, by their numbers.
 #[derive(Debug)]
 pub struct Sample {
-    /// What all rows of the journal have in common.
+    /// The terms of the journal's rows.
     pub terms: Terms,
     rows: BTreeMap<u64, (Hash, Vec<Count>)>,
 }

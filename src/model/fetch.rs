@@ -99,7 +99,7 @@ pub enum FetchError {
     },
 }
 
-/// An address without what may be secret in it: a password, and what follows the path, which may be a signature.
+/// Returns an address without its secret parts: a password, and anything after the path, which may be a signature.
 #[must_use]
 pub fn public(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -118,7 +118,7 @@ fn status_hint(status: u16) -> &'static str {
     }
 }
 
-/// How the names of what has arrived, and of what the server calls it, end: as those of no other program's files.
+/// Endings of a file that is not whole, and of the one with the server's tag for it. No other program's files end so.
 const PART: &str = ".magistrate.part";
 const TAG: &str = ".magistrate.etag";
 

@@ -158,9 +158,12 @@ impl Opened {
 /// # The digest
 ///
 /// It is the SHA-256 over, for each part in order: the bytes of the header, without the padding behind it; the size of
-/// the file in bytes, as a little-endian `u64`; and of each tensor's data, in the order of the file, pages of 4,096 bytes.
-/// There are 64 pages, or as many as the tensor has experts, if those are more, in even steps from its first bytes to
-/// its last; a tensor with no more than these is read whole. So models that were trained or changed otherwise have other
+/// The digest is the SHA-256 over the parts in order. Of each part it covers the header's bytes, without the padding
+/// after it, and the file's size in bytes, as a little-endian `u64`. Then come pages of 4,096 bytes of each tensor, in
+/// the order of the file. A tensor has 64 pages, or one for each of its experts if those are more. They are spread
+/// evenly from its first byte to its last. A tensor that is no larger is read whole. So models that were trained or
+/// changed otherwise have other digests, at the cost of a few reads. It is **no integrity check**: a change between the
+/// pages alone does not show.
 /// digests, and a few reads tell. It is **no integrity check**: what changes between the pages alone does not show.
 ///
 /// # Errors
@@ -337,7 +340,7 @@ fn add(part: &mut Part, digest: &mut Sha256) -> io::Result<()> {
     Ok(())
 }
 
-/// The stretches of a tensor that are read: where each begins, and its length.
+/// Returns the ranges of a tensor that are read: the start and the length of each.
 fn pages(size: u64, experts: u64) -> impl Iterator<Item = (u64, u64)> {
     let count = experts.clamp(PAGES, MOST_PAGES);
     let (count, length) = if size <= count * PAGE { (1, size) } else { (count, PAGE) };
@@ -346,11 +349,11 @@ fn pages(size: u64, experts: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..count - 1).map(move |page| page * step).chain([last]).map(move |from| (from, length))
 }
 
-/// Bytes of a page.
+/// Bytes in a page.
 const PAGE: u64 = 4096;
 /// Pages of a tensor that are read, at least.
 const PAGES: u64 = 64;
-/// Pages of a tensor that are read, at most: as many as a model has experts.
+/// Pages of a tensor that are read, at most. No model has more experts.
 const MOST_PAGES: u64 = 1024;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! magistrate-nano, the small trained model that is built in.
 //!
-//! The one idea: llama.cpp reads files, so the bytes are unpacked into the cache, under a name that holds their digest, and
-//! what lies there is used only if it is these very bytes. Where nothing can be written they stand in memory. How the model was made is told in `models/README.md`.
+//! The one idea: llama.cpp reads files, so the bytes are unpacked into the cache, under a name that holds their digest.
+//! A file there is used only if it holds these very bytes. Where nothing can be written they are kept in memory.
+//! `models/README.md` tells how the model was made.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -12,21 +13,21 @@ use crate::cache;
 /// The file, as it stands in the repository.
 const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 
-/// The name of the file. Rows name the model by it.
+/// The name of the file, and the model's name in rows.
 const NAME: &str = "magistrate-nano.gguf";
 
 /// The beginning of their SHA-256, which takes longer to compute at each start than all else that is done there.
 const DIGEST: &str = "e35447bd3fc711f2";
 
-/// The model's file in the cache, unpacked if it is not there or not as it should be. Where the cache cannot be written, as in a
-/// container that is read-only, it is a file in memory, which only this process sees.
+/// Returns the model's file in the cache, and unpacks it if it is missing or damaged. Where the cache cannot be
+/// written, as in a read-only container, the file is in memory, and only this process sees it.
 ///
 /// # Errors
 ///
-/// When the cache is another user's, or there is no such memory; the message names the folder and what to do.
+/// When the cache is another user's, or there is no such memory. The message names the folder and a remedy.
 pub fn unpacked() -> io::Result<PathBuf> {
     let unpacked = match cache::folder() {
-        // It may be read by others, or changed: that is to be told.
+        // Other users may read or change the cache, which the user must hear of.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
         Err(error) => Err(error),
         Ok(folder) => unpack_into(&folder).map_err(|error| {
@@ -43,19 +44,19 @@ pub fn unpacked() -> io::Result<PathBuf> {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull | ErrorKind::NotFound => {
             in_memory().map_err(|_| error)
         }
-        // A name that is no folder's is a mistake.
+        // The name is not one of a folder, which is a mistake.
         _ => Err(error),
     })
 }
 
-/// The model in memory, and the path under which this process finds it.
+/// Writes the model into memory, and returns the path at which this process finds it.
 #[cfg(target_os = "linux")]
 fn in_memory() -> io::Result<PathBuf> {
     use std::io::Write;
     use std::os::fd::AsRawFd;
     use std::sync::OnceLock;
 
-    /// As long as it is open it is there.
+    /// Keeps the file, which is gone once it is closed.
     static OPEN: OnceLock<File> = OnceLock::new();
     let path = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     if let Some(file) = OPEN.get() {

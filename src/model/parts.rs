@@ -51,7 +51,8 @@ pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
     Ok((parts, prefix))
 }
 
-/// The name of a model's file without its ending. A file in memory has a number for a path, and a name all the same.
+/// Returns the name of a model's file without its ending. The path of a file in memory is a number, so its name is
+/// looked up.
 fn name(path: &Path) -> String {
     let open = path.starts_with("/proc/self/fd").then(|| fs::read_link(path).ok()).flatten();
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -75,13 +75,13 @@ pub enum PullError {
         /// The files that there are.
         files: Vec<String>,
     },
-    /// The address names no file.
+    /// An address that names no file.
     #[error("{} names no file\nhint: an address ends in a file's name, such as model.gguf", public(_0))]
     NoFile(String),
-    /// It is not what was asked for by its digest.
+    /// A file of another digest than the one that was asked for.
     #[error("{what}: its sha256 is {found}, and --sha256 asks for {wanted}\nhint: {hint}")]
     OtherDigest {
-        /// The file, or where it is to be had.
+        /// The file, or its address.
         what: String,
         /// Its digest.
         found: String,
@@ -90,12 +90,12 @@ pub enum PullError {
         /// The remedy.
         hint: &'static str,
     },
-    /// A digest of one file was given for several.
+    /// A digest that was given for a model of several files.
     #[error(
         "the model is in {0} parts, and --sha256 is of one file\nhint: leave it out: the registry tells the digest of each part, and it is checked"
     )]
     Parts(usize),
-    /// A file that is there cannot be read.
+    /// A local file that cannot be read.
     #[error("{0} cannot be read: {1}")]
     Unreadable(PathBuf, #[source] io::Error),
     /// The answer names a file that no file may be called.
@@ -168,7 +168,7 @@ pub fn pull(
     Ok(path)
 }
 
-/// Sees to it that a file has the sha256 that was asked for.
+/// Checks that a file has the sha256 that was asked for.
 ///
 /// # Errors
 ///
@@ -183,7 +183,7 @@ pub fn check(path: &Path, wanted: &str, progress: &mut dyn FnMut(&str, u64, Opti
     Err(PullError::OtherDigest { what: path.display().to_string(), found, wanted: wanted.to_owned(), hint })
 }
 
-/// Sees to it that what is to be fetched is what was asked for, as far as the registry tells.
+/// Checks that the registry offers the digest that was asked for, as far as it tells.
 fn agree(parts: &[Part], wanted: Option<&str>) -> Result<(), PullError> {
     match (parts, wanted) {
         (_, None) => Ok(()),
@@ -199,7 +199,7 @@ fn agree(parts: &[Part], wanted: Option<&str>) -> Result<(), PullError> {
     }
 }
 
-/// Fetches a model, and returns its path. A digest that was asked for is compared with the registry's.
+/// Fetches a model, and returns its path. Compares the digest that was asked for with the registry's.
 fn fetched(
     client: &Client,
     hosts: &Hosts,

@@ -78,7 +78,7 @@ impl Places {
             Some(folder) => folders.push((OLLAMA, folder)),
             None => {
                 folders.push((OLLAMA, self.home.join(".ollama/models")));
-                // Where Ollama runs as a service, as its installer for Linux has it.
+                // The folder of Ollama as a service, as its installer for Linux sets it up.
                 #[cfg(target_os = "linux")]
                 folders.push((OLLAMA, PathBuf::from("/usr/share/ollama/.ollama/models")));
             }
@@ -134,8 +134,8 @@ const OLLAMA: &str = "Ollama";
 const DOCKER: &str = "Docker";
 const OWN: &str = "own folder";
 
-/// Words that stand for a model: where each leads to, and what is fetched. Named in public sources in 2026, and not checked by
-/// us: digests are the registry's own.
+/// Words that stand for a model, with the source and the size of each. They were found in public sources in 2026. We
+/// have not checked them: digests are the registry's own.
 const CATALOGUE: [(&str, &str, &str); 2] = [
     ("20b", "hf:unsloth/gpt-oss-safeguard-20b-GGUF:gpt-oss-safeguard-20b-Q4_K_M.gguf", "12 GB"),
     ("120b", "hf:lmstudio-community/gpt-oss-safeguard-120b-GGUF:MXFP4", "63 GB"),
@@ -145,13 +145,13 @@ fn entry(word: &str) -> Option<&'static (&'static str, &'static str, &'static st
     CATALOGUE.iter().find(|(known, ..)| known.eq_ignore_ascii_case(word))
 }
 
-/// The name that a word such as `20b` stands for; any other name stands for itself.
+/// Returns the name that a word such as `20b` stands for. Any other name stands for itself.
 #[must_use]
 pub fn spelled_out(name: &str) -> &str {
     entry(name).map_or(name, |(_, spec, _)| spec)
 }
 
-/// Reports whether a name is one that a model can be fetched by, and how much that is where it is known.
+/// Reports whether a model of this name can be fetched, and its size if it is known.
 #[must_use]
 pub fn to_be_had(name: &str) -> Option<Option<&'static str>> {
     let scheme = |name: &str| ["hf:", "docker:", "ollama:"].iter().any(|scheme| name.starts_with(scheme));
@@ -161,8 +161,8 @@ pub fn to_be_had(name: &str) -> Option<Option<&'static str>> {
     }
 }
 
-/// The model of that name among those that were found. A name is its whole name, its file's, with or without the ending, or
-/// one that it can be fetched by: `20b`, or `hf:ORG/REPO:QUANTIZATION`.
+/// Finds the model of a name. The name may be its whole name, or its file's, with or without the ending. It may also be
+/// one to fetch it by: `20b`, or `hf:ORG/REPO:QUANTIZATION`.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ pub fn named<'found>(found: &'found [Found], name: &str) -> Result<Option<&'foun
         return Ok(Some(exact));
     }
     let meant: Vec<&Found> = found.iter().filter(|model| is_called(model, name)).collect();
-    // Parts and copies of one name in one repository are one model, as it is fetched whole.
+    // Parts and copies of one name in one repository are one model, as they are fetched together.
     let mut stems: Vec<_> = meant.iter().map(|model| (model.store, stem(&model.name))).collect();
     stems.dedup();
     if stems.len() > 1 {
@@ -183,7 +183,7 @@ pub fn named<'found>(found: &'found [Found], name: &str) -> Result<Option<&'foun
     }
 }
 
-/// Whether a model goes by a name that is not its whole name.
+/// Reports whether a model goes by a name other than its whole name.
 fn is_called(model: &Found, name: &str) -> bool {
     let file = model.path.file_name().unwrap_or_default().to_string_lossy();
     if file.eq_ignore_ascii_case(name)
@@ -196,7 +196,7 @@ fn is_called(model: &Found, name: &str) -> bool {
     let Some(own) = model.name.strip_prefix(scheme).and_then(|own| own.strip_prefix(':')) else { return false };
     match scheme {
         "hf" => {
-            // As `pull` chooses among a repository's files.
+            // The same choice as in `pull`.
             let (repository, part) = rest.split_once(':').unwrap_or((rest, ""));
             own.split_once(':')
                 .is_some_and(|(own, file)| own == repository && file.to_lowercase().contains(&part.to_lowercase()))
@@ -209,12 +209,12 @@ fn is_called(model: &Found, name: &str) -> bool {
     }
 }
 
-/// A file's name without its ending.
+/// Returns a file's name without its ending.
 fn whole_stem(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
-/// A file's name without its ending and the number of its part.
+/// Returns a file's name without its ending and the number of its part.
 pub(super) fn stem(path: &str) -> &str {
     let stem = whole_stem(path);
     numbered(stem).map_or(stem, |(prefix, ..)| prefix)
@@ -363,10 +363,10 @@ pub(super) fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The files of the model at a path, by its name: itself, and the other parts of one in parts, which need not be there.
+/// Returns the files of the model at a path, as its name tells: the path itself, or all parts. They need not exist.
 #[must_use]
 pub fn parts(path: &Path) -> Vec<PathBuf> {
-    /// More than any model has.
+    /// A bound that no model reaches.
     const MOST: u32 = 999;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(numbered);
     match stem {

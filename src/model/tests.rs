@@ -246,7 +246,7 @@ fn the_digest_covers_headers_sizes_and_small_tensors_to_their_last_byte() {
     by_hand.update(&bytes[..header]);
     by_hand.update((bytes.len() as u64).to_le_bytes());
     for tensor in &gguf.tensors {
-        // All are small enough to be read whole.
+        // All tensors are small enough to be read whole.
         let start = usize::try_from(gguf.data + tensor.offset).expect("small");
         by_hand.update(&bytes[start..start + usize::try_from(tensor.size).expect("small")]);
     }
@@ -263,7 +263,7 @@ fn the_digest_covers_headers_sizes_and_small_tensors_to_their_last_byte() {
             let start = gguf.data + tensor.offset;
             (start..start + tensor.size).contains(&(place as u64))
         });
-        // What stands between tensors says nothing.
+        // Padding between tensors does not count.
         assert_eq!(flipped(place) == original, tensor.is_none(), "byte {place}");
     }
     assert_ne!(digest(&[&bytes[..], b"\0"].concat()), original);
@@ -288,7 +288,7 @@ fn a_large_tensor_that_changes_throughout_has_another_digest_and_one_change_betw
     let original = digest(&bytes);
     let start = sample.header().len().next_multiple_of(32);
     let size = TOKENS * 34;
-    // As another training would: everywhere, but for the beginning.
+    // Another training changes all bytes but the beginning.
     let mut trained = bytes.clone();
     trained[start + 4096..start + size].iter_mut().step_by(1000).for_each(|byte| *byte ^= 1);
     assert_ne!(digest(&trained), original);

@@ -1,17 +1,17 @@
 //! The policies that the built-in model knows.
 //!
-//! The one idea: what a model was trained for is a fact of its training, so it is a list. Policies themselves are not
-//! known here.
+//! The one idea: the policies are a fact of the model's training, so they are a list. Policies themselves are not known
+//! here.
 
 use super::{Demonstration, ModelFile};
 
-/// The ids of the shipped policies that magistrate-nano was trained for, as `scripts/nano/policies.py` has them.
+/// The ids of the shipped policies that magistrate-nano was trained for, as in `scripts/nano/policies.py`.
 pub const TRAINED_FOR: [&str; 6] =
     ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"];
 
 impl ModelFile {
-    /// The ids of the shipped policies that it was trained for. `None` for a model that takes any policy, and for one of
-    /// noise.
+    /// Returns the ids of the shipped policies that it was trained for. It is `None` for a model that takes any policy,
+    /// and for one of noise.
     #[must_use]
     pub fn trained_for(&self) -> Option<&'static [&'static str]> {
         (self.demonstration == Some(Demonstration::Trained)).then_some(&TRAINED_FOR)

@@ -1,8 +1,9 @@
 //! Results as the OpenAI Batch API gives them, a line for each request.
 //!
-//! The one idea: whoever reads such results finds the verdict where the endpoint has it, a chat's in the message's
-//! content, a moderation's in `flagged`, and all that we say in `magistrate`. A moderation has no word for a text that a
-//! person must look at, so all that is not safe is flagged. Without a verdict there is an error and no response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
+//! The one idea: a reader of such results finds the verdict where the endpoint has it. A chat has it in the message's
+//! content, and a moderation in `flagged`. Everything else that we say is in `magistrate`. A moderation has no word for
+//! a text that a person must look at, so all that is not safe is flagged. Without a verdict there is an error and no
+//! response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
 
 use std::io;
 

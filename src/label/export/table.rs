@@ -64,7 +64,7 @@ impl Table {
                 Ok(held.len() - 1)
             }
         };
-        // A table's columns are there without rows, too.
+        // Columns of a table are kept even if there are no rows.
         for name in rows.terms.strings(COLUMNS) {
             place_of(&name, &mut held)?;
         }
@@ -131,9 +131,9 @@ pub(super) fn text(value: &RawValue) -> String {
 /// The values of a column so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
-    /// Nothing but null if `None`.
+    /// The kind of the values; `None` if all are null.
     kind: Option<Kind>,
-    /// There is a number among them that would lose digits as a double.
+    /// Set once a number would lose digits as a double.
     inexact: bool,
 }
 
@@ -156,7 +156,7 @@ impl Held {
         });
     }
 
-    /// The kind that holds all of them: text, where a number would lose digits otherwise.
+    /// The kind that holds all values. It is text where a number would lose digits.
     fn kind(self) -> Kind {
         match self.kind {
             Some(Kind::Number) if self.inexact => Kind::Text,
@@ -165,7 +165,7 @@ impl Held {
     }
 }
 
-/// Tells a number of the digits that its nearest double is written with.
+/// Reports whether the nearest double is written with the same digits as a number.
 fn fits_a_double(json: &str) -> bool {
     fn digits(number: &str) -> String {
         let mantissa = number.split(['e', 'E']).next().unwrap_or_default();

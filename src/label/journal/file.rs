@@ -11,15 +11,15 @@ use super::{JournalError, Ordered};
 use crate::files::Draft;
 use crate::{cache, with_ending};
 
-/// Opens the file at a path for this process alone, or makes it for its user alone. Returns what is in it: nothing in a new
-/// one, or in one that ends within the first line of ours, `head`.
+/// Opens the file at a path for this process alone, or makes it for its user alone. Returns its rows. There are none in
+/// a new file, or in one that ends within our first line, `head`.
 pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     loop {
         let file = match look(path)? {
             Some(file) => file,
             None => match cache::options().read(true).write(true).create_new(true).open(path) {
-                // Another process has made it just now.
+                // Another process has just made it.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 made => made.map_err(failed)?,
             },
@@ -30,11 +30,11 @@ pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), Jou
             Ok(()) => {}
         }
         if !is_at(&file, path).map_err(failed)? {
-            // Whoever had locked it before has put another in its place.
+            // The process that had the lock has put another file in its place.
             continue;
         }
         let scan = if is_beginning(&file, head).map_err(failed)? { None } else { Some(Scan::of(path, &file)?) };
-        // It was found to be ours: from here on it may be changed.
+        // The file is ours: from here on it may be changed.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), Jou
     }
 }
 
-/// Gives the file at a path another name, if there is one.
+/// Renames the file at a path, if there is one.
 pub(super) fn set_aside(path: &Path) -> Result<(), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
@@ -61,13 +61,13 @@ pub(super) fn set_aside(path: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// Puts a journal in its place that has the same rows in one pass.
+/// Replaces a journal by one that has the same rows in one pass.
 pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     let (head, end) = (scan::head(&scan.terms), scan.end);
     let mut rows = Ordered::of(path, scan)?;
     let draft = Draft::private(path).map_err(failed)?;
-    // A draft is locked, so nobody else has the journal once it has its name.
+    // A draft is locked, so no other process can take the journal once the draft has its name.
     let mut written = BufWriter::with_capacity(1 << 16, draft.file());
     let mut write = |line: &[u8]| written.write_all(line).map_err(failed);
     write(&head.map_err(io::Error::from).map_err(failed)?)?;
@@ -125,7 +125,7 @@ fn look(path: &Path) -> Result<Option<File>, JournalError> {
     Ok(Some(file))
 }
 
-/// Tells whether a file is the one at a path.
+/// Reports whether an open file is the one at a path.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
@@ -141,7 +141,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Tells whether a file holds a beginning of these bytes, and no more.
+/// Reports whether a file holds a beginning of these bytes, and nothing else.
 fn is_beginning(mut file: &File, of: &[u8]) -> io::Result<bool> {
     file.rewind()?;
     let mut start = Vec::new();

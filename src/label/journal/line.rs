@@ -1,18 +1,18 @@
 //! A line of a journal or an archive: a JSON object whose last field is a checksum of all before it.
 //!
-//! The one idea: a line that was damaged anywhere is known by itself, without its neighbours.
+//! The one idea: damage anywhere in a line shows in that line, without its neighbours.
 
 use serde::Serialize;
 
 use crate::label::entry::Hash;
 
-/// The bytes before the checksum, and behind it.
+/// The bytes before and after the checksum.
 const BEFORE: &str = ",\"sum\":\"";
 const BEHIND: &str = "\"}\n";
 /// Digits of the checksum: eight bytes of a [`Hash`].
 const DIGITS: usize = 16;
 
-/// The line of a value, which is an object with one field at least.
+/// Returns the line of a value, which is an object with at least one field.
 pub(in crate::label) fn sealed(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value)?;
     line.pop();
@@ -23,7 +23,7 @@ pub(in crate::label) fn sealed(value: &impl Serialize) -> serde_json::Result<Vec
     Ok(line)
 }
 
-/// Tells whether a line is as it was written, to the last byte.
+/// Reports whether a line is as it was written, to the last byte.
 pub(in crate::label) fn is_whole(line: &[u8]) -> bool {
     let parts = line.strip_suffix(BEHIND.as_bytes()).and_then(|line| line.split_last_chunk::<DIGITS>());
     parts.is_some_and(|(line, said)| {

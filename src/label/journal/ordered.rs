@@ -1,7 +1,7 @@
-//! The rows of a journal in the order of the inputs, whatever order they were written in.
+//! The rows of a journal in the order of the inputs, in whatever order they were written.
 //!
-//! The one idea: within a pass a row is at most so far from its place, so that a bounded look ahead finds it. Of two rows
-//! of one record that of the later pass counts.
+//! The one idea: within a pass a row is at most [`DISORDER`] records from its place, so a bounded look ahead finds it.
+//! If a record has rows in several passes, that of the last pass counts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,11 +18,11 @@ use crate::label::entry::Entry;
 pub struct Ordered {
     /// The settings that all its rows have in common.
     pub terms: Terms,
-    /// The inputs' end, if a run came to it in the last line.
+    /// The inputs' end, if the last line holds it.
     pub end: Option<End>,
     path: PathBuf,
     passes: Vec<Pass>,
-    /// Reads rows where they stand.
+    /// A second handle, which reads rows by their place.
     file: File,
 }
 
@@ -35,11 +35,11 @@ struct Place {
 }
 
 impl Ordered {
-    /// The rows of the journal at a path, as it is now.
+    /// Opens the rows of the journal at a path, as it is now.
     ///
     /// # Errors
     ///
-    /// When there is none, or it is damaged.
+    /// When there is no journal, or it is damaged.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         let file = File::open(path).map_err(failed)?;
@@ -47,7 +47,7 @@ impl Ordered {
         Self::of(path, scan)
     }
 
-    /// The rows of a journal that was scanned.
+    /// Opens the rows of a journal that was scanned.
     pub(super) fn of(path: &Path, scan: Scan) -> Result<Self, JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         let open = || File::open(path).map_err(failed);
@@ -56,7 +56,7 @@ impl Ordered {
         Ok(Self { terms: scan.terms, end: scan.end, path: path.to_owned(), passes, file: open()? })
     }
 
-    /// The number of the next row.
+    /// Returns the number of the next row.
     pub(super) fn next_number(&mut self) -> Result<Option<u64>, JournalError> {
         let mut least = None;
         for pass in &mut self.passes {
@@ -69,7 +69,7 @@ impl Ordered {
         Ok(least)
     }
 
-    /// Takes the next row: the place of its line, and the line.
+    /// Takes the next row. Returns the place of its line, and the line.
     pub(super) fn next_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
         let Some(number) = self.next_number()? else { return Ok(None) };
         let mut last = None;
@@ -92,7 +92,7 @@ impl Ordered {
         &self.path
     }
 
-    /// The error of a line that is damaged. Finding its number takes another look at the file.
+    /// Returns the error for a damaged line. Its number is found by reading the file again.
     pub(super) fn damaged(&self, at: u64) -> JournalError {
         let lines = File::open(&self.path).map(|file| BufReader::new(file.take(at)).split(b'\n').count() as u64);
         JournalError::Damaged { path: self.path.clone(), line: lines.unwrap_or_default() + 1 }
@@ -119,7 +119,7 @@ struct Pass {
     /// The place of the next line.
     at: u64,
     line: Vec<u8>,
-    /// Rows that were read and are not next for certain.
+    /// Rows that were read, and may not be next.
     ahead: BinaryHeap<Reverse<Place>>,
     highest: u64,
     next: Option<Place>,

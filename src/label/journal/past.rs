@@ -1,4 +1,4 @@
-//! The rows that a journal says are done.
+//! The rows of an earlier run.
 //!
 //! The one idea: they are read beside the inputs, so that memory does not grow with them.
 
@@ -11,10 +11,10 @@ use crate::label::entry::Hash;
 use crate::label::source::Placed;
 use crate::label::summary::Count;
 
-/// The rows of an earlier run.
+/// The rows of an earlier run, read in the order of the inputs.
 #[derive(Debug)]
 pub struct Past {
-    /// A row of now would have been made the same way.
+    /// Set if the earlier run had the same terms.
     pub alike: bool,
     rows: Option<Ordered>,
 }
@@ -24,11 +24,11 @@ pub struct Past {
 pub struct Done {
     /// The place of its line.
     pub place: u64,
-    /// Its verdicts, as far as they are counted.
+    /// Its verdicts, as they are counted.
     pub counts: Vec<Count>,
 }
 
-/// As much of an entry's line as it takes to know it again.
+/// The part of an entry's line that it takes to know it again.
 #[derive(Deserialize)]
 struct Known {
     input: Arc<str>,
@@ -40,7 +40,7 @@ struct Known {
 }
 
 impl Past {
-    /// No past at all.
+    /// Returns a past without rows.
     #[must_use]
     pub fn none() -> Self {
         Self { alike: true, rows: None }
@@ -50,8 +50,8 @@ impl Past {
         Self { alike, rows: Some(rows) }
     }
 
-    /// Returns what is done of a record of this digest. Records must be asked for in the order of the inputs. A record that
-    /// the input ended in, and that has grown since, is not done.
+    /// Returns the row of a record of this digest, if there is one. Records must be asked for in the order of the
+    /// inputs. A record that ended with its input, and has grown since, has no row.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Past {
         let known: Known = serde_json::from_slice(&line).map_err(|_| rows.damaged(place))?;
         let path = || rows.path().to_owned();
         if next < placed.number {
-            // It is of another share now, by its new id.
+            // The record has a new id, and is of another share now.
             return Err(JournalError::OtherInput { path: path(), input: known.input, row: known.row });
         }
         match known.record == *digest {
@@ -73,7 +73,7 @@ impl Past {
         }
     }
 
-    /// Sees to it that nothing is left once all records have been asked for.
+    /// Checks that no rows are left once all records have been asked for.
     ///
     /// # Errors
     ///

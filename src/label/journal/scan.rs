@@ -1,6 +1,6 @@
 //! A journal, read once from its first byte to its last.
 //!
-//! The one idea: whatever is damaged is named with its line before anything is made of the rest.
+//! The one idea: all damage is named with its line before the rest is used.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -25,17 +25,17 @@ pub(super) struct Scan {
     pub terms: Terms,
     /// The bytes of each pass.
     pub passes: Vec<Stretch>,
-    /// The inputs' end, if a run came to it in the last line.
+    /// The inputs' end, if the last line holds it.
     pub end: Option<End>,
     /// The highest number of a row in the last pass; 0 if there is none.
     pub highest: u64,
-    /// Rows, those of a later pass that take the place of earlier ones too.
+    /// The number of rows, including those that a later pass replaces.
     pub rows: u64,
-    /// The place behind the last whole line.
+    /// The end of the last whole line.
     pub length: u64,
 }
 
-/// Bytes of a file.
+/// A range of bytes in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stretch {
     pub from: u64,
@@ -49,13 +49,13 @@ struct Head {
     terms: Terms,
 }
 
-/// The version of a first line that may be an old one.
+/// The version in a first line, which may be an old one.
 #[derive(Deserialize)]
 struct Version {
     journal: u64,
 }
 
-/// The line with which a pass begins, but for the first.
+/// The line that begins each pass after the first.
 #[derive(Serialize, Deserialize)]
 struct Pass {
     pass: usize,
@@ -67,30 +67,30 @@ struct Tail {
     end: End,
 }
 
-/// The first line of a journal of these terms.
+/// Returns the first line of a journal of these terms.
 pub(super) fn head(terms: &Terms) -> serde_json::Result<Vec<u8>> {
     line::sealed(&Head { journal: VERSION, terms: terms.clone() })
 }
 
-/// The line with which a pass of this number begins, from 2.
+/// Returns the line that begins the pass of this number, from 2.
 pub(super) fn pass(number: usize) -> serde_json::Result<Vec<u8>> {
     line::sealed(&Pass { pass: number })
 }
 
-/// The line at the end of a run.
+/// Returns the line at the end of a run.
 pub(super) fn tail(end: End) -> serde_json::Result<Vec<u8>> {
     line::sealed(&Tail { end })
 }
 
-/// The number of a row, if a line is one.
+/// Returns the number of a row, if a line is one.
 pub(super) fn number(line: &[u8]) -> Option<u64> {
     let digits = line.strip_prefix(ROW)?.iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
 impl Scan {
-    /// Reads the journal in a file from the file's beginning. A last line without an end is being written, or was torn:
-    /// it does not count.
+    /// Reads the journal in a file from its beginning. A last line without an end does not count: it is being written,
+    /// or was torn.
     pub fn of(path: &Path, file: &File) -> Result<Self, JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         let mut file = file;
@@ -138,7 +138,7 @@ impl Scan {
     }
 }
 
-/// The terms in a first line.
+/// Returns the terms in a first line.
 fn terms(path: &Path, line: &[u8]) -> Result<Terms, JournalError> {
     let foreign = || JournalError::Foreign(path.to_owned());
     if !line.starts_with(BEGINNING) || !line.ends_with(b"\n") {

@@ -35,7 +35,7 @@ struct Body<'a> {
     input: Option<&'a RawValue>,
 }
 
-/// A turn: its heading, and what it says.
+/// A turn: its heading, and its text.
 type Turn = (String, String);
 
 struct Reader {
@@ -61,7 +61,7 @@ impl Reader {
         judged(text, self.line)
     }
 
-    /// The turns of others: one user message by itself, more as a conversation.
+    /// Returns the text of the messages. One user message stands by itself, and more become a conversation.
     fn chat(&self, messages: &[&RawValue]) -> Result<String, Defect> {
         let mut turns: Vec<Turn> = Vec::new();
         for message in messages {
@@ -76,7 +76,7 @@ impl Reader {
         })
     }
 
-    /// The whole of a message that is said to others: its content, a refusal, and its calls.
+    /// Returns everything that a message says to others: its content, a refusal, and its calls.
     fn turns(&self, message: &RawValue) -> Result<Vec<Turn>, Defect> {
         let message = self.object(message, "a message that is no object")?;
         let role = match message.get("role").and_then(jsonl::string).as_deref() {
@@ -118,7 +118,7 @@ impl Reader {
         calls.iter().map(call).collect()
     }
 
-    /// A function that is called, with what it is given.
+    /// Returns the turn of a call: the function's name, and its arguments.
     fn call(&self, call: &RawValue, given: &str) -> Result<Turn, Defect> {
         let call = self.object(call, "a call that is no object")?;
         let name = call.get("name").ok_or_else(|| self.not_text("a call without a name"))?;
@@ -126,7 +126,7 @@ impl Reader {
         Ok((format!("{CALL}{}", self.name(name)?), given))
     }
 
-    /// A string, or parts of which all are text.
+    /// Returns the text of a string, or of parts that are all text.
     fn content(&self, value: &RawValue) -> Result<String, Defect> {
         let json = value.get();
         match kind(json) {
@@ -151,7 +151,7 @@ impl Reader {
         }
     }
 
-    /// A part of a content: text, or a refusal, and nothing else that says something.
+    /// Returns the text of a part: a text or a refusal. A part that says anything else is an error.
     fn part(&self, part: &RawValue) -> Result<String, Defect> {
         let part = self.object(part, "a part that is no object")?;
         let kind = part.get("type").and_then(jsonl::string).unwrap_or_default();
@@ -167,7 +167,7 @@ impl Reader {
         part.get(key).map_or_else(|| Err(self.no_text_part()), |text| self.string(text))
     }
 
-    /// A name, which stands in a heading: no brackets, and all on one line.
+    /// Returns a name that fits into a heading: without brackets, and on one line.
     fn name(&self, value: &RawValue) -> Result<String, Defect> {
         let name = self.string(value)?;
         let fits =
@@ -189,7 +189,7 @@ impl Reader {
     fn object(&self, value: &RawValue, otherwise: &str) -> Result<Object, Defect> {
         let Columns(fields) = serde_json::from_str(value.get()).map_err(|_| self.no_request(otherwise))?;
         let twice = (1..fields.len()).any(|at| fields[..at].iter().any(|(name, _)| *name == fields[at].0));
-        // Programs differ in which of them they see.
+        // Programs differ in the one that they use.
         if twice { Err(self.no_request("a key that stands twice in a message")) } else { Ok(Object { fields }) }
     }
 
@@ -206,23 +206,23 @@ impl Reader {
     }
 }
 
-/// A heading that begins so is a call, which says something even if nothing is given.
+/// The beginning of a call's heading. A call counts even if it has no arguments.
 const CALL: &str = "call ";
 
-/// A JSON object whose names are all different.
+/// A JSON object without duplicate names.
 struct Object {
     fields: Vec<(String, Box<RawValue>)>,
 }
 
 impl Object {
-    /// The value of a name. Null is nothing.
+    /// Returns the value of a name, unless it is null.
     fn get(&self, name: &str) -> Option<&RawValue> {
         let value = self.fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_ref());
         value.filter(|value| value.get() != "null")
     }
 }
 
-/// Tells a value that says nothing to anybody: null, or an empty string, list or object.
+/// Reports whether a value is empty: null, or an empty string, list or object.
 fn says_nothing(value: &RawValue) -> bool {
     let dense: String = value.get().chars().filter(|character| !character.is_whitespace()).collect();
     matches!(dense.as_str(), "null" | "\"\"" | "[]" | "{}")

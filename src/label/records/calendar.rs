@@ -1,9 +1,9 @@
 //! Days and times since 1970 as ISO 8601 writes them.
 //!
-//! The one idea: every number of 64 bits has a date, so that none is a fault. Years are those of the calendar of today,
-//! carried on for ever in both directions.
+//! The one idea: every number of 64 bits has a date, so no number is an error. Today's calendar is extended without end
+//! in both directions.
 
-/// A day, counted from 1970-01-01.
+/// Returns a day, counted from 1970-01-01.
 pub(super) fn date(day: i64) -> String {
     // Years begin in March here, so that the leap day is the last; 400 years have 146,097 days.
     let shifted = i128::from(day) + 719_468;
@@ -17,7 +17,7 @@ pub(super) fn date(day: i64) -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// A time within its day, in units of which a second has `10^digits`.
+/// Returns a time within its day. A second has `10^digits` units.
 pub(super) fn time(units: i64, digits: u32) -> String {
     let per_second = 10_i64.pow(digits);
     let (seconds, rest) = (units.div_euclid(per_second), units.rem_euclid(per_second));
@@ -25,7 +25,7 @@ pub(super) fn time(units: i64, digits: u32) -> String {
     format!("{:02}:{:02}:{:02}.{rest:0width$}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// A moment, in units of which a second has `10^digits`.
+/// Returns a moment since 1970. A second has `10^digits` units.
 pub(super) fn moment(units: i64, digits: u32) -> String {
     let per_day = 86_400 * 10_i64.pow(digits);
     format!("{} {} +00:00", date(units.div_euclid(per_day)), time(units.rem_euclid(per_day), digits))

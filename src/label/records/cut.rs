@@ -1,7 +1,7 @@
 //! Where one record ends and the next begins.
 //!
 //! The one idea: a record is one line, or as many as its quotes ask for, and whatever it holds it comes out as it stood.
-//! Quotes that do not close well join nothing: each line from the opening one to there comes out by itself, damaged.
+//! A quote that is badly closed joins no lines. Each line from the one that opens it comes out by itself, damaged.
 
 use std::io::{self, BufRead};
 
@@ -16,7 +16,7 @@ pub(super) struct Cutter<R> {
     lines: Lines<R>,
     format: Format,
     separated: Separated,
-    /// Lines that a damaged quote has joined.
+    /// Lines that a badly closed quote has joined.
     joined: Option<Joined>,
 }
 
@@ -35,7 +35,7 @@ struct Joined {
 pub(super) struct Cut {
     /// The line on which it begins, from 1.
     pub line: u64,
-    /// How many bytes of the stream end with it.
+    /// The number of bytes of the stream up to its end.
     pub end: u64,
     /// Nothing if it was too large to keep.
     pub raw: Vec<u8>,
@@ -43,7 +43,7 @@ pub(super) struct Cut {
 }
 
 impl<R: BufRead> Cutter<R> {
-    /// Begins to cut. `quoting` is for CSV and TSV.
+    /// Begins to cut. `quoting` matters for CSV and TSV alone.
     pub fn new(stream: R, format: Format, quoting: bool) -> Self {
         let separator = if format == Format::Tsv { b'\t' } else { b',' };
         Self { lines: Lines::new(stream), format, separated: Separated::new(separator, quoting), joined: None }
@@ -70,7 +70,7 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
-    /// Tells a line between records that is there for the looks.
+    /// Reports whether a line between records is mere layout.
     fn is_no_record(&self, line: &[u8]) -> bool {
         match self.format {
             Format::Jsonl | Format::Batch => line.iter().all(u8::is_ascii_whitespace),
@@ -79,7 +79,7 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
-    /// A record that ends with the last line that was read.
+    /// Returns a record that ends with the last line that was read.
     fn cut(&self, line: u64, raw: Vec<u8>, defect: Option<Defect>) -> Cut {
         Cut { line, end: self.lines.bytes, raw, defect }
     }
@@ -93,7 +93,7 @@ impl<R: BufRead> Cutter<R> {
                 Taken::Damaged => {
                     let (opens, closes) = (line + self.separated.opened(), self.lines.count);
                     self.joined = Some(Joined { bytes: raw, line, at: 0, opens, closes });
-                    // The first line holds a quote, so it is no blank one.
+                    // The first line holds a quote, so it is not blank.
                     return Ok(self.next_of_joined());
                 }
                 Taken::Open => taken = raw.len(),
@@ -109,7 +109,7 @@ impl<R: BufRead> Cutter<R> {
         }
     }
 
-    /// The next of the lines that a damaged quote has joined.
+    /// Takes the next of the joined lines.
     fn next_of_joined(&mut self) -> Option<Cut> {
         let mut joined = self.joined.take()?;
         loop {
@@ -152,7 +152,7 @@ impl<R: BufRead> Cutter<R> {
     }
 }
 
-/// The remedy where quotes were never meant to quote.
+/// The remedy for quotes that were not meant to quote.
 const UNQUOTED: &str = "If quotes are but characters in this file: --quote none";
 
 fn badly_closed(line: u64, opens: u64, closes: u64) -> Defect {

@@ -1,6 +1,6 @@
 //! Why a record holds no text that can be judged.
 //!
-//! The one idea: a defect says which line, what is wrong and what helps, and never shows the record. Names of columns are
+//! The one idea: a defect names the line, the problem and a remedy, and never shows the record. Names of columns are
 //! shown, made harmless.
 
 use std::fmt;
@@ -52,12 +52,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// The text of these bytes, if they have passed the gate.
+/// Returns the text of these bytes, if they pass the gate.
 pub(super) fn readable(bytes: &[u8], line: u64) -> Result<&str, Defect> {
     content::readable(bytes).map_err(|why| not_text(why, line))
 }
 
-/// The text as a content, if it has passed the gate.
+/// Returns the text as a content, if it passes the gate.
 pub(super) fn judged(text: String, place: impl Into<Place>) -> Result<Content, Defect> {
     Content::of(text).map_err(|why| not_text(why, place))
 }
@@ -66,12 +66,12 @@ fn not_text(why: NotText, place: impl Into<Place>) -> Defect {
     Defect::new(why.code(), place, why)
 }
 
-/// The names of columns among which one is looked for.
+/// The names of all columns, where one was not found.
 #[derive(Clone, Copy)]
 pub(in crate::label) enum Names<'names> {
-    /// A table's, which have numbers from 1.
+    /// Names of a table, which have numbers from 1.
     Table(&'names [String]),
-    /// An object's.
+    /// Names of an object.
     Object(&'names [&'names str]),
 }
 
@@ -87,7 +87,7 @@ impl Names<'_> {
         self.all().contains(&wanted)
     }
 
-    /// Says that a column is missing, and which there are.
+    /// Returns the problem: a column is missing, and these were found.
     fn lack(&self, wanted: &str) -> String {
         let all = self.all();
         let numbered = matches!(self, Self::Table(_));
@@ -99,7 +99,7 @@ impl Names<'_> {
         format!("the column {} is missing{count}; found: {}", quoted(wanted), shown(&all, numbered))
     }
 
-    /// The remedy where the column of the text is missing.
+    /// Returns the remedy for a missing column of the text.
     pub fn hint(&self, wanted: &str) -> String {
         match self.near(wanted) {
             _ if self.have("custom_id") && self.have("body") => "--format batch reads OpenAI Batch requests".to_owned(),
@@ -111,7 +111,7 @@ impl Names<'_> {
         }
     }
 
-    /// The name that differs in case or in blanks around it alone.
+    /// Returns the name that differs only in case or in blanks around it.
     pub fn near(&self, wanted: &str) -> Option<String> {
         let plain = |name: &str| name.trim().to_lowercase();
         self.all().into_iter().find(|name| plain(name) == plain(wanted)).map(quoted)
@@ -127,7 +127,8 @@ pub(super) fn missing_id(wanted: &str, names: Names<'_>, place: impl Into<Place>
     Defect::new("missing-id", place, format_args!("{}{near} (--id-column)", names.lack(wanted)))
 }
 
-/// Names of columns, with their numbers if they have any. Beyond the first, which are many, they are counted.
+/// Returns the names of columns in words, with their numbers if they have any. Names after the first 64 are only
+/// counted.
 pub(in crate::label) fn shown(names: &[impl AsRef<str>], numbered: bool) -> String {
     const MOST: usize = 64;
     let name = |(number, name): (usize, &str)| {
@@ -140,7 +141,7 @@ pub(in crate::label) fn shown(names: &[impl AsRef<str>], numbered: bool) -> Stri
     if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
-/// A name between backticks, shortened, with nothing in it that a terminal would obey.
+/// Returns a name between backticks, shortened, without characters that a terminal would obey.
 pub(super) fn quoted(name: &str) -> String {
     const LONGEST: usize = 40;
     let tricky = |character: char| {

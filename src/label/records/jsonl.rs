@@ -55,7 +55,7 @@ fn not_an_object(error: &serde_json::Error, line: &str, number: u64) -> Defect {
     Defect::new("not-json", number, what)
 }
 
-/// A number as Python and JavaScript write it that JSON does not have, where the parser stopped.
+/// Finds a number that Python and JavaScript write and JSON does not have, where the parser stopped.
 fn no_number(line: &str, place: usize) -> Option<&'static str> {
     let around = place.saturating_sub(2)..=place;
     let stands =
@@ -66,7 +66,7 @@ fn no_number(line: &str, place: usize) -> Option<&'static str> {
 fn text(columns: &Columns, text: &Text, number: u64) -> Result<Content, Defect> {
     let wanted = text.columns();
     let there = |name: &&str| columns.named(name).next().is_some();
-    // Among several an absent one is null, but not all of them.
+    // A single absent column counts as null. If all are absent, the record is at fault.
     if let Some(missing) = wanted.first().filter(|_| !wanted.iter().any(there)) {
         let names: Vec<&str> = columns.names().collect();
         return Err(missing_text(missing, Names::Object(&names), number));
@@ -103,7 +103,7 @@ fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<Stri
     }
 }
 
-/// Tells an array of messages, each with a role.
+/// Reports whether a value is an array of messages, each with a role.
 fn is_conversation(json: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Message {

@@ -51,7 +51,7 @@ impl ParquetRecords {
     ///
     /// # Errors
     ///
-    /// When the file is no Parquet file, is cut short, is packed in a way that is not read, or lacks a column that is wanted.
+    /// When the file is no Parquet file, is cut short, has an unknown packing, or lacks a wanted column.
     pub fn new(file: File, fields: &Fields) -> io::Result<Self> {
         let size = file.metadata()?.len();
         let reader = SerializedFileReader::new(file).map_err(broken)?;
@@ -94,7 +94,7 @@ impl ParquetRecords {
     }
 
     fn record(&self, row: &Row) -> Record {
-        // What a damaged file says may be more than the library foresaw.
+        // The library panics on some damaged values.
         let read = catch_unwind(AssertUnwindSafe(|| {
             let columns = columns(row);
             let content = self.wanted.content(&columns, self.count);
@@ -157,7 +157,7 @@ fn broken(error: ParquetError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it is no whole Parquet file: {what}"))
 }
 
-/// Refuses a file of which a column is packed in a way that is not read.
+/// Refuses a file that has a column in a packing that is not read.
 fn can_be_unpacked(about: &ParquetMetaData) -> Result<(), Defect> {
     let chunks = about.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let packings = chunks.map(ColumnChunkMetaData::compression);
@@ -168,7 +168,7 @@ fn can_be_unpacked(about: &ParquetMetaData) -> Result<(), Defect> {
     Ok(())
 }
 
-/// Refuses two columns of one name, side by side or within a group: one of them would be lost.
+/// Refuses two columns of one name, side by side or within a group, because one of them would be lost.
 fn each_name_once(schema: &Type) -> Result<(), Defect> {
     if !schema.is_group() {
         return Ok(());
@@ -183,13 +183,15 @@ fn each_name_once(schema: &Type) -> Result<(), Defect> {
     schema.get_fields().iter().try_for_each(|field| each_name_once(field))
 }
 
-/// The columns of a row. Bytes that are no text have no place in JSON: the column is left out, as in CSV.
+/// Returns the columns of a row. A column whose bytes are not UTF-8 is left out, as in CSV, because JSON cannot hold
+/// it.
 fn columns(row: &Row) -> Columns {
     let columns = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), json(field)?)));
     Columns(columns.collect())
 }
 
-/// A value as JSON has it, whole: what JSON's numbers cannot say is text. `None` for bytes that are no text.
+/// Returns a value as JSON. It becomes text if JSON's numbers cannot hold it whole, and `None` if its bytes are not
+/// UTF-8.
 fn json(field: &Field) -> Option<Box<RawValue>> {
     Some(match field {
         Field::Null => raw(&()),
@@ -230,13 +232,13 @@ fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
     to_raw_value(value).expect("texts, numbers and JSON can always be written as JSON")
 }
 
-/// A floating-point number in its own shortest digits; NaN and infinities are text.
+/// Returns a floating-point number in its shortest digits; NaN and infinities as text.
 fn float<F: Into<f64> + Serialize + std::fmt::Display + Copy>(value: F) -> Box<RawValue> {
     let wide: f64 = value.into();
     if wide.is_finite() { raw(&value) } else { raw(&value.to_string()) }
 }
 
-/// A decimal with all its digits: text, if there may be more than a JSON number keeps with everybody who reads it.
+/// Returns a decimal with all its digits. It is text if some readers of JSON would lose digits.
 fn number(decimal: &Decimal) -> Box<RawValue> {
     const KEPT: i32 = 15;
     let digits = Field::Decimal(decimal.clone()).to_string();

@@ -1,7 +1,7 @@
 //! The columns that an input has, as far as its beginning shows.
 //!
-//! The one idea: a table names its columns first, and objects name theirs one by one; so of JSON only a file that was seen
-//! whole is known to lack one.
+//! The one idea: a table names all its columns in its header, and each object names its own. So JSON is known to lack a
+//! column only if the whole file was seen.
 
 use std::collections::HashSet;
 
@@ -11,19 +11,19 @@ use super::jsonl;
 /// Names of columns that were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::label) struct Seen {
-    /// None if there was no record to be looked at.
+    /// The names, in the order of their first appearance. Empty if there was no record to look at.
     pub names: Vec<String>,
-    /// There are no others.
+    /// Set if there are no others.
     pub whole: bool,
 }
 
 impl Seen {
-    /// The columns of a table.
+    /// Takes the columns of a table.
     pub fn of_table(names: Vec<String>) -> Self {
         Self { names, whole: true }
     }
 
-    /// The columns of records at the start of an input. `whole` is whether there is nothing behind it.
+    /// Collects the columns of the records at the start of an input. `whole` says that nothing follows it.
     pub fn at_the_start(start: &[u8], format: Format, whole: bool) -> Self {
         if format == Format::Lines {
             return Self::of_table(vec!["text".to_owned()]);

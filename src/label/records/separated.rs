@@ -9,27 +9,27 @@ use super::lines::without_ending;
 /// A record's fields, taken in line by line.
 pub(super) struct Separated {
     separator: u8,
-    /// Quotes hold separators and line ends. Otherwise they are characters as others are.
+    /// Set if quotes hold separators and line ends; otherwise they are ordinary characters.
     quoting: bool,
     bytes: Vec<u8>,
     /// Where each field ends among the bytes.
     ends: Vec<usize>,
     count: usize,
-    /// How many lines of the record were taken.
+    /// The number of lines that were taken of the record.
     lines: u64,
     /// The line on which the open quote stands, the record's first being 0.
     opened: Option<u64>,
     complete: bool,
 }
 
-/// How a record stands after one of its lines.
+/// The state of a record after one of its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It ends with the line.
+    /// The record ends with the line.
     Complete,
-    /// A quote is open: it goes on.
+    /// A quote is open, and the record continues.
     Open,
-    /// Something else than a separator follows the quote that closes a field.
+    /// The quote that closes a field is not followed by a separator.
     Damaged,
 }
 
@@ -47,7 +47,7 @@ impl Separated {
         }
     }
 
-    /// Takes a line of the record, the first after one that has ended.
+    /// Takes a line of the record; after a complete record, the first of the next.
     pub fn take(&mut self, line: &[u8]) -> Taken {
         if self.complete {
             self.begin();
@@ -97,7 +97,7 @@ impl Separated {
         self.complete = true;
     }
 
-    /// The byte between fields.
+    /// Returns the byte between fields.
     pub fn separator(&self) -> u8 {
         self.separator
     }
@@ -117,7 +117,7 @@ impl Separated {
         })
     }
 
-    /// The line on which the quote stands that was not closed, or not well: the record's first is 0.
+    /// Returns the line of the quote that was not closed, or badly closed. The record's first line is 0.
     pub fn opened(&self) -> u64 {
         self.opened.unwrap_or(0)
     }
@@ -133,7 +133,7 @@ impl Separated {
         self.end_field();
     }
 
-    /// Fields beyond the most are counted and not kept.
+    /// Ends a field. Fields beyond [`MOST_COLUMNS`] are counted and not kept.
     fn end_field(&mut self) {
         self.count += 1;
         if self.ends.len() < MOST_COLUMNS {
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    /// RFC 4180 the slow way: characters one by one, with the record as a whole at hand. `None` if it is damaged or open.
+    /// Reads RFC 4180 slowly, a character at a time. Returns `None` for a record that is damaged or open.
     fn reference(record: &str) -> Option<Vec<String>> {
         let record = record.strip_suffix('\n').map_or(record, |record| record.strip_suffix('\r').unwrap_or(record));
         let characters: Vec<char> = record.chars().collect();

@@ -1,7 +1,7 @@
-//! The first bytes of an input, and what they say of all of it.
+//! The first bytes of an input, and what they tell about all of it.
 //!
-//! The one idea: nothing structured is read as plain lines in silence. A file of other data, and one document instead
-//! of records, is refused whole. Where lines are read because nothing speaks against it, that is told.
+//! The one idea: nothing structured is read as plain lines in silence. A file of other data is refused whole, and so is
+//! one document in place of records. A note says where lines are read for lack of a better guess.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::defect::quoted;
 use super::format::{BYTE_ORDER_MARK, Format};
 use crate::content::{NotText, is_utf16};
 
-/// The format of an input for which nobody has named one.
+/// The format of an input, found where no flag names one.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::label) struct Begun {
     pub format: Format,
@@ -17,11 +17,11 @@ pub(in crate::label) struct Begun {
     pub note: Option<String>,
 }
 
-/// Finds the format by a file's name, and without one that tells by how the input begins.
+/// Finds the format by the file's name. If the name tells none, the input's beginning decides.
 ///
 /// # Errors
 ///
-/// A sentence: it is one document of JSON, or its ending means nothing and it does not begin as JSON lines do.
+/// A sentence. The input is one document of JSON, or its ending is unknown and it does not begin as JSON lines do.
 pub(in crate::label) fn begun(start: &[u8], path: Option<&Path>) -> Result<Begun, String> {
     let told = path.and_then(Format::of_path);
     let ending = path.and_then(ending);
@@ -48,7 +48,7 @@ pub(in crate::label) fn begun(start: &[u8], path: Option<&Path>) -> Result<Begun
     }
 }
 
-/// Names data that begins as no text does, with a remedy.
+/// Names data that cannot be the beginning of a text, with a remedy.
 pub(in crate::label) fn no_text(start: &[u8]) -> Option<String> {
     let known = BINARY.iter().find(|(magic, ..)| start.starts_with(magic) && (!printable(magic) || is_binary(start)));
     if let Some((_, what, remedy)) = known {
@@ -60,14 +60,14 @@ pub(in crate::label) fn no_text(start: &[u8]) -> Option<String> {
     if is_utf16(start) {
         return Some(NotText::Utf16.to_string());
     }
-    // A text has hardly any control characters, and other data many.
+    // A text has hardly any control characters; other data has many.
     let (looked_at, few) = (&start[..start.len().min(1 << 10)], 64);
     let odd = looked_at.iter().filter(|byte| is_control(**byte)).count();
     (looked_at.len() >= few && odd * 16 > looked_at.len())
         .then(|| "it is binary data, and no text\nhint: export it as CSV or JSON lines in UTF-8".to_owned())
 }
 
-/// How files begin that hold no text.
+/// Beginnings of files that hold no text.
 const BINARY: [(&[u8], &str, &str); 24] = [
     (b"PK\x03\x04", "a ZIP archive, as Excel and Word write them (.xlsx, .docx)", "save it as \"CSV UTF-8\""),
     (b"PK\x05\x06", "an empty ZIP archive", "name another file"),
@@ -82,7 +82,7 @@ const BINARY: [(&[u8], &str, &str); 24] = [
     (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive", "unpack it"),
     (b"Rar!\x1A\x07", "a RAR archive", "unpack it"),
     (b"\x1F\x9D", "packed by compress", "uncompress -c FILE | magistrate …"),
-    // A single packing has been unpacked by now.
+    // The first packing has been unpacked by now.
     (b"\x1F\x8B", "packed twice", "gzip -dc FILE | magistrate …"),
     (b"\x28\xB5\x2F\xFD", "packed twice", "zstd -dc FILE | magistrate …"),
     (b"GGUF", "a model (GGUF)", "-m names the model; the texts are another file"),
@@ -96,10 +96,10 @@ const BINARY: [(&[u8], &str, &str); 24] = [
     (b"\0\0\xFE\xFF", "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE writes UTF-8"),
 ];
 
-/// Where a tar archive says what it is.
+/// The place of a tar archive's mark.
 const TAR_AT: usize = 257;
 
-/// Tells a beginning that a text could have, too.
+/// Reports whether a text could begin in the same way.
 fn printable(magic: &[u8]) -> bool {
     magic.iter().all(|byte| (b' '..=b'~').contains(byte)) && !magic.starts_with(b"%PDF-")
 }
@@ -110,12 +110,12 @@ fn is_binary(start: &[u8]) -> bool {
         || std::str::from_utf8(looked_at).is_err_and(|error| error.error_len().is_some())
 }
 
-/// Tells control characters but white space and what begins a colour.
+/// Reports whether a byte is a control character. White space is not, nor is the escape that begins a colour.
 fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127)
 }
 
-/// One document of JSON over several lines, or an array. `named` is whether the file's name says that it is JSON.
+/// Finds one document of JSON over several lines, or an array. `named` says that the file's name ends as JSON's.
 fn document(start: &[u8], named: bool) -> Option<&'static str> {
     let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
@@ -135,7 +135,7 @@ fn document(start: &[u8], named: bool) -> Option<&'static str> {
     }
 }
 
-/// The ending of a file's name, packed or not.
+/// Returns the ending of a file's name, without that of its packing.
 fn ending(path: &Path) -> Option<String> {
     let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
@@ -156,7 +156,7 @@ fn unknown(ending: &str) -> String {
     )
 }
 
-/// Tells a first line that looks like a header of CSV, or like markup.
+/// Reports whether the first line looks like a header of CSV, or like markup.
 fn looks_structured(start: &[u8]) -> bool {
     let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();

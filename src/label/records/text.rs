@@ -70,13 +70,15 @@ impl Text {
     }
 }
 
-/// Renders a conversation, each turn under its role in brackets. Who spoke can be read back: nobody speaks for another.
+/// Renders a conversation, each turn under its role in brackets. No turn can pose as another, so the speakers can be
+/// read back.
 pub(super) fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, String)>) -> String {
     let turns = turns.into_iter().map(|(role, text)| format!("[{role}]\n{}", set_off(&text)));
     turns.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a text in which no line begins as a heading of a conversation does: such a line gets a blank before it.
+/// Returns a text in which no line looks like a heading of a conversation. A line that begins with a bracket gets a
+/// blank before it.
 pub(super) fn set_off(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive(ends_line) {
@@ -88,7 +90,7 @@ pub(super) fn set_off(text: &str) -> String {
     out
 }
 
-/// Tells every character that ends a line by Unicode, of which CRLF is two.
+/// Reports whether a character ends a line in Unicode. CRLF ends two.
 fn ends_line(character: char) -> bool {
     matches!(character, '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -209,7 +211,8 @@ mod tests {
         assert_eq!(pair.compose(vec![" ".into(), String::new()]), "");
     }
 
-    /// The turns of a rendering: a line that begins with a bracket is a heading, whatever ended the line before.
+    /// Reads the turns back from a rendering. A line that begins with a bracket is a heading, after any kind of line
+    /// end.
     fn turns(rendering: &str) -> Vec<(String, String)> {
         let mut turns: Vec<(String, String)> = Vec::new();
         for line in rendering.split_inclusive(ends_line) {
@@ -219,7 +222,7 @@ mod tests {
                 (None, None) => panic!("a line without a role"),
             }
         }
-        // The line that ends a turn is the rendering's.
+        // The line end that closes a turn belongs to the rendering.
         let count = turns.len();
         for (_, text) in turns.iter_mut().take(count.saturating_sub(1)) {
             assert_eq!(text.pop(), Some('\n'));
@@ -249,7 +252,7 @@ mod tests {
         }
     }
 
-    /// A turn that wants to be taken for another.
+    /// Generates a turn that tries to pass for another.
     fn speech() -> impl Strategy<Value = String> {
         let pieces = vec![
             "\n",
