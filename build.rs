@@ -1,4 +1,4 @@
-//! Compiles the C++ at which llama.cpp's exceptions stop (feature `llama`).
+//! Compiles the C++ code where llama.cpp's exceptions stop (feature `llama`).
 //!
 //! Where llama.cpp's backends are libraries (feature `dynamic-backends`): the program finds llama.cpp beside itself or where it
 //! was built, and knows where the backends were.

@@ -1,7 +1,8 @@
 //! Where magistrate keeps what it can make again.
 //!
-//! The one idea: one folder, which only its user may read. A folder that another user could have filled is refused, and no
-//! file in it is trusted without a check. The user may keep other files there, so ours are known by their names.
+//! The one idea: there is one folder, which only its user may read. A folder that another user could have filled is
+//! refused. No file in it is trusted without a check. The user may keep other files there, so files of ours are known
+//! by their names.
 
 use std::fs;
 use std::io;
@@ -15,7 +16,8 @@ use crate::files::Draft;
 /// The environment variable that names another folder.
 pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 
-/// The folders in the cache, and how the names of the files in each end. The rest of a name is hexadecimal, 16 digits or more.
+/// The folders in the cache, with the endings of the names in each. The rest of a name is hexadecimal, 16 digits or
+/// more.
 pub const ROOMS: [(&str, &[&str]); 7] = [
     ("canary", &[".json"]),
     ("daemons", &[".sock", ".lock", ""]),
@@ -53,7 +55,7 @@ pub fn folder() -> io::Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// As [`fs::create_dir_all`], and as [`own`].
+/// The errors of [`fs::create_dir_all`] and of [`own`].
 pub fn make(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -63,8 +65,8 @@ pub fn make(folder: &Path) -> io::Result<()> {
     own(folder)
 }
 
-/// Refuses a file or a folder that another user owns or may write to, and a link that another user made, as ssh does. A file
-/// of root's is as good as our own. A path where nothing stands is accepted.
+/// Refuses a file or a folder that another user owns or may write to, as ssh does. Refuses a link that another user
+/// made, too. A file of root's is as good as our own. A path where nothing exists is accepted.
 ///
 /// # Errors
 ///
@@ -97,14 +99,14 @@ pub fn own(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Reports whether a file in one of [`ROOMS`] is ours, by its path from there.
+/// Reports whether a file is ours, by its path within one of [`ROOMS`].
 #[must_use]
 pub fn is_ours(room: &str, path: &str) -> bool {
     let path = match path.strip_suffix(".part").and_then(|path| path.rsplit_once('.')) {
         Some((whole, random)) if is_hex(random) => whole,
         _ => path,
     };
-    // A model's digest, of this version or the one before.
+    // A model's digest may stand in front: of this version, or of the one before.
     let path = ["gguf1-", "gguf2-"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
     let endings = ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, endings)| endings);
     endings.iter().any(|ending| path.strip_suffix(ending).is_some_and(is_hex))
@@ -142,11 +144,12 @@ pub struct Cleared {
     pub bytes: u64,
     /// Files of ours that stay, because another process uses them.
     pub busy: Vec<PathBuf>,
-    /// The names of all else, which stays.
+    /// The names of all other files, which stay.
     pub foreign: Vec<String>,
 }
 
-/// Removes the files of [`ROOMS`] in a folder that are ours and not in use, and the rooms that are empty then.
+/// Removes from a folder the files of [`ROOMS`] that are ours and not in use. Rooms that are then empty are removed,
+/// too.
 ///
 /// # Errors
 ///
@@ -166,7 +169,7 @@ pub fn clear(folder: &Path) -> io::Result<Cleared> {
 }
 
 impl Cleared {
-    /// Clears what lies in a room, or in a folder in it whose path from there is `above`.
+    /// Clears a room, or a folder in it. `above` is that folder's path within the room.
     fn room(&mut self, folder: &Path, room: &str, above: &str) -> io::Result<()> {
         for entry in entries(folder)? {
             let (path, within) = (entry.path(), format!("{above}{}", entry.file_name().to_string_lossy()));
@@ -184,13 +187,13 @@ impl Cleared {
                 self.bytes += bytes;
             }
         }
-        // It may not be empty, which is as well.
+        // A folder that still holds something stays.
         let _ = fs::remove_dir(folder);
         Ok(())
     }
 }
 
-/// Reports whether another process has locked a file, or listens there.
+/// Reports whether another process has locked a file, or listens on a socket.
 fn in_use(path: &Path) -> bool {
     #[cfg(unix)]
     if fs::symlink_metadata(path).is_ok_and(|about| std::os::unix::fs::FileTypeExt::is_socket(&about.file_type())) {
@@ -200,7 +203,7 @@ fn in_use(path: &Path) -> bool {
     fs::File::open(path).is_ok_and(locked)
 }
 
-/// Returns the entries of a folder, none for one that is not there.
+/// Returns the entries of a folder, or none if there is no such folder.
 fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -212,7 +215,7 @@ fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
 mod tests {
     use super::*;
 
-    /// A folder with these files in it, each of a byte.
+    /// Makes a folder with these files, each of one byte.
     fn folder_of(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for name in files {

@@ -87,8 +87,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Returns how long a verb that loads a model may look at the machine first. Where one text waits for its verdict that is
-    /// short. `None` for a verb that loads none.
+    /// Returns how long the verb may look at the machine before it loads a model. The time is short where one text
+    /// waits for its verdict. `None` for a verb that loads no model.
     pub fn patience(&self) -> Option<Duration> {
         let milliseconds = match self {
             Self::Check(_) => 20,
@@ -106,10 +106,10 @@ impl Verb {
     }
 }
 
-/// Reads the command line. The exit code if there is nothing else to do: help was asked for, or it is wrong.
+/// Reads the command line. Returns the exit code if nothing else is to be done: help was asked for, or a flag is wrong.
 ///
-/// What clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or a verb
-/// is named.
+/// A word that clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or
+/// a verb is named.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         let error = discreet(error);
@@ -117,7 +117,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
             output::say(error.render().to_string().trim_end());
             ExitCode::from(exit::ERROR)
         } else {
-            // Help, of which each word is our own. If nobody can hear it, so be it.
+            // Each word of the help is our own. A closed stdout is no error here.
             let _ = error.print();
             ExitCode::from(exit::DONE)
         }
@@ -199,7 +199,7 @@ pub struct PolicyArgs {
     labels: Vec<Labels>,
 }
 
-/// Labels, and the policy that they are for; without one, for every text.
+/// Labels, and the id of their policy. Without an id they are for every policy that is a text.
 #[derive(Clone, Debug)]
 struct Labels {
     policy: Option<String>,
@@ -213,7 +213,7 @@ fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
 }
 
 impl PolicyArgs {
-    /// Adds the files of policies to those of a run.
+    /// Adds the policies' files to the files of a run.
     pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
         self.policies.iter().filter_map(|spec| Manuscript::file(spec)).try_for_each(|path| files.read("a policy", path))
     }
@@ -245,7 +245,7 @@ impl PolicyArgs {
         manuscripts.iter().map(id).collect()
     }
 
-    /// The labels for each policy. Those that are for no policy by name must contradict none.
+    /// Returns the labels for each policy. Labels that name no policy must contradict none of the policies.
     fn given(&self, manuscripts: &[Manuscript], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
         let plain = |at: usize| manuscripts[at].notation == Notation::Plain;
         let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
@@ -256,7 +256,7 @@ impl PolicyArgs {
             };
             anyhow::ensure!(plain(at), "{NOT_PLAIN}");
             anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
-            // Whoever names the policy is believed, and told.
+            // A user who names the policy is believed, and told of the contradiction.
             if let Err(error) = manuscripts[at].agrees(labels) {
                 output::say(&format!("note: {} of {}", error.message(), manuscripts[at].name));
             }

@@ -186,7 +186,7 @@ impl SessionOptions {
         if self.no_rationale { script.without_rationale() } else { script }
     }
 
-    /// The rule that verdicts follow. `None` where the model writes freely: it gives no probability to hold one against.
+    /// Returns the rule that verdicts follow. `None` where the model writes freely, as it then gives no probability.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         (!self.free).then_some(self.rule)

@@ -1,8 +1,8 @@
 //! The files that a run writes: each whole or not at all, and none that somebody would miss.
 //!
-//! The one idea: a file is made under a random name that nobody else can have taken, and put in place by a rename. Only a
-//! regular file, or nothing, makes way for it. The files that a run reads and will write are one set, compared before any
-//! is opened for writing.
+//! The one idea: a file is written under a random name that nobody has taken, and put in place by a rename. It replaces
+//! a regular file or nothing. The files that a run reads and will write are one set, compared before any is opened for
+//! writing.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,20 +18,20 @@ pub struct Draft {
     file: File,
     /// Its random name.
     path: PathBuf,
-    /// Where it is to be, links followed.
+    /// Its place, links followed.
     place: PathBuf,
-    /// The mode of what stands there.
+    /// The mode of the file that it replaces.
     mode: Option<fs::Permissions>,
     put: bool,
 }
 
 impl Draft {
-    /// Begins a file beside its place, or beside the file that a link there points at. A file that is replaced keeps its
-    /// mode.
+    /// Begins a file beside its place, or beside the file that a link there points to. The mode of a replaced file is
+    /// kept.
     ///
     /// # Errors
     ///
-    /// When something other than a regular file stands there, or the folder cannot be written.
+    /// When something other than a regular file is there, or the folder cannot be written.
     pub fn beside(place: &Path) -> io::Result<Self> {
         let place = target(place)?;
         if place.file_name().is_none() || place.as_os_str().as_encoded_bytes().ends_with(b"/") {
@@ -39,17 +39,17 @@ impl Draft {
         }
         let mode = match Kind::of(&place) {
             Kind::Missing => None,
-            // To be replaced, it must be one that we may write.
+            // A file that we may not write is not replaced.
             Kind::File => Some(File::options().write(true).open(&place)?.metadata()?.permissions()),
             other => return Err(other.refused()),
         };
-        // A file that is replaced may have been its user's alone, so its draft is.
+        // The replaced file may be private to its user, so its draft is, too.
         let options = if mode.is_some() { cache::options() } else { File::options() };
         let (path, file) = exclusive(&place, options)?;
         Ok(Self { file, path, place, mode, put: false })
     }
 
-    /// Begins a file that its user alone may read, whatever stands in its place.
+    /// Begins a file that only its user may read. A link at its place is not followed.
     ///
     /// # Errors
     ///
@@ -59,22 +59,22 @@ impl Draft {
         Ok(Self { file, path, place: place.to_owned(), mode: None, put: false })
     }
 
-    /// The file, to be written to.
+    /// Returns the file, to be written to.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Puts it in its place, where nothing or a regular file stands.
+    /// Puts the file in its place. A regular file or a link there is replaced.
     ///
     /// # Errors
     ///
-    /// When it cannot be put there; what stood there is as it was.
+    /// When it cannot be put there. The place is then unchanged.
     pub fn put(mut self) -> io::Result<()> {
         if let Some(mode) = self.mode.take() {
             self.file.set_permissions(mode)?;
         }
-        // A link is replaced by itself, and not what it leads to.
+        // A link is replaced itself, and not its target.
         if let Ok(about) = fs::symlink_metadata(&self.place)
             && !about.is_symlink()
             && !about.is_file()
@@ -95,7 +95,7 @@ impl Drop for Draft {
     }
 }
 
-/// The beginning of the names of drafts of a place.
+/// Returns the beginning of the names of a place's drafts.
 fn stem(place: &Path) -> &OsStr {
     // Names have 255 bytes at most.
     place.file_name().filter(|name| name.len() < 200).unwrap_or("magistrate".as_ref())
@@ -112,7 +112,7 @@ fn exclusive(place: &Path, mut options: fs::OpenOptions) -> io::Result<(PathBuf,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
                 let file = made?;
-                // A file system without locks has none to be respected.
+                // A file system without locks is no error.
                 let _ = file.try_lock();
                 return Ok((path, file));
             }
@@ -120,7 +120,7 @@ fn exclusive(place: &Path, mut options: fs::OpenOptions) -> io::Result<(PathBuf,
     }
 }
 
-/// Removes the drafts of a place that killed processes have left: files under such names that nobody has locked.
+/// Removes a place's drafts that killed processes have left: files with such names that nobody has locked.
 pub fn sweep(place: &Path) {
     let Ok(place) = target(place) else { return };
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -138,18 +138,18 @@ pub fn sweep(place: &Path) {
     }
 }
 
-/// A name that nobody can foresee, in another container as little as here.
+/// Returns a name that nobody can predict, even in another container.
 #[must_use]
 pub fn random() -> String {
-    // The standard library draws the keys of its hashes from the system.
+    // The standard library seeds its hashes from the system.
     format!("{:016x}", RandomState::new().hash_one(()))
 }
 
-/// Writes a file whole or not at all. A pipe or a device is written to as it is.
+/// Writes a file whole or not at all. A pipe or a device is written to directly.
 ///
 /// # Errors
 ///
-/// When it cannot be written; a file that was there is as it was.
+/// When it cannot be written. A file that was there is unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if is_stream(path) {
         return stream(path)?.write_all(bytes);
@@ -164,7 +164,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// When they are others by now, or the file cannot be written; it is as it was then.
+/// When the bytes have changed, or the file cannot be written. The file is then unchanged.
 pub fn replace(path: &Path, read: &[u8], bytes: &[u8]) -> io::Result<()> {
     let draft = Draft::beside(path)?;
     draft.file().write_all(bytes)?;
@@ -175,11 +175,11 @@ pub fn replace(path: &Path, read: &[u8], bytes: &[u8]) -> io::Result<()> {
     draft.put()
 }
 
-/// Makes a new file, whole or not at all, where nothing stands.
+/// Makes a new file, whole or not at all, where nothing is yet.
 ///
 /// # Errors
 ///
-/// `AlreadyExists` if something stands there, or when it cannot be written.
+/// `AlreadyExists` if something is there, or another error if the file cannot be written.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -189,7 +189,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Reports whether a path is something that is written to and not replaced: a pipe, a device, an open file of this process.
+/// Reports whether a path is written to rather than replaced: a pipe, a device, an open file of this process.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     Kind::of(path) == Kind::Stream
@@ -204,7 +204,7 @@ pub fn stream(path: &Path) -> io::Result<File> {
     File::options().append(true).open(path)
 }
 
-/// Opens a regular file at a path itself: no link is followed.
+/// Opens the regular file at a path, without following a link.
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ pub fn open_itself(
 ) -> io::Result<File> {
     #[cfg(unix)]
     {
-        // A pipe would be waited for.
+        // Opening a pipe would wait for its other end.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
     }
@@ -233,12 +233,12 @@ enum Kind {
     File,
     Folder,
     Stream,
-    /// Nothing that can be written: a socket, a disk.
+    /// Something that cannot be written: a socket, a disk.
     Other,
 }
 
 impl Kind {
-    /// Of the file at a path, links followed.
+    /// Returns the kind of the file at a path, links followed.
     fn of(path: &Path) -> Self {
         // A link such as /dev/stdout names an open file: its path may be gone, or be another file's by now.
         if chain(path).any(|link| ["/proc", "/dev/fd"].iter().any(|folder| link.starts_with(folder))) {
@@ -276,15 +276,15 @@ impl Kind {
     }
 }
 
-/// A path, and where it leads link by link.
+/// Returns a path, and each path that it leads to, link by link.
 fn chain(path: &Path) -> impl Iterator<Item = PathBuf> {
-    /// As many as Linux follows.
+    /// The number of links that Linux follows.
     const MOST: usize = 40;
     let next = |path: &PathBuf| fs::read_link(path).ok().map(|to| path.parent().unwrap_or(Path::new("")).join(to));
     std::iter::successors(Some(path.to_owned()), next).take(MOST + 1)
 }
 
-/// The file that a path leads to, which need not be there.
+/// Returns the file that a path leads to, which need not exist.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let last = chain(path).last().unwrap_or_default();
     if fs::read_link(&last).is_ok() {
@@ -293,11 +293,11 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Ok(last)
 }
 
-/// All files of a run: those that it reads, and those that it will write. No file is both, and none is written twice.
+/// All files that a run reads or will write. No file is both, and none is written twice.
 #[derive(Debug, Default)]
 pub struct Files(Vec<Used>);
 
-/// A file, and what it is for.
+/// A file, and its use in the run.
 #[derive(Debug)]
 struct Used {
     name: String,
@@ -307,18 +307,18 @@ struct Used {
     flag: Option<&'static str>,
 }
 
-/// Tells a file from others, whatever it is called.
+/// The identity of a file, whatever its name.
 #[derive(Debug)]
 struct Identity {
     path: PathBuf,
-    /// The device and the number there, of a file that is there.
+    /// The device and the inode of a file that exists.
     number: Option<(u64, u64)>,
     kind: Kind,
-    /// Bytes that are written to a pipe come out again.
+    /// Set for a pipe: bytes that are written to it come out again.
     pipe: bool,
 }
 
-/// Why a file may not be written.
+/// The reason why a file may not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -337,7 +337,7 @@ pub enum Refused {
     Unwritable {
         /// The file.
         path: String,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
         /// The flag that names it.
         flag: &'static str,
@@ -345,7 +345,7 @@ pub enum Refused {
 }
 
 impl Files {
-    /// None yet.
+    /// Makes an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -355,12 +355,12 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// When it is one of those that will be written.
+    /// When the run will write it.
     pub fn read(&mut self, what: &'static str, path: &Path) -> Result<(), Refused> {
         self.add(Used { name: path.display().to_string(), what, identity: Identity::of(path), flag: None })
     }
 
-    /// Adds what stdin is, if it is a file.
+    /// Adds the file that stdin is, if it is one.
     ///
     /// # Errors
     ///
@@ -373,7 +373,7 @@ impl Files {
         Ok(())
     }
 
-    /// Adds a file that will be written, which a flag names, and tries whether it can be.
+    /// Adds a file that will be written, and tries whether it can be. `flag` is the flag that names it.
     ///
     /// # Errors
     ///
@@ -386,11 +386,11 @@ impl Files {
         tried.map_err(|error| Refused::Unwritable { path: name, why: in_words(path, &error), flag })
     }
 
-    /// Adds what stdout is, if it is a file.
+    /// Adds the file that stdout is, if it is one.
     ///
     /// # Errors
     ///
-    /// When the run reads it: what is written would come back as input.
+    /// When the run reads it: the output would come back as input.
     pub fn write_stdout(&mut self) -> Result<(), Refused> {
         #[cfg(unix)]
         if let Some(identity) = Identity::of_open(&io::stdout()) {
@@ -415,7 +415,7 @@ impl Files {
 }
 
 impl Used {
-    /// Reports whether one of both is written, and would harm the other. A device takes all that comes.
+    /// Reports whether one of the two is written and would harm the other. A device accepts several writers.
     fn clashes(&self, other: &Self) -> bool {
         let (one, two) = (&self.identity, &other.identity);
         let same = (one.number.is_some() && one.number == two.number)
@@ -433,14 +433,14 @@ impl Identity {
     fn of(path: &Path) -> Self {
         let last = chain(path).last().unwrap_or_default();
         let folder = last.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // A file that is not there is known by its folder and its name.
+        // A file that does not exist is identified by its folder and its name.
         let missing = || Some(folder.canonicalize().ok()?.join(last.file_name()?));
         let whole = path.canonicalize().ok().or_else(missing).unwrap_or(last.clone());
         let about = fs::metadata(path).ok();
         Self::new(whole, about.as_ref(), Kind::of(path))
     }
 
-    /// Of an open file of this process, if it is a regular one.
+    /// Returns the identity of an open file of this process, if it is a regular file.
     #[cfg(unix)]
     fn of_open(file: &impl std::os::fd::AsFd) -> Option<Self> {
         let about = File::from(file.as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
@@ -462,7 +462,7 @@ impl Identity {
     }
 }
 
-/// Why a file cannot be written, in words.
+/// Explains in words why a file cannot be written.
 fn in_words(path: &Path, error: &io::Error) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match (error.kind(), folder) {
@@ -672,7 +672,7 @@ mod tests {
                 files.read("the input", &at("in")).unwrap();
                 files.write("the output", "-o", &at("absent")).unwrap();
                 let told = files.write("the summary", "--summary", path).unwrap_err().to_string();
-                // In whatever order.
+                // The order does not matter.
                 let mut files = Files::new();
                 if files.write("the summary", "--summary", path).is_ok() {
                     let read = files.read("the input", &at("in"));

@@ -1,7 +1,7 @@
-//! `bench --busy`: the same measurement on a machine that others use.
+//! `bench --busy`: the same measurement on a busy machine.
 //!
-//! The one idea: the others run before the measurement starts, in processes of their own, and it is run by a process that
-//! finds them there, as it would find a compiler.
+//! The one idea: the other programs are processes that run before the measurement starts. The measurement is a process
+//! of its own, too. It finds them there as it would find a compiler.
 
 use std::io::Read;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -29,7 +29,7 @@ pub fn beside(count: usize) -> Result<ExitCode, anyhow::Error> {
     Ok(ExitCode::from(code))
 }
 
-/// The words of a command line without `--busy` and its number.
+/// Returns the words of a command line without `--busy` and its number.
 fn without(words: Vec<String>) -> Vec<String> {
     let mut rest = Vec::with_capacity(words.len());
     let mut words = words.into_iter();
@@ -53,7 +53,7 @@ impl Drop for Other {
     }
 }
 
-/// Computes until stdin is closed: whoever started this process has then ended.
+/// Computes until stdin is closed, which happens when the parent process ends.
 pub fn compute() -> ! {
     let computing = std::thread::Builder::new().spawn(|| {
         let mut sum = 1_u64;

@@ -42,7 +42,7 @@ impl CacheVerb {
                 output::print(&text)?;
             }
             Verb::Clear => {
-                // One whose socket is taken away could neither be asked nor stopped.
+                // A daemon without its socket could neither be asked nor stopped.
                 #[cfg(unix)]
                 super::daemon::client::stop()?;
                 let cleared = cache::clear(&folder);
@@ -61,7 +61,7 @@ impl CacheVerb {
     }
 }
 
-/// Bytes of a file, or of all that lies in a folder.
+/// Returns the bytes of a file, or of everything in a folder.
 fn size(path: &Path) -> u64 {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_dir() => {

@@ -98,7 +98,7 @@ impl Calibrate {
         }
         let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
         if dash {
-            // Only the certificate is data then.
+            // stdout carries the certificate alone then.
             output::say(text.trim_end());
             output::data(&json)?;
             return Ok(ExitCode::from(exit::DONE));
@@ -111,7 +111,7 @@ impl Calibrate {
     }
 }
 
-/// Reads an evaluation of the policy that is named.
+/// Reads an evaluation, and refuses one that is not of the named policy.
 fn earlier(path: &Path, golden: &GoldenArgs) -> Result<Evaluation, anyhow::Error> {
     let (evaluation, name) = (read(path)?, path.display());
     let policies = golden.policy.load()?;
@@ -128,7 +128,7 @@ fn earlier(path: &Path, golden: &GoldenArgs) -> Result<Evaluation, anyhow::Error
     Ok(evaluation)
 }
 
-/// A share of errors, or of doubt.
+/// Parses a share of errors, or of doubt: between 0 and 0.5.
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 0.5);
     share.ok_or_else(|| "not a number between 0 and 0.5".to_owned())

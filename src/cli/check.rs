@@ -88,12 +88,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// Texts that are judged at once: one, so that all threads are its own, unless it comes in pieces.
+    /// Returns how many texts are judged at once. One text gets all threads, unless it comes in pieces.
     pub fn parallel(&self) -> usize {
         self.judging.chunking.map_or(fit::ONE, |_| fit::MANY)
     }
 
-    /// Judges a text by each policy, and tells.
+    /// Judges a text by each policy, and prints each verdict.
     pub fn judge(
         &self,
         content: &Content,

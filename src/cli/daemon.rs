@@ -1,7 +1,8 @@
 //! `daemon`: a model that stays in memory, so that one `check` after the other answers in milliseconds.
 //!
-//! The one idea: a check sends what it has resolved, and gets what it would have said. So nothing can differ but the time,
-//! and whoever gets no answer judges by itself. A daemon serves one model, loaded in one way; its socket is named by these.
+//! The one idea: a check sends resolved values, and gets back the output that it would have written. So nothing can
+//! differ but the time. A check that gets no answer judges by itself. A daemon serves one model, loaded in one way, and
+//! both name its socket.
 
 pub mod client;
 mod peer;
@@ -55,7 +56,7 @@ enum Verb {
     },
     /// Stop all of them
     Stop,
-    /// Serve what stdin says, as JSON: how `check --daemon` starts one
+    /// Serve as JSON on stdin says, for check --daemon
     #[command(hide = true)]
     Serve,
 }
@@ -63,7 +64,7 @@ enum Verb {
 /// Policies that stay decoded.
 const POLICIES: usize = 16;
 
-/// Clients that are listened to at once. Others are sent away, and judge by themselves.
+/// The most clients at once. Any more are sent away, and judge by themselves.
 const CLIENTS: usize = 64;
 
 impl Daemon {
@@ -82,7 +83,7 @@ impl Daemon {
     }
 }
 
-/// The check that a command line asks for.
+/// Parses a command line, and prepares the check that it asks for.
 fn case(arguments: &[String]) -> anyhow::Result<Case> {
     const HINT: &str = "hint: magistrate daemon -- check -p POLICY, and flags; or magistrate daemon status";
     anyhow::ensure!(!arguments.is_empty(), "a daemon needs the check that it is to answer as\n{HINT}");
@@ -93,11 +94,11 @@ fn case(arguments: &[String]) -> anyhow::Result<Case> {
     }
 }
 
-/// What a daemon for a case is started with.
+/// Returns the values that a daemon for this case starts with.
 fn start(case: &Case, idle: u64) -> Start {
     let Judging { wishes, templates, .. } = &case.judging;
     let mut wishes = wishes.clone();
-    // Another folder may be the current one by then. What is wrong with the path is told by who opens it.
+    // The daemon may run in another folder. An error in the path is reported where the model is opened.
     if let Ok(model) = std::fs::canonicalize(&wishes.base.model) {
         wishes.base.model = model;
     }
@@ -111,15 +112,15 @@ fn start(case: &Case, idle: u64) -> Start {
     }
 }
 
-/// A question, and where its answer goes.
+/// A question, and the way back for its answer.
 struct Job {
     question: Question,
     reply: Sender<Answer>,
-    /// Set once nobody waits for it any more.
+    /// Set once nobody waits for the answer.
     abandoned: Arc<AtomicBool>,
 }
 
-/// What all threads of a daemon know.
+/// The state that all threads of a daemon share.
 struct Office {
     place: Place,
     begun: Instant,
@@ -129,12 +130,12 @@ struct Office {
     clients: AtomicUsize,
 }
 
-/// Listens, loads the model, and answers until nobody asks any more.
+/// Listens, loads the model, and answers until no question has come for a while.
 fn serve(start: Start) -> anyhow::Result<ExitCode> {
     let templates = Templates::from_sources(&start.templates, &start.sources)?;
     let place = Place::of(&start.wishes, &templates).context("there is no place for a socket")?;
     let Some((listener, _lock)) = place.listen().context("a socket cannot be listened on")? else {
-        // Somebody was quicker.
+        // Another daemon has the place.
         return Ok(ExitCode::from(exit::DONE));
     };
     let office = Arc::new(Office {
@@ -151,7 +152,7 @@ fn serve(start: Start) -> anyhow::Result<ExitCode> {
         move || accept(&listener, &office, &jobs)
     });
     let done = accepting.context("a thread cannot be started").and_then(|_| answer_all(&office, templates, &work));
-    // Who still waits judges by itself.
+    // A client that still waits judges by itself.
     office.place.leave();
     done.map(|()| ExitCode::from(exit::DONE))
 }
@@ -233,7 +234,7 @@ fn accept(listener: &UnixListener, office: &Arc<Office>, jobs: &SyncSender<Job>)
         }
         let (of_client, jobs) = (Arc::clone(office), jobs.clone());
         let attending = thread::Builder::new().spawn(move || {
-            // Whoever hangs up, or says nothing, has lost interest.
+            // A client that hangs up or stays silent wants no answer.
             let _ = attend(&stream, &of_client, &jobs);
             of_client.clients.fetch_sub(1, Ordering::Relaxed);
         });
@@ -243,9 +244,9 @@ fn accept(listener: &UnixListener, office: &Arc<Office>, jobs: &SyncSender<Job>)
     }
 }
 
-/// Reads what one client wants, and sees to it.
+/// Reads one client's request, and replies to it.
 fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Result<()> {
-    /// How long a client may take to say what it wants.
+    /// The longest that a client may take to send its request.
     const LONGEST: Duration = Duration::from_secs(10);
     peer::ours(stream)?;
     match receive(stream, LONGEST)? {
@@ -269,7 +270,7 @@ fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Resul
         Request::Stop => {
             office.place.leave();
             let _ = send(stream, Reply::Stopping);
-            // At once, whatever is computed: who waits for it judges by itself.
+            // At once, even in the middle of an answer: the client judges by itself.
             signal_hook::low_level::exit(exit::DONE.into())
         }
     }

@@ -189,7 +189,7 @@ fn processor() -> Finding {
     }
 }
 
-/// The threads that compute, and the reason for their count and for how they wait.
+/// Describes the threads that compute: how many, how they wait, and why.
 fn threads() -> String {
     let processors = Processors::here();
     let Processors { machine, allowed, cores, quota } = processors;

@@ -1,9 +1,9 @@
-//! How the process ends: by its own word, or with 2.
+//! The end of the process: by its own word, or with code 2.
 //!
-//! The one idea: an exit code of 0 or 1 is a verdict, so only [`leave`] and [`exit`] give one. A C library that calls
-//! `exit(1)` because it gets no thread, a panic, and a model file that is cut while it is mapped all end with 2.
+//! The one idea: an exit code of 0 or 1 is a verdict, so only [`leave`] and [`exit`] give one. Every other end has code
+//! 2: a C library that calls `exit(1)`, a panic, a model file cut while it is mapped.
 //!
-//! `unsafe` stands here because no safe wrapper registers an `atexit` function or reads a signal's address.
+//! `unsafe` is needed because no safe wrapper registers an `atexit` function or reads a signal's address.
 #![allow(unsafe_code)]
 
 #[cfg(unix)]
@@ -18,10 +18,10 @@ use super::exit;
 /// Set once the program ends by its own word.
 static OWN_WORD: AtomicBool = AtomicBool::new(false);
 
-/// Runs the command, and gives its exit code. A panic in it is code 2.
+/// Runs the command, and returns its exit code. A panic in it becomes code 2.
 pub fn guarded(command: impl FnOnce() -> ExitCode) -> ExitCode {
-    // SAFETY: `unasked` is a function that takes nothing and lives for ever. Should there be no room for it, exit codes of
-    // libraries come through, as they did without it.
+    // SAFETY: `unasked` is a function that takes nothing and lives for ever. If it cannot be registered, exit codes of
+    // libraries come through unchanged.
     unsafe { libc::atexit(unasked) };
     #[cfg(unix)]
     signals::watch();
@@ -33,7 +33,7 @@ pub fn guarded(command: impl FnOnce() -> ExitCode) -> ExitCode {
     leave(code)
 }
 
-/// Ends the command with this code, by returning it from `main`.
+/// Marks a code as the program's own word, to be returned from `main`.
 fn leave(code: ExitCode) -> ExitCode {
     OWN_WORD.store(true, Ordering::SeqCst);
     code
@@ -45,7 +45,7 @@ pub fn exit(code: u8) -> ! {
     std::process::exit(code.into())
 }
 
-/// Runs when the process ends, whoever asked for it.
+/// Runs at the end of the process. Turns an end that the program did not ask for into code 2.
 extern "C" fn unasked() {
     if OWN_WORD.load(Ordering::SeqCst) {
         return;
@@ -58,7 +58,7 @@ extern "C" fn unasked() {
 
 /// Writes to stderr without a lock or an allocation.
 fn say(text: &[u8]) {
-    // SAFETY: the pointer and the length are those of a slice. Whether anybody reads it is of no matter.
+    // SAFETY: the pointer and the length are those of a slice. A failed write is ignored.
     #[allow(clippy::cast_possible_truncation, reason = "the length is an usize on Unix and an int on Windows")]
     let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len() as _) };
 }

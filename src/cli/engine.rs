@@ -146,13 +146,13 @@ impl EngineArgs {
     }
 }
 
-/// A count that is not zero.
+/// Parses a count that is not zero.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().map_err(|_| "not a whole number".to_owned())?;
     if number > 0 { Ok(number) } else { Err("it is at least 1".to_owned()) }
 }
 
-/// A size in bytes, with or without a unit. One that holds no model lacks its unit.
+/// Parses a size in bytes, with or without a unit. A size too small for any model lacks its unit.
 fn bytes(text: &str) -> Result<u64, String> {
     const LEAST: u64 = 1_000_000;
     let bytes = size(text)?;

@@ -133,7 +133,7 @@ impl Eval {
     }
 }
 
-/// The reasons for which none of an evaluation's texts has a verdict. `None` if one has.
+/// Explains why none of an evaluation's texts has a verdict. Returns `None` if one has.
 pub fn without_verdicts(evaluation: &Evaluation) -> Option<String> {
     let Evaluation { about, rows, undecided, .. } = evaluation;
     if rows.is_empty() || rows.iter().any(|row| row.verdict.is_some()) {
@@ -184,18 +184,18 @@ impl Report {
     }
 }
 
-/// A set that was read, and what is to judge it. The model is not loaded yet.
+/// A set that was read, with the policies and settings to judge it by. The model is not loaded yet.
 pub struct Prepared {
     pub policies: Vec<Policy>,
     pub golden: Golden,
     judging: Judging,
-    /// What the set is called.
+    /// The set's name.
     name: String,
     size: Option<u64>,
 }
 
 impl GoldenArgs {
-    /// Reads the set, says how its labels are understood, and adds what is read for it to the files of the run.
+    /// Reads the set, and says how its labels are understood. Adds each file that it reads to the files of the run.
     pub fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         self.policy.reads(files)?;
         let policies = self.policy.load()?;
@@ -228,16 +228,16 @@ impl GoldenArgs {
 }
 
 impl Prepared {
-    /// Refuses what needs probabilities, where the model writes freely and gives none.
+    /// Refuses a result that needs probabilities, where the model writes freely and gives none.
     pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
         let free = self.judging.options.free;
         anyhow::ensure!(!free, "{to} needs probabilities, and --decode free gives none\nhint: leave out --decode free");
         Ok(())
     }
 
-    /// Says how the set was understood, and what of it was left out.
+    /// Says how the set was understood, and which records were left out.
     fn tell(&self) {
-        /// Damaged records and contradictions that are told one by one.
+        /// The most damaged records, and the most contradictions, that are listed one by one.
         const SHOWN: usize = 5;
         let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
         for line in legend {
@@ -260,8 +260,8 @@ impl Prepared {
         }
     }
 
-    /// Sees to it that the set can carry what is wanted of it under the first policy: texts of both classes, and no text
-    /// with two answers.
+    /// Refuses a set that cannot carry `what` under the first policy. It needs texts of both classes, and no text with
+    /// two answers.
     pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
         let name = &self.name;
         if let Some(lacks) = self.golden.lacks(0) {
@@ -273,7 +273,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// Sees to it that a baseline has texts of this set, and of both classes if figures are held against it.
+    /// Refuses a baseline without texts of this set. If figures are held against it, it needs texts of both classes.
     fn shares(&self, before: &Evaluation, path: &Path, held: bool) -> Result<(), anyhow::Error> {
         let theirs: HashSet<_> = before.rows.iter().map(|row| row.hash).collect();
         let shared = self.golden.texts(0).filter(|(hash, _)| theirs.contains(hash));
@@ -293,7 +293,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// Judges the set by each policy. None if it was stopped.
+    /// Judges the set by each policy. Returns `None` if it was stopped.
     pub fn evaluate(mut self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
         let Self { policies, judging, .. } = &self;
         let engine = judging.load(policies, fit::MANY)?;

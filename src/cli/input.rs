@@ -22,7 +22,7 @@ pub struct TextArgs {
 }
 
 impl TextArgs {
-    /// Reads the text, which passes the gate of all texts. Its content never becomes part of an error.
+    /// Reads the text through the gate of all texts. Its content never becomes part of an error.
     pub fn read(&self) -> Result<Content, anyhow::Error> {
         if let Some(text) = &self.text {
             return Ok(Content::of(text.as_str())?);

@@ -99,7 +99,7 @@ pub struct Judging {
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
     pub fields: Option<Arc<Fields>>,
-    /// How the columns of a record make its text: as they stand, unless a verb that reads records says otherwise.
+    /// The way in which a record's columns make its text. A verb that reads records may change it.
     pub text: String,
     /// A certificate, and the file that it is in.
     pub certificate: Option<(PathBuf, Arc<Certificate>)>,
@@ -180,7 +180,7 @@ impl Judging {
         }
     }
 
-    /// Adds what is read to judge by to the files of a run: the model, templates and a certificate.
+    /// Adds the model, the templates and the certificate to the files of a run.
     pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
         parts(&self.wishes.base.model).iter().try_for_each(|path| files.read("the model", path))?;
         if let Some(folder) = &self.folder {
@@ -209,7 +209,7 @@ impl Judging {
         Ok(Planned { model, machine, job, plan, note })
     }
 
-    /// Loads a model as it was planned, or smaller where the plan did not foresee all.
+    /// Loads a model as it was planned, or smaller if that fails.
     pub fn load_planned(&self, planned: Planned) -> Result<Engine, anyhow::Error> {
         let Planned { model, machine, job, plan, note: of_demonstration } = planned;
         if let Some(note) = fit::note(&plan, &self.wishes, &job) {
@@ -217,7 +217,7 @@ impl Judging {
         }
         let engine = match self.start(model.clone(), &plan.config) {
             Err(EngineError::Load(why)) => {
-                // The digits of the rows stay what they would have been.
+                // The same cache type keeps the digits of the rows the same.
                 let wishes = Wishes { cache: Some(plan.config.cache), ..self.wishes.clone() };
                 let mut second = plan.again(&model.file, &wishes, &job, &machine);
                 second.config.first.clone_from(&plan.config.first);
@@ -281,10 +281,10 @@ impl Judging {
         policies.iter().map(judge).collect()
     }
 
-    /// What rows depend on, beside their texts: each under the name that a journal that was made otherwise is refused by.
+    /// Returns what rows depend on beside their texts. Each term has the name by which a journal under other terms is
+    /// refused.
     ///
-    /// Settings that change only the order in which sums are taken are not among them: that order changes from one text to
-    /// the next as it is.
+    /// Settings that change only the order of sums are left out. That order changes from one text to the next anyway.
     pub fn terms(&self, planned: &Planned, policies: &[Policy]) -> Terms {
         self.terms_of(&planned.model.file, &planned.plan.config, policies)
     }
@@ -321,14 +321,14 @@ impl Judging {
         }
     }
 
-    /// The policies among the terms: the id of each, its digest and the effort.
+    /// Returns the policies as terms: the id of each, its digest and the effort.
     pub fn policies(&self, policies: &[Policy]) -> Vec<String> {
         let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
         policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect()
     }
 
-    /// What a probability depends on beside the text: what an evaluation is of, and a certificate holds for. A flag that
-    /// changes nothing under the others counts as if it had not been given.
+    /// Returns what a probability depends on beside the text. An evaluation and a certificate hold for these conditions
+    /// alone. A flag that has no effect beside the others counts as not given.
     pub fn conditions(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Terms {
         let mode = self.options.mode(policy.effort);
         let (budget, band) = match mode {
@@ -358,7 +358,7 @@ impl Judging {
         Terms(terms)
     }
 
-    /// How much the model is to reason.
+    /// Returns how much the model is to reason.
     fn effort(&self, policy: &Policy) -> Effort {
         match self.options.mode(policy.effort) {
             Mode::Answer => Effort::None,
@@ -366,7 +366,7 @@ impl Judging {
         }
     }
 
-    /// Sees to it that a certificate holds here.
+    /// Refuses a certificate that does not hold under these conditions.
     fn certified(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Result<(), anyhow::Error> {
         let Some((path, certificate)) = &self.certificate else { return Ok(()) };
         match certificate.unlike(&self.conditions(model, config, policy)) {
@@ -395,7 +395,7 @@ impl Judging {
     }
 }
 
-/// A model that was read, and how it is to be loaded.
+/// A model that was read, and the plan to load it by.
 pub struct Planned {
     model: Opened,
     machine: Machine,
@@ -404,10 +404,10 @@ pub struct Planned {
     note: Option<String>,
 }
 
-/// How a text is made that is one column, one line or one file.
+/// The name of the way in which one column, one line or one file is a text.
 pub const AS_IT_STANDS: &str = "as it stands";
 
-/// The notes for a model that is for demonstration, and for policies of the user's own that it may not know.
+/// Returns the notes on a demonstration model, and on policies of the user's own that it may not know.
 pub fn note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
     let what = match model.demonstration? {
         Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",

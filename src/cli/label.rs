@@ -1,4 +1,4 @@
-//! `label`: streams of texts, a row for each; or those texts of it that stand so, as grep would.
+//! `label`: a row for each text of a stream, or only the texts with a wanted verdict, as grep does.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -96,7 +96,7 @@ struct MemoArgs {
 }
 
 impl MemoArgs {
-    /// The folder of what earlier runs said, made if need be.
+    /// Returns the folder of earlier verdicts, and makes it if needed.
     fn folder(&self) -> Result<Option<PathBuf>, anyhow::Error> {
         let Some(named) = &self.cache else { return Ok(None) };
         let folder = named.clone().map_or_else(|| cache::folder().map(|cache| cache.join("verdicts")), Ok)?;
@@ -207,8 +207,8 @@ impl Label {
         let terms = judging.terms(&planned, &policies);
         let file = target.file.as_deref();
         let direct_to = only.is_some() || (target.is_stream() && target.export.format == export::Format::Jsonl);
-        // Other formats are known only when all rows are: until then they are kept in a journal, too. It is opened before
-        // the model is loaded, so that one of another run costs no time.
+        // Other formats can be written only when all rows are known. Until then the rows are kept in a journal. It is
+        // opened before the model is loaded, so that a journal of another run is refused at once.
         let kept = if direct_to || self.dry_run {
             None
         } else {
@@ -262,7 +262,7 @@ impl Label {
     }
 }
 
-/// What all rows of a run have in common, beside the inputs.
+/// Returns the terms that all rows of a run have in common, beside the inputs.
 fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Policy]) -> Terms {
     let mut terms = terms.clone();
     terms.0.insert("columns to judge".to_owned(), source.reading());
@@ -278,7 +278,7 @@ fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Po
     terms
 }
 
-/// The columns of tables as they stand in rows, so that an output of no rows has them, too.
+/// Returns the columns of tables as rows name them, so that an output without rows has them, too.
 fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> Option<Vec<String>> {
     let names = source.table_columns()?;
     let mut columns = Columns(names.into_iter().map(|name| (name.to_owned(), RawValue::NULL.to_owned())).collect());
@@ -299,7 +299,7 @@ struct Place {
     path: PathBuf,
     /// It is removed at the end.
     passing: bool,
-    /// Keeps a journal that has no name any more.
+    /// The open file of a journal that has no name any more.
     hidden: Option<File>,
 }
 
@@ -314,14 +314,14 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error.into()),
             folder => folder.map(|cache| cache.join("journals")),
         };
-        // Where nothing is kept, as in a container that is read-only, there may be a place for what passes.
+        // A read-only container has no cache, but may have a folder for temporary files.
         let folder =
             folder.and_then(|folder| cache::make(&folder).map(|()| folder)).unwrap_or_else(|_| std::env::temp_dir());
         Ok(Self { path: folder.join(format!("{}.journal", files::random())), passing: true, hidden: None })
     }
 
-    /// Takes the name from a journal that is removed at the end anyway, now that it is open: a process that is killed leaves no
-    /// texts behind. Elsewhere than on Linux an open file has no other name to be read again by.
+    /// Removes the name of a passing journal that is open. So a killed process leaves no texts behind. Only Linux
+    /// offers another name to read an open file again.
     fn hide(&mut self) {
         #[cfg(target_os = "linux")]
         if let Some(open) = File::open(&self.path).ok().filter(|_| self.passing) {
@@ -363,7 +363,7 @@ fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
     Ok(match file {
         None => Box::new(BufWriter::new(std::io::stdout())),
         Some(path) => {
-            // A file that somebody has put there meanwhile is not cut.
+            // A file that was put there meanwhile is not cut.
             let file = if files::is_stream(path) {
                 files::stream(path)
             } else {
@@ -497,13 +497,13 @@ fn verdicts(count: u64) -> String {
     format!("{count} {}", if count == 1 { "verdict" } else { "verdicts" })
 }
 
-/// The reasons for undecided rows, with a count for each.
+/// Lists the reasons for undecided rows, with a count for each.
 pub fn reasons(counts: &BTreeMap<String, u64>) -> String {
     let reasons = counts.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
     reasons.collect::<Vec<_>>().join(", ")
 }
 
-/// An undecided row's reason in words, where its code does not say it.
+/// Explains a reason in words, where its code does not.
 fn explained(code: &str) -> &'static str {
     match code {
         "off-contract" => " (too little of the probability is on allowed answers: see --min-mass)",

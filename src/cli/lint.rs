@@ -49,7 +49,7 @@ enum LintFormat {
     Sarif,
 }
 
-/// The mark before UTF-8 that some editors write, which is no part of the text and stays.
+/// The byte order mark that some editors write before UTF-8. It is no part of the text, and stays.
 const MARK: &str = "\u{feff}";
 
 impl Lint {
@@ -64,7 +64,7 @@ impl Lint {
         for spec in specs {
             let Manuscript { name, text: source, .. } = Manuscript::open(&spec)?;
             let mut findings = self.lint(&name, &source, tokenizer.as_ref());
-            // A file of the user's may be called as a shipped policy is.
+            // A file of the user's may have the name of a shipped policy.
             if let Some(path) = Manuscript::file(&spec).filter(|path| self.fix && path.is_file()) {
                 let (text, count) = fixed(&source, &findings);
                 if count > 0 {

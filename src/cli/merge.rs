@@ -69,7 +69,7 @@ impl Merge {
         let summary = progress::waiting("reading the journal", || check(one, self.partial))?;
         let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
         match progress::waiting("writing the output", || export(one, file, &target.export)) {
-            // Nobody reads on.
+            // The reader has gone away.
             Err(error) if error.is_closed() => {}
             written => {
                 for path in written? {

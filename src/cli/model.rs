@@ -105,8 +105,8 @@ pub fn places() -> Places {
     Places::new(std::env::home_dir().unwrap_or_default(), |name| std::env::var_os(name))
 }
 
-/// The file that a name stands for: itself if there is such a file, else the model of that name in a store, else the one
-/// that is built in.
+/// Returns the file that a name stands for. A file of that name comes first, then a model in a store, then the built-in
+/// model.
 pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
     if Path::new(name).exists() {
         return Ok(name.into());
@@ -118,7 +118,7 @@ pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
         Ok(None) => match to_be_had(name) {
             Some(Some(size)) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name} ({size})"),
             Some(None) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name}"),
-            // What is wrong with the path is told by who opens it.
+            // An error in the path is reported where the file is opened.
             None => Ok(name.into()),
         },
         Err(several) => {
@@ -127,7 +127,7 @@ pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
     }
 }
 
-/// What rows call the model that is built in.
+/// The built-in model's name in rows.
 const BUILT_IN: &str = "magistrate-nano";
 
 fn list(as_json: bool) -> Result<ExitCode, anyhow::Error> {

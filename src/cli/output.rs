@@ -1,23 +1,23 @@
-//! stdout is data, stderr is talk. A reader that has gone away is no error, but of a verdict.
+//! stdout is data, stderr is talk. A reader that has gone away is an error for a verdict alone.
 //!
-//! The one idea: names, titles and texts come from strangers, so all that people read goes out through [`harmless`], here and
-//! at the end. Only colours of our own are added behind it.
+//! The one idea: names, titles and texts come from strangers. So everything that people read passes through
+//! [`harmless`], here, as the last step. Only our own colours are added after it.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 
-/// Writes what people read to stdout.
+/// Writes text for people to stdout.
 pub fn print(text: &str) -> Result<(), anyhow::Error> {
     write(&harmless(text))
 }
 
-/// Writes what people read to stdout, with parts in colour where that is a terminal.
+/// Writes text for people to stdout, with its colours if that is a terminal.
 pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
     write(&text.shown(coloured()))
 }
 
-/// Writes what programs read to stdout: JSON, YAML, a path. Its bytes stay as they are, but on a terminal.
+/// Writes data for programs to stdout: JSON, YAML, a path. The bytes stay as they are, except on a terminal.
 pub fn data(text: &str) -> Result<(), anyhow::Error> {
     if std::io::stdout().is_terminal() { print(text) } else { write(text) }
 }
@@ -29,7 +29,7 @@ fn write(text: &str) -> Result<(), anyhow::Error> {
     }
 }
 
-/// Writes verdicts. An exit code of 0 or 1 says that they were written, so a reader that has gone away is an error.
+/// Writes verdicts. A reader that has gone away is an error: exit codes 0 and 1 say that verdicts were written.
 fn write_verdicts(text: &str) -> Result<(), anyhow::Error> {
     put(text).context("the verdict cannot be written to stdout")
 }
@@ -40,12 +40,12 @@ fn put(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Says something on stderr. If nobody can hear it, so be it.
+/// Says something on stderr. A closed stderr is no error.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
 }
 
-/// Text for people, parts of which are in a style of our own.
+/// Text for people, with some parts in a style of our own.
 #[derive(Debug, Default)]
 pub struct Text(Vec<(String, Option<&'static str>)>);
 
@@ -60,7 +60,7 @@ impl Text {
         self.0.push((words.into(), Some(style)));
     }
 
-    /// As it goes out.
+    /// Returns the text as it is written.
     fn shown(&self, coloured: bool) -> String {
         let shown = |(words, style): &(String, Option<&str>)| match style.filter(|_| coloured) {
             None => harmless(words),
@@ -70,7 +70,7 @@ impl Text {
     }
 }
 
-/// Where a verb's words go: to this process's own stdout and stderr, or to somebody who has asked for them.
+/// The destination of a verb's words: this process's own stdout and stderr, or a client that asked for them.
 pub enum Ears {
     /// Our own.
     Own,
@@ -79,7 +79,7 @@ pub enum Ears {
     Kept {
         stdout: String,
         stderr: String,
-        /// Whether stdout is a terminal that takes colour there.
+        /// Set if the client's stdout is a terminal that takes colour.
         coloured: bool,
     },
 }
@@ -108,7 +108,7 @@ impl Ears {
         }
     }
 
-    /// Says something on stderr.
+    /// Says something on stderr. A closed stderr is no error.
     pub fn say(&mut self, text: &str) {
         match self {
             Self::Own => say(text),
@@ -117,29 +117,29 @@ impl Ears {
     }
 }
 
-/// Repeats what a daemon would have said here.
+/// Writes a daemon's answer to this process's own stdout and stderr.
 #[cfg(unix)]
 pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
     if !stderr.is_empty() {
         say(stderr.trim_end_matches('\n'));
     }
-    // It went through `harmless` there, and may have colours.
+    // The daemon has applied `harmless` already, and the text may have colours.
     write_verdicts(stdout)
 }
 
-/// Whether stdout is a terminal that takes colour (<https://no-color.org>).
+/// Reports whether stdout is a terminal that takes colour (<https://no-color.org>).
 pub fn coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Text that a stranger or a model wrote, for a terminal: nothing in it moves the cursor, hides or turns other text. Letters
-/// of all scripts, their marks and what joins them stay.
+/// Makes a text of a stranger or a model safe for a terminal: nothing in it moves the cursor, hides or turns text.
+/// Letters of all scripts stay, with their marks and joiners.
 pub fn harmless(text: &str) -> String {
     let plain = |character| !tricky(character) || matches!(character, '\n' | '\t');
     text.chars().map(|character| if plain(character) { character } else { '\u{FFFD}' }).collect()
 }
 
-/// Whether a terminal would do something else with it than show it.
+/// Reports whether a terminal would do something else with a character than show it.
 pub fn tricky(character: char) -> bool {
     let hidden =
         matches!(character, '\u{AD}' | '\u{200B}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')

@@ -101,7 +101,7 @@ fn list() -> String {
         .collect()
 }
 
-/// A new file; stdout without a name, or for -.
+/// A new file. Without a name, or for `-`, it is stdout.
 #[derive(Debug, Default, Args)]
 pub struct NewFile {
     /// Where the YAML goes; stdout without it
@@ -110,7 +110,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// The file's path. One that is there already, or cannot be made, is refused.
+    /// Returns the file's path. Refuses one that exists already or cannot be made.
     pub fn path(&self) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.output.as_deref().filter(|path| path.as_os_str() != "-");
         if let Some(path) = path.filter(|path| !files::is_stream(path)) {
@@ -121,7 +121,7 @@ impl NewFile {
         Ok(path)
     }
 
-    /// Writes it. Returns its path, if it has one.
+    /// Writes the YAML. Returns the file's path, if it has one.
     pub fn put(&self, yaml: &str) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.path()?;
         let Some(place) = path else { return output::data(yaml).map(|()| None) };

@@ -54,7 +54,7 @@ impl Prompt {
     }
 }
 
-/// The prompt for a terminal, on which control tokens stand out.
+/// Returns the prompt for a terminal, where control tokens stand out.
 fn marked(segments: &[Segment]) -> Text {
     let mut text = Text::default();
     for segment in segments {
@@ -67,7 +67,7 @@ fn marked(segments: &[Segment]) -> Text {
     text
 }
 
-/// The prompt's own bytes.
+/// Returns the prompt's own bytes.
 fn plain(segments: &[Segment]) -> String {
     let part = |segment: &Segment| match segment {
         Segment::Control(control) => control.name().to_owned(),

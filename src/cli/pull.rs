@@ -28,7 +28,7 @@ pub struct Pull {
     offline: bool,
 }
 
-/// A sha256, in lower case.
+/// Parses a sha256, and returns it in lower case.
 fn digest(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -120,7 +120,7 @@ impl InputArgs {
         };
         let text = self.text_columns(None);
         let warnings = source.require_in_each(flag, &text).map_err(anyhow::Error::msg)?;
-        // A single column that is missing is told in each row.
+        // A single missing column is reported in each row.
         if text.len() > 1 {
             warn(&warnings);
         }
@@ -129,12 +129,12 @@ impl InputArgs {
         Ok(())
     }
 
-    /// Whether nothing is named to be read.
+    /// Reports whether no input is named.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
 
-    /// How a record's columns make its text, for a certificate to be compared.
+    /// Names the way in which a record's columns make its text. Certificates are compared by it.
     pub fn composition(&self) -> String {
         match (&self.text_template, &self.pair) {
             (Some(template), _) => format!("template {template}"),
@@ -171,7 +171,8 @@ pub fn warn(warnings: &[String]) {
     }
 }
 
-/// Refuses an input that is named twice, however it is spelled, and two files that would be called the same.
+/// Refuses an input that is named twice, however it is spelled. Refuses two inputs that would have the same name in
+/// rows.
 fn named_once(inputs: &[Input]) -> Result<(), anyhow::Error> {
     let mut names = HashSet::new();
     let mut files = HashSet::new();
@@ -276,13 +277,13 @@ impl Target {
         self.file.is_none() && std::io::stdout().is_terminal()
     }
 
-    /// Whether the output is something that can be written but not put in place: a pipe, a device.
+    /// Reports whether the output can be written but not put in place: a pipe, a device.
     pub fn is_stream(&self) -> bool {
         self.file.as_deref().is_none_or(files::is_stream)
     }
 
-    /// Adds what will be written to the files of a run: none that somebody would miss, such as an input, or an output that was
-    /// not made of the journal that is continued.
+    /// Adds the output and its journal to the files of a run. Refuses a file that somebody would miss, such as an
+    /// input. An output that exists already must have been made from the journal that is continued.
     pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
         let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
         for file in export::files(path, self.export.split) {
@@ -311,7 +312,7 @@ impl Target {
     }
 }
 
-/// Reports whether a name has an ending beside that of a packed file.
+/// Reports whether a name has an ending besides that of a packed file.
 fn has_ending(path: &Path) -> bool {
     match Packing::of_path(path) {
         Some(_) => path.file_stem().is_some_and(|stem| has_ending(Path::new(stem))),

@@ -79,7 +79,7 @@ impl Verify {
     }
 }
 
-/// Sees to it that rows are judged again by the policies that judged them: others would not flip them but be another run.
+/// Refuses policies other than those of the run. Verdicts by others would be another run's, and no flips.
 fn same_policies(journal: &Path, before: &[String], now: &[String]) -> Result<(), anyhow::Error> {
     let others = |these: &[String], those: &[String]| -> Vec<String> {
         these.iter().filter(|policy| !those.contains(policy)).map(|policy| short(policy)).collect()
@@ -95,7 +95,7 @@ fn same_policies(journal: &Path, before: &[String], now: &[String]) -> Result<()
     Ok(())
 }
 
-/// A policy with the beginning of its digest, which tells it from others.
+/// Shortens the digest of a policy to its beginning.
 fn short(policy: &str) -> String {
     const DIGEST: usize = 64;
     let parts = policy.split(' ').map(|part| if part.len() == DIGEST { &part[..12] } else { part });

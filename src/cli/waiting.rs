@@ -1,11 +1,12 @@
-//! How long threads that compute wait for one another before they sleep.
+//! The time that computing threads wait for one another before they sleep.
 //!
-//! The one idea: OpenMP reads it from a variable when the program is loaded, before any of our code runs. So the program
-//! chooses a value, sets the variable and starts itself again, before it has read or written anything. Whoever has set a
-//! variable keeps it.
+//! The one idea: OpenMP reads it from a variable when the program is loaded, before our code runs. So the program sets
+//! the variable and starts itself again, before it has read or written anything. A variable that the user has set is
+//! kept.
 //!
-//! ggml lets threads wait at each operation. By default GNU OpenMP spins for milliseconds there. On a quiet machine that
-//! is the fastest; beside other programs it keeps the late thread from its core. BENCHMARKS.md has the figures.
+//! ggml's threads wait for one another at each operation. By default GNU OpenMP spins there for milliseconds. On a
+//! quiet machine that is fastest. Beside other programs it keeps the late thread from its core. BENCHMARKS.md has the
+//! figures.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,22 +14,22 @@ use std::time::Duration;
 
 use magistrate::machine::processors::{self, Processors};
 
-/// Spins on a machine whose cores are free: the late thread is late by microseconds.
+/// Spins on a quiet machine, where a late thread is late by microseconds.
 const QUIET: u32 = 10_000;
-/// Spins where other programs want the same cores: the late thread may have to wait for a core, so others sleep.
+/// Spins on a busy machine, where a late thread may need the core on which another spins.
 const BUSY: u32 = 100;
 
 /// The variable of GNU OpenMP that holds the count.
 const SPINS: &str = "GOMP_SPINCOUNT";
-/// The variable of all OpenMP libraries that asks for spinning or for sleeping.
+/// The variable of all OpenMP libraries that chooses between spinning and sleeping.
 const POLICY: &str = "OMP_WAIT_POLICY";
-/// The variable that tells a program started again, and what it starts, that the count is our choice.
+/// The variable that marks the count as our choice, for the restarted program and those that it starts.
 const CHOSEN: &str = "MAGISTRATE_SPINCOUNT_CHOSEN";
 
-/// Starts the program again with a wait that fits the load of the machine, unless a variable says how to wait. On a busy
-/// machine it looks for as long as `patience` before it believes so.
+/// Starts the program again with a wait that fits the machine's load, unless a variable is set. The machine counts as
+/// busy only if it is so for all of `patience`.
 ///
-/// If that fails, the program goes on as it is, which is only slower.
+/// If that fails, the program continues as it is, only slower.
 pub fn settle(patience: Duration) {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !cfg!(target_os = "linux") || set(SPINS) || set(POLICY) {
@@ -48,7 +49,7 @@ pub fn settle(patience: Duration) {
     }
 }
 
-/// Lets a program that is about to be started choose for itself: our own choice may be old.
+/// Removes our choice from a program that is about to start, so that it chooses for itself. Ours may be old.
 pub fn leave_to(program: &mut Command) {
     if std::env::var_os(CHOSEN).is_some() {
         program.env_remove(SPINS).env_remove(CHOSEN);

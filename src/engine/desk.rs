@@ -16,7 +16,7 @@ use super::schedule::{Ended, JobId, Schedule};
 use super::script::Script;
 use crate::tokenizer::Token;
 
-/// Tokens that a hint has room for, of a content whose own number is not known yet.
+/// Tokens that a hint allows for a content whose length is not known yet.
 const CONTENT: usize = 1024;
 
 /// What the thread works with.

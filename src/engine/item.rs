@@ -35,14 +35,14 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// One without a verdict, for which nothing was decoded.
+    /// Makes a completion without a verdict, for which nothing was decoded.
     #[must_use]
     pub fn without_work(why: Unresolved) -> Self {
         Self { outcome: Outcome::Unresolved(why), cascade: None, reasoning: None, usage: Usage::default() }
     }
 }
 
-/// What came of the answer before any reasoning.
+/// The result of the answer before any reasoning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cascade {
     /// P(violation) then, if the contract's answers had any mass.
@@ -92,7 +92,7 @@ pub struct Item {
     written: Vec<Token>,
     finished: bool,
     rationale: Rationale,
-    /// The answer that won, once the answers are scored.
+    /// The answer that won and its scores, once the answers are scored.
     verdict: Result<(usize, Scores), Unresolved>,
     usage: Usage,
 }

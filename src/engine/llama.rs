@@ -47,8 +47,8 @@ pub fn with_backend<T>(
     Ok(work(&mut backend))
 }
 
-/// Loads the model once, and hands each of the workers a backend of its own, on a thread of its own, with its share of the
-/// threads that compute. What became of them, in order.
+/// Loads the model once. Hands each worker a backend and a thread of its own, with its share of the threads that
+/// compute. Returns the workers' results, in order.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ pub fn with_backends<T: Send>(
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for (number, mut backend) in backends.into_iter().enumerate() {
-            // None begins before all are there: if one is refused, the others end without having begun.
+            // No worker begins before all threads exist. If one thread is refused, the others end without having begun.
             let (go, begin) = std::sync::mpsc::channel();
             let worker = std::thread::Builder::new()
                 .name("worker".to_owned())
@@ -109,7 +109,7 @@ fn loaded(
     Ok(model)
 }
 
-/// A model of llama.cpp's.
+/// A model that llama.cpp has loaded.
 struct Model(NonNull<sys::llama_model>);
 
 // SAFETY: a model is bound to no thread. Contexts only read it, and they are made one after the other.
@@ -124,7 +124,7 @@ impl Drop for Model {
     }
 }
 
-/// A context of llama.cpp's.
+/// A context that llama.cpp has made.
 struct Context<'model> {
     raw: NonNull<sys::llama_context>,
     memory: sys::llama_memory_t,
@@ -162,11 +162,11 @@ impl Tokens {
     }
 }
 
-/// What `llama_decode` returns when there is no room in the cache.
+/// The code of `llama_decode` when the cache has no room.
 const NO_CELLS: i32 = 1;
-/// What it returns when its abort callback said so.
+/// The code of a batch that its abort callback ended.
 const ABORTED: i32 = 2;
-/// What it returns for a batch that it does not take.
+/// The code of a batch that it does not accept.
 const REFUSED: i32 = -1;
 
 struct Llama<'model> {
@@ -179,7 +179,7 @@ struct Llama<'model> {
     copies: Vec<Seq>,
     limits: Limits,
     vocabulary: usize,
-    /// The exception that llama.cpp threw. What its memory holds since then is not known, so nothing is decoded any more.
+    /// The exception that llama.cpp threw. Its memory is unknown since then, so nothing more is decoded.
     broken: Option<String>,
 }
 
@@ -220,7 +220,7 @@ impl<'model> Llama<'model> {
         })
     }
 
-    /// Runs a call that may throw. After one that did all others fail.
+    /// Runs a call that may throw. After one has thrown, all later calls fail.
     fn call<T>(&mut self, call: impl FnOnce(&Context<'_>) -> T) -> Result<T, Fault> {
         if let Some(why) = &self.broken {
             return Err(Fault::Other(why.clone()));
@@ -232,7 +232,7 @@ impl<'model> Llama<'model> {
         })
     }
 
-    /// Writes the state of a sequence.
+    /// Returns the state of a sequence as bytes.
     fn state(&mut self, seq: Seq, flags: u32) -> Result<Vec<u8>, Fault> {
         // SAFETY: the context is whole. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
         // between.
@@ -246,10 +246,10 @@ impl<'model> Llama<'model> {
         if whole { Ok(bytes) } else { Err(Fault::Other(said("llama.cpp did not save a sequence"))) }
     }
 
-    /// Reads the state of a sequence back.
+    /// Restores the state of a sequence from bytes.
     fn set_state(&mut self, bytes: &[u8], seq: Seq, flags: u32) -> Result<(), Fault> {
-        // SAFETY: the context is whole. The bytes are those that `state` gave, whoever kept them has checked: llama.cpp reads
-        // them within their length, but believes what they say.
+        // SAFETY: the context is whole. The bytes came from `state`, and their keeper has checked them. llama.cpp reads
+        // them within their length, but trusts their content.
         let read = self.call(|context| unsafe {
             caught::llama_state_seq_set_data_ext(context.raw.as_ptr(), bytes.as_ptr(), bytes.len(), id(seq), flags)
         })?;
@@ -369,7 +369,7 @@ impl Llama<'_> {
         if pending { Err(Fault::Other("the sequence is still being copied".to_owned())) } else { Ok(()) }
     }
 
-    /// Decodes the tokens. What `llama_decode` returns.
+    /// Decodes the tokens. Returns the code of `llama_decode`.
     fn decode_tokens(&mut self, tokens: &mut Tokens) -> Result<i32, Fault> {
         let mut sequences: Vec<*mut sys::llama_seq_id> = tokens.sequences.iter_mut().map(std::ptr::from_mut).collect();
         let batch = sys::llama_batch {
@@ -433,7 +433,7 @@ fn context_params(
     params
 }
 
-/// Whether the batch that is being decoded is to be given up.
+/// Reports whether the batch that is being decoded must be given up.
 extern "C" fn stopped(flag: *mut c_void) -> bool {
     // SAFETY: `context_params` passes a pointer to an AtomicBool that outlives the context.
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)

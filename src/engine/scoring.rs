@@ -17,8 +17,8 @@ use crate::verdict::{NodeId, Step, Target};
 /// followed: it counts as one answer, with that share. So every probability is right to as much for each branch.
 const NEGLIGIBLE: f64 = 1e-4;
 
-/// The share that is negligible under a threshold, for a contract of this many answers. No share is, where the threshold
-/// is so near 0 or 1 that the estimates together could carry a probability across it.
+/// Returns the share that is negligible under a threshold, for a contract of this many answers. Near 0 or 1 it is 0:
+/// there the estimates together could carry a probability across the threshold.
 fn negligible(threshold: Option<f64>, answers: usize) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a policy has few answers")]
     let together = NEGLIGIBLE / CLEAR * answers as f64;

@@ -78,7 +78,7 @@ impl Folder {
     }
 }
 
-/// What tells this copy of a file from any other on this machine: the digest reads only parts of it.
+/// Identifies this copy of a file on this machine. The digest does not: it reads only parts of the file.
 fn identity(path: &Path) -> Option<(u64, SystemTime, u64)> {
     let about = fs::metadata(path).ok()?;
     #[cfg(unix)]

@@ -198,7 +198,7 @@ impl Engine {
         &self.model
     }
 
-    /// How the model was loaded.
+    /// Returns the settings that the model was loaded with.
     #[must_use]
     pub fn config(&self) -> &EngineConfig {
         &self.config
@@ -362,7 +362,7 @@ impl Session<'_> {
         }
     }
 
-    /// The answer to any content, where it is known without the model.
+    /// Returns the answer to any content, if it is known without the model.
     fn answered(&self) -> Option<Pending<'_>> {
         let why = self.untrained.clone()?;
         let (reply, answer) = channel();
@@ -442,8 +442,8 @@ impl From<Effort> for SessionOptions {
     }
 }
 
-/// The reason for which a model has no say under a policy: it is a shipped one that the model was not trained for. A
-/// policy of the user's own may be close to one that it knows; there the mass tells.
+/// Returns the reason why a model cannot judge by a policy: it was not trained for that shipped policy. A policy of the
+/// user's own may be close to one that it knows. There the mass decides.
 fn untrained(model: &ModelFile, policy: &Policy) -> Option<Unresolved> {
     let known = model.trained_for()?;
     let unknown = !known.contains(&policy.id.as_str()) && PolicyLibrary::shipped().has(policy);

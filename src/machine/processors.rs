@@ -1,8 +1,8 @@
 //! Processors: how many threads should compute, and how long they should wait for one another.
 //!
-//! The one idea: a thread that shares its core with other work is late at every operation, and those that wait for it by
-//! spinning keep that work from ending. So the count of threads follows the cores that this process may use, and the wait
-//! follows the load.
+//! The one idea: a thread that shares its core with other work is late at every operation. Threads that spin until it
+//! comes keep that other work from ending. So the count of threads follows the cores that this process may use, and the
+//! wait follows the load.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -27,14 +27,14 @@ pub struct Processors {
 const FEW: usize = 4;
 
 impl Processors {
-    /// Reads those of this machine.
+    /// Reads the processors of this machine.
     #[must_use]
     pub fn here() -> Self {
         Self::read(Path::new("/"), thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    /// Reads them under a root: `/`, but for tests. `parallelism` is what the standard library reports: the smaller of
-    /// the affinity mask and the quota.
+    /// Reads them under a root, which is `/` except in tests. `parallelism` is the standard library's count: the
+    /// smaller of the affinity mask and the quota.
     #[must_use]
     pub fn read(root: &Path, parallelism: usize) -> Self {
         let list = |path: &str| fs::read_to_string(root.join(path)).ok().map(|told| numbers(told.trim()));
@@ -46,7 +46,7 @@ impl Processors {
             return Self { machine: machine.max(parallelism), allowed: parallelism, cores: parallelism, quota: None };
         };
         let fast = list("sys/devices/cpu_core/cpus").filter(|fast| fast.iter().any(|one| allowed.contains(one)));
-        // Each core is known by the list of its processors, which all of them share.
+        // A core is identified by the list of its processors, which all of them share.
         let mut cores: Vec<Vec<usize>> = allowed
             .iter()
             .filter(|one| fast.as_ref().is_none_or(|fast| fast.contains(one)))
@@ -61,8 +61,8 @@ impl Processors {
         Self { machine: machine.max(allowed.len()), allowed: allowed.len(), cores: cores.len(), quota }
     }
 
-    /// Returns how many threads should compute: one for each physical core, within the quota. Of four logical processors
-    /// or fewer, all.
+    /// Returns how many threads should compute: one for each physical core, within the quota. Four logical processors
+    /// or fewer are all used.
     #[must_use]
     pub fn threads(&self) -> usize {
         let cores = if self.allowed <= FEW { self.allowed } else { self.cores };
@@ -71,15 +71,15 @@ impl Processors {
 
     /// Reports whether `others` running programs and our threads together want more processors than there are.
     fn are_busy(&self, others: usize) -> bool {
-        // A quota is used up by spinning as well as by work, so whoever shares it is disturbed.
+        // Spinning uses up a quota as work does, so it disturbs everything that shares the quota.
         others > 0 && (others + self.threads() > self.machine || self.quota.is_some())
     }
 }
 
-/// Reports whether other programs want the processors that our threads would take, for all of `patience`: a program that
-/// only starts beside us does not count. On a quiet machine the first look decides.
+/// Reports whether other programs want the processors that our threads would take, for all of `patience`. A program
+/// that only starts beside us does not count. On a quiet machine the first look decides.
 ///
-/// Where the system does not tell what runs, nothing is known to disturb.
+/// Returns false where the system does not tell what runs.
 #[must_use]
 pub fn busy(root: &Path, processors: &Processors, patience: Duration) -> bool {
     const LOOKS: u32 = 8;
@@ -99,7 +99,7 @@ fn others_running(root: &Path) -> Option<usize> {
     Some(running.saturating_sub(1))
 }
 
-/// The numbers of a list such as `0-3,8`. A list that is not of this form is empty.
+/// Parses a list of numbers such as `0-3,8`. Returns none for a list of another form.
 fn numbers(list: &str) -> Vec<usize> {
     let range = |part: &str| {
         let (first, end) = part.split_once('-').unwrap_or((part, part));

@@ -1,4 +1,4 @@
-//! The side of a daemon that asks: `check --daemon`, `daemon status` and `daemon stop`.
+//! The client's side of a daemon: `check --daemon`, `daemon status` and `daemon stop`.
 //!
 //! The one idea: anything but an answer means that the text is judged here.
 
@@ -15,8 +15,8 @@ use crate::cli::check::Case;
 use crate::cli::judging::Judging;
 use crate::cli::{exit, output, waiting};
 
-/// Asks the daemon of this model. `None` if there is no answer: the text is to be judged here. If there is no daemon, one is
-/// started for the next time, which stops when nobody has asked for `idle` seconds.
+/// Asks the daemon of this model. Returns `None` if there is no answer, so the text must be judged here. If there is no
+/// daemon, one is started for the next time. It stops when no question has come for `idle` seconds.
 pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<ExitCode>> {
     let place = match Place::of(&case.judging.wishes, &case.judging.templates) {
         Ok(place) => place,
@@ -64,7 +64,7 @@ fn question(case: &Case, content: &Content) -> Question {
     }
 }
 
-/// Starts a daemon that outlives this process. If that fails there is none, which is only slower.
+/// Starts a daemon that outlives this process. A failure only costs time.
 fn launch(start: &Start) {
     let (Ok(program), Ok(start)) = (std::env::current_exe(), serde_json::to_vec(start)) else { return };
     let mut daemon = Command::new(program);
@@ -74,7 +74,7 @@ fn launch(start: &Start) {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Not this terminal's: Ctrl-C is for others.
+        // Ctrl-C in this terminal must not reach it.
         .process_group(0)
         .spawn();
     if let Some(mut stdin) = started.ok().and_then(|mut daemon| daemon.stdin.take()) {
@@ -82,7 +82,7 @@ fn launch(start: &Start) {
     }
 }
 
-/// Tells which daemons run.
+/// Lists the daemons that run.
 pub fn status(json: bool) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut silent = 0;
@@ -122,7 +122,7 @@ fn told(status: &Status) -> String {
     )
 }
 
-/// Stops all daemons, and tells of each. One that is silent is killed.
+/// Stops all daemons, and reports each. A silent one is killed.
 pub fn stop() -> anyhow::Result<()> {
     for place in Place::all()? {
         let Ok(Some(stream)) = place.connect() else { continue };
@@ -140,7 +140,7 @@ pub fn stop() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until nobody listens any more.
+/// Waits until nobody listens at the place. Returns false if that takes too long.
 fn gone(place: &Place) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < SILENCE {

@@ -1,13 +1,13 @@
-//! Who is at the other end of a socket.
+//! The user and the process at the other end of a socket.
 //!
-//! `unsafe` stands here because the standard library does not tell yet who is at the other end of a Unix socket.
+//! `unsafe` is needed because the standard library cannot yet name the peer of a Unix socket.
 #![allow(unsafe_code)]
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
-/// Refuses a socket whose other end is another user's.
+/// Refuses a socket whose other end is another user's process.
 pub fn ours(stream: &UnixStream) -> Result<()> {
     if user_of(stream)? == me() { Ok(()) } else { Err(ErrorKind::PermissionDenied.into()) }
 }
@@ -19,7 +19,7 @@ pub fn end(stream: &UnixStream) -> Result<()> {
     if unsafe { libc::kill(process, libc::SIGKILL) } == 0 { Ok(()) } else { Err(Error::last_os_error()) }
 }
 
-/// The number of the user as whom this process runs.
+/// Returns the id of the user that this process runs as.
 pub fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -29,7 +29,7 @@ fn user_of(stream: &UnixStream) -> Result<u32> {
     credentials(stream).map(|peer| peer.uid)
 }
 
-/// The process that listens at the other end, if it is one that this process can see.
+/// Returns the process at the other end. A process in another container is an error.
 #[cfg(target_os = "linux")]
 fn process_of(stream: &UnixStream) -> Result<i32> {
     let process = credentials(stream)?.pid;

@@ -1,4 +1,4 @@
-//! Where a daemon listens: a socket and a lock, named by all that its answers hang on.
+//! The place where a daemon listens: a socket and a lock. Their name covers everything that its answers depend on.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Error, ErrorKind, Result};
@@ -17,7 +17,7 @@ use super::peer;
 use super::protocol::SILENCE;
 use crate::cli::name_of;
 
-/// The bytes that the path of a socket may have: 104 on some systems, one of them a NUL.
+/// The longest path of a socket, in bytes. Some systems allow 104, one of them a NUL.
 const LONGEST: usize = 103;
 
 /// The place of one daemon.
@@ -27,8 +27,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of a daemon for this model, loaded so, and these templates. The program itself is a part of the name, so a
-    /// daemon of another build is another one.
+    /// Returns the place of a daemon for a model, the way it is loaded, and templates. The program is a part of the
+    /// name, so another build gets another daemon.
     pub fn of(wishes: &Wishes, templates: &Templates) -> Result<Self> {
         let model = fs::canonicalize(&wishes.base.model)?;
         let mut wishes = wishes.clone();
@@ -37,7 +37,7 @@ impl Place {
         Ok(Self { socket: folder()?.join(format!("{}.sock", name_of(&key, 8))) })
     }
 
-    /// All places where a daemon listens, or has listened.
+    /// Returns all places where a daemon listens or has listened.
     pub fn all() -> Result<Vec<Self>> {
         let folder = folder()?;
         if !folder.exists() {
@@ -51,13 +51,13 @@ impl Place {
         Ok(sockets.into_iter().map(|socket| Self { socket }).collect())
     }
 
-    /// Connects to the daemon there, if it is this user's. `None` if nobody listens.
+    /// Connects to the daemon there, if it is this user's. Returns `None` if nobody listens.
     pub fn connect(&self) -> Result<Option<UnixStream>> {
         cache::own(self.socket.parent().unwrap_or(Path::new("/")))?;
         if !self.socket.exists() {
             return Ok(None);
         }
-        // The queue of one that hangs may be full, and there is no limit for how long a place in it is waited for.
+        // A daemon that hangs may have a full queue, and `connect` has no time limit of its own.
         let (tell, told) = channel();
         let socket = self.socket.clone();
         thread::Builder::new().spawn(move || tell.send(UnixStream::connect(socket)))?;
@@ -69,7 +69,7 @@ impl Place {
         }
     }
 
-    /// Listens there. `None` if another daemon has the place. It is kept as long as the lock.
+    /// Listens there. Returns `None` if another daemon has the place. The place is kept as long as the lock.
     pub fn listen(&self) -> Result<Option<(UnixListener, File)>> {
         let folder = self.socket.parent().unwrap_or(Path::new("/"));
         cache::make(folder)?;
@@ -80,18 +80,18 @@ impl Place {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Whoever listened there has gone, as the lock is ours.
+        // The lock is ours, so no daemon listens at a socket that was left here.
         self.leave();
         Ok(Some((UnixListener::bind(&self.socket)?, lock)))
     }
 
-    /// Takes the socket away.
+    /// Removes the socket.
     pub fn leave(&self) {
         let _ = fs::remove_file(&self.socket);
     }
 }
 
-/// The folder of all sockets of this cache: in it, or where paths are shorter if its own is too long.
+/// Returns the folder of all sockets of this cache. It is in the cache, or elsewhere if that path is too long.
 fn folder() -> Result<PathBuf> {
     let cache = cache::folder()?;
     let within = cache.join("daemons");
@@ -108,15 +108,15 @@ fn folder() -> Result<PathBuf> {
     ))
 }
 
-/// What tells this build from all others: the version, and the program's file.
+/// Identifies this build by the version and the program's file.
 fn program() -> Result<String> {
-    // Through this link also a program whose file was replaced is looked at, and not the new file.
+    // This link leads to the running program even if its file was replaced.
     let link = Path::new("/proc/self/exe");
     let path = if link.exists() { link.to_owned() } else { std::env::current_exe()? };
     Ok(format!("{} {}", env!("CARGO_PKG_VERSION"), identity(&path)?))
 }
 
-/// What tells a file from all others, and from itself after a change.
+/// Identifies a file and its state. Another file, or a later change, gives another text.
 fn identity(path: &Path) -> Result<String> {
     let about = fs::metadata(path)?;
     if !about.is_file() {

@@ -1,7 +1,7 @@
-//! How a check and a daemon talk: one line of JSON each way, and empty lines while the daemon is at work.
+//! The protocol between a check and a daemon: one line of JSON each way, and empty lines while the daemon works.
 //!
-//! The one idea: values go over the wire, not words that would have to be read a second time. Each side limits how long it
-//! waits and how much it reads.
+//! The one idea: values go over the wire, rather than words that must be parsed a second time. Each side limits how
+//! long it waits and how much it reads.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::os::unix::net::UnixStream;
@@ -17,58 +17,58 @@ use magistrate::policy::Policy;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// How often a daemon that is at work says so.
+/// The interval between signs of life while a daemon works.
 pub const SIGN: Duration = Duration::from_millis(500);
 
-/// How long the other side may be silent.
+/// The longest silence of the other side.
 pub const SILENCE: Duration = Duration::from_secs(3);
 
-/// How long a whole message may take, signs of life included.
+/// The longest time for a whole message, signs of life included.
 pub const LONGEST: Duration = Duration::from_hours(1);
 
-/// Bytes of a message, at most.
+/// The largest message, in bytes.
 const LARGEST: usize = 128 << 20;
 
-/// The number of these types. A daemon of another number is left alone.
+/// The version of these types. A daemon of another version is left alone.
 const VERSION: u32 = 1;
 
-/// A message, behind the number of its types.
+/// A message, with the version of its types.
 #[derive(Serialize, Deserialize)]
 struct Message<T> {
     protocol: u32,
     body: T,
 }
 
-/// What a daemon is started with.
+/// The values that a daemon starts with.
 #[derive(Serialize, Deserialize)]
 pub struct Start {
     /// Seconds without a question, after which it stops.
     pub idle: u64,
-    /// How the model is loaded, its file included.
+    /// The model's file, and how it is loaded.
     pub wishes: Wishes,
-    /// Where the templates come from.
+    /// The origin of the templates.
     pub templates: String,
     /// Their sources.
     pub sources: Vec<(String, String)>,
     /// The policies that will be asked for first.
     pub policies: Vec<Policy>,
-    /// Texts that are judged at once.
+    /// The number of texts that are judged at once.
     pub parallel: usize,
 }
 
-/// What a daemon can be asked.
+/// A request to a daemon.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Request {
-    /// To judge a text.
+    /// Judges a text.
     Judge(Box<Question>),
-    /// What it is and does.
+    /// Reports the daemon's state.
     Status,
-    /// To end.
+    /// Ends the daemon.
     Stop,
 }
 
-/// A text, and all that decides how it is judged but for the model.
+/// A text, and everything but the model that decides how it is judged.
 #[derive(Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "they are flags of the command")]
 pub struct Question {
@@ -80,24 +80,24 @@ pub struct Question {
     pub certificate: Option<(PathBuf, Certificate)>,
     pub json: bool,
     pub verbose: bool,
-    /// Whether stdout is a terminal that takes colour there.
+    /// Set if the client's stdout is a terminal that takes colour.
     pub coloured: bool,
     pub text: String,
 }
 
-/// What a daemon says.
+/// A daemon's reply.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reply {
     Answer(Answer),
     Status(Status),
-    /// It ends.
+    /// The daemon ends.
     Stopping,
-    /// It cannot answer now, and whoever asked is to judge by himself.
+    /// The daemon cannot answer now, so the client judges by itself.
     Busy,
 }
 
-/// What a check would have said, and its exit code.
+/// The output that a check would have written, and its exit code.
 #[derive(Serialize, Deserialize)]
 pub struct Answer {
     pub stdout: String,
@@ -105,13 +105,13 @@ pub struct Answer {
     pub code: u8,
 }
 
-/// What a daemon is and does.
+/// A daemon's state.
 #[derive(Serialize, Deserialize)]
 pub struct Status {
     pub process: u32,
     pub version: String,
     pub model: PathBuf,
-    /// Whether the model is in memory yet.
+    /// Set once the model is in memory.
     pub ready: bool,
     /// Seconds since it was started.
     pub seconds: u64,
@@ -120,7 +120,7 @@ pub struct Status {
     pub idle: u64,
 }
 
-/// Sends a message. Each part of it is taken within [`SILENCE`].
+/// Sends a message. The other side must take each part of it within [`SILENCE`].
 pub fn send(mut stream: &UnixStream, body: impl Serialize) -> Result<()> {
     let mut line = serde_json::to_vec(&Message { protocol: VERSION, body })?;
     line.push(b'\n');
@@ -129,13 +129,13 @@ pub fn send(mut stream: &UnixStream, body: impl Serialize) -> Result<()> {
     stream.write_all(&line)
 }
 
-/// Says that the work goes on.
+/// Sends a sign of life.
 pub fn sign(mut stream: &UnixStream) -> Result<()> {
     stream.set_write_timeout(Some(SILENCE))?;
     stream.write_all(b"\n")
 }
 
-/// Waits for a message, whose first byte or sign of life comes within [`SILENCE`], and all of it within `longest`.
+/// Waits for a message. Its first byte or a sign of life must come within [`SILENCE`], and all of it within `longest`.
 pub fn receive<T: DeserializeOwned>(mut stream: &UnixStream, longest: Duration) -> Result<T> {
     let begun = Instant::now();
     stream.set_read_timeout(Some(SILENCE))?;
@@ -149,7 +149,7 @@ pub fn receive<T: DeserializeOwned>(mut stream: &UnixStream, longest: Duration) 
         };
         let mut piece = &piece[..read];
         if line.is_empty() {
-            // Signs of life.
+            // Line ends before a message are signs of life.
             piece = piece.trim_ascii_start();
         }
         line.extend_from_slice(piece);

@@ -1,4 +1,4 @@
-//! The signals of a crash that has a reason to tell: SIGABRT, and SIGBUS where a mapped file was cut.
+//! Handlers for crashes whose reason is known: SIGABRT, and SIGBUS after a mapped file was cut.
 //!
 //! A handler calls only what may be called there: it reads a file, writes to stderr and ends the process.
 
@@ -8,14 +8,14 @@ use super::{exit, say};
 
 type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-/// Handles them from now on.
+/// Installs the handlers.
 pub fn watch() {
     handle(libc::SIGABRT, aborted);
     #[cfg(target_os = "linux")]
     cut::watch();
 }
 
-/// Installs a handler, and returns what was there before.
+/// Installs a handler, and returns the one before it.
 fn handle(signal: libc::c_int, handler: Handler) -> libc::sigaction {
     let mut before = MaybeUninit::zeroed();
     // SAFETY: all bytes zero are a valid sigaction, and the handler has the signature that SA_SIGINFO asks for.
@@ -33,14 +33,15 @@ fn end() -> ! {
     unsafe { libc::_exit(exit::ERROR.into()) }
 }
 
-/// Memory that is refused, a C++ exception that nobody catches, an assertion in llama.cpp: each has told itself.
+/// Ends the process after an abort: memory was refused, a C++ exception was not caught, or llama.cpp asserted. The
+/// reason has been printed by then.
 extern "C" fn aborted(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     say(b"error: magistrate had to stop; the line above says why\n\
           hint: if memory is short, try --parallel 1, a smaller --context or a smaller model\n");
     end()
 }
 
-/// A file that is cut while it is mapped: the kernel sends SIGBUS to who reads beyond its new end.
+/// A file that is cut while it is mapped. The kernel sends SIGBUS to a thread that reads beyond its new end.
 #[cfg(target_os = "linux")]
 mod cut {
     use std::fs::File;
@@ -51,10 +52,10 @@ mod cut {
     use super::{end, handle, say};
     use crate::cli::output::tricky;
 
-    /// Rust's own handler, which knows stacks that overflow.
+    /// Rust's own handler, which reports stack overflows.
     static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
-    /// Set by the first thread that tells: several that compute side by side meet the same hole.
+    /// Set by the first thread that reports. Several threads may meet the same hole at once.
     static TOLD: AtomicBool = AtomicBool::new(false);
 
     pub fn watch() {
@@ -81,15 +82,15 @@ mod cut {
                   hint: leave a model's file alone while it is used, then run the command again\n");
             end();
         }
-        // No file's: whoever handled it before us does so when the instruction is tried again.
+        // No file is mapped there. The handler before ours sees the signal when the instruction is tried again.
         if let Some(before) = BEFORE.get() {
             // SAFETY: it is what the kernel gave us.
             unsafe { libc::sigaction(libc::SIGBUS, before, std::ptr::null_mut()) };
         }
     }
 
-    /// Finds the file that is mapped at an address, by the lines of `/proc/self/maps`. Allocates nothing: `line` is where
-    /// they are read into. A longer one is cut.
+    /// Finds the file that is mapped at an address, in the lines of `/proc/self/maps`. It allocates nothing: each line
+    /// is read into `line`, and a longer one is cut.
     fn mapped(mut maps: impl Read, address: usize, line: &mut [u8]) -> Option<&[u8]> {
         let mut length = 0;
         let mut piece = [0; 512];
@@ -109,7 +110,8 @@ mod cut {
         None
     }
 
-    /// Where a line has the name of its file, if it is that of the address: `from-to permissions offset device inode /name`.
+    /// Returns where the file's name begins in a line, if the line's range holds the address. A line is `from-to
+    /// permissions offset device inode /name`.
     fn name_at(line: &[u8], address: usize) -> Option<usize> {
         let range = std::str::from_utf8(line.split(|&byte| byte == b' ').next()?).ok()?;
         let (from, to) = range.split_once('-')?;

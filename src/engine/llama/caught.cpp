@@ -4,7 +4,7 @@
 #include <exception>
 #include <stdexcept>
 
-// Runs a call. Returns whether it threw, and what the exception says, cut to `room` bytes.
+// Runs a call. Returns whether it threw, and writes the exception's text to `said`, cut to `room` bytes.
 extern "C" bool magistrate_caught(void (*call)(void *), void *data, char *said, size_t room) {
     try {
         call(data);

@@ -1,12 +1,12 @@
 //! Calls into llama.cpp that may throw.
 //!
-//! The one idea: the functions are declared as what they are, functions that may unwind, and called by C++ that catches.
+//! The one idea: functions that may unwind are declared so, and C++ code that catches runs each call.
 
 use std::ffi::{CStr, c_char, c_void};
 
 use llama_cpp_sys_2 as sys;
 
-// Those of llama.cpp's functions that allocate, under the names and types of the binding.
+// The functions of llama.cpp that allocate, under the names and types of the binding.
 unsafe extern "C-unwind" {
     pub fn llama_model_load_from_file(path: *const c_char, params: sys::llama_model_params) -> *mut sys::llama_model;
     pub fn llama_init_from_model(
@@ -55,9 +55,9 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Runs a call into llama.cpp. An exception that it throws is an error, in its own words.
+/// Runs a call into llama.cpp. An exception becomes an error with the exception's text.
 ///
-/// The call must not panic: a panic would meet C++ that catches it.
+/// The call must not panic: C++ would catch the panic.
 pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     struct Errand<Call, T> {
         call: Option<Call>,
