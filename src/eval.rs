@@ -332,7 +332,8 @@ fn strict(rows: &[&Row]) -> Vec<Spread> {
         .collect()
 }
 
-/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the file.
+/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the
+/// file.
 fn place(error: &serde_json::Error) -> String {
     format!("line {}, byte {}", error.line(), error.column())
 }

@@ -3,7 +3,7 @@
 //! The one idea: a policy fixes its own answers. Whoever reads a reply compares it with [`Policy::answers`], a closed
 //! list of byte strings, and never searches prose for a label.
 //!
-//! Nothing here knows prompts, tokens, models or probabilities. Only [`Manuscript`] reads a file.
+//! Nothing here depends on prompts, tokens, models or probabilities. Only [`Manuscript`] reads a file.
 
 mod check;
 mod contract;

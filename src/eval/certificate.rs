@@ -3,8 +3,8 @@
 //! The one idea: one half of the rows fits a map and proposes thresholds, from the surest to looser ones; the other half, which has
 //! seen none of it, tests them in that order and stops at the first that fails. So with the confidence that was asked for no
 //! threshold that stands lets more errors through than was asked for. Source: fixed sequence testing, as in Learn then
-//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. A certificate holds only under the terms that it
-//! was issued for.
+//! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. A certificate holds only under the terms
+//! that it was issued for.
 
 use serde::{Deserialize, Serialize};
 
@@ -312,8 +312,8 @@ fn thresholds(
     if held.is_empty() { Err(beyond(tested, places[surest])) } else { Ok(held) }
 }
 
-/// Returns the pair of thresholds, one of each side, that decides most of the fitting rows. The two sides never overlap.
-/// Every given threshold holds already, so the choice costs no confidence.
+/// Returns the pair of thresholds, one of each side, that decides most of the fitting rows. The two sides never
+/// overlap. Every given threshold holds already, so the choice costs no confidence.
 fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Option<f64>) {
     let sides = |thresholds: &[f64]| -> Vec<Option<f64>> {
         std::iter::once(None).chain(thresholds.iter().copied().map(Some)).collect()

@@ -1,7 +1,7 @@
 //! Two evaluations, row by row.
 //!
-//! The one idea: only texts in both are compared, each with itself, because a hard text is hard for both. Labels may have
-//! changed in between, so both are held to the labels of the later set.
+//! The one idea: only texts in both are compared, each with itself, because a hard text is hard for both. Labels may
+//! have changed in between, so both are held to the labels of the later set.
 
 use std::collections::HashMap;
 

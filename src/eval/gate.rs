@@ -1,7 +1,7 @@
 //! Gates: what an evaluation must reach, and how far it may fall.
 //!
-//! The one idea: only a defined figure passes a gate, and only over texts of both classes. Rows without a verdict count as
-//! wrong.
+//! The one idea: only a defined figure passes a gate, and only over texts of both classes. Rows without a verdict count
+//! as wrong.
 
 use serde::{Deserialize, Serialize};
 

@@ -100,8 +100,8 @@ impl Golden {
     ///
     /// # Errors
     ///
-    /// When no column holds labels, no answer is known, or a label is not understood. Also when two columns contradict each
-    /// other, or a label that was asked for occurs nowhere.
+    /// When no column holds labels, no answer is known, or a label is not understood. Also when two columns contradict
+    /// each other, or a label that was asked for occurs nowhere.
     pub fn read(records: Vec<Placed>, reading: &Reading, policies: &[Policy]) -> Result<Self, Unlike> {
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
         let names = names(&columns, reading)?;

@@ -108,7 +108,7 @@ impl PolicyError {
         self.0.report.excerpts.first().map(|excerpt| excerpt.place.column)
     }
 
-    /// The line around its place, with characters that a terminal would obey replaced.
+    /// The line at that place. Characters that would control a terminal are replaced.
     #[must_use]
     pub fn excerpt(&self) -> Option<&str> {
         self.0.report.excerpts.first().map(|excerpt| excerpt.line.as_str())

@@ -1,7 +1,7 @@
 //! From a policy in prose or Markdown to one in parts.
 //!
-//! The one idea: only what is certain is taken over. A verdict comes from words that say it, read with their denials, and
-//! holds for what stands below. All else is kept as comments, with its line. The contract is never guessed.
+//! The one idea: only certain statements are taken over. Words that state a verdict are read with their denials, and
+//! hold for the text below them. Everything else becomes a comment with its line. The contract is never guessed.
 
 mod outline;
 
@@ -17,7 +17,7 @@ use outline::{Block, Heading, Item, Line, Section, outline};
 /// A text that became a draft.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The draft. What has found no place is in its comments.
+    /// The draft. Its comments keep each line that found no place.
     pub draft: Draft,
     /// Lines that have found no place, from 1.
     pub unplaced: Vec<usize>,
@@ -25,15 +25,15 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
-/// What a heading is the heading of.
+/// The role of a heading for the text below it.
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Unknown,
     Instruction,
     Definitions,
-    /// Rules, each an item.
+    /// Rules, one for each item.
     Rules(Verdict),
-    /// All that stands under it is one rule. The code and the verdict, if the heading says them.
+    /// One rule made of everything below. Holds the code and the verdict, if the heading states them.
     Rule(Option<String>, Option<Verdict>),
     Format,
     Doubt,
@@ -59,7 +59,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, String> {
         labels: plain::stated(text).unwrap_or_default(),
     };
     let sections = outline(text);
-    // The headings above a section, by their levels.
+    // The headings above a section, by level.
     let mut above: Vec<(usize, Kind)> = Vec::new();
     for (index, section) in sections.iter().enumerate() {
         let Some(heading) = &section.heading else {
@@ -80,7 +80,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, String> {
             Kind::Rule(code, verdict) => reader.one_rule(heading, code.as_deref(), *verdict, section, has_inner),
             kind => reader.section(kind, section),
         }
-        // What a heading says holds for the headings below it. That of one rule has said all with its own verdict.
+        // A heading also holds for the headings below it. The heading of one rule passes on its verdict alone.
         let below = match kind {
             Kind::Rule(_, Some(verdict)) => Kind::Rules(verdict),
             Kind::Rule(_, None) => Kind::Unknown,
@@ -93,7 +93,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, String> {
 
 struct Reader {
     imported: Imported,
-    /// The labels of which the text itself says what they mean.
+    /// The labels whose meaning the text itself states.
     labels: Vec<Label>,
 }
 
@@ -114,7 +114,7 @@ impl Reader {
         }
     }
 
-    /// What stands before the first heading. A short first line by itself is the title.
+    /// Reads the text before the first heading. A short first line on its own is the title.
     fn opening(&mut self, section: &Section, has_headings: bool) {
         let mut blocks = section.blocks.iter();
         if let Some(Block::Paragraph(lines)) = section.blocks.first()
@@ -134,7 +134,7 @@ impl Reader {
         let words = heading.text.to_lowercase();
         let has = |list: &str| list.split(' ').any(|word| words.contains(word));
         let code = code_in(&heading.text);
-        // A subheading of examples is an example, whatever its words are.
+        // A subheading of examples is an example, whatever its words.
         if matches!(parent, Kind::Examples | Kind::Format | Kind::Doubt | Kind::Definitions) {
             self.keep([&heading.line]);
             return parent.clone();
@@ -264,12 +264,12 @@ impl Reader {
         placed
     }
 
-    /// A list of rules of one verdict.
+    /// Reads a list of rules that all have one verdict.
     fn rules(&mut self, verdict: Verdict, section: &Section) {
         if self.verdict(Some(verdict), section).is_none() {
             return self.refuse(section);
         }
-        // The words that lead to a list, and whether the list is certain to be one of rules.
+        // The text that introduces a list, and whether the list certainly holds rules.
         let (mut lead, mut certain, mut in_list) = (None::<String>, true, false);
         for block in &section.blocks {
             match block {
@@ -288,7 +288,7 @@ impl Reader {
                         self.keep_block(block);
                     }
                 }
-                // It leads to a list, and nothing shows which items that has.
+                // It introduces a list whose items cannot be told from those of the outer list.
                 Block::Item(item) if item.children.is_empty() && item.text.ends_with(':') => {
                     (lead, certain) = (None, false);
                     self.keep_block(block);
@@ -302,13 +302,13 @@ impl Reader {
                 Block::Other(_) => self.keep_block(block),
             }
         }
-        // Words that lead to nothing.
+        // Nothing followed the introduction, so it is kept.
         if let Some(Block::Paragraph(lines)) = section.blocks.last().filter(|_| lead.is_some() && !in_list) {
             self.keep(lines);
         }
     }
 
-    /// An item is a rule, unless it speaks of another one or says the opposite of its heading.
+    /// Takes an item as a rule, unless it limits another rule or contradicts its heading.
     fn item(&mut self, item: &Item, verdict: Verdict, lead: Option<&str>) -> bool {
         let (code, words) = split_code(&item.text);
         let words = words.trim_end_matches([':', ';', ',']).trim();
@@ -361,12 +361,12 @@ impl Reader {
             title.to_owned()
         };
         let severity = severity.filter(|_| verdict == Verdict::Violation);
-        // A rule without a code gets one at the end, when all others are known.
+        // A rule without a code gets one at the end, once all codes are known.
         let code = code.unwrap_or_default();
         self.imported.draft.categories.push(Rule { code, title, verdict, severity, criteria });
     }
 
-    /// A heading and what stands under it, as one rule.
+    /// Takes a heading and the text below it as one rule.
     fn one_rule(
         &mut self,
         heading: &Heading,
@@ -395,7 +395,7 @@ impl Reader {
                 Block::Item(item) => {
                     let text = whole(item);
                     match criteria.last_mut().filter(|_| leads || belongs_before(&text)) {
-                        // Words that lead to a list hold for all of it.
+                        // An introduction holds for the whole list.
                         Some(last) if leads => {
                             let joint = if last.ends_with(':') { "" } else { ";" };
                             *last = sentence(&format!("{}{joint} {}", last.trim_end_matches('.'), plainly(&text)));
@@ -439,8 +439,8 @@ impl Reader {
         section.blocks.iter().for_each(|block| self.keep_block(block));
     }
 
-    /// The verdict of a section: what its heading says and what lines such as ``Output: `INVALID` `` say. Nothing if
-    /// they disagree.
+    /// Returns the verdict of a section, from its heading and from lines such as ``Output: `INVALID` ``. Returns `None`
+    /// if they disagree.
     fn verdict(&self, own: Option<Verdict>, section: &Section) -> Option<Verdict> {
         let said = |word: &str| {
             let word: String = word
@@ -490,7 +490,7 @@ impl Reader {
         true
     }
 
-    /// Makes a whole of it: rules and examples get codes that there are, and what must be there is.
+    /// Completes the draft: gives codes to rules, drops references to unknown codes, and fills required fields.
     fn settle(self, name: &str) -> Result<Imported, String> {
         let Imported { mut draft, unplaced, mut notes } = self.imported;
         if !draft.categories.iter().any(|rule| rule.verdict == Verdict::Violation) {
@@ -526,14 +526,14 @@ impl Reader {
         notes.push(
             "replies are asked for as JSON that names the rule; `contract:` says so and can say otherwise".to_owned(),
         );
-        // Nobody is given a file that does not load.
+        // A draft that does not load is an error, and is not returned.
         Policy::from_yaml(name, &draft.yaml())
             .map_err(|error| format!("it cannot be imported: {}", error.message()))?;
         Ok(Imported { draft, unplaced, notes })
     }
 }
 
-/// Gives each rule without a code the next number that no other rule has.
+/// Gives each rule without a code the next number that is free.
 fn number_rules(rules: &mut [Rule]) {
     let taken: BTreeSet<String> = rules.iter().map(|rule| rule.code.to_ascii_uppercase()).collect();
     let mut free = (1..).map(|number| format!("R{number}")).filter(|code| !taken.contains(code));
@@ -542,7 +542,7 @@ fn number_rules(rules: &mut [Rule]) {
     }
 }
 
-/// Keeps examples whose label is the code of a rule, or is known to be safe, each text once.
+/// Keeps examples that belong to a rule or are known to be safe, each text once.
 fn settle_examples(draft: &mut Draft, labels: &[Label]) {
     let mut texts: Vec<(String, Option<String>)> = Vec::new();
     for case in std::mem::take(&mut draft.examples) {
@@ -569,7 +569,7 @@ fn settle_examples(draft: &mut Draft, labels: &[Label]) {
     }
 }
 
-/// The usual meaning of a label. Digits have none.
+/// Returns the usual meaning of a label. A digit has none.
 fn usual(word: &str) -> Option<Verdict> {
     if word.is_empty() || plain::is_digit(word) {
         None
@@ -578,7 +578,7 @@ fn usual(word: &str) -> Option<Verdict> {
     }
 }
 
-/// Words that are no rule by themselves: they take something back from what stands before them.
+/// Reports whether a text limits the rule before it and is no rule of its own.
 fn belongs_before(text: &str) -> bool {
     let lower = text.trim_start_matches(['*', '`', '(', '_']).to_lowercase();
     let first = lower.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
@@ -589,7 +589,7 @@ fn belongs_before(text: &str) -> bool {
         || begins.iter().any(|words| lower.starts_with(words))
 }
 
-/// Words that lead to a list of what is forbidden, and deny nothing else: `Do not post:`
+/// Reports whether a text introduces a list of forbidden things and denies nothing else: `Do not post:`
 fn is_order(text: &str) -> bool {
     let lower = text.to_lowercase().replace('’', "'");
     let starts = ["do not ", "don't ", "never ", "you must not ", "you may not ", "you cannot ", "users must not "];
@@ -597,7 +597,7 @@ fn is_order(text: &str) -> bool {
     rest.is_some_and(|rest| !qualifies(rest))
 }
 
-/// A line such as ``Output: `INVALID` ``.
+/// Recognises a line such as ``Output: `INVALID` ``.
 fn is_output(lines: &[Line]) -> bool {
     lines.first().is_some_and(|line| {
         let lower = line.text.trim_start_matches(['*', '_']).to_lowercase();
@@ -609,7 +609,7 @@ fn joined(lines: &[Line]) -> String {
     lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// An item's words with all that belongs to it.
+/// Returns the words of an item with those of the items below it.
 fn whole(item: &Item) -> String {
     match item.belongings() {
         belongings if belongings.is_empty() => item.text.clone(),
@@ -617,7 +617,7 @@ fn whole(item: &Item) -> String {
     }
 }
 
-/// A code such as `GV1` or `SP2.a`: capitals, a number, perhaps a letter or another number.
+/// Recognises a code such as `GV1` or `SP2.a`: capitals, a number, perhaps a letter or another number.
 fn is_code(word: &str) -> bool {
     let letters = word.chars().take_while(char::is_ascii_uppercase).count();
     let rest = &word[letters..];
@@ -654,7 +654,7 @@ fn split_code(item: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// What a heading says beside its code.
+/// Returns the words of a heading other than its code.
 fn title_of(heading: &str, code: Option<&str>) -> String {
     let Some(code) = code else { return plainly(heading) };
     let before = heading.split(" (").next().unwrap_or(heading);
@@ -662,7 +662,7 @@ fn title_of(heading: &str, code: Option<&str>) -> String {
     if title.is_empty() { code.to_owned() } else { title }
 }
 
-/// A severity that the words name as one.
+/// Returns the severity that a heading names explicitly.
 fn severity_in(heading: &str) -> Option<Severity> {
     let lower = heading.to_lowercase();
     [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
@@ -670,7 +670,7 @@ fn severity_in(heading: &str) -> Option<Severity> {
         .find(|severity| lower.contains(&format!("{severity} severity")))
 }
 
-/// The text without Markdown's marks, and without quotation marks around the whole of it.
+/// Removes Markdown's marks, and quotation marks around the whole text.
 fn plainly(text: &str) -> String {
     let text = text.replace("**", "").replace('`', "");
     let text = text.trim();
@@ -681,7 +681,7 @@ fn plainly(text: &str) -> String {
     inside.unwrap_or(text).trim().trim_end_matches(';').to_owned()
 }
 
-/// Nothing but signs.
+/// Reports whether a text has neither letters nor digits.
 fn is_blank(text: &str) -> bool {
     !text.contains(char::is_alphanumeric)
 }
@@ -692,7 +692,7 @@ fn sentence(text: &str) -> String {
     if ends { text } else { format!("{}.", text.trim_end_matches(',')) }
 }
 
-/// The whole of a short text, else its first words.
+/// Returns a short text whole, and the first words of a longer one.
 fn first_words(text: &str) -> String {
     const WORDS: usize = 12;
     let text = plainly(text);

@@ -1,6 +1,6 @@
 //! The shipped policies.
 //!
-//! The one idea: they are part of the program, and each is read when somebody first asks for it.
+//! The one idea: the policies are part of the program, and each is parsed when it is first asked for.
 
 use std::sync::OnceLock;
 
@@ -88,7 +88,7 @@ impl PolicyLibrary {
         self.get(id).map_or(&[], |policy| policy.golden.as_slice())
     }
 
-    /// Reports whether a policy is one of these, word for word.
+    /// Reports whether a policy equals a shipped one, word for word.
     #[must_use]
     pub fn has(&self, policy: &Policy) -> bool {
         self.get(&policy.id).is_ok_and(|shipped| shipped.digest() == policy.digest())

@@ -31,7 +31,7 @@ pub struct Finding {
     level: Level,
     report: Report,
     fixes: Vec<Fix>,
-    /// Findings of the same rule on the same line.
+    /// Further findings of the same rule on the same line.
     more: usize,
 }
 
@@ -66,8 +66,8 @@ pub struct Length {
     pub context: usize,
 }
 
-/// Checks a policy. `name` is what findings call it, and says with the text how it is written. `length` tells how long
-/// the policy is; without it, the length is not looked at.
+/// Checks a policy. Findings call it `name`, whose ending may also tell its notation. Without a `length`, the length is
+/// not checked.
 #[must_use]
 pub fn lint(name: &str, source: &str, length: impl FnOnce(&Policy) -> Option<Length>) -> Vec<Finding> {
     let mut findings = Findings::new(name, source);
@@ -120,10 +120,10 @@ pub fn fixed(source: &str, findings: &[Finding]) -> (String, usize) {
 struct Findings<'a> {
     name: &'a str,
     source: &'a str,
-    /// The lines, each with its first byte.
+    /// The lines, each with the offset of its first byte.
     lines: Vec<(usize, &'a str)>,
     found: Vec<Finding>,
-    /// Where the finding of a rule on a line stands.
+    /// The index of a rule's finding on a line.
     known: HashMap<(&'static str, usize), usize>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Findings<'a> {
         self.source.lines()
     }
 
-    /// Adds a finding. Findings of one rule on one line are one.
+    /// Adds a finding. A second finding of the same rule on the same line only raises the count of the first.
     fn add(&mut self, rule: &'static str, level: Level, place: Place, message: impl fmt::Display) -> &mut Finding {
         let next = self.found.len();
         let index = if place.line == 0 { next } else { *self.known.entry((rule, place.line)).or_insert(next) };
@@ -166,7 +166,7 @@ impl<'a> Findings<'a> {
         self.known.contains_key(&(rule, line))
     }
 
-    /// Where a word stands, for a rule. Behind the first finding of a line no other place is told, nor looked for.
+    /// Returns the place of a word for a rule. Skips the search if the line already has a finding of that rule.
     fn place_of(&self, rule: &'static str, from: Place, word: &str) -> Place {
         if self.known.contains_key(&(rule, from.line)) { from } else { self.find(from, word) }
     }
@@ -198,7 +198,7 @@ impl<'a> Findings<'a> {
 /// Lines of a text that are searched for a word of it.
 const LINES: usize = 40;
 
-/// Bytes of such a line.
+/// The most bytes of such a line.
 const LONGEST: usize = 4_000;
 
 fn byte_of(line: &str, column: usize) -> usize {
@@ -273,7 +273,7 @@ impl Finding {
         self.report.excerpts.first().map(|excerpt| excerpt.place.column)
     }
 
-    /// The number of places that [`fixed`] mends for it.
+    /// Returns the number of places that [`fixed`] changes for this finding.
     #[must_use]
     pub fn mends(&self) -> usize {
         self.fixes.len()

@@ -1,7 +1,7 @@
-//! A policy's text as somebody wrote it, before it is read as a policy.
+//! A policy's text as it was written, before it is parsed.
 //!
-//! The one idea: every verb takes policies through this reader. One word finds a policy, and a file that is no text has
-//! one message. This is the only file of `policy` that reads files.
+//! The one idea: every command reads policies through this one reader. One word names a policy, and every file that is
+//! not text gives the same kind of message. This is the only file of `policy` that reads files.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,24 +13,24 @@ use super::report::Place;
 use super::{Label, Policy, PolicyLibrary, check, plain};
 use crate::content::is_utf16;
 
-/// Bytes of a policy: far more than a model can read.
+/// The most bytes of a policy, far more than a model can read.
 pub(super) const LARGEST: usize = 1 << 20;
 
-/// A policy's text, and where it comes from.
+/// A policy's text and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manuscript {
-    /// The name that errors give it: the path, or the id of a shipped policy with its ending.
+    /// The name in error messages: the path, or the file name of a shipped policy.
     pub name: String,
     /// The text.
     pub text: String,
-    /// How it is written.
+    /// Its notation.
     pub notation: Notation,
-    /// The id that was asked for in place of its own.
+    /// The id that replaces its own, if the user gave one.
     id: Option<String>,
     shipped: Option<&'static Policy>,
 }
 
-/// How a policy is written.
+/// The notation of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notation {
     /// In parts, as YAML.
@@ -40,7 +40,7 @@ pub enum Notation {
 }
 
 impl Notation {
-    /// Tells YAML from a plain text: by the ending of the name, or by the text where the ending says nothing.
+    /// Tells YAML from plain text by the ending of the name. If that says nothing, looks at the text.
     #[must_use]
     pub fn of(name: &str, text: &str) -> Self {
         match ending(name).as_str() {
@@ -59,7 +59,7 @@ impl Manuscript {
     /// Finds the text that a word names: the id of a shipped policy, or a path. `ID=PATH` gives it another id.
     ///
     /// # Errors
-    /// There is no such policy or file, it cannot be read, or it is no text.
+    /// There is no such policy or file, it cannot be read, or it is not text.
     pub fn open(spec: &str) -> Result<Self, PolicyError> {
         match spec.split_once('=') {
             Some((id, path)) if !Path::new(spec).exists() => {
@@ -74,7 +74,7 @@ impl Manuscript {
         }
     }
 
-    /// The file that a word names, as for [`Manuscript::open`]. A shipped policy is none.
+    /// Returns the path that a word names, as in [`Manuscript::open`]. Returns `None` for a shipped policy.
     #[must_use]
     pub fn file(spec: &str) -> Option<&Path> {
         let path = match spec.split_once('=') {
@@ -107,7 +107,7 @@ impl Manuscript {
         Ok(Self { notation: Notation::of(spec, &text), name: spec.to_owned(), text, id: None, shipped: None })
     }
 
-    /// The id of a plain text. YAML states its own, which is known once it is read.
+    /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
     #[must_use]
     pub fn plain_id(&self) -> &str {
         let path = Path::new(&self.name);
@@ -119,8 +119,8 @@ impl Manuscript {
         }
     }
 
-    /// Takes the name of the folder for the id of a plain text, as in `spam/policy.md`. Returns false where the path
-    /// names no folder, or another id was asked for.
+    /// Uses the folder's name as the id of a plain text, as in `spam/policy.md`. Returns false if the path names no
+    /// folder, or the user gave an id.
     pub fn take_folders_name(&mut self) -> bool {
         let folder = Path::new(&self.name).parent().and_then(|folder| folder.components().next_back());
         match folder {
@@ -154,7 +154,7 @@ impl Manuscript {
         }
     }
 
-    /// Holds labels against what a plain text itself asks for.
+    /// Checks labels against the answers that a plain text asks for.
     ///
     /// # Errors
     /// The text asks for other words, or gives one of these the opposite meaning.
@@ -168,7 +168,7 @@ impl Manuscript {
     }
 }
 
-/// The policy that a word names. `labels` replace those that the policy states.
+/// Loads the policy that a word names. `labels` replace those that the policy states.
 ///
 /// # Errors
 /// There is no such policy or file, it cannot be read, or it is wrong.
@@ -176,7 +176,7 @@ pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyErro
     Manuscript::open(spec)?.policy(labels)
 }
 
-/// Endings of files that hold texts to judge, or no text at all.
+/// Endings of files that hold data rather than a policy.
 const DATA: [&str; 14] =
     ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
 
@@ -185,7 +185,7 @@ fn ending(spec: &str) -> String {
     ending.unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Reads a file or a pipe, no further than a policy can go.
+/// Reads a file or a pipe, up to the limit.
 fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
     let unread = |error: std::io::Error| {
         PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name)
@@ -220,13 +220,13 @@ fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// The error for a policy beyond the limit.
+/// Returns the error for a policy beyond the limit.
 pub(super) fn too_large(name: &str) -> PolicyError {
     let message = format!("the policy is larger than {LARGEST} bytes, more than a model can read");
     PolicyError::new(PolicyErrorKind::Limit, message).named(name)
 }
 
-/// A file that is no text, by its first bytes or by its NUL bytes.
+/// Returns a message if a file is not text, judging by its first bytes and by NUL bytes.
 fn no_text(bytes: &[u8]) -> Option<&'static str> {
     if is_utf16(bytes) {
         Some("the file is in UTF-16, and a policy must be in UTF-8")

@@ -1,8 +1,8 @@
 //! Policies that are a text: the instructions word for word, and the answers found in them.
 //!
-//! The one idea: never guess. A sentence counts as a contract only if it offers labels of known meaning as a choice
-//! (`Return exactly one word: VALID or INVALID`) and nothing in the text gives them another. A text that states two
-//! different contracts has none.
+//! The one idea: never guess. A sentence states a contract only if it offers labels of known meaning as a choice
+//! (`Return exactly one word: VALID or INVALID`). Nothing else in the text may give them another meaning. A text with
+//! two different contracts has none.
 
 mod meaning;
 mod offer;
@@ -44,7 +44,7 @@ pub(super) fn policy(id: &str, text: &str, labels: Option<Vec<Label>>) -> Result
     })
 }
 
-/// The labels that the text itself offers, each with its meaning.
+/// Returns the labels that the text itself offers, each with its meaning.
 pub(super) fn stated(text: &str) -> Result<Vec<Label>, PolicyError> {
     let statements = statements(text);
     let Some(first) = statements.first() else {
@@ -82,7 +82,7 @@ pub(super) fn stated(text: &str) -> Result<Vec<Label>, PolicyError> {
     }
 }
 
-/// Labels that a person gave, held against what the text itself asks for.
+/// Checks the labels of the user against the answers that the text asks for.
 ///
 /// # Errors
 /// The text asks for other words, or gives one of these the opposite meaning.
@@ -94,7 +94,7 @@ pub(super) fn agrees(id: &str, text: &str, given: &[Label]) -> Result<(), Policy
         let words: BTreeSet<&str> = statement.offer.words().into_iter().collect();
         words == names.iter().copied().collect()
     };
-    // The exact flag, and the way out for somebody who knows better.
+    // The exact flag, and a flag that insists on the given labels.
     let hint = |words: &[&str]| {
         let parts: Vec<String> = given.iter().map(|label| format!("{}={}", label.text, label.verdict)).collect();
         let flag = if words.is_empty() { String::new() } else { format!("{}; ", flag(text, words)) };
@@ -111,7 +111,7 @@ pub(super) fn agrees(id: &str, text: &str, given: &[Label]) -> Result<(), Policy
             let message = format!("{says}, and here it seems to mean {}", in_words(opposite(label.verdict)));
             return Err(contradicted(message).at(text, line_of(text, line)).with_hint(hint(&names)));
         }
-        // A word such as VALID that the text does not explain means what it says.
+        // A word such as VALID keeps its usual meaning if the text does not explain it.
         let unexplained = !is_digit(&label.text) && meaning.verdict().is_none() && !statements.is_empty();
         if let Some(usual) = usual(&label.text).filter(|usual| unexplained && *usual != label.verdict) {
             return Err(contradicted(format!("{says}, and the word means {}", in_words(usual))).with_hint(hint(&names)));
@@ -132,7 +132,7 @@ fn no_contract(message: impl Into<String>) -> PolicyError {
     PolicyError::new(PolicyErrorKind::NoContract, message)
 }
 
-/// Labels of known words, if the text gives none of them another meaning, and gives digits the usual one.
+/// Accepts labels of known words unless the text gives one another meaning. The text must confirm digits.
 fn settled(text: &str, place: Place, labels: &[Label]) -> Result<Vec<Label>, PolicyError> {
     let words: Vec<&str> = labels.iter().map(|label| label.text.as_str()).collect();
     let meanings = meanings(text, &words);
@@ -155,7 +155,7 @@ fn settled(text: &str, place: Place, labels: &[Label]) -> Result<Vec<Label>, Pol
     Ok(labels.to_vec())
 }
 
-/// The policy asks for words of which one at least has no known meaning.
+/// Returns the error for a policy that asks for at least one word of unknown meaning.
 fn unsettled(text: &str, statement: &Statement, words: &[&str]) -> PolicyError {
     let message = format!("the policy asks for {}, but which is the violation?", statement.offer);
     no_contract(message).at(text, statement.place).with_hint(flag(text, words))
@@ -165,12 +165,12 @@ fn quotes(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| quoted(word)).collect()
 }
 
-/// The flag to paste, as far as the text and usage suggest it.
+/// Returns a flag to paste, guessed from the text and from usage.
 fn flag(text: &str, words: &[&str]) -> String {
     let meanings = meanings(text, words);
     let mut verdicts: Vec<Option<Verdict>> =
         words.iter().zip(&meanings).map(|(word, meaning)| meaning.verdict().or_else(|| hinted(word))).collect();
-    // Of two words of which one is known the other means the opposite.
+    // If one of two words is known, the other means the opposite.
     if let [one, other] = verdicts.as_mut_slice() {
         match (*one, *other) {
             (Some(verdict), None) => *other = Some(opposite(verdict)),
@@ -193,7 +193,7 @@ fn flag(text: &str, words: &[&str]) -> String {
     format!("--labels {} ({or})", parts.join(","))
 }
 
-/// What a word would mean in most policies: a suggestion, never a reading.
+/// Guesses what a word means in most policies. The guess is only ever a suggestion.
 fn hinted(word: &str) -> Option<Verdict> {
     let spelt = word.to_ascii_lowercase().replace('_', " ");
     match sense_of_remark(&spelt) {
@@ -207,7 +207,7 @@ struct Statement {
     offer: Offer,
 }
 
-/// All that the text asks for, line by line.
+/// Returns every answer that the text asks for, line by line.
 fn statements(text: &str) -> Vec<Statement> {
     let lines: Vec<&str> = text.lines().collect();
     let sentences = of_blocks(text);

@@ -24,12 +24,12 @@ pub(super) struct Place {
     pub width: usize,
 }
 
-/// A place, and the part of its line around it.
+/// A place, and the visible part of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
     pub place: Place,
     pub line: String,
-    /// Characters of the line before that part.
+    /// The number of characters before that part.
     start: usize,
 }
 
@@ -50,9 +50,9 @@ impl Report {
         }
     }
 
-    /// Adds a place in this line. Only the part around it is kept, so a long line costs little.
+    /// Adds a place in this line. Keeps only the part around it, so a long line costs little.
     pub fn at_line(&mut self, line: &str, place: Place) {
-        /// Columns shown: what fits beside a line number in a terminal of 100 columns.
+        /// Columns to show: the width beside a line number in a terminal of 100 columns.
         const WIDTH: usize = 90;
         let start = place.column.saturating_sub(1).saturating_sub(WIDTH * 2 / 3);
         let shown: String = line.chars().skip(start).take(WIDTH).map(harmless).collect();

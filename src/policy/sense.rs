@@ -1,7 +1,6 @@
-//! The sense of a phrase: content violates, content is allowed, or neither for certain.
+//! The sense of a phrase: content violates, content is allowed, or unclear.
 //!
-//! The one idea: a phrase is read with its denials. A phrase that can be read in two ways is unclear, and whoever asks
-//! must not guess.
+//! The one idea: a phrase is read with its denials. A phrase with two readings is unclear, and callers must not guess.
 
 use super::Verdict;
 
@@ -16,18 +15,18 @@ pub(super) enum Sense {
     Unclear,
 }
 
-/// Words of a condition: the phrase around them holds in part.
+/// Words of a condition: a phrase with one holds only in part.
 const CONDITIONS: &str = "far hardly barely scarcely wrong mistake mistaken incorrect opposite reverse reversed error unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
     whether either maybe possibly may might sometimes partly instead rather";
 
-/// Words that deny what stands beside them.
+/// Words that deny the words beside them.
 const DENIALS: &str = "nowhere nobody not no never none nothing non un neither nor cannot free lack lacks absence absent fail fails isnt \
     doesnt false";
 
-/// Beginnings of words for content that a policy forbids.
+/// Stems of words for content that a policy forbids.
 const FORBIDDING: [&str; 7] = ["violat", "prohibit", "disallow", "forbid", "impermissibl", "infring", "unaccept"];
 
-/// Whole words for the same.
+/// Whole words for content that a policy forbids.
 const FORBIDDEN: &str = "unsafe banned noncompliant invalid harmful breach breaches remove removed block blocked reject rejected \
     deny denied delete deleted flag flagged unwanted inappropriate";
 
@@ -36,17 +35,17 @@ const ALLOWED: &str = "safe allow allows allowed permit permits permitted permis
     comply complies fine ok okay benign harmless appropriate legitimate clean valid approve approved keep \
     innocuous";
 
-/// Words for the text of rules. To break them is a violation, to follow them is not.
+/// Words for the text of rules. Breaking rules is a violation, and following them is not.
 const RULES: &str = "rule rules policy policies guideline guidelines standards terms criteria them law laws";
 const BREAKING: &str = "break breaks breaking broken broke against";
 const FOLLOWING: &str = "follow follows following obeys obey respects respect within";
 
-/// What every policy that names it forbids. It counts only where the phrase says nothing else.
+/// Topics that a policy forbids whenever it names them. They count only if the phrase says nothing else.
 const TOPICS: &str = "spam spammy scam scams fraud fraudulent toxic toxicity hate hateful harassment harassing abuse abusive \
     threat threatening malware phishing dangerous offensive nsfw profanity profane insult insulting \
     malicious jailbreak advertising misinformation";
 
-/// Words that a phrase may hold beside a topic.
+/// Words that may accompany a topic.
 const PLAIN: &str = "meaning a an the this that it is are be if when where for as of any some content contents message messages post \
     posts text texts comment comments user input contains contain containing found has means mean return \
     output answer respond reply label with which category considered clearly all other otherwise present \
@@ -84,7 +83,7 @@ fn read(phrase: &str, topics: bool) -> Sense {
             }
         }
     }
-    // A question says nothing by itself.
+    // A question states nothing.
     let conditional = phrase.contains('?') || words(&phrase).iter().any(|word| is_one(CONDITIONS, word));
     match found {
         Some(_) if conditional || denied => Sense::Unclear,
@@ -93,7 +92,8 @@ fn read(phrase: &str, topics: bool) -> Sense {
     }
 }
 
-/// A clause has one denial at most: it turns what follows it, or, with nothing behind it, what comes before.
+/// Reads one clause, which has one denial at most. A denial reverses the words after it, or, at the end, those before
+/// it.
 fn clause_sense(words: &[String], topics: bool) -> Sense {
     let denials: Vec<usize> = positions(words, is_denial);
     let mut terms: Vec<(usize, Verdict)> =
@@ -108,7 +108,7 @@ fn clause_sense(words: &[String], topics: bool) -> Sense {
     }
     let Some((first, _)) = terms.first() else { return Sense::Silent };
     // `allowed only with approval` makes a condition, `only safe content` does not.
-    // `allowed or not` leaves it open.
+    // `allowed or not` decides nothing.
     let open = words.len() > 1 && words[words.len() - 2] == "or" && denials.last() == Some(&(words.len() - 1));
     if open || denials.len() > 1 || positions(words, |word| word == "only").iter().any(|at| at > first) {
         return Sense::Unclear;
@@ -121,7 +121,7 @@ fn clause_sense(words: &[String], topics: bool) -> Sense {
     if verdicts.all(|other| other == verdict) { Sense::Means(verdict) } else { Sense::Unclear }
 }
 
-/// The opposite of a verdict that is not a review.
+/// Returns the opposite of a verdict. A review stays a review.
 pub(super) fn opposite(verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Violation => Verdict::Safe,
@@ -152,7 +152,7 @@ fn is_denial(word: &str) -> bool {
     is_one(DENIALS, word) || word.ends_with("n't")
 }
 
-/// A clause such as `none found`, which turns another clause.
+/// Recognises a clause such as `none found`, which reverses another clause.
 fn denies_only(words: &[String]) -> bool {
     let filler = "found present detected is are was were at all of this that these it so in any case";
     words.iter().any(|word| is_denial(word)) && words.iter().all(|word| is_denial(word) || is_one(filler, word))
@@ -172,9 +172,9 @@ fn words(phrase: &str) -> Vec<String> {
         .collect()
 }
 
-/// A phrase without long quotations: they are content, not what the policy says of content.
+/// Removes long quotations: they are content, and not the policy's own words.
 fn unquoted(phrase: &str) -> String {
-    /// Words of a quotation that can still be a word of the policy's own.
+    /// The most words of a quotation that still counts as the policy's own.
     const SHORT: usize = 3;
     let even = phrase.replace(['“', '”', '„'], "\"");
     let parts: Vec<&str> = even.split('"').collect();
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    /// Headings as policies have them. A wrong reading is the worst; none at all costs a comment.
+    /// Headings as policies have them. A wrong reading is the worst result; an unread heading only becomes a comment.
     #[test]
     fn no_heading_is_read_as_its_opposite() {
         let forbid = [

@@ -58,9 +58,9 @@ pub(super) fn parse<D: serde::de::DeserializeOwned + JsonSchema>(name: &str, sou
     })
 }
 
-/// An error that names all keys that are missing, rather than the one that the parser met first.
+/// Returns an error that names all missing keys, where the parser names only the first.
 fn all_missing(error: PolicyError, keys: &[String]) -> PolicyError {
-    /// Keys after which nobody reads on.
+    /// The most keys that a message lists.
     const MOST: usize = 12;
     if keys.len() < 2 {
         return error;
@@ -70,7 +70,7 @@ fn all_missing(error: PolicyError, keys: &[String]) -> PolicyError {
     error.renamed_message(message).with_hint("add them; `magistrate policy schema` says what each is for")
 }
 
-/// The keys that the schema requires and a value does not have.
+/// Lists the keys that the schema requires and the value lacks.
 fn missing(value: &serde_json::Value, schema: &serde_json::Value) -> Vec<String> {
     fn walk(
         value: &serde_json::Value,

@@ -64,7 +64,7 @@ impl Templates {
         Self::from_sources("shipped", &sources).expect("the shipped templates compile")
     }
 
-    /// The files of a folder that take the place of the shipped templates, which need not be there.
+    /// Returns the files of a folder that replace the shipped templates. They need not exist.
     #[must_use]
     pub fn files(folder: &Path) -> [PathBuf; 2] {
         SHIPPED.map(|(name, _)| folder.join(name))
@@ -104,7 +104,7 @@ impl Templates {
         Self::from_sources(&folder.display().to_string(), &sources)
     }
 
-    /// Templates of these sources, each behind the name that errors call it. `id` says where they come from.
+    /// Compiles templates from these sources, each with its name for errors. `id` names their origin.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Templates {
     ///
     /// # Panics
     ///
-    /// If the syntax that templates have is none, which a test rules out.
+    /// If minijinja rejects the delimiters of templates, which a test rules out.
     pub fn from_sources(id: &str, sources: &[(String, String)]) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -143,7 +143,8 @@ impl Templates {
         Ok(Self { environment, id: id.to_owned(), digest: crate::hex(&hash.finalize()) })
     }
 
-    /// Both sources, each behind the name that errors call it. [`Templates::from_sources`] makes the same templates of them.
+    /// Returns both sources, each with its name for errors. [`Templates::from_sources`] compiles them to the same
+    /// templates.
     #[must_use]
     pub fn sources(&self) -> Vec<(String, String)> {
         SHIPPED

@@ -1,16 +1,16 @@
 //! The outline of a text: headings, paragraphs, and lists with what belongs to each item.
 //!
-//! The one idea: every line lands in one place, and keeps its number. An item below an item belongs to it, and so does a
-//! line that goes on with it. What a heading means is not known here.
+//! The one idea: every line gets one place and keeps its number. An item below an item belongs to it, and so does a
+//! line that continues it. The meaning of a heading is not known here.
 
-/// A line as it stood, and its number from 1.
+/// A trimmed line, and its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub number: usize,
     pub text: String,
 }
 
-/// A heading and what stands under it, up to the next heading.
+/// A heading and the text below it, up to the next heading.
 #[derive(Debug, Default)]
 pub(super) struct Section {
     /// `None` before the first heading.
@@ -21,9 +21,9 @@ pub(super) struct Section {
 #[derive(Clone, Debug)]
 pub(super) struct Heading {
     pub line: Line,
-    /// Its words.
+    /// Its words, without the mark.
     pub text: String,
-    /// How deep it stands: 1 is the highest.
+    /// Its level: 1 is the highest.
     pub level: usize,
 }
 
@@ -43,17 +43,17 @@ pub(super) struct Item {
     pub text: String,
     pub children: Vec<Item>,
     indent: usize,
-    /// Numbers of its mark: `2.1` has two, a bullet none.
+    /// The count of numbers in its mark: `2.1` has two, a bullet none.
     depth: usize,
 }
 
 impl Item {
-    /// The item's lines and those of all that belong to it.
+    /// Returns the item's lines and those of every item below it.
     pub fn all_lines(&self) -> Vec<Line> {
         self.lines.iter().cloned().chain(self.children.iter().flat_map(Self::all_lines)).collect()
     }
 
-    /// The words of what belongs to it, joined; nothing without any.
+    /// Joins the words of the items below it.
     pub fn belongings(&self) -> String {
         let each = |item: &Self| match item.belongings() {
             inner if inner.is_empty() => item.text.trim_end_matches([';', ',']).to_owned(),
@@ -70,7 +70,7 @@ impl Item {
         self.children[end].last()
     }
 
-    /// Takes an item that belongs to this one or to one of its own.
+    /// Adds an item below this one or below one of its children.
     fn take(&mut self, item: Item) {
         match self.children.last_mut() {
             Some(child) if child.owns(&item) => child.take(item),
@@ -84,12 +84,12 @@ impl Item {
     }
 }
 
-/// Levels below those of `#`: a line in capitals, one in bold, a number.
+/// Levels below those of `#`: a line in capitals, a line in bold, a number.
 const CAPITALS: usize = 7;
 const BOLD: usize = 8;
 const NUMBERED: usize = 9;
 
-/// Reads a text.
+/// Reads the outline of a text.
 pub(super) fn outline(text: &str) -> Vec<Section> {
     let lines: Vec<&str> = text.lines().collect();
     let numbered = numbered_headings(&lines);
@@ -137,9 +137,9 @@ pub(super) fn outline(text: &str) -> Vec<Section> {
 
 struct Reader {
     sections: Vec<Section>,
-    /// The line before was blank.
+    /// True if the previous line was blank.
     blank: bool,
-    /// A list has begun, and nothing has ended it.
+    /// True within a list.
     item_open: bool,
 }
 
@@ -172,11 +172,11 @@ impl Reader {
         (self.blank, self.item_open) = (false, true);
     }
 
-    /// A line without a mark: it goes on with the item or the paragraph before it, or begins a paragraph.
+    /// Adds a line without a mark. It continues the item or the paragraph before it, or begins a paragraph.
     fn words(&mut self, line: Line, indent: usize) {
         let (blank, open) = (self.blank, self.item_open);
         match self.blocks().last_mut() {
-            // `This does not apply to:` begins another list.
+            // `This does not apply to:` starts another list.
             Some(Block::Item(item)) if open && (indent > item.indent || !(blank || line.text.ends_with(':'))) => {
                 let last = item.last();
                 last.text = format!("{} {}", last.text, line.text);
@@ -200,12 +200,12 @@ fn is_all(line: &str, sign: char) -> bool {
     !line.is_empty() && line.chars().all(|char| char == sign)
 }
 
-/// A line across the page.
+/// Recognises a horizontal rule.
 fn is_rule(line: &str) -> bool {
     line.len() > 2 && ['-', '*', '_', '='].iter().any(|sign| is_all(line, *sign))
 }
 
-/// A heading by its mark: `#`, or a whole line in bold.
+/// Recognises a heading by its mark: `#`, or a whole line in bold.
 fn marked_heading(line: &str) -> Option<(usize, &str)> {
     let level = line.chars().take_while(|char| *char == '#').count();
     if level > 0 {
@@ -220,7 +220,7 @@ fn is_in_capitals(line: &str) -> bool {
     letters > 3 && line.len() < 60 && !line.chars().any(char::is_lowercase) && !line.ends_with(['.', '!', '?', ','])
 }
 
-/// An item: how far it is set in, the numbers of its mark, its words.
+/// Reads an item: its indent, the count of numbers in its mark, and its words.
 fn item(raw: &str) -> Option<(usize, usize, &str)> {
     let bare = raw.trim();
     let bullet = ["- ", "* ", "+ ", "• ", "– ", "· "].iter().find_map(|bullet| bare.strip_prefix(bullet));
@@ -230,7 +230,7 @@ fn item(raw: &str) -> Option<(usize, usize, &str)> {
     number(bare).map(|(path, words)| (indent_of(raw), path.len(), words))
 }
 
-/// The numbers of a mark such as `2.`, `2)` or `2.1`, and the words behind it.
+/// Reads the numbers of a mark such as `2.`, `2)` or `2.1`, and the words after it.
 fn number(line: &str) -> Option<(Vec<u32>, &str)> {
     let (mark, words) = line.split_once([' ', '\t'])?;
     let bare = mark.strip_suffix(['.', ')', ':']).unwrap_or(mark);
@@ -242,7 +242,7 @@ fn number(line: &str) -> Option<(Vec<u32>, &str)> {
     (path.len() <= 4 && !words.is_empty() && is_mark).then_some((path, words))
 }
 
-/// The indices of lines that are headings by their numbers: `2. What is not allowed` over `2.1 Bait`.
+/// Finds the lines that are headings by their numbers: `2. What is not allowed` over `2.1 Bait`.
 fn numbered_headings(lines: &[&str]) -> std::collections::HashSet<usize> {
     let numbers: Vec<(usize, Vec<u32>, &str)> = lines
         .iter()
@@ -271,7 +271,7 @@ fn numbered_headings(lines: &[&str]) -> std::collections::HashSet<usize> {
 mod tests {
     use super::*;
 
-    /// An outline in a few signs: headings by level, items in brackets with what belongs to them.
+    /// Shows an outline in short: headings by level, items in brackets with those below them.
     fn shape(text: &str) -> String {
         let block = |block: &Block| match block {
             Block::Paragraph(lines) => lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" "),

@@ -42,7 +42,7 @@ pub(super) fn of_labels(findings: &mut Findings<'_>, file: &Document, policy: &P
 pub(super) fn of_plain(findings: &mut Findings<'_>) {
     let lines: Vec<&str> = findings.source.lines().collect();
     trailing(findings, &lines);
-    // What follows looks for English words, and would call missing what stands there in another language.
+    // The next checks look for English words, and would report them missing in any other language.
     if !is_english(findings.source) {
         return;
     }
@@ -88,7 +88,7 @@ pub(super) fn of_plain(findings: &mut Findings<'_>) {
     }
 }
 
-/// Reports whether one word in twenty, at least, is one that English sentences cannot do without.
+/// Reports whether at least one word in twenty is a common English one.
 fn is_english(text: &str) -> bool {
     let common = ["the", "of", "to", "is", "are", "and", "not", "if", "that", "any", "with", "for", "or", "do", "word"];
     let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();

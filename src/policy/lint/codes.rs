@@ -155,7 +155,7 @@ fn references(findings: &mut Findings<'_>, file: &Document) {
     }
 }
 
-/// Words of a text that look like these codes and are none, nor the beginning of one.
+/// Returns words that look like these codes, but are neither a code nor the beginning of one.
 pub(in crate::policy) fn unknown_codes<'a>(text: &'a str, codes: &BTreeSet<&str>) -> Vec<&'a str> {
     let families: BTreeSet<&str> = codes.iter().filter_map(|code| parts(code)).map(|(letters, _)| letters).collect();
     text.split(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '.' | '_' | '-')))

@@ -1,29 +1,29 @@
-//! Characters that nobody sees, and the places where writing needs them.
+//! Invisible characters, and the places where a script needs them.
 //!
-//! The one idea: a joiner between letters of a script that has it is spelling, and so is one inside an emoji. Elsewhere
-//! it is a fault, or somebody hides something.
+//! The one idea: a joiner is spelling between letters of a script that uses it, and inside an emoji. Elsewhere it is a
+//! fault or hides something.
 
-/// What a character is at its place.
+/// The kind of an invisible character, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hidden {
-    /// To be told, and safe to delete.
+    /// Safe to delete.
     Stray,
-    /// To be told. Whoever reads the script must decide.
+    /// A change of direction, left to a reader of the script.
     Turning,
 }
 
-/// An invisible character that does not belong where it stands.
+/// An invisible character in the wrong place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     /// Its first byte in the line.
     pub at: usize,
-    /// Characters before it.
+    /// The number of characters before it.
     pub index: usize,
     pub char: char,
     pub kind: Hidden,
 }
 
-/// The invisible characters of a line that do not belong there.
+/// Finds the invisible characters of a line that are in the wrong place.
 pub(super) fn hidden(line: &str) -> Vec<Found> {
     if line.is_ascii() {
         return Vec::new();
@@ -55,19 +55,19 @@ fn is_invisible(char: char) -> bool {
     matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Letters of the Hebrew, Arabic, Syriac, Thaana and N'Ko scripts.
+/// Matches letters of the Hebrew, Arabic, Syriac, Thaana and N'Ko scripts.
 fn is_right_to_left(char: char) -> bool {
     matches!(char, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
-/// Letters and marks of scripts that are spelt with joiners: Arabic, Indic, Tibetan, Burmese, Khmer, Mongolian.
+/// Matches scripts that are spelt with joiners: Arabic, Indic, Tibetan, Burmese, Khmer, Mongolian.
 fn has_joiners(char: char) -> bool {
     matches!(char,
         '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1780}'..='\u{18af}' | '\u{1b00}'..='\u{1bff}'
         | '\u{a980}'..='\u{a9ff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
-/// Thai, Lao, Burmese and Khmer: an invisible space shows where a line may break.
+/// Matches Thai, Lao, Burmese and Khmer, in which an invisible space marks where a line may break.
 fn is_written_without_spaces(char: char) -> bool {
     matches!(char, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
 }
@@ -76,9 +76,9 @@ fn is_emoji(char: char) -> bool {
     matches!(char, '\u{2190}'..='\u{2bff}' | '\u{fe0f}' | '\u{20e3}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// The tags of a flag such as Scotland's: a black flag, some letters, and the tag that ends them.
+/// Reports whether a tag is part of a flag such as Scotland's: a black flag, some letters, and the tag that ends them.
 fn in_flag(chars: &[(usize, char)], index: usize) -> bool {
-    /// Tags of the longest flag.
+    /// The tags of the longest flag.
     const TAGS: usize = 8;
     let is_tag = |char: char| matches!(char, '\u{e0020}'..='\u{e007e}');
     let before = chars[..index].iter().rev().take(TAGS).map(|(_, char)| *char).find(|char| !is_tag(*char));

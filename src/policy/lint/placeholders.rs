@@ -1,7 +1,7 @@
-//! Places in a text that another program, or the author, would have filled in.
+//! Placeholders that another program, or the author, should have filled in.
 //!
-//! The one idea: the model reads the sign as it stands, so whatever looks like one is told with its line. Nothing is
-//! expanded here, and nothing is mended.
+//! The one idea: the model reads a placeholder literally, so each is reported with its line. Nothing is expanded or
+//! repaired here.
 
 use super::{Findings, Level, Place, texts};
 use crate::policy::file::Document;
@@ -9,11 +9,11 @@ use crate::policy::phrase::quoted;
 
 const RULE: &str = "placeholder";
 
-/// A plain text, line by line.
+/// Checks a plain text, line by line.
 pub(super) fn of_plain(findings: &mut Findings<'_>) {
     for (index, line) in findings.lines().enumerate() {
         for (at, sign) in signs(line) {
-            // Of several on one line the first has its column told.
+            // Only the first on a line needs its column.
             let before = if findings.has(RULE, index + 1) { 0 } else { line[..at].chars().count() };
             let place = Place { line: index + 1, column: before + 1, width: sign.chars().count() };
             told(findings, place, sign);
@@ -21,7 +21,7 @@ pub(super) fn of_plain(findings: &mut Findings<'_>) {
     }
 }
 
-/// A policy in parts: its rules, and examples that only describe one.
+/// Checks a policy in parts: its rules, and examples that only describe a post.
 pub(super) fn of_parts(findings: &mut Findings<'_>, file: &Document) {
     let titles = file.categories.value.iter().map(|category| &category.title);
     for text in texts(file).chain([&file.title, &file.summary]).chain(titles) {
@@ -34,7 +34,7 @@ pub(super) fn of_parts(findings: &mut Findings<'_>, file: &Document) {
     for example in &file.examples {
         let text = example.text.value.trim();
         let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();
-        // As `policy new` leaves them: `[A post that does this: Asks readers for money]`.
+        // `policy new` writes such examples: `[A post that does this: Asks readers for money]`.
         if inside.contains(": ") || asks(inside, '[') {
             findings
                 .add(RULE, Level::Warning, example.text.place, "the example is a description in brackets")
@@ -49,11 +49,11 @@ fn told(findings: &mut Findings<'_>, place: Place, sign: &str) {
         .hint("nothing fills it in, and the model reads it as it stands: write what is meant, or delete it");
 }
 
-/// Words in brackets that ask for others.
+/// First words of a placeholder in brackets.
 const ASKING: &str =
     "insert add your fill todo tbd replace input content text message post comment name here enter specify describe";
 
-/// The placeholders of a text, each with its first byte.
+/// Finds the placeholders of a text, each with its first byte.
 fn signs(text: &str) -> Vec<(usize, &str)> {
     let mut signs = Vec::new();
     let mut at = 0;
@@ -70,9 +70,9 @@ fn signs(text: &str) -> Vec<(usize, &str)> {
     signs
 }
 
-/// Bytes of the placeholder that a text begins with.
+/// Returns the bytes of a placeholder at the start of a text.
 fn length(text: &str) -> Option<usize> {
-    /// Bytes in which one must end.
+    /// The most bytes of a placeholder.
     const LONGEST: usize = 120;
     let near = &text[..text.floor_char_boundary(LONGEST)];
     let up_to = |close: &str| near.find(close).map(|at| at + close.len());
@@ -95,7 +95,7 @@ fn length(text: &str) -> Option<usize> {
     let (open, close) = if near.starts_with('[') { ('[', ']') } else { ('<', '>') };
     let inside = near.strip_prefix(open)?.split(close).next()?;
     let behind = near.get(inside.len() + 1..)?.strip_prefix(close)?;
-    // A link of Markdown.
+    // A bracket before `(` is a link of Markdown.
     (!behind.starts_with('(') && asks(inside, open)).then_some(inside.len() + 2)
 }
 
@@ -104,7 +104,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "_.-".contains(char))
 }
 
-/// `INSERT rules here`, `Violation 1`, `YOUR COMPANY`
+/// Recognises `INSERT rules here`, `Violation 1`, `YOUR COMPANY`.
 fn asks(inside: &str, open: char) -> bool {
     let words: Vec<&str> = inside.split_whitespace().collect();
     let Some(first) = words.first() else { return false };

@@ -1,27 +1,27 @@
 //! The meaning that a text gives to its labels.
 //!
-//! The one idea: each place where a label stands is read with the words that belong to it: those behind it (`0 = safe`,
-//! `return 0 if …`), those before it (`if …, return 0`, `## SAFE (0)`), or those in brackets. Where two readings
-//! disagree, there is none.
+//! The one idea: a label is read together with the words that belong to it. They stand after it (`0 = safe`,
+//! `return 0 if …`), before it (`if …, return 0`, `## SAFE (0)`), or in brackets. If two readings disagree, the label
+//! has no meaning.
 
 use super::super::Verdict;
 use super::super::sense::{Sense, is_one, opposite, sense_of_remark};
 use super::offer::is_digit;
 use super::sentences::both_ways;
 
-/// All that a text says of one label.
+/// Every statement of a text about one label.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
-    /// The lines, from 0, where it means a violation.
+    /// Lines, from 0, that say that it means a violation.
     pub violation: Vec<usize>,
-    /// The lines where it means that content is safe.
+    /// Lines that say that it means safe content.
     pub safe: Vec<usize>,
-    /// The lines that define it in words that are not understood.
+    /// Lines that define it in words that are not understood.
     pub unclear: Vec<usize>,
 }
 
 impl Meaning {
-    /// The one meaning that the text gives it.
+    /// Returns the meaning, if the text gives exactly one.
     pub fn verdict(&self) -> Option<Verdict> {
         match (self.violation.is_empty(), self.safe.is_empty()) {
             (false, true) => Some(Verdict::Violation),
@@ -30,7 +30,7 @@ impl Meaning {
         }
     }
 
-    /// A line that says something else than this verdict.
+    /// Returns a line that contradicts this verdict.
     pub fn against(&self, verdict: Verdict) -> Option<usize> {
         match opposite(verdict) {
             Verdict::Violation => self.violation.first().copied(),
@@ -40,9 +40,9 @@ impl Meaning {
     }
 }
 
-/// The meaning of each of these labels, in their order.
+/// Returns the meaning of each of these labels, in their order.
 pub(super) fn meanings(text: &str, labels: &[&str]) -> Vec<Meaning> {
-    /// Mentions that are read. A text with more of them is longer than a context, and not understood.
+    /// The most mentions to read. A text with more is longer than a context, and counts as not understood.
     const MOST: usize = 4_000;
     let mut meanings = vec![Meaning::default(); labels.len()];
     let mut read = 0;
@@ -65,10 +65,10 @@ pub(super) fn meanings(text: &str, labels: &[&str]) -> Vec<Meaning> {
     meanings
 }
 
-/// What one mention of a label says of it.
+/// The statement of one mention about its label.
 enum Reading {
     Sense(Sense),
-    /// It is defined there, in words that are not understood.
+    /// A definition in words that are not understood.
     Undefined,
 }
 
@@ -77,14 +77,14 @@ struct Mention {
     label: usize,
     start: usize,
     end: usize,
-    /// It stands in brackets by itself, perhaps behind `label:`.
+    /// True if it stands alone in brackets, perhaps after `label:`.
     bracketed: bool,
 }
 
 fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading)> {
     let mentions = mentions(sentence, labels, most);
     let in_run = in_run(sentence, &mentions);
-    // Up to where the words of the sentence belong to the mention before, and whether that one got a meaning.
+    // The end of the words that belong to the previous mention, and whether that one still lacks a meaning.
     let (mut used, mut open) = (0, false);
     let mut readings = Vec::new();
     for (index, mention) in mentions.iter().enumerate() {
@@ -110,7 +110,7 @@ fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading
                 Some(defined(before))
             }
             (None, _) => match place.either() {
-                // The words between could be those of the mention before.
+                // The words in between could belong to the previous mention.
                 Sense::Means(_) if was_open && sense_of_remark(before) != Sense::Silent => Some(Reading::Undefined),
                 sense => {
                     open = sense == Sense::Silent;
@@ -123,7 +123,7 @@ fn readings(sentence: &str, labels: &[&str], most: usize) -> Vec<(usize, Reading
     readings
 }
 
-/// Reports whether a label is one that must not be given: `never return`, `not`.
+/// Reports whether the text forbids the label after these words: `never return`, `not`.
 fn is_denied(before: &str) -> bool {
     let clause = before.rsplit([',', ';', ':', '.', '(', '—', '|']).next().unwrap_or(before).to_lowercase();
     let words: Vec<&str> = clause
@@ -150,25 +150,25 @@ fn defined(words: &str) -> Reading {
     }
 }
 
-/// The words around a mention.
+/// The words on both sides of a mention.
 struct Around<'a> {
     before: &'a str,
     after: &'a str,
     bracketed: bool,
 }
 
-/// Marks around a label that mean nothing.
+/// Marks around a label that carry no meaning.
 const MARKS: [char; 12] = [' ', '\t', '`', '"', '\'', '*', '“', '”', '‘', '’', '_', '|'];
 
 /// Words that lead from a label to its meaning.
 const LEADS: &str = "if when where whenever for means mean meaning indicates denotes signifies represents stands is only to \
     should must corresponds refers in on";
 
-/// Words that lead to it behind a comma. `if` does not: what it begins may lead to the next label.
+/// Words that lead to the meaning after a comma. `if` is not one: its clause may lead to the next label.
 const CLAUSES: &str = "meaning which i.e. indicating denoting signifying representing";
 
 impl Around<'_> {
-    /// A remark in brackets right behind the label: `0 (safe)`.
+    /// Returns a remark in brackets right after the label: `0 (safe)`.
     fn remark(&self) -> Option<&str> {
         let inside = self.after.trim_start_matches(MARKS).strip_prefix(['(', '['])?;
         (!self.bracketed).then(|| inside.split([')', ']']).next().unwrap_or(inside))
@@ -188,7 +188,7 @@ impl Around<'_> {
         sign && after.chars().any(char::is_alphabetic) || is_one(LEADS, &first)
     }
 
-    /// Reports whether the meaning leads up to it: `safe = 0`, `SAFE (0)`.
+    /// Reports whether the meaning comes before the label: `safe = 0`, `SAFE (0)`.
     fn defines_before(&self) -> bool {
         let before = self.before.trim_end_matches(MARKS);
         let nothing_behind = !self.after.chars().any(char::is_alphabetic);
@@ -196,11 +196,11 @@ impl Around<'_> {
             || (self.bracketed && nothing_behind)
     }
 
-    /// The meaning where nothing shows on which side it stands: both sides must agree, or one be silent.
+    /// Returns the meaning if no sign shows its side. Both sides must agree, or one must be silent.
     fn either(&self) -> Sense {
         let after = self.after.trim_start_matches([')', ']']).trim_start_matches(MARKS);
         let first = after.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
-        // Another clause begins.
+        // Another clause begins here.
         let breaks =
             after.starts_with([',', ';', '.', ')']) || ["and", "or", "otherwise", "else", "but"].contains(&&*first);
         let behind = if breaks { Sense::Silent } else { sense_of_remark(self.after) };
@@ -212,7 +212,7 @@ impl Around<'_> {
     }
 }
 
-/// Which mentions are one of several that are only offered: `0 or 1`.
+/// Marks the mentions that are only offered in a choice: `0 or 1`.
 fn in_run(sentence: &str, mentions: &[Mention]) -> Vec<bool> {
     let joined = |one: &Mention, other: &Mention| {
         let between = &sentence[one.end..other.start];
@@ -228,11 +228,11 @@ fn in_run(sentence: &str, mentions: &[Mention]) -> Vec<bool> {
         .collect()
 }
 
-/// Words before a number that is no label: `rule 1`, `at least 1`.
+/// Words before a number that is not a label: `rule 1`, `at least 1`.
 const COUNTED_BEFORE: &str = "least most than rule rules section sections step example examples part chapter figure page version \
     article item within point paragraph appendix table";
 
-/// Units behind a number that is no label: `1 day`.
+/// Units after a number that is not a label: `1 day`.
 const COUNTED_BEHIND: &str = "day days hour hours week weeks month months year years minute minutes link links";
 
 fn mentions(sentence: &str, labels: &[&str], most: usize) -> Vec<Mention> {
@@ -260,7 +260,7 @@ fn mentions(sentence: &str, labels: &[&str], most: usize) -> Vec<Mention> {
     mentions
 }
 
-/// Reports whether a word that is spelt as a label is one there, rather than a number or a word of the prose.
+/// Reports whether a word spelt like a label is one, rather than a number or an ordinary word.
 fn stands_for_itself(word: &str, before: &str, after: &str) -> bool {
     let last = before.trim_end().rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
     let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
@@ -286,7 +286,7 @@ fn stands_for_itself(word: &str, before: &str, after: &str) -> bool {
 }
 
 fn is_bracketed(before: &str, after: &str) -> bool {
-    /// Bytes in which an opening bracket is looked for.
+    /// The distance in bytes within which an opening bracket counts.
     const NEAR: usize = 40;
     let closed = after.trim_start_matches(MARKS).starts_with([')', ']']);
     let near = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR))..];

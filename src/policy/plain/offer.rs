@@ -1,7 +1,7 @@
 //! The answers that a sentence of prose offers.
 //!
-//! The one idea: a choice is a run of words that are parted by nothing but `or`, commas, slashes and bars. A sentence
-//! that speaks of JSON, or of a flag for each of several things, offers no words.
+//! The one idea: a choice is a run of words with only `or`, commas, slashes and bars between them. A sentence about
+//! JSON, or about a flag for each of several things, offers no words.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::super::{Label, Verdict};
 /// A request for an answer.
 #[derive(Debug)]
 pub(super) enum Offer {
-    /// A choice of words that have a usual meaning, each.
+    /// A choice of words that all have a usual meaning.
     Labels(Vec<Label>),
     /// A choice in which one word has no known meaning.
     Unknown(Vec<String>),
@@ -22,7 +22,7 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    /// Two sentences state the same contract if their keys are equal. The order of the labels does not count.
+    /// Returns a key that is equal for equal contracts. The order of the labels does not count.
     pub(super) fn key(&self) -> BTreeSet<&str> {
         match self {
             Self::Labels(labels) => labels.iter().map(|label| label.text.as_str()).collect(),
@@ -33,7 +33,7 @@ impl Offer {
         }
     }
 
-    /// The words that it offers; none if it asks for something else.
+    /// Returns the offered words. Empty if it asks for something else.
     pub(super) fn words(&self) -> Vec<&str> {
         match self {
             Self::Labels(labels) => labels.iter().map(|label| label.text.as_str()).collect(),
@@ -57,7 +57,7 @@ impl fmt::Display for Offer {
     }
 }
 
-/// The usual meaning of an answer. A digit has none of its own, and what is usual for it counts only if the text agrees.
+/// Returns the usual meaning of an answer. That of a digit counts only if the text confirms it.
 pub(in crate::policy) fn usual(word: &str) -> Option<Verdict> {
     match word.to_ascii_uppercase().as_str() {
         "1" | "INVALID" | "UNSAFE" | "VIOLATION" | "VIOLATES" | "VIOLATING" | "BLOCK" | "BLOCKED" | "DENY" => {
@@ -80,7 +80,7 @@ const STRONG_CUES: [&str; 7] =
 const CUES: [&str; 9] =
     ["return", "respond", "reply", "answer", "output", "classify", "label", "exactly one", "the digit"];
 
-/// Bytes around a choice that can be part of what is said of it.
+/// The bytes around a choice that may describe it.
 const NEAR: usize = 200;
 
 /// Verbs of a request for a format.
@@ -89,7 +89,7 @@ const REQUESTS: [&str; 16] = [
     "emit", "write", "generate", "response", "must",
 ];
 
-/// All that a sentence asks for.
+/// Returns every answer that a sentence asks for.
 pub(super) fn offers(sentence: &str) -> Vec<Offer> {
     let lower = sentence.to_lowercase();
     let strong = STRONG_CUES.iter().any(|cue| lower.contains(cue));
@@ -133,7 +133,7 @@ fn asks_for_flags(lower: &str) -> bool {
         .any(|words| lower.contains(words))
 }
 
-/// Reports whether a choice is forbidden rather than asked for: `do not answer`, but not `answer nothing but`.
+/// Reports whether a choice is forbidden: `do not answer`, but not `answer nothing but`.
 fn is_denied(before: &str) -> bool {
     let near = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR))..];
     let clause = near.rsplit([',', ';', ':', '—', '(']).next().unwrap_or(near).to_lowercase();
@@ -152,10 +152,10 @@ fn offer(run: &Run<'_>, sentence: &str, strong: bool) -> Option<Offer> {
     let shouted =
         |word: &str| word.len() > 1 && word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
     let is_label = |word: &str| usual(word).is_some() && (strong || is_digit(word) || shouted(word));
-    // `Return, please, 0 or 1`: what leads to a choice is no part of it.
+    // `Return, please, 0 or 1`: the words before a choice are not part of it.
     let is_offered = |word: &str| is_label(word) || is_digit(word) || shouted(word);
     let mut words: Vec<&str> = run.words.iter().copied().skip_while(|word| !is_offered(word)).collect();
-    // `VALID or INVALID, nothing else`: so is what follows it.
+    // `VALID or INVALID, nothing else`: the words after it are not part of it either.
     let goes_on = sentence[run.end..].trim_start().starts_with(char::is_alphabetic);
     if let Some(last) = words.last().filter(|last| run.loose && !is_offered(last))
         && (goes_on || ["only", "please", "alone"].contains(last))
@@ -211,18 +211,18 @@ fn unique(words: &[&str]) -> Vec<String> {
     unique
 }
 
-/// Words that are offered side by side, and where they stand in the sentence.
+/// Words that are offered side by side, and their place in the sentence.
 #[derive(Debug, Default)]
 struct Run<'a> {
     words: Vec<&'a str>,
     start: usize,
     end: usize,
-    /// The last word follows a comma alone.
+    /// True if only a comma stands before the last word.
     loose: bool,
 }
 
-/// Runs of words that are parted by nothing but `or`, commas, slashes and bars. Quotes do not part them, nor do remarks
-/// in parentheses.
+/// Returns runs of words with only `or`, commas, slashes and bars between them. Quotes and remarks in parentheses may
+/// stand inside a run.
 fn choices(line: &str) -> Vec<Run<'_>> {
     let mut runs = vec![Run::default()];
     let (mut joined, mut comma) = (false, false);

@@ -1,7 +1,7 @@
 //! The sentences of a text, each with its line.
 //!
-//! The one idea: prose is wrapped anywhere, so a sentence is looked for in the block of lines that it stands in. An
-//! item, a heading or a row of a table begins a block.
+//! The one idea: prose is wrapped anywhere, so a sentence is read across the lines of its block. An item, a heading or
+//! a row of a table begins a block.
 
 /// A sentence.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Sentence {
     pub text: String,
 }
 
-/// All sentences of a text: first as blocks have them, then once more line by line where a block has several lines.
+/// Returns the sentences of all blocks, and then those of each line on its own.
 pub(super) fn both_ways(text: &str) -> Vec<Sentence> {
     let mut all = of_blocks(text);
     for (index, line) in text.lines().enumerate() {
@@ -47,7 +47,7 @@ fn begins_item(line: &str) -> bool {
     bullet || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")))
 }
 
-/// Words before a full stop that do not end a sentence.
+/// Words before a full stop that does not end a sentence.
 const ABBREVIATIONS: [&str; 7] = ["e.g", "i.e", "etc", "vs", "cf", "no", "incl"];
 
 fn split(lines: &[(usize, &str)]) -> Vec<Sentence> {
@@ -69,7 +69,7 @@ fn split(lines: &[(usize, &str)]) -> Vec<Sentence> {
     sentences
 }
 
-/// The pieces of a line that end where a sentence does.
+/// Splits a line after each end of a sentence.
 fn pieces(line: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut start = 0;

@@ -108,7 +108,7 @@ fn lists_under_plain_headings_become_rules_with_codes_and_a_text_without_rules_i
     }
 }
 
-/// Each rule of an import as `code verdict title: criteria`, one a line.
+/// Lists the rules of an import as `code verdict title: criteria`, one on each line.
 fn rules(text: &str) -> String {
     let imported = match import("house.md", text) {
         Ok(imported) => imported,
@@ -175,9 +175,9 @@ fn the_verdict_of_a_section_holds_for_what_stands_in_it() {
         "# T\n## Rules\n### VIOLATES\nContent that:\n- **S1**: Asks how to steal\n### DOES NOT violate\nContent that is:\n- News\n",
         "S1 violation Asks how to steal: Content that: Asks how to steal.\nR1 safe News: Content that is: News.",
     );
-    // Nothing says whether this is allowed.
+    // No word says that this is allowed or forbidden.
     check("## VIOLATES\n- Ads\n## Tickets (T1)\nTickets that are resold.\n", "R1 violation Ads: Ads.");
-    // The heading says one thing, the line below another.
+    // The heading contradicts the line below it.
     check("## VIOLATES\n- Ads\n## Prohibited (T1)\nTickets.\n\nOutput: VALID\n", "R1 violation Ads: Ads.");
     check("## VIOLATES\n- Ads\n### Allowed\n- News\n", "R1 violation Ads: Ads.");
     check("## VIOLATES\n- Ads\n### Bulk\n- sent to many\n", "R1 violation Ads: Ads.\nR2 violation Bulk: sent to many.");
@@ -198,7 +198,7 @@ fn what_stands_below_an_item_belongs_to_it() {
         "## ALLOWED\nDo not post:\n- Ads\n\nDo not remove:\n- News\n## VIOLATES\n- Bait\n",
         "R1 safe News: Do not remove: News.\nR2 violation Bait: Bait.",
     );
-    // What takes something back from a rule is no rule, and what it would be of is not known.
+    // A limit of a rule is not a rule, and nothing shows which rule it limits.
     check(
         "## VIOLATES\n- Ads\n- Except: news\n- Allowed: charity\n- Does not apply to staff\n",
         "R1 violation Ads: Ads.",
@@ -258,7 +258,7 @@ mod any_text {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
-        /// What is written loads, and has no fault that breaks replies. No line is lost.
+        /// Every draft loads, has no fault that breaks replies, and loses no line.
         #[test]
         fn what_import_writes_loads(
             lines in prop::collection::vec(
@@ -271,7 +271,7 @@ mod any_text {
             let text = format!("## Prohibited\n- Bait\n{}", lines.join("\n"));
             let imported = match import("any.md", &text) {
                 Ok(imported) => imported,
-                // The lines behind `Bait` can make it uncertain.
+                // The lines after `Bait` can make it uncertain.
                 Err(error) => {
                     prop_assert!(error.starts_with("no rule that forbids"), "{error}\n{text}");
                     return Ok(());

@@ -7,7 +7,7 @@ fn check(text: &str, expected: &str) {
     assert_eq!(policy.body, Body::Verbatim(text.to_owned()));
 }
 
-/// A policy that asks for a digit and defines the digits in these words.
+/// Builds a policy that asks for a digit and defines the digits in these words.
 fn digits(definition: &str) -> String {
     format!("# Ads\nNo ads.\nReturn exactly one character: 0 or 1.\n{definition}\n")
 }
@@ -68,7 +68,7 @@ fn digits_are_read_as_the_text_defines_them() {
     }
 }
 
-/// Digits against the usual, in every order of words, and words that the text turns.
+/// Digits with unusual meanings, in every order of words, and words whose meaning the text reverses.
 #[test]
 fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
     for definition in [
@@ -122,7 +122,7 @@ fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
     }
 }
 
-/// Phrases for content that violates and for content that does not, side by side.
+/// Pairs of phrases for content that violates and for content that does not.
 const PHRASES: [(&str, &str); 12] = [
     ("it violates the policy", "it does not violate the policy"),
     ("the post is not allowed", "the post is allowed"),
@@ -138,7 +138,7 @@ const PHRASES: [(&str, &str); 12] = [
     ("the text is a violation", "the text is fine"),
 ];
 
-/// Ways to define two labels: V for what violates, S for what does not. `+` is one that is read.
+/// Ways to define two labels: V for content that violates, S for content that does not. `+` marks those that are read.
 const DEFINITIONS: [&str; 67] = [
     "+{V} if {v}, {S} if {s}.",
     "+Return {V} if {v}; return {S} if {s}.",
@@ -209,7 +209,7 @@ const DEFINITIONS: [&str; 67] = [
     "Say {V}, that is: {v}, or say {S}, that is: {s}.",
 ];
 
-/// The worst that this program could do is to turn a verdict round.
+/// The worst possible fault would be a reversed verdict.
 #[test]
 fn no_order_of_words_turns_the_meaning_of_labels_round() {
     let (mut wrong, mut unread) = (Vec::new(), Vec::new());
@@ -223,7 +223,7 @@ fn no_order_of_words_turns_the_meaning_of_labels_round() {
                 let text =
                     if index % 2 == 0 { format!("# P\n{ask}\n{body}\n") } else { format!("# P\n{body}\n{ask}\n") };
                 match Policy::from_plain("house", &text, None) {
-                    // A word such as VALID means what it says, unless a definition that is read says another thing.
+                    // A word such as VALID keeps its usual meaning, unless a definition that is read gives another.
                     Ok(_) if !usual && (digit || definition.starts_with('+')) => wrong.push(text),
                     Err(_) if usual && definition.starts_with('+') => unread.push(text),
                     _ => {}
