@@ -6,11 +6,13 @@
 //! Test (Angelopoulos and others, 2021), with Clopper and Pearson's bound. A certificate holds only under the terms
 //! that it was issued for.
 
+mod thresholds;
+
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Map, Method, Reliability};
 use super::golden::lacks;
-use super::interval::{Random, upper_bound};
+use super::interval::Random;
 use crate::label::journal::Terms;
 
 /// What may be decided automatically.
@@ -149,24 +151,8 @@ impl Certificate {
             rows.iter().map(|(was, said)| (*was, map.apply(*said))).collect()
         };
         let (fitted, tested) = (believed(fitting), believed(testing));
-        let turned =
-            |rows: &[(bool, f64)]| -> Vec<(bool, f64)> { rows.iter().map(|(was, said)| (!was, -said)).collect() };
-        let high = thresholds(&fitted, &tested, alpha, delta / 2.0, side);
-        let low = thresholds(&turned(&fitted), &turned(&tested), alpha, delta / 2.0, side);
-        let (high, low) = match (high, low) {
-            (Err((errors, rows)), Err(_)) => return Err(NoCertificate::Wrong { errors, rows }),
-            (high, low) => {
-                // No side reaches past the middle, so a probable violation never passes as safe.
-                let high: Vec<f64> = high.unwrap_or_default().into_iter().filter(|high| *high >= 0.5).collect();
-                let low = low.unwrap_or_default().into_iter().map(|low| -low);
-                let low: Vec<f64> = low.filter(|low| *low <= 0.5).collect();
-                if high.is_empty() && low.is_empty() {
-                    let errors = tested.iter().filter(|(was, believed)| *was != (*believed >= 0.5)).count() as u64;
-                    return Err(NoCertificate::Wrong { errors, rows: tested.len() as u64 });
-                }
-                apart(&high, &low, &fitted)
-            }
-        };
+        let (high, low) = thresholds::both(&fitted, &tested, alpha, delta, side)
+            .map_err(|(errors, rows)| NoCertificate::Wrong { errors, rows })?;
         let reliability = |rows: &[(bool, f64)]| {
             Reliability::of(rows).unwrap_or(Reliability { brier: 0.0, ece: 0.0, bins: Vec::new() })
         };
@@ -274,64 +260,10 @@ impl Certificate {
     }
 }
 
-/// Returns the thresholds at which few enough rows are wrong, from the surest to the loosest.
-/// They hold together, as each was tested only after the one before it held.
-/// If even the surest fails, returns its errors and its rows.
-fn thresholds(
-    fitted: &[(bool, f64)],
-    tested: &[(bool, f64)],
-    alpha: f64,
-    doubt: f64,
-    least: u64,
-) -> Result<Vec<f64>, (u64, u64)> {
-    /// Thresholds that are looked at, at most.
-    const STEPS: usize = 40;
-    let beyond = |rows: &[(bool, f64)], threshold: f64| {
-        let beyond = rows.iter().filter(|(_, believed)| *believed >= threshold);
-        beyond.fold((0, 0), |(errors, rows), (was, _)| (errors + u64::from(!was), rows + 1))
-    };
-    let mut places: Vec<f64> = fitted.iter().map(|(_, believed)| *believed).collect();
-    places.sort_by(|one, other| other.total_cmp(one));
-    places.dedup();
-    let step = places.len().div_ceil(STEPS).max(1);
-    // A test on fewer rows fails whatever they are.
-    let places: Vec<f64> =
-        places.into_iter().step_by(step).filter(|threshold| beyond(fitted, *threshold).1 >= least).collect();
-    // The one that the fitting rows are surest of is tried first, then looser ones. The order is the fitting rows' alone.
-    let doubtful = |threshold: &f64| {
-        let (errors, rows) = beyond(fitted, *threshold);
-        upper_bound(errors, rows, doubt)
-    };
-    let surest = (0..places.len()).min_by(|one, other| doubtful(&places[*one]).total_cmp(&doubtful(&places[*other])));
-    let Some(surest) = surest else { return Err(beyond(tested, f64::NEG_INFINITY)) };
-    let holds = |threshold: &&f64| {
-        let (errors, rows) = beyond(tested, **threshold);
-        upper_bound(errors, rows, doubt) <= alpha
-    };
-    let held: Vec<f64> = places[surest..].iter().take_while(holds).copied().collect();
-    if held.is_empty() { Err(beyond(tested, places[surest])) } else { Ok(held) }
-}
-
-/// Returns the pair of thresholds, one of each side, that decides most of the fitting rows. The two sides never
-/// overlap. Every given threshold holds already, so the choice costs no confidence.
-fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Option<f64>) {
-    let sides = |thresholds: &[f64]| -> Vec<Option<f64>> {
-        std::iter::once(None).chain(thresholds.iter().copied().map(Some)).collect()
-    };
-    let pairs = sides(high).into_iter().flat_map(|high| sides(low).into_iter().map(move |low| (high, low)));
-    let apart = pairs.filter(|pair| !matches!(pair, (Some(high), Some(low)) if low >= high));
-    let decided = |(high, low): &(Option<f64>, Option<f64>)| {
-        let is = |believed: f64| high.is_some_and(|high| believed >= high) || low.is_some_and(|low| believed <= low);
-        let rows = fitted.iter().filter(|(_, believed)| is(*believed)).count();
-        // Among equals, a pair with a threshold on each side wins.
-        (rows, u8::from(high.is_some()) + u8::from(low.is_some()))
-    };
-    apart.max_by_key(decided).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::interval::upper_bound;
 
     /// Rows whose probability is a quarter too bold.
     fn rows(count: usize, seed: u64) -> Vec<(bool, f64)> {
