@@ -3,16 +3,22 @@
 //! The one idea: only certain statements are taken over. Words that state a verdict are read with their denials, and
 //! hold for the text below them. Everything else becomes a comment with its line. The contract is never guessed.
 
+mod heading;
 mod outline;
-
-use std::collections::BTreeSet;
+mod settle;
+mod wording;
 
 use super::draft::{Case, Draft, Rule};
-use super::lint::codes::unknown_codes;
 use super::plain;
 use super::sense::{Sense, qualifies, sense};
-use super::{Form, Label, Policy, Severity, Verdict};
+use super::{Form, Label, Severity, Verdict};
+use heading::{Kind, sense_of, severity_in, title_of};
 use outline::{Block, Heading, Item, Line, Section, outline};
+use settle::settle;
+use wording::{
+    belongs_before, first_words, is_blank, is_order, is_output, joined, plainly, sentence, slug, split_code, usual,
+    whole,
+};
 
 /// A text that became a draft.
 #[derive(Clone, Debug)]
@@ -23,21 +29,6 @@ pub struct Imported {
     pub unplaced: Vec<usize>,
     /// What its owner should know.
     pub notes: Vec<String>,
-}
-
-/// The role of a heading for the text below it.
-#[derive(Clone, Debug, PartialEq)]
-enum Kind {
-    Unknown,
-    Instruction,
-    Definitions,
-    /// Rules, one for each item.
-    Rules(Verdict),
-    /// One rule made of everything below. Holds the code and the verdict, if the heading states them.
-    Rule(Option<String>, Option<Verdict>),
-    Format,
-    Doubt,
-    Examples,
 }
 
 /// Reads a policy. `name` is its id.
@@ -88,7 +79,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, String> {
         };
         above.push((heading.level, below));
     }
-    reader.settle(name)
+    settle(reader.imported, &reader.labels, name)
 }
 
 struct Reader {
@@ -131,55 +122,12 @@ impl Reader {
     }
 
     fn kind(&mut self, heading: &Heading, parent: &Kind) -> Kind {
-        let words = heading.text.to_lowercase();
-        let has = |list: &str| list.split(' ').any(|word| words.contains(word));
-        let code = code_in(&heading.text);
-        // A subheading of examples is an example, whatever its words.
-        if matches!(parent, Kind::Examples | Kind::Format | Kind::Doubt | Kind::Definitions) {
+        let kind = Kind::of(&heading.text, parent);
+        if kind == Kind::Unknown || parent.is_inherited() {
             self.keep([&heading.line]);
-            return parent.clone();
         }
-        if is_blank(&without(&heading.text, code.as_deref())) {
-            self.keep([&heading.line]);
-            return Kind::Unknown;
-        }
-        let own = sense(&without(&heading.text, code.as_deref()));
-        let is_format = ["label format", "output format", "answer format"].iter().any(|format| words.contains(format));
-        let kind = if is_format {
-            Kind::Format
-        } else if code.is_none() && has("ambigu escalat doubt unsure unclear uncertain borderline precedence priorit")
-            || words.contains("edge case")
-        {
-            Kind::Doubt
-        } else if code.is_none() && has("definition terms glossary") && own == Sense::Silent {
-            Kind::Definitions
-        } else {
-            match (own, code, parent) {
-                (Sense::Means(verdict), _, Kind::Rules(above)) if verdict != *above => Kind::Unknown,
-                (Sense::Means(verdict), Some(code), _) => Kind::Rule(Some(code), Some(verdict)),
-                (Sense::Means(verdict), None, _) => Kind::Rules(verdict),
-                (Sense::Silent, None, _) if has("example") => Kind::Examples,
-                (Sense::Silent, Some(code), Kind::Rules(above))
-                    if !belongs_before(&title_of(&heading.text, Some(&code))) =>
-                {
-                    Kind::Rule(Some(code), Some(*above))
-                }
-                (Sense::Silent, None, Kind::Rules(above)) if !qualifies(&heading.text) => {
-                    Kind::Rule(None, Some(*above))
-                }
-                (Sense::Silent, Some(code), Kind::Unknown | Kind::Instruction) => Kind::Rule(Some(code), None),
-                (Sense::Silent, None, _) if has("goal instruction overview scope purpose task") => Kind::Instruction,
-                _ => Kind::Unknown,
-            }
-        };
-        if kind == Kind::Unknown {
-            self.keep([&heading.line]);
-            if own != Sense::Silent {
-                self.note(
-                    heading.line.number,
-                    "the heading can be read in two ways: what stands below is not taken over",
-                );
-            }
+        if kind == Kind::Unknown && sense_of(&heading.text) != Sense::Silent {
+            self.note(heading.line.number, "the heading can be read in two ways: what stands below is not taken over");
         }
         kind
     }
@@ -489,224 +437,4 @@ impl Reader {
         place.push(sentence(text));
         true
     }
-
-    /// Completes the draft: gives codes to rules, drops references to unknown codes, and fills required fields.
-    fn settle(self, name: &str) -> Result<Imported, String> {
-        let Imported { mut draft, unplaced, mut notes } = self.imported;
-        if !draft.categories.iter().any(|rule| rule.verdict == Verdict::Violation) {
-            return Err("no rule that forbids something was recognised: a heading such as `## Prohibited (AB1 - Ads)`, or a list under `## VIOLATES`, makes one\nhint: a .md or .txt file can be used as it is, too: -p FILE".to_owned());
-        }
-        number_rules(&mut draft.categories);
-        settle_examples(&mut draft, &self.labels);
-        let codes: Vec<String> = draft.categories.iter().map(|rule| rule.code.clone()).collect();
-        let codes: BTreeSet<&str> = codes.iter().map(String::as_str).collect();
-        for rules in [&mut draft.precedence, &mut draft.ambiguity, &mut draft.escalation] {
-            let (known, lost): (Vec<String>, Vec<String>) =
-                std::mem::take(rules).into_iter().partition(|rule| unknown_codes(rule, &codes).is_empty());
-            *rules = known;
-            draft.rest.extend(lost.into_iter().map(|rule| format!("it speaks of a code that there is not: {rule}")));
-        }
-        let doubts = draft.precedence.iter().chain(&draft.ambiguity).chain(&draft.escalation);
-        if doubts
-            .flat_map(|rule| rule.split_whitespace())
-            .any(|word| ["VALID", "INVALID"].contains(&word.trim_end_matches(['.', ','])))
-        {
-            notes.push(
-                "rules speak of VALID and INVALID, which no answer is any more: name the verdict or the code"
-                    .to_owned(),
-            );
-        }
-        if draft.title.is_empty() {
-            draft.title.clone_from(&draft.id);
-        }
-        if draft.instruction.is_empty() {
-            draft.instruction = format!("Decide whether the text violates the policy {}.", draft.title);
-        }
-        draft.summary = first_words(&draft.instruction);
-        notes.push(
-            "replies are asked for as JSON that names the rule; `contract:` says so and can say otherwise".to_owned(),
-        );
-        // A draft that does not load is an error, and is not returned.
-        Policy::from_yaml(name, &draft.yaml())
-            .map_err(|error| format!("it cannot be imported: {}", error.message()))?;
-        Ok(Imported { draft, unplaced, notes })
-    }
-}
-
-/// Gives each rule without a code the next number that is free.
-fn number_rules(rules: &mut [Rule]) {
-    let taken: BTreeSet<String> = rules.iter().map(|rule| rule.code.to_ascii_uppercase()).collect();
-    let mut free = (1..).map(|number| format!("R{number}")).filter(|code| !taken.contains(code));
-    for rule in rules.iter_mut().filter(|rule| rule.code.is_empty()) {
-        rule.code = free.next().unwrap_or_default();
-    }
-}
-
-/// Keeps examples that belong to a rule or are known to be safe, each text once.
-fn settle_examples(draft: &mut Draft, labels: &[Label]) {
-    let mut texts: Vec<(String, Option<String>)> = Vec::new();
-    for case in std::mem::take(&mut draft.examples) {
-        let label = case.category.clone().unwrap_or_default();
-        let rule = draft.categories.iter().find(|rule| rule.code == label).map(|rule| rule.verdict);
-        let stated = labels.iter().find(|other| other.text == label).map(|label| label.verdict);
-        let category = match rule.or(stated).or_else(|| usual(&label)) {
-            Some(Verdict::Safe) => None,
-            Some(_) if rule.is_some() => Some(label.clone()),
-            _ => {
-                draft.rest.push(format!("an example whose label is no rule's code: {} -> {label}", case.text));
-                continue;
-            }
-        };
-        let same: String = case.text.to_lowercase().chars().filter(|char| char.is_alphanumeric()).collect();
-        match texts.iter().find(|(other, _)| *other == same) {
-            Some((_, other)) if *other == category => {}
-            Some(_) => draft.rest.push(format!("an example that has another answer above: {} -> {label}", case.text)),
-            None => {
-                texts.push((same, category.clone()));
-                draft.examples.push(Case { category, ..case });
-            }
-        }
-    }
-}
-
-/// Returns the usual meaning of a label. A digit has none.
-fn usual(word: &str) -> Option<Verdict> {
-    if word.is_empty() || plain::is_digit(word) {
-        None
-    } else {
-        plain::usual(word).filter(|verdict| *verdict != Verdict::Review)
-    }
-}
-
-/// Reports whether a text limits the rule before it and is no rule of its own.
-fn belongs_before(text: &str) -> bool {
-    let lower = text.trim_start_matches(['*', '`', '(', '_']).to_lowercase();
-    let first = lower.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    let begins = ["does not apply", "do not apply", "this does not", "not covered", "not included", "does not include"];
-    "except excepted exception exceptions unless but however excluding excludes excluded although"
-        .split(' ')
-        .any(|word| word == first)
-        || begins.iter().any(|words| lower.starts_with(words))
-}
-
-/// Reports whether a text introduces a list of forbidden things and denies nothing else: `Do not post:`
-fn is_order(text: &str) -> bool {
-    let lower = text.to_lowercase().replace('’', "'");
-    let starts = ["do not ", "don't ", "never ", "you must not ", "you may not ", "you cannot ", "users must not "];
-    let rest = starts.iter().find_map(|start| lower.strip_prefix(start));
-    rest.is_some_and(|rest| !qualifies(rest))
-}
-
-/// Recognises a line such as ``Output: `INVALID` ``.
-fn is_output(lines: &[Line]) -> bool {
-    lines.first().is_some_and(|line| {
-        let lower = line.text.trim_start_matches(['*', '_']).to_lowercase();
-        ["output:", "output**:", "output:**"].iter().any(|start| lower.starts_with(start))
-    })
-}
-
-fn joined(lines: &[Line]) -> String {
-    lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the words of an item with those of the items below it.
-fn whole(item: &Item) -> String {
-    match item.belongings() {
-        belongings if belongings.is_empty() => item.text.clone(),
-        belongings => format!("{}: {belongings}", item.text.trim_end_matches([':', '.', ';'])),
-    }
-}
-
-/// Recognises a code such as `GV1` or `SP2.a`: capitals, a number, perhaps a letter or another number.
-fn is_code(word: &str) -> bool {
-    let letters = word.chars().take_while(char::is_ascii_uppercase).count();
-    let rest = &word[letters..];
-    let digits = rest.chars().take_while(char::is_ascii_digit).count();
-    let tail = &rest[digits..];
-    let short = |tail: &str| (1..=2).contains(&tail.len()) && tail.chars().all(|char| char.is_ascii_alphanumeric());
-    (1..=6).contains(&letters)
-        && digits <= 2
-        && ((digits > 0 && tail.is_empty())
-            || tail.strip_prefix('.').is_some_and(|tail| {
-                short(tail) && (digits > 0 || tail.starts_with(|char: char| char.is_ascii_digit()))
-            }))
-}
-
-fn code_in(text: &str) -> Option<String> {
-    text.split(|char: char| !(char.is_ascii_alphanumeric() || char == '.'))
-        .map(|word| word.trim_end_matches('.'))
-        .find(|word| is_code(word))
-        .map(str::to_owned)
-}
-
-fn without(text: &str, code: Option<&str>) -> String {
-    code.map_or_else(|| text.to_owned(), |code| text.replace(code, " "))
-}
-
-/// An item's code, if it begins with one, and its words.
-fn split_code(item: &str) -> (Option<&str>, &str) {
-    let bare = item.trim_start_matches(['`', '*', '(', '[']);
-    match bare.split_once([' ', ':', '`', '*', ')', ']']) {
-        Some((code, rest)) if is_code(code) => {
-            (Some(code), rest.trim_start_matches([':', ' ', '-', '–', '—', '*', '`', ')', ']']))
-        }
-        _ => (None, item),
-    }
-}
-
-/// Returns the words of a heading other than its code.
-fn title_of(heading: &str, code: Option<&str>) -> String {
-    let Some(code) = code else { return plainly(heading) };
-    let before = heading.split(" (").next().unwrap_or(heading);
-    let title = plainly(without(before, Some(code)).trim_matches([' ', '-', '–', '—', ':', '.', '[', ']']));
-    if title.is_empty() { code.to_owned() } else { title }
-}
-
-/// Returns the severity that a heading names explicitly.
-fn severity_in(heading: &str) -> Option<Severity> {
-    let lower = heading.to_lowercase();
-    [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
-        .into_iter()
-        .find(|severity| lower.contains(&format!("{severity} severity")))
-}
-
-/// Removes Markdown's marks, and quotation marks around the whole text.
-fn plainly(text: &str) -> String {
-    let text = text.replace("**", "").replace('`', "");
-    let text = text.trim();
-    let inside = [('"', '"'), ('“', '”'), ('„', '“')].iter().find_map(|(open, close)| {
-        let inside = text.strip_prefix(*open)?.strip_suffix(*close)?;
-        (!inside.contains([*open, *close])).then_some(inside)
-    });
-    inside.unwrap_or(text).trim().trim_end_matches(';').to_owned()
-}
-
-/// Reports whether a text has neither letters nor digits.
-fn is_blank(text: &str) -> bool {
-    !text.contains(char::is_alphanumeric)
-}
-
-fn sentence(text: &str) -> String {
-    let text = plainly(text);
-    let ends = text.trim_end_matches(['"', '”', ')']).ends_with(['.', '!', '?']) || text.ends_with(':');
-    if ends { text } else { format!("{}.", text.trim_end_matches(',')) }
-}
-
-/// Returns a short text whole, and the first words of a longer one.
-fn first_words(text: &str) -> String {
-    const WORDS: usize = 12;
-    let text = plainly(text);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.len() <= WORDS {
-        return words.join(" ").trim_end_matches(['.', ':']).to_owned();
-    }
-    format!("{} …", words[..WORDS].join(" ").trim_end_matches([',', ';', ':']))
-}
-
-fn slug(name: &str) -> String {
-    let stem = std::path::Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-    let slug: String =
-        stem.to_lowercase().chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
-    let slug = slug.trim_matches('-').chars().take(64).collect::<String>();
-    if slug.is_empty() { "imported".to_owned() } else { slug }
 }
