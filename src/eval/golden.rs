@@ -3,6 +3,7 @@
 //! The one idea: a set is read whole before anything is judged. A missing answer is unknown, not "safe". A label that
 //! cannot be understood stops the evaluation, with its place, and is never guessed.
 
+mod labels;
 mod reading;
 mod sense;
 
@@ -16,8 +17,9 @@ use crate::label::columns::Columns;
 use crate::label::entry::Hash;
 use crate::label::source::Placed;
 use crate::policy::{GoldenCase, Policy, Verdict};
+use labels::{parsed, shown, word};
+use reading::Key;
 pub use reading::Reading;
-use reading::{Key, parsed, shown, word};
 
 /// What should be said of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::error::{PolicyError, PolicyErrorKind};
 use super::manuscript::{LARGEST, too_large};
 use super::phrase::{listed, quoted};
 use super::report::Place;
-use super::sense::{Sense, opposite, sense_of_remark};
+use super::sense::{Sense, sense_of_remark};
 use super::{Body, Contract, Effort, Form, Label, Policy, Verdict};
 use meaning::meanings;
 use offer::{Offer, offers};
@@ -108,7 +108,7 @@ pub(super) fn agrees(id: &str, text: &str, given: &[Label]) -> Result<(), Policy
     for (label, meaning) in given.iter().zip(meanings(text, &names)) {
         let says = format!("--labels says that {} means {}", quoted(&label.text), in_words(label.verdict));
         if let Some(line) = meaning.against(label.verdict) {
-            let message = format!("{says}, and here it seems to mean {}", in_words(opposite(label.verdict)));
+            let message = format!("{says}, and here it seems to mean {}", in_words(label.verdict.opposite()));
             return Err(contradicted(message).at(text, line_of(text, line)).with_hint(hint(&names)));
         }
         // A word such as VALID keeps its usual meaning if the text does not explain it.
@@ -139,7 +139,7 @@ fn settled(text: &str, place: Place, labels: &[Label]) -> Result<Vec<Label>, Pol
     let hint = || flag(text, &words);
     for (label, meaning) in labels.iter().zip(&meanings) {
         if let Some(line) = meaning.against(label.verdict) {
-            let message = format!("here {} seems to mean {}", quoted(&label.text), in_words(opposite(label.verdict)));
+            let message = format!("here {} seems to mean {}", quoted(&label.text), in_words(label.verdict.opposite()));
             return Err(no_contract(message).at(text, line_of(text, line)).with_hint(hint()));
         }
         if let Some(line) = meaning.unclear.first().filter(|_| is_digit(&label.text)) {
@@ -173,8 +173,8 @@ fn flag(text: &str, words: &[&str]) -> String {
     // If one of two words is known, the other means the opposite.
     if let [one, other] = verdicts.as_mut_slice() {
         match (*one, *other) {
-            (Some(verdict), None) => *other = Some(opposite(verdict)),
-            (None, Some(verdict)) => *one = Some(opposite(verdict)),
+            (Some(verdict), None) => *other = Some(verdict.opposite()),
+            (None, Some(verdict)) => *one = Some(verdict.opposite()),
             _ => {}
         }
     }

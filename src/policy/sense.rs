@@ -116,18 +116,9 @@ fn clause_sense(words: &[String], topics: bool) -> Sense {
     let behind = |at: usize| denials.first().is_some_and(|denial| *denial < at);
     let none_behind = denials.first().is_some_and(|denial| terms.iter().all(|(at, _)| at < denial));
     let mut verdicts =
-        terms.iter().map(|(at, verdict)| if behind(*at) || none_behind { opposite(*verdict) } else { *verdict });
+        terms.iter().map(|(at, verdict)| if behind(*at) || none_behind { verdict.opposite() } else { *verdict });
     let Some(verdict) = verdicts.next() else { return Sense::Silent };
     if verdicts.all(|other| other == verdict) { Sense::Means(verdict) } else { Sense::Unclear }
-}
-
-/// Returns the opposite of a verdict. A review stays a review.
-pub(super) fn opposite(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Violation => Verdict::Safe,
-        Verdict::Safe => Verdict::Violation,
-        Verdict::Review => Verdict::Review,
-    }
 }
 
 fn term(word: &str, clause: &[String]) -> Option<Verdict> {
@@ -139,7 +130,10 @@ fn term(word: &str, clause: &[String]) -> Option<Verdict> {
         Some(Verdict::Safe)
     } else {
         // `nonviolating` in one word; `non-violating` is two.
-        word.strip_prefix("non").filter(|rest| !rest.is_empty()).and_then(|rest| term(rest, clause)).map(opposite)
+        word.strip_prefix("non")
+            .filter(|rest| !rest.is_empty())
+            .and_then(|rest| term(rest, clause))
+            .map(Verdict::opposite)
     }
 }
 
@@ -332,7 +326,7 @@ mod tests {
         let read = |heading: &str, wrong: Verdict| {
             let sense = sense(heading);
             assert_ne!(sense, Sense::Means(wrong), "{heading}");
-            usize::from(sense == Sense::Means(opposite(wrong)))
+            usize::from(sense == Sense::Means(wrong.opposite()))
         };
         let forbidden: usize = forbid.iter().map(|heading| read(heading, Verdict::Safe)).sum();
         let allowed: usize = allow.iter().map(|heading| read(heading, Verdict::Violation)).sum();

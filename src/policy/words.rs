@@ -84,6 +84,15 @@ impl Verdict {
     pub const fn as_str(self) -> &'static str {
         Self::WORDS[self as usize]
     }
+
+    /// Returns the verdict on content of the opposite kind. A review stays a review.
+    pub(crate) const fn opposite(self) -> Self {
+        match self {
+            Self::Violation => Self::Safe,
+            Self::Safe => Self::Violation,
+            Self::Review => Self::Review,
+        }
+    }
 }
 
 impl Severity {

@@ -3,20 +3,13 @@
 //! The one idea: only known words count. Any other word has no sense here, so the caller must refuse it or look it up
 //! elsewhere.
 
-/// The sense of a word or of a column's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sense {
-    /// Content is safe.
-    Safe,
-    /// Content violates.
-    Violation,
-}
+use crate::policy::Verdict;
 
 /// The meaning of "yes" in a column of some name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// The name says it: `is_safe`, `unsafe`, `not_allowed`.
-    Says(Sense),
+    Says(Verdict),
     /// The name says nothing about it: `label`, `gold`.
     Neutral,
     /// The name could mean either: `safety`, `ham_or_spam`.
@@ -35,21 +28,21 @@ const VIOLATION: &str = "violation violations violate violates violating violati
     remove removed delete deleted fail fails failed bad nsfw";
 
 /// Labels that are known under every policy. They stand alone, so they are fewer than the words of names.
-const LABELS: [(&str, Sense); 14] = [
-    ("violation", Sense::Violation),
-    ("violating", Sense::Violation),
-    ("violates", Sense::Violation),
-    ("harmful", Sense::Violation),
-    ("flagged", Sense::Violation),
-    ("safe", Sense::Safe),
-    ("valid", Sense::Safe),
-    ("allowed", Sense::Safe),
-    ("acceptable", Sense::Safe),
-    ("appropriate", Sense::Safe),
-    ("compliant", Sense::Safe),
-    ("benign", Sense::Safe),
-    ("harmless", Sense::Safe),
-    ("ok", Sense::Safe),
+const LABELS: [(&str, Verdict); 14] = [
+    ("violation", Verdict::Violation),
+    ("violating", Verdict::Violation),
+    ("violates", Verdict::Violation),
+    ("harmful", Verdict::Violation),
+    ("flagged", Verdict::Violation),
+    ("safe", Verdict::Safe),
+    ("valid", Verdict::Safe),
+    ("allowed", Verdict::Safe),
+    ("acceptable", Verdict::Safe),
+    ("appropriate", Verdict::Safe),
+    ("compliant", Verdict::Safe),
+    ("benign", Verdict::Safe),
+    ("harmless", Verdict::Safe),
+    ("ok", Verdict::Safe),
 ];
 
 /// Words of names that state the question and not the answer.
@@ -125,7 +118,7 @@ pub(super) fn is_doubtful(label: &str) -> bool {
 }
 
 /// Returns the sense of a label that is known under every policy, with denials: `not safe` is a violation.
-pub(super) fn of_label(label: &str) -> Option<Sense> {
+pub(super) fn of_label(label: &str) -> Option<Verdict> {
     let known = |word: &str| LABELS.iter().find(|(label, _)| *label == word).map(|(_, sense)| *sense);
     let mut sense = None;
     let mut denied = false;
@@ -140,46 +133,37 @@ pub(super) fn of_label(label: &str) -> Option<Sense> {
         }
         sense = Some(with_prefix(word, known)?);
     }
-    if is_doubtful(label) { None } else { sense.map(|sense| if denied { sense.turned() } else { sense }) }
+    if is_doubtful(label) { None } else { sense.map(|sense| if denied { sense.opposite() } else { sense }) }
 }
 
 /// Returns the meaning of "yes" in a column of this name.
 pub(super) fn of_name(name: &str) -> Name {
     let known = |word: &str| match word {
-        word if is_one(SAFE, word) => Some(Sense::Safe),
-        word if is_one(VIOLATION, word) => Some(Sense::Violation),
+        word if is_one(SAFE, word) => Some(Verdict::Safe),
+        word if is_one(VIOLATION, word) => Some(Verdict::Violation),
         _ => None,
     };
     let words = words(name);
     let denied = words.iter().filter(|word| is_denial(word)).count();
-    let senses: Vec<Sense> = words.iter().filter_map(|word| with_prefix(word, known)).collect();
+    let senses: Vec<Verdict> = words.iter().filter_map(|word| with_prefix(word, known)).collect();
     match senses.as_slice() {
         [] if denied > 0 || words.iter().any(|word| is_one(UNCLEAR, word)) => Name::Unclear,
         [] => Name::Neutral,
         [first, others @ ..] if others.iter().all(|other| other == first) => {
-            Name::Says(if denied % 2 == 1 { first.turned() } else { *first })
+            Name::Says(if denied % 2 == 1 { first.opposite() } else { *first })
         }
         _ => Name::Unclear,
     }
 }
 
 /// Returns the sense of a word, or the opposite of the rest behind a prefix: `unsafe`.
-fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Sense>) -> Option<Sense> {
-    let behind = |prefix: &&str| word.strip_prefix(*prefix).and_then(&known).map(Sense::turned);
+fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Verdict>) -> Option<Verdict> {
+    let behind = |prefix: &&str| word.strip_prefix(*prefix).and_then(&known).map(Verdict::opposite);
     known(word).or_else(|| PREFIXES.iter().find_map(behind))
 }
 
 fn is_one(list: &str, word: &str) -> bool {
     list.split(' ').any(|other| other == word)
-}
-
-impl Sense {
-    fn turned(self) -> Self {
-        match self {
-            Self::Safe => Self::Violation,
-            Self::Violation => Self::Safe,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -191,7 +175,7 @@ mod tests {
         for name in
             ["safe", "is_safe", "is_response_0_safe", "isSafe", "Allowed?", "not_harmful", "non-toxic", "nontoxic"]
         {
-            assert_eq!(of_name(name), Name::Says(Sense::Safe), "{name}");
+            assert_eq!(of_name(name), Name::Says(Verdict::Safe), "{name}");
         }
         for name in [
             "unsafe",
@@ -203,7 +187,7 @@ mod tests {
             "safety_violation",
             "invalid",
         ] {
-            assert_eq!(of_name(name), Name::Says(Sense::Violation), "{name}");
+            assert_eq!(of_name(name), Name::Says(Verdict::Violation), "{name}");
         }
         for name in ["label", "gold", "expected", "y", "class"] {
             assert_eq!(of_name(name), Name::Neutral, "{name}");
@@ -216,10 +200,10 @@ mod tests {
     #[test]
     fn a_label_is_read_with_its_denials_and_not_with_a_remark() {
         for label in ["Violation", "not safe", "NOT-ALLOWED", "unsafe", "isn't safe", "invalid", "non-compliant"] {
-            assert_eq!(of_label(label), Some(Sense::Violation), "{label}");
+            assert_eq!(of_label(label), Some(Verdict::Violation), "{label}");
         }
         for label in ["safe", "no violation", "not harmful", "not unsafe", "non-violating", "is valid"] {
-            assert_eq!(of_label(label), Some(Sense::Safe), "{label}");
+            assert_eq!(of_label(label), Some(Verdict::Safe), "{label}");
         }
         for label in ["safe?", "safe (mostly)", "probably safe", "safe unless linked", "not", "", "not sure", "spam"] {
             assert_eq!(of_label(label), None, "{label}");

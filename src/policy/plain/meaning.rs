@@ -5,7 +5,7 @@
 //! has no meaning.
 
 use super::super::Verdict;
-use super::super::sense::{Sense, is_one, opposite, sense_of_remark};
+use super::super::sense::{Sense, is_one, sense_of_remark};
 use super::offer::is_digit;
 use super::sentences::both_ways;
 
@@ -32,7 +32,7 @@ impl Meaning {
 
     /// Returns a line that contradicts this verdict.
     pub fn against(&self, verdict: Verdict) -> Option<usize> {
-        match opposite(verdict) {
+        match verdict.opposite() {
             Verdict::Violation => self.violation.first().copied(),
             Verdict::Safe => self.safe.first().copied(),
             Verdict::Review => None,
