@@ -43,14 +43,18 @@ impl Notation {
     /// Tells YAML from plain text by the ending of the name. If that says nothing, looks at the text.
     #[must_use]
     pub fn of(name: &str, text: &str) -> Self {
+        Self::by_ending(name).unwrap_or_else(|| {
+            let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
+            let found = keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count();
+            if found >= 2 { Self::Yaml } else { Self::Plain }
+        })
+    }
+
+    fn by_ending(name: &str) -> Option<Self> {
         match ending(name).as_str() {
-            "yaml" | "yml" => Self::Yaml,
-            "md" | "txt" | "markdown" | "text" => Self::Plain,
-            _ => {
-                let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
-                let found = keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count();
-                if found >= 2 { Self::Yaml } else { Self::Plain }
-            }
+            "yaml" | "yml" => Some(Self::Yaml),
+            "md" | "txt" | "markdown" | "text" => Some(Self::Plain),
+            _ => None,
         }
     }
 }
@@ -94,8 +98,7 @@ impl Manuscript {
             (Err(unknown), _) | (_, Err(unknown)) => unknown,
         };
         let path = Path::new(spec);
-        let is_policy = ["yaml", "yml", "md", "txt", "markdown", "text"].contains(&ending(spec).as_str());
-        if !is_policy && !path.exists() {
+        if Notation::by_ending(spec).is_none() && !path.exists() {
             return Err(unknown);
         }
         if DATA.contains(&ending(spec).as_str()) {

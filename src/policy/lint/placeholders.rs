@@ -6,6 +6,7 @@
 use super::{Findings, Level, Place, texts};
 use crate::policy::file::Document;
 use crate::policy::phrase::quoted;
+use crate::policy::sense::is_one;
 
 const RULE: &str = "placeholder";
 
@@ -109,7 +110,7 @@ fn asks(inside: &str, open: char) -> bool {
     let words: Vec<&str> = inside.split_whitespace().collect();
     let Some(first) = words.first() else { return false };
     let lower = first.trim_end_matches(|char: char| !char.is_alphanumeric()).to_lowercase();
-    let asking = ASKING.split(' ').any(|word| word == lower);
+    let asking = is_one(ASKING, &lower);
     let shouted = inside.chars().filter(|char| char.is_alphabetic()).count() > 3
         && !inside.chars().any(char::is_lowercase)
         && inside.chars().all(|char| char.is_alphanumeric() || " _-/".contains(char));

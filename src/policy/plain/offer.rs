@@ -137,15 +137,12 @@ fn asks_for_flags(lower: &str) -> bool {
 fn is_denied(before: &str) -> bool {
     let near = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR))..];
     let clause = near.rsplit([',', ';', ':', '—', '(']).next().unwrap_or(near).to_lowercase();
-    let mut words = clause.split(|char: char| !(char.is_alphanumeric() || "'’".contains(char)));
-    let has = |words: &[&str]| {
-        clause.split(|char: char| !(char.is_alphanumeric() || "'’".contains(char))).any(|word| words.contains(&word))
-    };
-    let denies = words
+    let words = || clause.split(|char: char| !(char.is_alphanumeric() || "'’".contains(char)));
+    let denies = words()
         .any(|word| ["not", "never", "avoid"].contains(&word) || word.ends_with("n't") || word.ends_with("n’t"))
         || clause.contains("instead of")
         || clause.contains("rather than");
-    denies && !has(&["but", "except", "than", "just", "only", "simply"])
+    denies && !words().any(|word| ["but", "except", "than", "just", "only", "simply"].contains(&word))
 }
 
 fn offer(run: &Run<'_>, sentence: &str, strong: bool) -> Option<Offer> {
