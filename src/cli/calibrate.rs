@@ -87,7 +87,7 @@ impl Calibrate {
             output::say(&format!("error: {why}"));
             return Ok(ExitCode::from(exit::UNDECIDED));
         }
-        let (rows, repeated) = evaluation.distinct().map_err(|why| anyhow::anyhow!("{why}"))?;
+        let (rows, repeated) = evaluation.distinct().map_err(anyhow::Error::msg)?;
         if repeated > 0 {
             output::say(&format!("note: {repeated} rows repeat an earlier text, and are left out"));
         }

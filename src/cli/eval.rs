@@ -21,8 +21,9 @@ use magistrate::label::source::Source;
 use magistrate::policy::{Policy, PolicyLibrary};
 
 use super::judging::{Judging, JudgingArgs};
+use super::label::outcome;
 use super::stream::{self, InputArgs, named};
-use super::{PolicyArgs, exit, fit, label, output, progress, stop};
+use super::{PolicyArgs, exit, fit, output, progress, stop};
 
 #[derive(Debug, Args)]
 pub struct Eval {
@@ -103,7 +104,7 @@ impl Eval {
             first.comparison = Some(Comparison::of([&name, "now"], before, first));
         }
         let held = baseline.as_ref().map(|(_, before)| before).zip(self.max_drop);
-        first.gate = Gate::hold(first, self.fail_under.as_ref(), held).map_err(|why| anyhow::anyhow!("{why}"))?;
+        first.gate = Gate::hold(first, self.fail_under.as_ref(), held).map_err(anyhow::Error::msg)?;
         self.report.iter().try_for_each(|report| report.write(first))?;
         if self.json {
             let json =
@@ -139,7 +140,7 @@ pub fn without_verdicts(evaluation: &Evaluation) -> Option<String> {
     if rows.is_empty() || rows.iter().any(|row| row.verdict.is_some()) {
         return None;
     }
-    Some(format!("{}: no text has a verdict: {}", about.policy[0], label::reasons(undecided)))
+    Some(format!("{}: no text has a verdict: {}", about.policy[0], outcome::reasons(undecided)))
 }
 
 /// Reads an evaluation.

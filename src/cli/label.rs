@@ -1,9 +1,10 @@
 //! `label`: a row for each text of a stream, or only the texts with a wanted verdict, as grep does.
 
-use std::collections::BTreeMap;
-use std::error::Error;
+pub mod outcome;
+mod place;
+
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -19,19 +20,20 @@ use magistrate::label::export::{self, export};
 use magistrate::label::journal::{self, Existing, Journal, Past, Terms};
 use magistrate::label::memo::{Archive, Memo};
 use magistrate::label::row::{self, Printed};
-use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
+use magistrate::label::run::{Judge, Known, News, Settings, run};
 use magistrate::label::shard::Shard;
 use magistrate::label::sink::{Only, Rows, Sink};
 use magistrate::label::source::Source;
-use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::label::summary::{Ended, Standing};
 use magistrate::policy::Policy;
-use magistrate::verdict::MIN_MASS;
 use serde_json::value::RawValue;
 
+use self::outcome::{Timed, finish};
+use self::place::Place;
 use super::judging::JudgingArgs;
 use super::progress;
 use super::stream::{self, InputArgs, OutputArgs};
-use super::{PolicyArgs, exit, fit, output, plan, stop};
+use super::{PolicyArgs, fit, output, plan, stop};
 
 #[derive(Debug, Args)]
 pub struct Label {
@@ -289,76 +291,12 @@ fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> O
     Some(columns.names().map(str::to_owned).collect())
 }
 
-/// The names of a list: none of an empty one.
+/// Returns the names of a list, none of an empty one.
 fn names(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Where rows are kept on the way.
-struct Place {
-    path: PathBuf,
-    /// It is removed at the end.
-    passing: bool,
-    /// The open file of a journal that has no name any more.
-    hidden: Option<File>,
-}
-
-impl Place {
-    fn beside(output: &Path) -> Self {
-        Self { path: journal::beside(output), passing: false, hidden: None }
-    }
-
-    fn passing() -> Result<Self, anyhow::Error> {
-        let folder = match cache::folder() {
-            // Another user could read or change it.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error.into()),
-            folder => folder.map(|cache| cache.join("journals")),
-        };
-        // A read-only container has no cache, but may have a folder for temporary files.
-        let folder =
-            folder.and_then(|folder| cache::make(&folder).map(|()| folder)).unwrap_or_else(|_| std::env::temp_dir());
-        Ok(Self { path: folder.join(format!("{}.journal", files::random())), passing: true, hidden: None })
-    }
-
-    /// Removes the name of a passing journal that is open. So a killed process leaves no texts behind. Only Linux
-    /// offers another name to read an open file again.
-    fn hide(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(open) = File::open(&self.path).ok().filter(|_| self.passing) {
-            let again = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)));
-            if again.exists() && std::fs::remove_file(&self.path).is_ok() {
-                (self.path, self.hidden) = (again, Some(open));
-            }
-        }
-    }
-
-    /// How to go on after this run.
-    fn hint(&self) -> Option<String> {
-        (!self.passing)
-            .then(|| format!("what is done is in {}, and the same command goes on from there", self.path.display()))
-    }
-
-    /// An error that also says how to go on.
-    fn hinted(&self, error: &anyhow::Error) -> anyhow::Error {
-        let told = super::told(error);
-        // It says itself what to do.
-        let of_journal = |cause: &(dyn Error + 'static)| matches!(cause.downcast_ref(), Some(RunError::Journal(_)));
-        match self.hint().filter(|_| !error.chain().any(of_journal)) {
-            Some(hint) => anyhow::anyhow!("{told}\nhint: {hint}"),
-            None => anyhow::anyhow!("{told}"),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.passing && self.hidden.is_none() {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Where rows go that are not kept.
+/// Opens the destination of rows that are not kept.
 fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
     Ok(match file {
         None => Box::new(BufWriter::new(std::io::stdout())),
@@ -374,7 +312,7 @@ fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
     })
 }
 
-/// What is judged, by what, and how.
+/// The work of a run: the records, their judges and the settings.
 struct Work<'run> {
     engine: &'run Engine,
     judges: &'run [Judge<'run>],
@@ -384,11 +322,11 @@ struct Work<'run> {
     quiet: bool,
 }
 
-/// Where a record says that it holds no text to judge.
+/// The way in which a record without a text to judge is reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Defects {
     InRows,
-    /// There are no rows: somebody must.
+    /// There are no rows, so a warning is said.
     Told,
 }
 
@@ -408,149 +346,6 @@ impl Work<'_> {
         let summary = done.with_context(|| name)?;
         Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
     }
-}
-
-/// What a run came to, and how long it took.
-#[derive(serde::Serialize)]
-struct Timed {
-    #[serde(flatten)]
-    summary: Summary,
-    seconds: f64,
-}
-
-impl std::ops::Deref for Timed {
-    type Target = Summary;
-
-    fn deref(&self) -> &Summary {
-        &self.summary
-    }
-}
-
-/// Tells what came of it all. `hint` says how to go on if it was stopped.
-fn finish(
-    timed: &Timed,
-    only: Option<Standing>,
-    hint: Option<String>,
-    file: Option<&Path>,
-) -> Result<ExitCode, anyhow::Error> {
-    if let Some(path) = file {
-        write_summary(path, &format!("{}\n", serde_json::to_string(timed)?))?;
-    }
-    sum_up(timed);
-    if let Some(hint) = hint.filter(|_| timed.ended == Some(Ended::Stopped)) {
-        output::say(&hint);
-    }
-    Ok(code(timed, only))
-}
-
-/// Writes JSON to a file, or to stdout for `-`.
-pub fn write_summary(path: &Path, json: &str) -> Result<(), anyhow::Error> {
-    if path.as_os_str() == "-" {
-        return output::data(json);
-    }
-    files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-/// The exit code: as grep's where input lines are let through, else whether every row has a verdict.
-fn code(summary: &Summary, only: Option<Standing>) -> ExitCode {
-    let undecided = summary.of(Standing::Undecided) > 0;
-    ExitCode::from(match (summary.ended, only) {
-        (Some(Ended::Stopped), _) => exit::STOPPED,
-        (None, None) if undecided => exit::UNDECIDED,
-        (Some(Ended::Closed), _) | (None, None) => exit::DONE,
-        (None, Some(_)) if summary.written > 0 => exit::FOUND,
-        // That there is none is known only if all were judged.
-        (None, Some(_)) if undecided => exit::ERROR,
-        (None, Some(_)) => exit::NONE_FOUND,
-    })
-}
-
-/// Says on stderr what came of it all.
-fn sum_up(timed: &Timed) {
-    let (summary, done) = (&timed.summary, timed.rows());
-    let stopped = match summary.ended {
-        Some(Ended::Closed) => return,
-        Some(Ended::Stopped) => "stopped after ",
-        None => "",
-    };
-    let table = table(summary);
-    if !table.is_empty() {
-        output::say(&table);
-    }
-    let order = [Standing::Violation, Standing::Review, Standing::Safe, Standing::Undecided];
-    let counts: Vec<String> = order
-        .into_iter()
-        .filter(|standing| summary.of(*standing) > 0)
-        .map(|standing| format!("{} {}", summary.of(standing), standing.word()))
-        .collect();
-    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
-    #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = (done - summary.resumed) as f64 / timed.seconds.max(1e-9);
-    output::say(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
-}
-
-fn rows(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "row" } else { "rows" })
-}
-
-fn verdicts(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "verdict" } else { "verdicts" })
-}
-
-/// Lists the reasons for undecided rows, with a count for each.
-pub fn reasons(counts: &BTreeMap<String, u64>) -> String {
-    let reasons = counts.iter().map(|(code, count)| format!("{count} {code}{}", explained(code)));
-    reasons.collect::<Vec<_>>().join(", ")
-}
-
-/// Explains a reason in words, where its code does not.
-fn explained(code: &str) -> &'static str {
-    match code {
-        "off-contract" => " (too little of the probability is on allowed answers: see --min-mass)",
-        "untrained" => " (the built-in model was not trained for the policy: name a real one with --model)",
-        _ => "",
-    }
-}
-
-/// What was counted beside the verdicts of all rows, a line for each sort of thing.
-pub fn table(summary: &Summary) -> String {
-    let mut lines: Vec<(String, String)> = Vec::new();
-    let joined = |counts: &BTreeMap<String, u64>| {
-        counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
-    };
-    for (policy, counts) in &summary.policies {
-        lines.push((policy.clone(), joined(counts)));
-    }
-    if !summary.reasons.is_empty() {
-        lines.push(("undecided".to_owned(), reasons(&summary.reasons)));
-    }
-    if summary.low_mass > 0 {
-        let share = format!("with less than {MIN_MASS} of the probability on allowed answers");
-        lines.push(("mass".to_owned(), format!("{} {share}", verdicts(summary.low_mass))));
-    }
-    let tokens = summary.tokens;
-    if tokens.all() > 0 {
-        let parts = [
-            (tokens.content, "of texts"),
-            (tokens.reasoning, "reasoning"),
-            (tokens.answer, "answers"),
-            (tokens.rationale, "rationale"),
-        ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        lines.push(("tokens".to_owned(), parts.join(", ")));
-    }
-    if summary.cascaded > 0 {
-        lines.push(("cascade".to_owned(), format!("{} of {} escalated", summary.escalated, summary.cascaded)));
-    }
-    if summary.reused > 0 {
-        lines.push(("reused".to_owned(), format!("{}, whose text had been judged", rows(summary.reused))));
-    }
-    if summary.resumed > 0 {
-        lines.push(("resumed".to_owned(), format!("{}, which an earlier run had done", rows(summary.resumed))));
-    }
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().map(|(name, what)| format!("{name:width$}  {what}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Says what happens on the way, without disturbing the bar.

@@ -13,8 +13,9 @@ use magistrate::label::journal::{JournalError, Ordered, beside};
 use magistrate::label::merge::{check, merge};
 use magistrate::label::row::Fields;
 
+use super::label::outcome;
 use super::stream::OutputArgs;
-use super::{exit, label, output, progress};
+use super::{exit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct Merge {
@@ -62,7 +63,7 @@ impl Merge {
             files.write("the journal", "-o", &into)?;
             let summary = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
             progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
-            output::say(&label::table(&summary));
+            output::say(&outcome::table(&summary));
             output::say(&format!("{} rows of {} journals", summary.rows(), journals.len()));
             return Ok(ExitCode::from(exit::DONE));
         };

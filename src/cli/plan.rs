@@ -15,7 +15,8 @@ use magistrate::label::sink::{Rows, Sink};
 use magistrate::label::source::Source;
 use serde::Serialize;
 
-use super::{exit, label, output, progress};
+use super::label::outcome;
+use super::{exit, output, progress};
 
 /// Texts that are measured: at least, and at most.
 const LEAST: usize = 16;
@@ -70,7 +71,7 @@ pub fn tell(
         Plan { survey, measured, seconds, rows_per_second, memory: peak_memory() }
     };
     if let Some(path) = file {
-        label::write_summary(path, &format!("{}\n", serde_json::to_string(&plan)?))?;
+        outcome::write_summary(path, &format!("{}\n", serde_json::to_string(&plan)?))?;
     }
     if file.is_none_or(|path| path.as_os_str() != "-") {
         output::print(&table(&plan))?;
