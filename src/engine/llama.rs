@@ -1,4 +1,4 @@
-//! The fence around llama.cpp: the only file that knows it, and the only one with `unsafe`.
+//! The fence around llama.cpp: nothing outside knows it.
 //!
 //! The one idea: what llama.cpp would assert, and end the process over, cannot be asked for from here on (see
 //! [`super::backend`]), and what the safe binding lacks is done here and nowhere else. Model, context and batch live on
@@ -6,25 +6,27 @@
 #![allow(unsafe_code)]
 
 mod caught;
+mod host;
+mod load;
+mod log;
+mod start;
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::io::Write as _;
+pub use host::{Instructions, devices, instructions};
+
+use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::{LlamaBackendDevice, LlamaBackendDeviceType};
 use llama_cpp_sys_2 as sys;
 
 use self::caught::caught;
-
+use self::load::{Model, loaded};
+use self::log::{forget_log, said};
+use self::start::initialized;
 use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use super::{CacheType, EngineConfig, EngineError, FlashAttention};
-use crate::machine::{Device, Kind};
 use crate::model::ModelFile;
 
 /// Loads the model and hands a backend to `work`, on this thread.
@@ -89,39 +91,6 @@ pub fn with_backends<T: Send>(
         };
         Ok(workers.into_iter().filter_map(done).collect())
     })
-}
-
-fn loaded(
-    file: &ModelFile,
-    config: &EngineConfig,
-    mut progress: impl FnMut(f32) -> bool,
-) -> Result<Model, EngineError> {
-    check_cpu()?;
-    check_settings(file, config)?;
-    initialized()?;
-    let model = load(file, config, &mut progress)?;
-    let vocabulary = file.vocabulary.tokens.len();
-    // SAFETY: the model is whole, and both functions only read it.
-    let counted = unsafe { sys::llama_vocab_n_tokens(sys::llama_model_get_vocab(model.0.as_ptr())) };
-    if usize::try_from(counted) != Ok(vocabulary) {
-        return Err(EngineError::Load(format!("llama.cpp counts {counted} tokens, the file {vocabulary}")));
-    }
-    Ok(model)
-}
-
-/// A model that llama.cpp has loaded.
-struct Model(NonNull<sys::llama_model>);
-
-// SAFETY: a model is bound to no thread. Contexts only read it, and they are made one after the other.
-unsafe impl Send for Model {}
-// SAFETY: as above.
-unsafe impl Sync for Model {}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        // SAFETY: it is whole, nobody else frees it, and all contexts of it, which borrow it, are gone.
-        unsafe { sys::llama_model_free(self.0.as_ptr()) }
-    }
 }
 
 /// A context that llama.cpp has made.
@@ -203,7 +172,7 @@ impl<'model> Llama<'model> {
         forget_log();
         let params = context_params(config, limits, threads, stop);
         // SAFETY: the model is whole and outlives the context, which borrows it; so does what the parameters point to.
-        let context = caught(|| unsafe { caught::llama_init_from_model(model.0.as_ptr(), params) });
+        let context = caught(|| unsafe { caught::llama_init_from_model(model.raw(), params) });
         let raw = NonNull::new(context.map_err(EngineError::Load)?)
             .ok_or_else(|| EngineError::Load(said("llama.cpp gave no reason")))?;
         // SAFETY: the context is whole, and its memory lives as long.
@@ -437,281 +406,4 @@ fn context_params(
 extern "C" fn stopped(flag: *mut c_void) -> bool {
     // SAFETY: `context_params` passes a pointer to an AtomicBool that outlives the context.
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
-}
-
-/// Loads the weights. The binding offers no way to leave weights as they are in the file (`use_extra_bufts`): on a CPU
-/// they would be repacked, which costs a copy of them in memory and a minute for the 20b.
-fn load(file: &ModelFile, config: &EngineConfig, progress: &mut dyn FnMut(f32) -> bool) -> Result<Model, EngineError> {
-    let path = file.path.to_str().ok_or_else(|| EngineError::Load("its path is not valid UTF-8".to_owned()))?;
-    let path = CString::new(path).map_err(|_| EngineError::Load("its path holds a NUL byte".to_owned()))?;
-    let mut progress = progress;
-    // SAFETY: takes nothing and returns a plain struct.
-    let mut params = unsafe { sys::llama_model_default_params() };
-    params.use_extra_bufts = config.repack;
-    if let Some(layers) = config.gpu_layers {
-        params.n_gpu_layers = i32::try_from(layers).unwrap_or(i32::MAX);
-    }
-    // Both lists end with a null, and are read while loading only.
-    let mut devices = chosen(&config.devices)?;
-    if !config.devices.is_empty() {
-        devices.push(std::ptr::null_mut());
-        params.devices = devices.as_mut_ptr();
-    }
-    let experts: Vec<CString> = (0..config.cpu_experts).map(experts_of).collect();
-    // SAFETY: it takes nothing, and what it returns lives for ever.
-    let cpu = unsafe { sys::ggml_backend_cpu_buffer_type() };
-    let mut places: Vec<_> = experts
-        .iter()
-        .map(|pattern| sys::llama_model_tensor_buft_override { pattern: pattern.as_ptr(), buft: cpu })
-        .collect();
-    if !places.is_empty() {
-        places.push(sys::llama_model_tensor_buft_override { pattern: std::ptr::null(), buft: std::ptr::null_mut() });
-        params.tensor_buft_overrides = places.as_ptr();
-    }
-    params.progress_callback = Some(tell);
-    params.progress_callback_user_data = (&raw mut progress).cast::<c_void>();
-    forget_log();
-    // SAFETY: `path`, `progress`, `devices`, `experts` and `places` outlive the call, all other pointers are the defaults.
-    let model = caught(|| unsafe { caught::llama_model_load_from_file(path.as_ptr(), params) });
-    let model = NonNull::new(model.map_err(EngineError::Load)?);
-    model.map(Model).ok_or_else(|| EngineError::Load(said("llama.cpp gave no reason")))
-}
-
-/// The names of a layer's expert tensors, as a regular expression.
-fn experts_of(layer: u32) -> CString {
-    CString::new(format!("^blk\\.{layer}\\.ffn_(gate|up|down)_exps")).expect("no NUL byte in it")
-}
-
-/// What computes, as llama.cpp was built and has found it.
-///
-/// # Errors
-///
-/// When llama.cpp cannot be started.
-pub fn devices() -> Result<Vec<Device>, EngineError> {
-    initialized()?;
-    let device = |device: LlamaBackendDevice| Device {
-        name: device.name,
-        description: device.description,
-        backend: device.backend,
-        kind: match device.device_type {
-            LlamaBackendDeviceType::Gpu => Kind::Gpu,
-            LlamaBackendDeviceType::IntegratedGpu => Kind::Integrated,
-            LlamaBackendDeviceType::Accelerator => Kind::Accelerator,
-            LlamaBackendDeviceType::Cpu | LlamaBackendDeviceType::Unknown => Kind::Cpu,
-        },
-        total: device.memory_total as u64,
-        free: device.memory_free as u64,
-    };
-    Ok(llama_cpp_2::list_llama_ggml_backend_devices().into_iter().map(device).collect())
-}
-
-/// The instruction sets that llama.cpp computes with on this CPU.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instructions {
-    /// Those that it was compiled for, by llama.cpp's names.
-    pub used: Vec<String>,
-    /// Those that this CPU has and that would help, though it was not compiled for them.
-    pub idle: Vec<&'static str>,
-}
-
-/// What llama.cpp was compiled for, against what this CPU has.
-///
-/// # Errors
-///
-/// When this CPU lacks an instruction set that the build needs, or llama.cpp cannot be started.
-pub fn instructions() -> Result<Instructions, EngineError> {
-    check_cpu()?;
-    initialized()?;
-    // SAFETY: it takes nothing, and returns a NUL-terminated string that lives until it is called again: here alone, and it
-    // is copied at once.
-    let told = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
-    // Backend after backend, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
-    let (_, of_cpu) = told.split_once("CPU : ").unwrap_or_default();
-    let used: Vec<String> = of_cpu
-        .split(" | ")
-        .map_while(|feature| feature.split_once(" = ").filter(|(name, _)| !name.contains(':')))
-        .filter(|(_, value)| *value == "1")
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    #[cfg(target_arch = "x86_64")]
-    let there = [
-        ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
-        ("AVX_VNNI", std::arch::is_x86_feature_detected!("avxvnni")),
-        ("AVX512", std::arch::is_x86_feature_detected!("avx512f")),
-        ("AVX512_VBMI", std::arch::is_x86_feature_detected!("avx512vbmi")),
-        ("AVX512_VNNI", std::arch::is_x86_feature_detected!("avx512vnni")),
-        ("AVX512_BF16", std::arch::is_x86_feature_detected!("avx512bf16")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let there = [
-        ("DOTPROD", std::arch::is_aarch64_feature_detected!("dotprod")),
-        ("MATMUL_INT8", std::arch::is_aarch64_feature_detected!("i8mm")),
-        ("SVE", std::arch::is_aarch64_feature_detected!("sve")),
-    ];
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let there: [(&str, bool); 0] = [];
-    let unused = |name: &str| !used.iter().any(|used| used == name);
-    let idle = there.into_iter().filter_map(|(name, there)| (there && unused(name)).then_some(name)).collect();
-    Ok(Instructions { used, idle })
-}
-
-/// Devices by their names; the CPU is one that takes no layers.
-fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineError> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = devices()?;
-    let mut chosen = Vec::new();
-    for name in names {
-        let place = known.iter().position(|device| device.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            EngineError::Device { name: name.clone(), known: known.iter().map(|device| device.name.clone()).collect() }
-        })?;
-        if known[place].kind != Kind::Cpu {
-            // SAFETY: the devices are counted from 0 in the order in which they were just listed, and live for ever.
-            chosen.push(unsafe { sys::ggml_backend_dev_get(place) });
-        }
-    }
-    Ok(chosen)
-}
-
-/// Passes llama.cpp's progress on.
-extern "C" fn tell(progress: f32, user_data: *mut c_void) -> bool {
-    // SAFETY: `load` passes a pointer to its `&mut dyn FnMut`, which lives until loading is over, and llama.cpp calls
-    // from the loading thread only. A panic may not cross into C++: it stops the loading.
-    let callback = unsafe { &mut *user_data.cast::<&mut dyn FnMut(f32) -> bool>() };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(progress))).unwrap_or(false)
-}
-
-/// llama.cpp's own state, once for each process.
-fn initialized() -> Result<&'static LlamaBackend, EngineError> {
-    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
-    BACKEND
-        .get_or_init(|| {
-            // SAFETY: the callbacks are plain functions that live for ever and take no user data.
-            unsafe {
-                sys::llama_log_set(Some(keep), std::ptr::null_mut());
-                sys::ggml_set_abort_callback(Some(last_words));
-            }
-            #[cfg(feature = "dynamic-backends")]
-            load_backends()?;
-            LlamaBackend::init().map_err(|error| error.to_string())
-        })
-        .as_ref()
-        .map_err(|error| EngineError::Start(error.clone()))
-}
-
-/// Loads the best backend of each kind for this machine. llama.cpp left to itself would look in the current folder, too, and
-/// run what somebody put there.
-#[cfg(feature = "dynamic-backends")]
-fn load_backends() -> Result<(), String> {
-    let folder = backends_folder();
-    let path = folder.to_str().and_then(|path| CString::new(path).ok());
-    let path = path.ok_or_else(|| format!("{}: its path cannot be given to llama.cpp", folder.display()))?;
-    // SAFETY: `path` is NUL-terminated and outlives the call; counting takes nothing.
-    let count = unsafe {
-        sys::ggml_backend_load_all_from_path(path.as_ptr());
-        sys::ggml_backend_reg_count()
-    };
-    if count == 0 {
-        return Err(format!(
-            "{}: there is no backend for this CPU\nhint: put the folder `backends` beside the program, or name it in {}",
-            folder.display(),
-            BACKENDS
-        ));
-    }
-    Ok(())
-}
-
-/// The environment variable that names the folder of llama.cpp's backends, where they are libraries.
-#[cfg(feature = "dynamic-backends")]
-const BACKENDS: &str = "MAGISTRATE_BACKENDS";
-
-/// Where llama.cpp's backends lie: as [`BACKENDS`] says, else beside the program, else where they were built.
-#[cfg(feature = "dynamic-backends")]
-fn backends_folder() -> std::path::PathBuf {
-    if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {
-        return named.into();
-    }
-    let program = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let beside = program.with_file_name("backends");
-    if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
-}
-
-thread_local! {
-    /// What llama.cpp last complained of on this thread: it says in its log alone why something failed.
-    static COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
-    if text.is_null() || level != sys::GGML_LOG_LEVEL_ERROR {
-        return;
-    }
-    // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    COMPLAINT.with_borrow_mut(|complaint| {
-        // The first complaint is the cause, what follows only passes it on.
-        if complaint.is_empty() {
-            text.trim().clone_into(complaint);
-        }
-    });
-}
-
-/// Says why llama.cpp is about to end the process. Left to itself it would also run a debugger, which writes to stdout.
-extern "C" fn last_words(message: *const c_char) {
-    // SAFETY: ggml passes a NUL-terminated string that lives for this call.
-    let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    let _ = writeln!(std::io::stderr(), "error: llama.cpp ends the process: {message}");
-}
-
-fn forget_log() {
-    COMPLAINT.with_borrow_mut(String::clear);
-}
-
-/// What llama.cpp complained of since it was last asked, else `otherwise`.
-fn said(otherwise: &str) -> String {
-    let complaint = COMPLAINT.take();
-    if complaint.is_empty() { otherwise.to_owned() } else { complaint }
-}
-
-/// What llama.cpp would take without a word, and abort over, or take all memory for.
-fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineError> {
-    let most = usize::try_from(file.shape.context_length).unwrap_or(usize::MAX);
-    for (name, value, range) in [
-        ("context", config.context, 1..=most),
-        ("batch", config.batch, 1..=1 << 16),
-        ("micro-batch", config.micro_batch, 1..=1 << 16),
-        ("parallel", config.parallel, 1..=240),
-        ("sequences", config.sequences, 3..=256),
-        ("threads", config.threads, 1..=512),
-        ("workers", config.workers, 1..=64),
-    ] {
-        if !range.contains(&value) {
-            return Err(EngineError::Setting { name, value, least: *range.start(), most: *range.end() });
-        }
-    }
-    if config.cache == CacheType::Q8_0 && config.flash_attention == FlashAttention::Off {
-        return Err(EngineError::Load("keys and values in 8 bits need flash attention".to_owned()));
-    }
-    Ok(())
-}
-
-/// The C++ of a portable x86-64 build needs more than Rust's baseline: without this an older CPU meets an illegal
-/// instruction. Where backends are libraries, one that this CPU can run is chosen.
-fn check_cpu() -> Result<(), EngineError> {
-    #[cfg(all(target_arch = "x86_64", not(feature = "dynamic-backends")))]
-    {
-        let missing: Vec<&str> = [
-            ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
-            ("FMA", std::arch::is_x86_feature_detected!("fma")),
-            ("F16C", std::arch::is_x86_feature_detected!("f16c")),
-            ("BMI2", std::arch::is_x86_feature_detected!("bmi2")),
-        ]
-        .into_iter()
-        .filter_map(|(name, there)| (!there).then_some(name))
-        .collect();
-        if !missing.is_empty() {
-            return Err(EngineError::Cpu(missing.join(", ")));
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,123 @@
+//! The machine as llama.cpp sees it: its devices, and its CPU's instruction sets.
+
+use std::ffi::CStr;
+
+use llama_cpp_2::{LlamaBackendDevice, LlamaBackendDeviceType};
+use llama_cpp_sys_2 as sys;
+
+use super::start::initialized;
+use crate::engine::EngineError;
+use crate::machine::{Device, Kind};
+
+/// Returns the devices that llama.cpp was built for and has found.
+///
+/// # Errors
+///
+/// When llama.cpp cannot be started.
+pub fn devices() -> Result<Vec<Device>, EngineError> {
+    initialized()?;
+    let device = |device: LlamaBackendDevice| Device {
+        name: device.name,
+        description: device.description,
+        backend: device.backend,
+        kind: match device.device_type {
+            LlamaBackendDeviceType::Gpu => Kind::Gpu,
+            LlamaBackendDeviceType::IntegratedGpu => Kind::Integrated,
+            LlamaBackendDeviceType::Accelerator => Kind::Accelerator,
+            LlamaBackendDeviceType::Cpu | LlamaBackendDeviceType::Unknown => Kind::Cpu,
+        },
+        total: device.memory_total as u64,
+        free: device.memory_free as u64,
+    };
+    Ok(llama_cpp_2::list_llama_ggml_backend_devices().into_iter().map(device).collect())
+}
+
+/// The instruction sets that llama.cpp computes with on this CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instructions {
+    /// The sets that it was compiled for, by llama.cpp's names.
+    pub used: Vec<String>,
+    /// The sets that this CPU has and that would help, though it was not compiled for them.
+    pub idle: Vec<&'static str>,
+}
+
+/// Compares the instruction sets that llama.cpp was compiled for with those of this CPU.
+///
+/// # Errors
+///
+/// When this CPU lacks an instruction set that the build needs, or llama.cpp cannot be started.
+pub fn instructions() -> Result<Instructions, EngineError> {
+    check_cpu()?;
+    initialized()?;
+    // SAFETY: it takes nothing, and returns a NUL-terminated string that lives until it is called again: here alone, and it
+    // is copied at once.
+    let told = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
+    // Backend after backend, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
+    let (_, of_cpu) = told.split_once("CPU : ").unwrap_or_default();
+    let used: Vec<String> = of_cpu
+        .split(" | ")
+        .map_while(|feature| feature.split_once(" = ").filter(|(name, _)| !name.contains(':')))
+        .filter(|(_, value)| *value == "1")
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    #[cfg(target_arch = "x86_64")]
+    let there = [
+        ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+        ("AVX_VNNI", std::arch::is_x86_feature_detected!("avxvnni")),
+        ("AVX512", std::arch::is_x86_feature_detected!("avx512f")),
+        ("AVX512_VBMI", std::arch::is_x86_feature_detected!("avx512vbmi")),
+        ("AVX512_VNNI", std::arch::is_x86_feature_detected!("avx512vnni")),
+        ("AVX512_BF16", std::arch::is_x86_feature_detected!("avx512bf16")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let there = [
+        ("DOTPROD", std::arch::is_aarch64_feature_detected!("dotprod")),
+        ("MATMUL_INT8", std::arch::is_aarch64_feature_detected!("i8mm")),
+        ("SVE", std::arch::is_aarch64_feature_detected!("sve")),
+    ];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let there: [(&str, bool); 0] = [];
+    let unused = |name: &str| !used.iter().any(|used| used == name);
+    let idle = there.into_iter().filter_map(|(name, there)| (there && unused(name)).then_some(name)).collect();
+    Ok(Instructions { used, idle })
+}
+
+/// Finds devices by their names. The CPU is one that takes no layers.
+pub fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = devices()?;
+    let mut chosen = Vec::new();
+    for name in names {
+        let place = known.iter().position(|device| device.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            EngineError::Device { name: name.clone(), known: known.iter().map(|device| device.name.clone()).collect() }
+        })?;
+        if known[place].kind != Kind::Cpu {
+            // SAFETY: the devices are counted from 0 in the order in which they were just listed, and live for ever.
+            chosen.push(unsafe { sys::ggml_backend_dev_get(place) });
+        }
+    }
+    Ok(chosen)
+}
+
+/// Refuses a CPU that cannot run this build. The C++ of a portable x86-64 build needs more than Rust's baseline: without
+/// this check an older CPU meets an illegal instruction. Where backends are libraries, one that this CPU can run is chosen.
+pub fn check_cpu() -> Result<(), EngineError> {
+    #[cfg(all(target_arch = "x86_64", not(feature = "dynamic-backends")))]
+    {
+        let missing: Vec<&str> = [
+            ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+            ("FMA", std::arch::is_x86_feature_detected!("fma")),
+            ("F16C", std::arch::is_x86_feature_detected!("f16c")),
+            ("BMI2", std::arch::is_x86_feature_detected!("bmi2")),
+        ]
+        .into_iter()
+        .filter_map(|(name, there)| (!there).then_some(name))
+        .collect();
+        if !missing.is_empty() {
+            return Err(EngineError::Cpu(missing.join(", ")));
+        }
+    }
+    Ok(())
+}
