@@ -1,8 +1,11 @@
 //! The files that a run writes: each whole or not at all, and none that somebody would miss.
 //!
-//! The one idea: a file is written under a random name that nobody has taken, and put in place by a rename. It replaces
-//! a regular file or nothing. The files that a run reads and will write are one set, compared before any is opened for
-//! writing.
+//! The one idea: a file is written under a random name that nobody has taken, and put in place by a rename. It replaces a
+//! regular file or nothing.
+
+mod set;
+
+pub use set::{Files, Refused};
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -47,6 +50,14 @@ impl Draft {
         let options = if mode.is_some() { cache::options() } else { File::options() };
         let (path, file) = exclusive(&place, options)?;
         Ok(Self { file, path, place, mode, put: false })
+    }
+
+    /// Begins a file beside its place, with these bytes, which are on the disk.
+    fn holding(place: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let draft = Self::beside(place)?;
+        draft.file().write_all(bytes)?;
+        draft.file().sync_all()?;
+        Ok(draft)
     }
 
     /// Begins a file that only its user may read. A link at its place is not followed.
@@ -123,9 +134,8 @@ fn exclusive(place: &Path, mut options: fs::OpenOptions) -> io::Result<(PathBuf,
 /// Removes a place's drafts that killed processes have left: files with such names that nobody has locked.
 pub fn sweep(place: &Path) {
     let Ok(place) = target(place) else { return };
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stem = stem(&place).as_encoded_bytes();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder_of(&place)).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let random = name.as_encoded_bytes().strip_prefix(stem).and_then(|rest| rest.strip_prefix(b"."));
         let random = random.and_then(|rest| rest.strip_suffix(b".part"));
@@ -154,10 +164,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if is_stream(path) {
         return stream(path)?.write_all(bytes);
     }
-    let draft = Draft::beside(path)?;
-    draft.file().write_all(bytes)?;
-    draft.file().sync_all()?;
-    draft.put()
+    Draft::holding(path, bytes)?.put()
 }
 
 /// Replaces the bytes of a file, if they are still those that were read.
@@ -166,9 +173,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// When the bytes have changed, or the file cannot be written. The file is then unchanged.
 pub fn replace(path: &Path, read: &[u8], bytes: &[u8]) -> io::Result<()> {
-    let draft = Draft::beside(path)?;
-    draft.file().write_all(bytes)?;
-    draft.file().sync_all()?;
+    let draft = Draft::holding(path, bytes)?;
     if fs::read(path)? != read {
         return Err(io::Error::other("it was changed meanwhile\nhint: run the same command again"));
     }
@@ -293,199 +298,30 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Ok(last)
 }
 
-/// All files that a run reads or will write. No file is both, and none is written twice.
-#[derive(Debug, Default)]
-pub struct Files(Vec<Used>);
-
-/// A file, and its use in the run.
-#[derive(Debug)]
-struct Used {
-    name: String,
-    what: &'static str,
-    identity: Identity,
-    /// The flag that names a file to be written.
-    flag: Option<&'static str>,
-}
-
-/// The identity of a file, whatever its name.
-#[derive(Debug)]
-struct Identity {
-    path: PathBuf,
-    /// The device and the inode of a file that exists.
-    number: Option<(u64, u64)>,
-    kind: Kind,
-    /// Set for a pipe: bytes that are written to it come out again.
-    pipe: bool,
-}
-
-/// The reason why a file may not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The run reads it, or writes something else there.
-    #[error("{path} is {what}\nhint: name another file with {flag}")]
-    Taken {
-        /// The file.
-        path: String,
-        /// Its use in the run.
-        what: &'static str,
-        /// The flag that names it.
-        flag: &'static str,
-    },
-    /// It cannot be written.
-    #[error("{path} cannot be written: {why}\nhint: name another file with {flag}")]
-    Unwritable {
-        /// The file.
-        path: String,
-        /// The reason, in words.
-        why: String,
-        /// The flag that names it.
-        flag: &'static str,
-    },
-}
-
-impl Files {
-    /// Makes an empty set.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a file that is read.
-    ///
-    /// # Errors
-    ///
-    /// When the run will write it.
-    pub fn read(&mut self, what: &'static str, path: &Path) -> Result<(), Refused> {
-        self.add(Used { name: path.display().to_string(), what, identity: Identity::of(path), flag: None })
-    }
-
-    /// Adds the file that stdin is, if it is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Files::read`].
-    pub fn read_stdin(&mut self) -> Result<(), Refused> {
-        #[cfg(unix)]
-        if let Some(identity) = Identity::of_open(&io::stdin()) {
-            self.add(Used { name: "stdin".to_owned(), what: "the input", identity, flag: None })?;
-        }
-        Ok(())
-    }
-
-    /// Adds a file that will be written, and tries whether it can be. `flag` is the flag that names it.
-    ///
-    /// # Errors
-    ///
-    /// When the run reads it or writes it already, or it cannot be written.
-    pub fn write(&mut self, what: &'static str, flag: &'static str, path: &Path) -> Result<(), Refused> {
-        let (name, identity) = (path.display().to_string(), Identity::of(path));
-        let stream = identity.kind == Kind::Stream;
-        self.add(Used { name: name.clone(), what, identity, flag: Some(flag) })?;
-        let tried = if stream { Ok(()) } else { Draft::beside(path).map(drop) };
-        tried.map_err(|error| Refused::Unwritable { path: name, why: in_words(path, &error), flag })
-    }
-
-    /// Adds the file that stdout is, if it is one.
-    ///
-    /// # Errors
-    ///
-    /// When the run reads it: the output would come back as input.
-    pub fn write_stdout(&mut self) -> Result<(), Refused> {
-        #[cfg(unix)]
-        if let Some(identity) = Identity::of_open(&io::stdout()) {
-            self.add(Used { name: "stdout".to_owned(), what: "stdout", identity, flag: Some("-o") })?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, new: Used) -> Result<(), Refused> {
-        if let Some(known) = self.0.iter().find(|known| known.clashes(&new)) {
-            let taken = |written: &Used, other: &Used| {
-                let flag = written.flag?;
-                Some(Refused::Taken { path: written.name.clone(), what: other.what, flag })
-            };
-            if let Some(refused) = taken(&new, known).or_else(|| taken(known, &new)) {
-                return Err(refused);
-            }
-        }
-        self.0.push(new);
-        Ok(())
-    }
-}
-
-impl Used {
-    /// Reports whether one of the two is written and would harm the other. A device accepts several writers.
-    fn clashes(&self, other: &Self) -> bool {
-        let (one, two) = (&self.identity, &other.identity);
-        let same = (one.number.is_some() && one.number == two.number)
-            || (!one.path.as_os_str().is_empty() && one.path == two.path);
-        let written = [self, other].iter().filter(|used| used.flag.is_some()).count();
-        same && match (one.kind, written) {
-            (_, 0) => false,
-            (Kind::Stream, both) => one.pipe && both == 1,
-            _ => true,
-        }
-    }
-}
-
-impl Identity {
-    fn of(path: &Path) -> Self {
-        let last = chain(path).last().unwrap_or_default();
-        let folder = last.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // A file that does not exist is identified by its folder and its name.
-        let missing = || Some(folder.canonicalize().ok()?.join(last.file_name()?));
-        let whole = path.canonicalize().ok().or_else(missing).unwrap_or(last.clone());
-        let about = fs::metadata(path).ok();
-        Self::new(whole, about.as_ref(), Kind::of(path))
-    }
-
-    /// Returns the identity of an open file of this process, if it is a regular file.
-    #[cfg(unix)]
-    fn of_open(file: &impl std::os::fd::AsFd) -> Option<Self> {
-        let about = File::from(file.as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
-        about.is_file().then(|| Self::new(PathBuf::new(), Some(&about), Kind::File))
-    }
-
-    fn new(path: PathBuf, about: Option<&fs::Metadata>, kind: Kind) -> Self {
-        #[cfg(unix)]
-        let (number, pipe) = {
-            use std::os::unix::fs::{FileTypeExt, MetadataExt};
-            (about.map(|about| (about.dev(), about.ino())), about.is_some_and(|about| about.file_type().is_fifo()))
-        };
-        #[cfg(not(unix))]
-        let (number, pipe) = {
-            let _ = about;
-            (None, false)
-        };
-        Self { path, number, kind, pipe }
-    }
-}
-
-/// Explains in words why a file cannot be written.
-fn in_words(path: &Path, error: &io::Error) -> String {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match (error.kind(), folder) {
-        (io::ErrorKind::NotFound, Some(folder)) => format!("there is no folder {}", folder.display()),
-        (io::ErrorKind::PermissionDenied, _) => "this user may not write there".to_owned(),
-        (io::ErrorKind::NotADirectory, Some(folder)) => format!("{} is no folder", folder.display()),
-        _ => error.to_string(),
-    }
+/// Returns the folder that a path is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn folder() -> tempfile::TempDir {
+    pub(super) fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
     }
 
-    fn names(folder: &Path) -> Vec<String> {
+    pub(super) fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> =
             fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[cfg(unix)]
+    pub(super) fn fifo(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
     }
 
     #[test]
@@ -583,11 +419,6 @@ mod tests {
             fs::metadata(path).unwrap().permissions().mode() & 0o777
         }
 
-        fn fifo(path: &Path) {
-            let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-            assert!(made.success());
-        }
-
         #[test]
         fn a_pipe_a_socket_and_a_folder_are_never_replaced() {
             let folder = folder();
@@ -655,56 +486,6 @@ mod tests {
                 assert!(is_stream(Path::new(&name)));
                 write(Path::new(&name), b"after").unwrap();
                 assert_eq!(fs::read(&place).unwrap(), b"before after");
-            }
-        }
-
-        #[test]
-        fn what_a_run_reads_or_writes_is_not_written_under_any_name() {
-            let folder = folder();
-            let at = |name: &str| folder.path().join(name);
-            fs::write(at("in"), "").unwrap();
-            fs::create_dir(at("below")).unwrap();
-            fs::hard_link(at("in"), at("hard")).unwrap();
-            symlink("in", at("soft")).unwrap();
-            symlink("absent", at("dangling")).unwrap();
-            let refused = |path: &Path| {
-                let mut files = Files::new();
-                files.read("the input", &at("in")).unwrap();
-                files.write("the output", "-o", &at("absent")).unwrap();
-                let told = files.write("the summary", "--summary", path).unwrap_err().to_string();
-                // The order does not matter.
-                let mut files = Files::new();
-                if files.write("the summary", "--summary", path).is_ok() {
-                    let read = files.read("the input", &at("in"));
-                    let written = read.and_then(|()| files.write("the output", "-o", &at("absent")));
-                    assert!(written.is_err(), "{}", path.display());
-                }
-                told
-            };
-            for name in ["in", "hard", "soft", "below/../in", "./in"] {
-                let told = refused(&at(name));
-                assert!(told.ends_with("is the input\nhint: name another file with --summary"), "{name}: {told}");
-            }
-            for name in ["absent", "dangling", "below/../absent"] {
-                assert!(refused(&at(name)).contains(" is the output\n"), "{name}");
-            }
-            assert!(refused(&at("below")).contains("below cannot be written: it is a folder\nhint: "));
-            assert!(refused(&at("none/s")).contains("/none\nhint: "), "{}", refused(&at("none/s")));
-            assert!(refused(&at("in/s")).contains("is no folder"), "{}", refused(&at("in/s")));
-            assert!(!at("absent").exists() && names(&at("below")).is_empty(), "nothing is made by looking");
-        }
-
-        #[test]
-        fn a_pipe_that_is_read_is_not_written_and_a_device_takes_all() {
-            let folder = folder();
-            let pipe = folder.path().join("pipe");
-            fifo(&pipe);
-            let mut files = Files::new();
-            files.read("the input", &pipe).unwrap();
-            files.read("the input", &pipe).unwrap();
-            assert!(files.write("the output", "-o", &pipe).is_err());
-            for flag in ["-o", "--summary"] {
-                files.write("it", flag, Path::new("/dev/null")).unwrap();
             }
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::scan::{self, Scan};
 use super::{JournalError, Ordered};
 use crate::files::Draft;
-use crate::{cache, with_ending};
+use crate::{cache, files, with_ending};
 
 /// Opens the file at a path for this process alone, or makes it for its user alone. Returns its rows. There are none in
 /// a new file, or in one that ends within our first line, `head`.
@@ -99,14 +99,8 @@ fn look(path: &Path) -> Result<Option<File>, JournalError> {
     }
     let mut options = cache::options();
     options.read(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // It may have become a link or a pipe since.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let file = match options.open(path) {
+    // It may have become a link or a pipe since.
+    let file = match files::open_itself(path, options) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
