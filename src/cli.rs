@@ -225,10 +225,12 @@ impl PolicyArgs {
         let mut ids = Self::ids(&manuscripts)?;
         // Packs have a folder for each policy: `spam/policy.md`.
         let twice: Vec<bool> = ids.iter().map(|id| ids.iter().filter(|other| *other == id).count() > 1).collect();
-        for (manuscript, _) in manuscripts.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
-            manuscript.take_folders_name();
+        if twice.contains(&true) {
+            for (manuscript, _) in manuscripts.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
+                manuscript.take_folders_name();
+            }
+            ids = Self::ids(&manuscripts)?;
         }
-        ids = Self::ids(&manuscripts)?;
         if let Some(id) = ids.iter().enumerate().find_map(|(at, id)| ids[..at].contains(id).then_some(id)) {
             anyhow::bail!("two policies have the id `{id}`\nhint: give one of them another: -p other-id=FILE");
         }

@@ -32,10 +32,9 @@ impl CacheVerb {
         match self.verb.unwrap_or(Verb::Show) {
             Verb::Show => {
                 let mut text = format!("{}\n", folder.display());
-                for (room, _) in cache::ROOMS {
-                    let room = folder.join(room);
+                for (name, _) in cache::ROOMS {
+                    let room = folder.join(name);
                     if room.is_dir() {
-                        let name = room.file_name().unwrap_or_default().display();
                         text.push_str(&format!("{:>13}  {name}\n", megabytes(size(&room))));
                     }
                 }

@@ -3,10 +3,10 @@
 //! The one idea: what llama.cpp takes of memory follows from the sizes in the file's header and from a few settings, so it is
 //! arithmetic. What nobody has asked for is then chosen, and made smaller in a fixed order, until all has room.
 
-use super::backend::Layout;
-use super::tune::Setting;
 use serde::{Deserialize, Serialize};
 
+use super::backend::Layout;
+use super::tune::Setting;
 use super::{CacheType, EngineConfig, FlashAttention};
 use crate::machine::{Device, Kind, Machine};
 use crate::model::ModelFile;

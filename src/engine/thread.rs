@@ -38,7 +38,6 @@ pub struct Engine {
     model: Arc<ModelFile>,
     tokenizer: Arc<Tokenizer>,
     templates: Templates,
-    parallel: usize,
     config: EngineConfig,
 }
 
@@ -146,7 +145,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let stop = Arc::new(AtomicBool::new(false));
         let (news, started) = channel();
-        let EngineConfig { parallel, workers, reproducible, saved, .. } = *config;
+        let EngineConfig { workers, reproducible, saved, .. } = *config;
         let places = config.places();
         let (mut ways, mut desks) = (Vec::new(), Vec::new());
         for _ in 0..workers {
@@ -183,7 +182,7 @@ impl Engine {
             })
             .map_err(|error| EngineError::Load(error.to_string()))?;
         let config = config.clone();
-        let engine = Self { workers: ways, thread: Some(thread), stop, model, tokenizer, templates, parallel, config };
+        let engine = Self { workers: ways, thread: Some(thread), stop, model, tokenizer, templates, config };
         loop {
             match started.recv().map_err(|_| EngineError::Stopped)? {
                 Starting::Progress(thousandths) => progress(thousandths, 1000),
@@ -220,7 +219,7 @@ impl Engine {
     /// holds up the order.
     #[must_use]
     pub fn window(&self) -> usize {
-        4 * self.parallel
+        4 * self.config.parallel
     }
 
     /// Decodes a policy, for any number of contents. An [`Effort`] alone will do for options.
