@@ -90,8 +90,8 @@ fn length(text: &str) -> Option<usize> {
     if let Some(rest) = near.strip_prefix('%') {
         let name = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).filter(|(name, _)| is_name(name));
         let behind = name.map_or(rest, |(_, behind)| behind);
-        let free = behind[1.min(behind.len())..].chars().next().is_none_or(|char| !char.is_alphanumeric());
-        return (behind.starts_with(['s', 'd']) && free).then(|| near.len() - behind.len() + 1);
+        let after = behind.strip_prefix(['s', 'd'])?;
+        return (!after.starts_with(char::is_alphanumeric)).then_some(near.len() - after.len());
     }
     let (open, close) = if near.starts_with('[') { ('[', ']') } else { ('<', '>') };
     let inside = near.strip_prefix(open)?.split(close).next()?;
@@ -140,6 +140,7 @@ mod tests {
             ("Content: [INPUT]", vec!["[INPUT]"]),
             ("{\"violation\": 1} {} {a b} { x", vec![]),
             ("100% sure, 5%s, 20 % so, $5, a<b, <b>bold</b>, <|end|>", vec![]),
+            ("50%–60%, 20 %ü, 5 %", vec![]),
             ("[a link](https://example.org) [1] [sic] [he said] [GV1] [see TV1]", vec![]),
             ("[NAMES](x)", vec![]),
         ] {
