@@ -1,7 +1,7 @@
-//! Compiles the C++ code where llama.cpp's exceptions stop (feature `llama`).
+//! Compiles the C++ code that catches llama.cpp's exceptions (feature `llama`).
 //!
-//! Where llama.cpp's backends are libraries (feature `dynamic-backends`): the program finds llama.cpp beside itself or where it
-//! was built, and knows where the backends were.
+//! With the feature `dynamic-backends`, llama.cpp's backends are libraries. The program then looks for them beside itself, and
+//! after that in the folder where they were built.
 
 use std::path::Path;
 

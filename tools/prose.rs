@@ -120,7 +120,7 @@ impl File {
         let text = std::fs::read_to_string(path).ok()?;
         let name = path.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/");
         let passages = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("rs") => rust(&text, !name.starts_with("src/") || is_test(&name)),
+            Some("rs" | "cpp") => rust(&text, !name.starts_with("src/") || is_test(&name)),
             Some("md") => vec![Passage { kind: Kind::Markdown, line: 1, text: text.clone() }],
             Some("jinja") => vec![Passage { kind: Kind::Message, line: 1, text: text.clone() }],
             Some("yaml" | "yml") if name.starts_with("policies/") && !name.starts_with("policies/golden/") => {

@@ -1,6 +1,6 @@
-//! How fast the tokenizer is on a text, beside the reference tokenizer and llama.cpp's: `tokenize MODEL.gguf TEXT`.
+//! Measures the tokenizer's speed on a text, beside the reference tokenizer and llama.cpp's: `tokenize MODEL.gguf TEXT`.
 //!
-//! llama.cpp's is so slow that all are timed on the text's first 64 KiB.
+//! All are timed on the text's first 64 KiB, because llama.cpp's is slow.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints the median speed over some rounds, the first of which is not counted.
+/// Prints and returns the median speed in MB/s. A first call, before the timed rounds, is not counted.
 fn speed(name: &str, text: &str, encode: impl Fn() -> usize) -> f64 {
     let tokens = black_box(encode());
     let mut rounds: Vec<Duration> = (0..ROUNDS)

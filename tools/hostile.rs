@@ -1,4 +1,4 @@
-//! Writes the hostile model files of `tests/hostile.rs`, as small as they can be, for fuzzing to begin with.
+//! Writes the hostile model files of `tests/hostile.rs`, as small as possible: the first corpus of `scripts/fuzz`.
 
 #[path = "../tests/support/hostile.rs"]
 mod hostile;
@@ -6,7 +6,7 @@ mod hostile;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Longer ones, in bytes, would only slow it down.
+/// Largest file in bytes. Longer ones would only slow down the fuzzer.
 const LONGEST: usize = 1 << 14;
 
 fn main() -> std::io::Result<()> {

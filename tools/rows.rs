@@ -1,6 +1,7 @@
-//! What a row costs beside the model: `rows [ROWS]` labels a million made-up texts on a model that is a few lines of code.
+//! Measures the cost of a row without the model: `rows [ROWS]` labels made-up texts, a million by default, on a backend of a
+//! few lines.
 //!
-//! Every hand is the real one: reading, tokenizing, scheduling, the journal, the output. Each step is also timed alone.
+//! Reading, tokenizing, scheduling, the journal and the output are the real ones. Each step is also timed alone.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -28,23 +29,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let judges = [judge(&engine, &policy("rules"), &options())];
     let input = || source(BufReader::new(Endless { rows, buffer: Vec::new() }), Format::Jsonl);
     #[allow(clippy::cast_precision_loss, reason = "figures for people")]
-    let tell = |what: &str, begun: Instant| {
+    let report = |step: &str, begun: Instant| {
         let seconds = begun.elapsed().as_secs_f64();
         let memory = peak_memory().map_or(String::new(), |bytes| format!(", peak {} MB", bytes / 1_000_000));
         let (each, rate) = (seconds * 1e6 / rows as f64, rows as f64 / seconds);
-        println!("{what:<28} {each:6.2} µs a row, {rate:9.0} rows/s{memory}");
+        println!("{step:<28} {each:6.2} µs a row, {rate:9.0} rows/s{memory}");
     };
 
     let begun = Instant::now();
     input().for_each(drop);
-    tell("reading alone", begun);
+    report("reading alone", begun);
     let begun = Instant::now();
     for placed in input() {
         if let Ok(content) = placed?.record.content {
             std::hint::black_box((engine.tokenizer().encode(content.text()), Hash::of(content.text().as_bytes())));
         }
     }
-    tell("with tokenizing and digests", begun);
+    report("with tokenizing and digests", begun);
 
     let begun = Instant::now();
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
@@ -54,12 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         sink.finish(end)?;
     }
     assert_eq!(summary.rows(), rows);
-    tell("labelled, into a journal", begun);
+    report("labelled, into a journal", begun);
 
     let begun = Instant::now();
     assert_eq!(Ordered::open(&journal)?.flatten().count() as u64, rows);
-    tell("the journal, read in order", begun);
-    for (what, format) in [("JSONL of it", Output::Jsonl), ("CSV of it", Output::Csv)] {
+    report("the journal, read in order", begun);
+    for (name, format) in [("JSONL of it", Output::Jsonl), ("CSV of it", Output::Csv)] {
         let begun = Instant::now();
         let form = Form { policies: vec!["rules".into()], fields: None };
         export(
@@ -67,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Target::File(&folder.path().join("out")),
             &Export { format, packing: None, form, split: false },
         )?;
-        tell(what, begun);
+        report(name, begun);
     }
     drop(sink);
     let begun = Instant::now();
@@ -75,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
     assert_eq!(summary.resumed, rows);
-    tell("gone on with: nothing to do", begun);
+    report("resumed: nothing to do", begun);
     println!("the journal has {} bytes a row", std::fs::metadata(&journal)?.len() / rows);
     Ok(())
 }

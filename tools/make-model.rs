@@ -1,6 +1,6 @@
 //! Writes a gpt-oss model file with random weights, of any size: `make-model --help`.
 //!
-//! The same generator makes the tests' models; this is the way to the large ones, and to `models/random.gguf`.
+//! The tests' models come from the same generator. This program writes the large ones and `models/random.gguf`.
 
 #[path = "../tests/support/synth.rs"]
 mod synth;
@@ -50,7 +50,7 @@ enum Command {
 }
 
 impl Command {
-    /// Flags come in any order; the shape is taken first, so that the others change it.
+    /// Parses flags in any order. `--shape` is applied first, so that the others change it.
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments;
         let (mut shape, mut path, mut changes) = (None, None, Vec::new());
@@ -121,11 +121,11 @@ fn help() -> String {
     let shapes = Shape::NAMED.map(|(name, _, about)| format!("  {name:<16} {about}")).join("\n");
     format!(
         "\
-Writes a gpt-oss model file (GGUF) with random weights. What it answers means nothing.
+Writes a gpt-oss model file (GGUF) with random weights. Its answers mean nothing.
 
 Usage: make-model [OPTIONS] <FILE>
 
-  --shape <NAME>            what to start from, see below [default: demo]
+  --shape <NAME>            the shape to start from, see below [default: demo]
   --parts <N>               write <FILE> as N files, <stem>-00001-of-0000N.gguf and so on
   --seed <N>                the same seed and shape give the same bytes [default: 1]
   --name <TEXT>             general.name
@@ -133,7 +133,7 @@ Usage: make-model [OPTIONS] <FILE>
   --without <TOKEN>         leave a control token out, such as '<|call|>'; may be repeated
 
 Changes to the shape:
-  --ranks <N|all>           how many of o200k's ranks; all = 201,088 entries with their true ids
+  --ranks <N|all>           number of o200k's ranks; all = 201,088 entries with their true ids
   --embedding <N>           length of a token's vector, a multiple of 32
   --layers <N>              even ones slide, odd ones see everything
   --heads <N>  --kv-heads <N>  --head-dim <N>

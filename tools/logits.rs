@@ -1,7 +1,7 @@
-//! What llama.cpp computes behind each token of a sequence: `logits MODEL.gguf < TOKENS > LOGITS`.
+//! Prints the logits that llama.cpp computes behind each token of a sequence: `logits MODEL.gguf < TOKENS > LOGITS`.
 //!
-//! Token ids come as a JSON array; logits go out as little-endian F32, a row of the vocabulary for each token. Keys and values
-//! are F32 and flash attention is off, so that a trainer's own figures can be compared with them.
+//! The input is a JSON array of token ids. The output is little-endian F32, a row of the vocabulary for each token. Keys and
+//! values are F32 and flash attention is off, so that a trainer's own figures can be compared with these.
 
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mut rows = Vec::new();
                 for (place, &token) in chunk.iter().enumerate() {
                     let row = batch.push(Token(token), number * most + place, seq, true);
-                    rows.push(row.ok_or("a batch is full sooner than it said")?);
+                    rows.push(row.ok_or("a batch is full before its limit")?);
                 }
                 backend.decode(&batch)?;
                 for row in rows {
