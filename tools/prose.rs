@@ -110,11 +110,6 @@ pub struct Hit {
 }
 
 impl File {
-    /// Reports whether it is a document, so that the width of its lines matters.
-    pub fn is_markdown(&self) -> bool {
-        self.passages.iter().any(|passage| passage.kind == Kind::Markdown)
-    }
-
     /// Reads one file, or nothing where its kind is not prose. `path` begins at `root`.
     fn read(root: &Path, path: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(path).ok()?;
@@ -166,6 +161,9 @@ impl File {
 
     /// The numbers of Markdown lines of more than `limit` characters. Tables, code blocks and lone links may be longer.
     pub fn long_lines(&self, limit: usize) -> Vec<usize> {
+        if !self.passages.iter().any(|passage| passage.kind == Kind::Markdown) {
+            return Vec::new();
+        }
         let mut fence = Fence::default();
         let is_long = |line: &str| {
             let line = line.trim_start();

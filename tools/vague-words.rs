@@ -1,54 +1,53 @@
-//! Prints how vague the prose of the repository is: `vague-words [PATH...]`.
+//! Prints the figures of the style rule of CONTRIBUTING.md: `vague-words [PATH...]`.
 //!
-//! Without arguments: words, vague words and vague words per 1,000, for each file (the worst first) and each group. With
-//! arguments: the same for the files whose path begins with one of them, and each vague or banned word with its line.
+//! Without arguments it prints words, vague words and vague words per 1,000, for each file (the worst first) and each group.
+//! With arguments it takes the files whose path begins with one of them. It then also lists each vague word, each banned phrase
+//! and each Markdown line that is too wide.
 
 #[path = "prose.rs"]
 mod prose;
 
+use std::io::{self, Write, stdout};
 use std::path::Path;
 
-use prose::files;
+use prose::{COUNTED, File, GROUPS, Hit, WIDTH, files, per_thousand};
 
 fn main() {
-    let root = Path::new(option_env!("CARGO_MANIFEST_DIR").unwrap_or("."));
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let mut files = files(root);
-    files.retain(|file| wanted.is_empty() || wanted.iter().any(|path| file.path.starts_with(path)));
+    let paths: Vec<String> = std::env::args().skip(1).collect();
+    let mut files = files(Path::new(option_env!("CARGO_MANIFEST_DIR").unwrap_or(".")));
+    files.retain(|file| paths.is_empty() || paths.iter().any(|path| file.path.starts_with(path)));
+    // A closed pipe, as of `head`, ends the table early and is no error.
+    let _ = print(&files, !paths.is_empty());
+}
 
-    for file in files.iter().filter(|_| !wanted.is_empty()) {
-        for hit in file.count(prose::COUNTED).1 {
-            println!("{}:{}: {}", file.path, hit.line, hit.phrase);
+fn print(files: &[File], with_hits: bool) -> io::Result<()> {
+    let out = &mut stdout().lock();
+    for file in files.iter().filter(|_| with_hits) {
+        for hit in file.count(COUNTED).1 {
+            writeln!(out, "{}:{}: {}", file.path, hit.line, hit.phrase)?;
         }
         for hit in file.banned() {
-            println!("{}:{}: banned: {}", file.path, hit.line, hit.phrase);
+            writeln!(out, "{}:{}: banned: {}", file.path, hit.line, hit.phrase)?;
         }
-        if file.is_markdown() {
-            for line in file.long_lines(prose::WIDTH) {
-                println!("{}:{line}: more than {} columns", file.path, prose::WIDTH);
-            }
+        for line in file.long_lines(WIDTH) {
+            writeln!(out, "{}:{line}: more than {WIDTH} columns", file.path)?;
         }
     }
 
-    let mut rows: Vec<Figures> = files.iter().map(|file| Figures::of(&file.path, file.count(prose::COUNTED))).collect();
+    let mut rows: Vec<Figures> = files.iter().map(|file| Figures::new(&file.path).plus(&file.count(COUNTED))).collect();
     rows.retain(|row| row.words > 0);
     rows.sort_by(|a, b| b.rate().total_cmp(&a.rate()).then_with(|| a.name.cmp(&b.name)));
-    println!("{:<50} {:>8} {:>6} {:>9}", "file", "words", "vague", "per 1,000");
-    rows.iter().for_each(Figures::print);
-
-    println!();
-    for group in prose::GROUPS {
-        let mut sum = Figures::of(group.name, (0, Vec::new()));
-        for file in files.iter().filter(|file| (group.holds)(&file.path)) {
-            sum.add(file.count(group.kinds));
-        }
-        sum.print();
+    writeln!(out, "{:<50} {:>8} {:>6} {:>9}", "file", "words", "vague", "per 1,000")?;
+    for row in rows {
+        row.print(out)?;
     }
-    let mut total = Figures::of("total", (0, Vec::new()));
-    for file in &files {
-        total.add(file.count(prose::COUNTED));
+    writeln!(out)?;
+    for group in GROUPS {
+        let counts = files.iter().filter(|file| (group.holds)(&file.path)).map(|file| file.count(group.kinds));
+        counts.fold(Figures::new(group.name), |sum, count| sum.plus(&count)).print(out)?;
     }
-    total.print();
+    let counts = files.iter().map(|file| file.count(COUNTED));
+    counts.fold(Figures::new("total"), |sum, count| sum.plus(&count)).print(out)
 }
 
 /// A line of the table.
@@ -59,20 +58,19 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(name: &str, (words, vague): (usize, Vec<prose::Hit>)) -> Self {
-        Self { name: name.to_owned(), words, vague: vague.len() }
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), words: 0, vague: 0 }
     }
 
-    fn add(&mut self, (words, vague): (usize, Vec<prose::Hit>)) {
-        self.words += words;
-        self.vague += vague.len();
+    fn plus(self, (words, vague): &(usize, Vec<Hit>)) -> Self {
+        Self { words: self.words + words, vague: self.vague + vague.len(), ..self }
     }
 
     fn rate(&self) -> f64 {
-        prose::per_thousand(self.vague, self.words)
+        per_thousand(self.vague, self.words)
     }
 
-    fn print(&self) {
-        println!("{:<50} {:>8} {:>6} {:>9.1}", self.name, self.words, self.vague, self.rate());
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{:<50} {:>8} {:>6} {:>9.1}", self.name, self.words, self.vague, self.rate())
     }
 }
