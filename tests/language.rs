@@ -21,8 +21,6 @@ const NOT_YET: &[&str] = &[
     "ARCHITECTURE.md",
     "README.md",
     "docs/",
-    "models/",
-    "scripts/nano/README.md",
     // Scripts and settings
     "policies/",
     "scripts/",
