@@ -22,9 +22,7 @@ const NOT_YET: &[&str] = &[
     "README.md",
     "docs/",
     // Scripts and settings
-    "policies/",
     "scripts/",
-    "templates/",
     // Rooms of the library and the command
     "src/bench",
     "src/cache",

@@ -380,7 +380,7 @@ fn words(passage: &Passage) -> Vec<Word> {
     words
 }
 
-/// The text with code spans, links' targets and HTML comments replaced by a backtick each. Line ends stay.
+/// The text with code spans, links' targets, templates' code and HTML comments replaced by a backtick each. Line ends stay.
 fn without_code(text: &str) -> String {
     let mut left = String::with_capacity(text.len());
     let mut rest = text;
@@ -389,6 +389,7 @@ fn without_code(text: &str) -> String {
         let (from, end) = match first {
             '`' => (ticks, rest[ticks..].find(&rest[..ticks]).map(|end| end + 2 * ticks)),
             ']' if rest.starts_with("](") => (2, rest.find(')').map(|end| end + 1)),
+            '{' if rest.starts_with("{%") => (2, rest.find("%}").map(|end| end + 2)),
             '<' if rest.starts_with("<!--") => (4, rest.find("-->").map(|end| end + 3)),
             _ => (first.len_utf8(), None),
         };
