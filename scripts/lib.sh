@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What run, test, setup and vulkan-check share. They set $root and source this.
+# Shared functions of run, test, setup, package and vulkan-check, which set $root and source this file.
 # POSIX sh only: macOS has bash 3.2, small containers have no bash.
 root=${root:?set by the script that sources this}
 
@@ -21,8 +21,8 @@ features=$(printf '%s' "${MAGISTRATE_FEATURES-}" | tr -s ' ' ',')
 # llama.cpp refuses to be built for this CPU alone and for many at once.
 case ,$features, in *,dynamic-backends,*) RUSTFLAGS=${RUSTFLAGS-} && export RUSTFLAGS ;; esac
 
-# Runs a command in the repository: cargo reads .cargo/config.toml from the folder it is started in. A subshell, so that
-# the caller's own folder stays what it was. What is said goes to stderr: stdout belongs to the product.
+# Runs a command in the repository, because cargo reads .cargo/config.toml from the current folder. A subshell keeps the
+# caller's own folder. Messages go to stderr: stdout belongs to the product.
 in_root() (cd "$root" && CARGO_TARGET_DIR=$target && export CARGO_TARGET_DIR && exec "$@")
 
 # ---- the CPU ----------------------------------------------------------------------------------------------------------
@@ -44,8 +44,8 @@ cpu_id() {
 }
 cpu=$(cpu_id)
 
-# cargo sees the flag "native" and not what it stands for. On another CPU than the build's (a home folder on a network,
-# a container moved, a cache restored) what is in the target folder may hold instructions that this one lacks.
+# cargo sees the flag "native" and not its meaning. On another CPU (a home folder on a network, a moved container, a
+# restored cache) the target folder may contain instructions that this one lacks.
 guard_cpu() {
 	[ "$cpu" != portable ] || return 0
 	note=$target/.magistrate-cpu
@@ -55,12 +55,12 @@ guard_cpu() {
 	fi
 	mkdir -p "$target"
 	printf '%s\n' "$cpu" >"$note"
-	# ccache, where there is one, does not see it either: -march=native is the same text on every CPU.
+	# ccache does not see it either: -march=native is the same text on every CPU.
 	CCACHE_EXTRAFILES=$note${CCACHE_EXTRAFILES:+:$CCACHE_EXTRAFILES}
 	export CCACHE_EXTRAFILES
 }
 
-# Whether llama.cpp has been compiled here, whatever for.
+# Succeeds if llama.cpp has been compiled here, with any features.
 cpp_is_built() {
 	set -- "$target"/release/build/llama-cpp-sys-2-*/output
 	[ -e "$1" ]
@@ -92,7 +92,7 @@ has_libclang() {
 	esac
 }
 
-new_enough() { # VERSION: is it at least $rust_min?
+new_enough() { # VERSION: succeeds from $rust_min on
 	[ "${1%%.*}" -gt "${rust_min%%.*}" ] && return
 	minor=${1#*.} least=${rust_min#*.}
 	[ "${1%%.*}" -eq "${rust_min%%.*}" ] && [ "${minor%%.*}" -ge "${least%%.*}" ]
@@ -103,7 +103,7 @@ rust_is_new_enough() {
 	[ -n "$version" ] && new_enough "$version"
 }
 
-# Puts on PATH what may be there without being on it, and takes a toolchain of our own where rustup's default is older.
+# Adds the usual folders of cargo to PATH. If rustup's default is too old, takes an installed toolchain of $rust_min.
 has_rust() {
 	has cargo && rust_is_new_enough && return
 	for bin in "${CARGO_HOME:-${HOME-}/.cargo}/bin" /opt/homebrew/opt/rustup/bin /usr/local/opt/rustup/bin; do
@@ -116,25 +116,25 @@ has_rust() {
 	export RUSTUP_TOOLCHAIN
 }
 
-# What an earlier set-up left in user space. Behind the system's on PATH: a system's tool is the better kept one.
+# Uses the tools that an earlier setup installed in user space. The system's tools come first on PATH: they are maintained.
 use_toolchain() {
 	[ -d "$toolchain" ] || return 0
-	# bin holds ninja, and a cmake that is a script for a Python with the package on its path: the program goes before it.
+	# bin contains ninja, and a cmake script that needs the package on Python's path. The real cmake goes before it.
 	case :$PATH: in *":$toolchain/bin:"*) ;; *) PATH=$PATH:$toolchain/cmake/data/bin:$toolchain/bin ;; esac
 	if ! has_libclang && any_file "$toolchain"/clang/native/libclang.*; then
 		LIBCLANG_PATH=$toolchain/clang/native
-		# The package has no headers of its own: the compiler's will do.
+		# The package has no headers, and the compiler's fit.
 		BINDGEN_EXTRA_CLANG_ARGS="-I$(${CC:-cc} -print-file-name=include)${BINDGEN_EXTRA_CLANG_ARGS:+ $BINDGEN_EXTRA_CLANG_ARGS}"
 		export LIBCLANG_PATH BINDGEN_EXTRA_CLANG_ARGS
 	fi
-	# cmake takes make where nothing is said. Said only without make: a build folder keeps its first generator.
+	# cmake uses make by default. Set only without make, because a build folder keeps its first generator.
 	if ! has make && has ninja; then
 		CMAKE_GENERATOR=${CMAKE_GENERATOR-Ninja}
 		export CMAKE_GENERATOR
 	fi
 }
 
-# Vulkan's loader and its headers, which come together. Whether these are new enough is another question: see below.
+# Vulkan's loader and its headers, which come together. use_vulkan_headers checks their version.
 has_vulkan() {
 	[ -z "${VULKAN_SDK-}" ] || return 0
 	any_file /usr/include/vulkan/vulkan.h /usr/local/include/vulkan/vulkan.h &&
@@ -143,7 +143,7 @@ has_vulkan() {
 
 has_spirv() { [ -n "${VULKAN_SDK-}" ] || any_file /usr/*/cmake/SPIRV-Headers /usr/local/*/cmake/SPIRV-Headers; }
 
-# Prints where Mesa's driver that computes on the CPU is described.
+# Prints the path of the manifest of Mesa's driver that computes on the CPU.
 lavapipe() {
 	for manifest in /usr/share/vulkan/icd.d/lvp_icd*.json /usr/local/share/vulkan/icd.d/lvp_icd*.json; do
 		[ ! -e "$manifest" ] || { printf '%s\n' "$manifest"; return; }
@@ -151,7 +151,7 @@ lavapipe() {
 	return 1
 }
 
-# What llama.cpp is built with, and its backend of $features.
+# The tools that build llama.cpp and its backends of $features.
 cpp_needs='cxx make cmake libclang'
 case ,$features, in *,vulkan,*) cpp_needs="$cpp_needs glslc vulkan spirv" ;; esac
 
@@ -172,7 +172,7 @@ lacking() {
 	done
 }
 
-# Asks where somebody can answer. Elsewhere: yes.
+# Asks on a terminal. Elsewhere the answer is yes.
 confirm() {
 	if [ -t 0 ] && [ -t 2 ]; then
 		printf 'magistrate: missing: %s\nRun this now?  %s  [y/N] ' "${missing% }" "$*" >&2
@@ -184,7 +184,7 @@ confirm() {
 	fi
 }
 
-# Sets $install to the command that installs the NEEDS from the system's packages; empty where there is none.
+# Sets $install to the command that installs the NEEDS from the system's packages, or to nothing on an unknown system.
 system_command() {
 	install='' packages=''
 	if has apt-get; then
@@ -215,7 +215,7 @@ system_command() {
 	case $install in brew*) ;; *) [ "$(id -u)" -eq 0 ] || install="sudo $install" ;; esac
 }
 
-# May the command in $install be run? Without a terminal only where no password will be asked for.
+# Succeeds if the command in $install may run. Without a terminal, only if it asks for no password.
 may_install() {
 	case $install in
 	'') return 1 ;;
@@ -232,7 +232,7 @@ install_from_system() {
 	*apt-get*)
 		sudo=${install%%apt-get*}
 		export DEBIAN_FRONTEND=noninteractive
-		# A fresh image has no package lists, an old one has lists of packages that are gone.
+		# A fresh image has no package lists, and an old one lists removed packages.
 		apt-cache show $packages >/dev/null 2>&1 || $sudo apt-get update -q >&2 || :
 		apt-cache show $packages >/dev/null 2>&1 || return 0 # not in this release, as rustup before Debian 13
 		$install >&2 || { $sudo apt-get update -q >&2 && $install >&2; } || :
@@ -241,8 +241,8 @@ install_from_system() {
 	esac
 }
 
-# The same tools as packages of the Python index, in a folder of their own: neither root nor the system's Python is touched.
-# All of them or none: pip does not add to such a folder.
+# Installs the same tools as packages of the Python index, in a folder of their own, without root or changes to the system's
+# Python. All of them at once, because pip does not add to such a folder.
 install_in_user_space() {
 	case "$*" in *make* | *libclang*) ;; *) return 0 ;; esac
 	has_cxx && has python3 && python3 -m pip --version >/dev/null 2>&1 || return 0
@@ -259,10 +259,10 @@ rustup_line="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -
 
 install_rust() {
 	has rustup || has rustup-init || install_from_system rust
-	if has rustup && [ -z "$(rustc --version 2>/dev/null)" ]; then # just installed: no toolchain yet
+	if has rustup && [ -z "$(rustc --version 2>/dev/null)" ]; then # just installed, without a toolchain
 		confirm "rustup default stable" || return 0
 		rustup default stable >&2 || :
-	elif has rustup; then # beside the user's default, which stays what it is
+	elif has rustup; then # beside the user's default, which stays
 		confirm "rustup toolchain install $rust_min --profile minimal -c clippy -c rustfmt" || return 0
 		rustup toolchain install "$rust_min" --profile minimal -c clippy -c rustfmt >&2 || :
 	elif has rustup-init; then # Fedora's package and Homebrew's
@@ -274,10 +274,10 @@ install_rust() {
 	fi
 }
 
-# Sees to it that the NEEDS are met, or ends with what is missing and how to get it.
+# Installs missing NEEDS, or exits with their names and hints.
 require() {
 	use_toolchain
-	has_rust || : # it puts cargo on PATH, which lacking's subshell would not keep
+	has_rust || : # puts cargo on PATH, which lacking's subshell would not keep
 	missing=$(lacking "$@")
 	[ -n "$missing" ] || { use_vulkan_headers "$@"; return; }
 	tools=$(printf '%s' "$missing" | sed 's/rust //')
@@ -294,9 +294,9 @@ require() {
 	use_vulkan_headers "$@"
 }
 
-# llama.cpp's Vulkan backend needs headers of 1.3.272 or newer, and Debian 12 has 1.3.239. The crate vk-mem carries newer ones:
-# it is fetched as any other crate is, checked by cargo, and never compiled. cmake looks into CMAKE_INCLUDE_PATH first, and
-# for Vulkan alone: in CPATH or CXXFLAGS the folder would stand for all of the C++, and ccache would know none of it.
+# llama.cpp's Vulkan backend needs headers of 1.3.272 or newer, and Debian 12 has 1.3.239. The crate vk-mem contains newer
+# ones. cargo fetches and checks it like any other crate, and never compiles it. cmake looks into CMAKE_INCLUDE_PATH first, and
+# for Vulkan alone. In CPATH or CXXFLAGS the folder would apply to all of the C++, and ccache would not see it.
 use_vulkan_headers() {
 	case " $* " in *' vulkan '*) ;; *) return 0 ;; esac
 	[ -z "${VULKAN_SDK-}${CMAKE_INCLUDE_PATH-}" ] || return 0
@@ -313,19 +313,19 @@ use_vulkan_headers() {
 	headers=$(cd "$fetcher" && cargo metadata --quiet --format-version 1 |
 		sed -n 's,.*"manifest_path":"\([^"]*vk-mem-0\.5\.0\)/Cargo\.toml".*,\1/vendor/Vulkan-Headers/include,p')
 	[ -e "$headers/vulkan/vulkan.hpp" ] ||
-		die "Vulkan's headers are too old, and newer ones are not to be had from the crate vk-mem: put them into CMAKE_INCLUDE_PATH"
+		die "Vulkan's headers are too old, and the crate vk-mem with newer ones cannot be fetched: put them into CMAKE_INCLUDE_PATH"
 	CMAKE_INCLUDE_PATH=$headers
 	export CMAKE_INCLUDE_PATH
 }
 
 explain() {
-	printf 'error: missing, and not to be had from here: %s\n' "${missing% }" >&2
+	printf 'error: missing, and cannot be installed from here: %s\n' "${missing% }" >&2
 	others=''
 	for need in $missing; do
 		case $need in
 		rust)
 			printf 'hint: Rust %s or newer: %s\n' "$rust_min" "$rustup_line" >&2
-			! has rustup || printf 'hint: with the rustup that is here: rustup toolchain install %s\n' "$rust_min" >&2
+			! has rustup || printf 'hint: with the installed rustup: rustup toolchain install %s\n' "$rust_min" >&2
 			! has rustc || printf 'note: found %s\n' "$(rustc --version 2>&1 | head -n 1)" >&2
 			;;
 		*) others="$others$need " ;;
@@ -348,7 +348,7 @@ explain() {
 	fi
 	case $others in *cxx* | *glslc* | *vulkan* | *spirv* | *lavapipe*) ;; *)
 		has python3 && python3 -m pip --version >/dev/null 2>&1 ||
-			printf 'hint: without root: with python3 and its pip here, this script gets them for you alone\n' >&2
+			printf 'hint: without root: with python3 and its pip here, this script installs them for your user alone\n' >&2
 		;;
 	esac
 	exit 2
