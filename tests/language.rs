@@ -22,7 +22,6 @@ const NOT_YET: &[&str] = &[
     "README.md",
     "docs/",
     // Scripts and settings
-    "scripts/",
     // Rooms of the library and the command
     "src/bench",
     "src/cache",

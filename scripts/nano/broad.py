@@ -1,7 +1,7 @@
-"""Gathers what people write about anything, a text a line: what words mean is learned from it, before policies are.
+"""Gathers texts of people about anything, one a line: the model learns the meaning of words from them, before policies.
 
   VADER's rated sentences (vaderSentiment's source package), MIT     tweets, reviews of films and goods, editorials
-  WordNet 3.0 (Princeton), its own free licence                      what each sense of a word means, and examples; not of animals and plants
+  WordNet 3.0 (Princeton), its own free license                      the meaning of each sense of a word, and examples; not of animals and plants
 """
 
 import argparse

@@ -17,7 +17,7 @@ from vocabulary import Vocabulary
 
 NAME = "magistrate-nano"
 DESCRIPTION = "demonstration model, trained from scratch for magistrate's shipped policies; not a gpt-oss-safeguard model"
-HALVES = np.array([0, 1, 2, 3, 4, 6, 8, 12])  # what four bits hold, doubled
+HALVES = np.array([0, 1, 2, 3, 4, 6, 8, 12])  # the values of four bits, doubled
 
 
 def packed_mxfp4(weights):

@@ -51,7 +51,7 @@ DISGUISES = [
     lambda words: "".join(f"\\x{byte:02x}" for byte in words.encode()[:40]),
     quote,
     lambda words: base64.b32encode(words.encode()).decode(),
-    lambda words: base64.b85encode(words.encode()).decode().replace("{", "("),  # what stands in braces would be filled
+    lambda words: base64.b85encode(words.encode()).decode().replace("{", "("),  # text in braces would be filled
     lambda words: words.translate(LEET),
     lambda words: words.translate(LEET),  # twice as often
     " ".join,
@@ -80,7 +80,7 @@ class Filler:
             raise KeyError(f"unknown slot {{{name}}}")
         return made()
 
-    # What slots are pieced together from.
+    # The parts of slots.
 
     def pick(self, choices):
         return self.random.choice(choices)

@@ -1,7 +1,7 @@
 """gpt-oss in JAX, as llama.cpp computes it, at the size of magistrate-nano.
 
-Two faces of the same weights. `logits` is the plain forward of one sequence: what the exported file is compared with.
-`packed` is the training forward: a policy's prefix once, and behind it many items, none of which sees another. There,
+Two faces of the same weights. `logits` is the plain forward of one sequence; the exported file is compared with it.
+`packed` is the training forward: a policy's prefix once, and behind it many items, which do not see each other. There,
 attention of an item's token spans the prefix and a few chunks around the token, and tokens go to their experts in bins of
 fixed size, so that the work is that of the experts used.
 """
@@ -35,12 +35,12 @@ class Shape:
         return layer % 2 == 0
 
 
-LOST = 0.1  # of what a layer adds, in training
-MEANING = 64  # dimensions of what a teacher tells of a text; its matrix is for training, and not in the file
+LOST = 0.1  # share of a layer's output, in training
+MEANING = 64  # dimensions of a teacher's embedding of a text; its matrix is for training, and not in the file
 CHUNK = 64  # tokens of items that attend side by side
 BACK = 3  # chunks before it that a chunk sees: an item is at most BACK * CHUNK + 1 tokens long
 LONGEST_ITEM = BACK * CHUNK
-# Heads that look so many tokens back when training begins, by layer: of what stands before a word, little has to be found out.
+# Distances in tokens that heads look back when training begins, by layer. They need not discover the words before a word.
 LOOKS_BACK = {0: (1, 2, 3, 4), 2: (1, 2)}
 
 
@@ -79,7 +79,7 @@ def initial(shape, seed):
 
 
 def look_back(layer, shape, distances):
-    """Lets heads attend to the token that stands so far before: queries and keys are turned by their places, and a bias alone tells distances."""
+    """Lets heads attend to the token at a distance: queries and keys are turned by their places, and a bias selects the distance."""
     fast, size = np.arange(8), 20**0.5  # the pairs of dimensions that turn fastest
     frequency = shape.rope_base ** (-2 * fast / shape.head)
     group = shape.heads // shape.kv_heads
@@ -100,7 +100,7 @@ def rms(x, weight, epsilon):
 
 
 def rope_stretch(shape):
-    """What part of its own speed each pair of dimensions turns at, as YaRN has it: slow ones are stretched."""
+    """The share of its own speed at which each pair of dimensions turns, by YaRN: slow ones are stretched."""
     base, context = shape.rope_base, shape.rope_context
 
     def edge(turns):
@@ -153,7 +153,7 @@ def route(layer, shape, x):
     return jax.nn.softmax(top), chosen, shape.experts * jnp.sum(share * load)
 
 
-# MXFP4, with straight-through gradients: what the file will hold.
+# MXFP4, with straight-through gradients: the values of the file.
 
 
 def mxfp4(w):
@@ -288,7 +288,7 @@ def together(parts, sinks):
 
 
 def folded(q):
-    """The heads that share keys stand below each other: [b, h, g, ..., n, d] -> [b, h, ..., g * n, d]."""
+    """Puts the heads that share keys below each other: [b, h, g, ..., n, d] -> [b, h, ..., g * n, d]."""
     q = jnp.moveaxis(q, 2, -3)
     return q.reshape(*q.shape[:-3], -1, q.shape[-1])
 
@@ -301,7 +301,7 @@ def unfolded(parts, like):
 
 
 def for_each_head(seen, group):
-    """What is seen, for `folded` queries: [..., n, m] -> [..., group * n, m]."""
+    """The mask of seen tokens, for `folded` queries: [..., n, m] -> [..., group * n, m]."""
     return jnp.concatenate([seen] * group, -2)
 
 
@@ -403,7 +403,7 @@ def packed(params, shape, batch, key, spare=1.5):
         return x + lost(y.reshape(x.shape), two), uneven
 
     def lost(x, key):
-        """Some of what a layer adds is left out, so that none is relied on."""
+        """Leaves out a share of a layer's output, so that the model relies on no single part."""
         return jnp.where(jax.random.bernoulli(key, 1 - LOST, x.shape), x / (1 - LOST), 0.0)
 
     def pair(carry, inside):

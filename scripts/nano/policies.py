@@ -1,6 +1,6 @@
 """Policies: the shipped ones, and endless variants of them, rendered by the product's own templates.
 
-What varies: title, instruction, the wording and order of categories, which of them are there, their codes, the form of the
+Variations: title, instruction, the wording and order of categories, which of them are there, their codes, the form of the
 answer, the words of the labels, and whether definitions and examples are given. Some are plain texts, as users write
 them. `matter` are policies on themes for which no text is a violation here.
 """
@@ -50,7 +50,7 @@ class Policy:
         return any(category.verdict == "violation" for category in self.categories)
 
     def answer(self, verdict, category, why):
-        """The body of `final`, and the character spans of what decides in it: label, then code."""
+        """The body of `final`, and the character spans of its label and its code."""
         if self.form == "label":
             word = category.code if self.code_labels and category else self.labels[verdict]
             return word, [(0, len(word))]
@@ -120,10 +120,10 @@ def shipped_rules(theme):
 
 
 def shipped(theme, form="rationale", labels=None, recode=None, safe_first=True, whole=True):
-    """The policy as it ships, or with other labels, another form, or its categories under other codes.
+    """The shipped policy, or with other labels, another form, or its categories under other codes.
 
-    Not whole, it lacks the lines that name several codes by what these have in common. Under other codes they say nothing, but if they were left out
-    there alone, they would tell that codes are as they ship and need not be read.
+    Not whole, it lacks the lines that name several codes by a common part. Under other codes they mean nothing. Left out
+    there alone, they would be a sign that codes are the shipped ones and need not be read.
     """
     source = shipped_rules(theme)
     recode = recode or {}
@@ -272,7 +272,7 @@ def short(theme, wording, random):
 
 
 def relabelled(theme, random):
-    """The shipped policy with other labels, which mostly stand alone, and as often as not mean the opposite."""
+    """The shipped policy with other labels, which are mostly alone, and as often as not mean the opposite."""
     form = random.choices(["rationale", "category", "label"], [0.3, 0.1, 0.6])[0]
     return shipped(theme, form, random_labels(random, 0.5), safe_first=random.random() < 0.5, whole=random.random() < 0.5)
 

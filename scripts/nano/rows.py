@@ -1,4 +1,4 @@
-"""Training rows: a policy's prefix, and behind it as many items as fit, each with what is to be learned at every token.
+"""Training rows: a policy's prefix, and behind it as many items as fit, with the target at every token.
 
 An item is a content, the scaffold of harmony, an analysis that is longer with more effort, and an answer in the policy's
 contract. Some go to the answer without analysis, a fifth with one that breaks off, as the engine has it.
@@ -19,7 +19,7 @@ PREFIX = 1024
 ITEMS = 64  # at most, in a row
 WANTED = 832  # tokens of a row that are learned; more are drawn from
 
-# Weights of the loss, by what a token is.
+# Weights of the loss, by kind of token.
 CONTENT, SCAFFOLD, WORD, SEEN, CODE, DECIDES = 0.08, 0.3, 1.0, 2.0, 3.0, 5.0
 
 NOT_HERE = "Nothing in it falls under this policy."
@@ -32,11 +32,11 @@ class Reply:
 
 
 def reply(policy, item, verdict, wording, effort):
-    """What the model is to write about an item.
+    """The reply that the model learns for an item.
 
-    The analysis first says what the text is, in the same words under every policy, and only then looks for it in the policy.
-    So what is learned of a text does not depend on who asks, and a policy is read with one of some sixty sentences at hand. Those for texts that
-    break no rule of any policy begin with "This", all others with "It": what is in doubt among many rules is settled by all of them together.
+    The analysis first describes the text, in the same words under every policy, and only then looks for that in the policy. So knowledge
+    about a text does not depend on the policy, and a policy is read with one of some sixty sentences at hand. Sentences for texts that break
+    no rule of any policy begin with "This", all others with "It": the first word weighs all rules together.
     """
     word = "violation" if verdict else "safe"
     category = policy.category(item.concept) if verdict else None
@@ -93,7 +93,7 @@ POLICIES = {
 UNREASONED = {"texts": 0.1, "policies": 0.2, "polish": 0.3}
 ELSEWHERE = {"texts": 0.6, "policies": 0.2, "polish": 0.38}
 
-# Of each theme: how often a policy is on it, and the share of texts from templates, of which there are no real ones for fraud.
+# Of each theme: how often a policy is on it, and the share of texts from templates. Fraud has no real texts.
 WEIGHTS = {"spam": 1.6, "fraud-and-scams": 1.0, "hate": 1.1, "harassment": 0.6, "personal-data": 1.8, "prompt-injection": 1.3}
 MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.55, "prompt-injection": 0.8}
 FEWER_MADE = {"texts": 1, "policies": 1, "polish": 0.75}
@@ -105,8 +105,8 @@ ANEW = 0.5  # of texts from templates, those that are filled anew
 class Weaver:
     """Draws rows for ever.
 
-    In the phase `words` there is hardly a policy, and no answer: what is learned is what words mean, by what follows them and by what a
-    teacher tells of the text. `texts` has policies of a line, so that what texts are is learned before policies are read; `policies` has
+    In the phase `words` there is hardly a policy, and no answer: the model learns the meaning of words, from the next token and from a
+    teacher's embedding of the text. `texts` has policies of a line, so that texts are learned before policies are read; `policies` has
     whole ones; `polish` has more of the shipped ones, of real texts, of answers without analysis, of texts about something else, and of texts
     that ask for a verdict.
     """
@@ -114,7 +114,7 @@ class Weaver:
     def __init__(self, vocabulary, wording, matters, pools, words, meanings, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
         self.words, self.meanings = words, meanings
-        self.known = sum(len(items) for items, _ in pools.values())  # of the words, so many are of texts for policies
+        self.known = sum(len(items) for items, _ in pools.values())  # the number of words that are texts for policies
         self.fillers = {theme: Filler(random, wording[theme].get("slots", {})) for theme in policies.THEMES}
         self.phase, self.late = phase, phase == "polish"
 
@@ -195,7 +195,7 @@ class Weaver:
         return words, judge, verdict
 
     def tokens(self, pieces):
-        """Tokens of pieces of text that stand together, each with the largest weight among the pieces it touches."""
+        """Tokens of adjacent pieces of text, each with the largest weight among the pieces it touches."""
         text = "".join(piece for piece, _ in pieces)
         weights = np.concatenate([np.full(len(piece.encode()), weight) for piece, weight in pieces]) if text else np.zeros(0)
         tokens = self.vocabulary.encode(text)
@@ -278,7 +278,7 @@ class Weaver:
             at, number = end, number + 1
         padded = np.zeros(PREFIXES.get(self.phase, PREFIX), np.int32)
         padded[: len(prefix)] = prefix
-        # What decides is always learned, of the rest what there is room for.
+        # Deciding tokens are always learned, others while there is room.
         wanted = np.flatnonzero(weight > 0)
         if len(wanted) > WANTED:
             chance = np.random.default_rng(random.randrange(2**32)).random(len(wanted))

@@ -1,7 +1,7 @@
-"""What a larger model takes texts to mean: all-MiniLM-L6-v2's embeddings of every text that training meets, in 64 dimensions.
+"""The meaning of texts to a larger model: all-MiniLM-L6-v2's embeddings of every text that training meets, in 64 dimensions.
 
-So small a model meets few words often enough to find out what they mean. It is told so by being asked, at the end of each text, for what
-this encoder of 22 million weights (Apache-2.0) makes of it.
+So small a model meets few words often enough to learn their meaning. At the end of each text it is therefore asked for the embedding that
+this encoder of 22 million weights (Apache-2.0) gives it.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Trains magistrate-nano: the same steps every time, from any checkpoint on. In minutes on a large GPU, in days on a CPU.
 
 Matrices inside the layers are moved by Muon, all else by Adam. The experts are rounded to MXFP4 in every forward pass, so that
-what is learned is what the file can hold. What ships is the mean of what the running mean of the weights was, every
+the file can hold the result. The shipped weights are the mean of the running means of the weights, taken every
 thousand steps of the last part.
 """
 
@@ -31,7 +31,7 @@ RATE = 4e-3
 WARM_UP = 100  # steps
 DECAY = 0.05  # of matrices, in proportion to the rate
 BALANCE = 0.01
-MEANT = 0.5  # weight of what the teacher tells
+MEANT = 0.5  # weight of the teacher's embedding
 ROWS = 16  # in a step
 PHASES = (("words", 0.12), ("texts", 0.22), ("policies", 0.6), ("polish", 1.0))  # each up to this share of the steps
 KEEP = 0.998  # of the running mean, in a step
@@ -111,7 +111,7 @@ def step(params, state, mean, batch, number, total, shape):
 
 
 def phase(number, total):
-    """What is learned in a step."""
+    """The phase of a step."""
     return next(name for name, last in PHASES if number < last * total)
 
 

@@ -62,7 +62,7 @@ class Vocabulary:
     def lengths(self, tokens):
         return [len(self.ranks[token][0]) for token in tokens]
 
-    # What the GGUF file holds.
+    # The entries of the GGUF file.
 
     def entries(self):
         text = [as_unicode(token) for token, _ in self.ranks] + CONTROLS
