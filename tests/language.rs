@@ -21,7 +21,6 @@ const NOT_YET: &[&str] = &[
     "ARCHITECTURE.md",
     "README.md",
     "docs/",
-    // Scripts and settings
     // Rooms of the library and the command
     "src/bench",
     "src/cache",
