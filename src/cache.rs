@@ -116,16 +116,6 @@ fn is_hex(text: &str) -> bool {
     text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// How a file is opened that its user alone may read.
-#[must_use]
-pub fn options() -> fs::OpenOptions {
-    #[allow(unused_mut, reason = "elsewhere there is nothing to set")]
-    let mut options = fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 /// Puts a file in place whole or not at all, readable by its user alone.
 ///
 /// # Errors

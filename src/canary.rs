@@ -141,7 +141,7 @@ fn of(model: &str) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    crate::hex(&hash.finalize())
+    crate::text::hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod prompt;
 mod pull;
 mod stop;
 mod stream;
+mod terminal;
 mod text;
 mod tune;
 mod verify;
@@ -39,6 +40,9 @@ use std::process::ExitCode;
 #[cfg(feature = "nano")]
 use std::sync::OnceLock;
 use std::time::Duration;
+
+pub use terminal::error::report;
+use terminal::error::{in_words as told, with_causes};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -162,28 +166,6 @@ fn arguments() -> Option<Vec<String>> {
 /// A file's name, of so many bytes of a digest in hexadecimal, that stands for all that a file hangs on.
 fn name_of(all: &str, bytes: usize) -> String {
     Sha256::digest(all).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Tells an error on stderr, with what caused it.
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    output::say(&with_causes(error));
-    ExitCode::from(exit::ERROR)
-}
-
-fn with_causes(error: &anyhow::Error) -> String {
-    format!("error: {}", told(error))
-}
-
-/// An error in words, with what caused it.
-fn told(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Some errors say themselves what caused them.
-        if !text.contains(&cause) {
-            text.push_str(&format!("\n  caused by: {cause}"));
-        }
-    }
-    text
 }
 
 /// Which policies.
@@ -337,7 +319,7 @@ fn built_in() -> Result<PathBuf, anyhow::Error> {
     let path = match UNPACKED.get() {
         Some(path) => path,
         None => {
-            let path = magistrate::model::nano::unpacked()?;
+            let path = magistrate::models::nano::unpacked()?;
             UNPACKED.get_or_init(|| path)
         }
     };
@@ -347,24 +329,4 @@ fn built_in() -> Result<PathBuf, anyhow::Error> {
 #[cfg(not(feature = "nano"))]
 fn built_in() -> Result<PathBuf, anyhow::Error> {
     anyhow::bail!("no model is named\nhint: pass --model FILE or set MAGISTRATE_MODEL to a gpt-oss-safeguard GGUF file")
-}
-
-#[cfg(test)]
-mod tests {
-    use anyhow::Context;
-    use magistrate::engine::EngineError;
-    use magistrate::engine::backend::Fault;
-
-    use super::*;
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let fault = anyhow::Error::from(EngineError::Fault(Fault::NoCells));
-        assert_eq!(with_causes(&fault), format!("error: decoding failed: {}", Fault::NoCells));
-        let wrapped = Err::<(), _>(fault).context("the text was not judged").unwrap_err();
-        assert_eq!(
-            with_causes(&wrapped),
-            format!("error: the text was not judged\n  caused by: decoding failed: {}", Fault::NoCells)
-        );
-    }
 }

@@ -34,8 +34,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gguf::ModelError;
+use crate::hint::{Hint, Hints, Setting};
 use crate::machine::processors::Processors;
-use crate::model::ModelError;
 use crate::policy::{Effort, Policy, PolicyError};
 use crate::prompt::TemplateError;
 use crate::tokenizer::{Token, Tokenizer};
@@ -240,12 +241,10 @@ pub enum EngineError {
     #[error("the model cannot be loaded: {0}")]
     Load(String),
     /// The CPU lacks what this build needs.
-    #[error(
-        "this build needs {0}, which this CPU does not have\nhint: build magistrate on this machine, for its own instruction set: scripts/run"
-    )]
+    #[error("this build needs {0}, which this CPU does not have")]
     Cpu(String),
     /// There is no such device.
-    #[error("there is no device `{name}`\nhint: there are: {}", known.join(", "))]
+    #[error("there is no device `{name}`")]
     Device {
         /// What was asked for.
         name: String,
@@ -265,7 +264,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content, or the policy, does not fit.
-    #[error("{what} takes {tokens} tokens, and there is room for {room}\nhint: {}", room_hint(what, *needed, *most))]
+    #[error("{what} takes {tokens} tokens, and there is room for {room}")]
     TooLong {
         /// What does not fit: `the content` or `the policy`.
         what: &'static str,
@@ -279,7 +278,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content has more tokens than the options allow.
-    #[error("the content takes {tokens} tokens, and --max-content-tokens allows {most}")]
+    #[error("the content takes {tokens} tokens, and at most {most} are allowed")]
     OverLimit {
         /// Its tokens, those around it included.
         tokens: usize,
@@ -300,13 +299,29 @@ pub enum EngineError {
     Stopped,
 }
 
-fn room_hint(what: &str, needed: usize, most: usize) -> String {
-    let pieces = if what == "the content" { "; --chunk judges it in pieces" } else { "" };
-    if needed <= most {
-        format!("--context {needed} makes room{pieces}")
-    } else {
-        format!(
-            "that would take a context of {needed} tokens, and this model takes {most}: shorten it, or lower --budget{pieces}"
-        )
+impl Hints for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Model(error) => error.hints(),
+            Self::Template(error) => error.hints(),
+            Self::Policy(error) => error.hints(),
+            Self::Cpu(_) => {
+                vec![Hint::new("build magistrate on this machine, for its own instruction set: scripts/run")]
+            }
+            Self::Device { known, .. } => vec![Hint::new(format!("the devices are {}", known.join(", ")))],
+            Self::TooLong { what, needed, most, .. } => {
+                let hint = if needed <= most {
+                    Hint::of_value(Setting::Context, needed).text(" makes room")
+                } else {
+                    Hint::new(format!(
+                        "the context would be {needed} tokens, and this model takes {most}: shorten it, or lower "
+                    ))
+                    .setting(Setting::Budget)
+                };
+                let pieces = *what == "the content";
+                vec![if pieces { hint.text("; ").setting(Setting::Chunk).text(" judges it in pieces") } else { hint }]
+            }
+            _ => Vec::new(),
+        }
     }
 }

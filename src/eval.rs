@@ -3,12 +3,9 @@
 //! The one idea: an evaluation is `label` over the set, on the same hands and with the same tokens, and arithmetic behind it.
 //! It keeps every row, so that two evaluations can be compared pair by pair, and whatever is said of it can be counted again.
 
-pub mod calibration;
-pub mod certificate;
 pub mod compare;
 pub mod gate;
 pub mod golden;
-pub mod interval;
 pub mod metrics;
 pub mod report;
 
@@ -18,12 +15,14 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::label::entry::{Entry, Hash};
-use crate::label::journal::Terms;
+use crate::calibration::map::Reliability;
+use crate::calibration::provenance::About;
+use crate::digest::Hash;
+use crate::label::entry::Entry;
 use crate::label::sink::{Sink, Written};
 use crate::label::summary::{Count, Standing, Summary};
 use crate::policy::Verdict;
-use calibration::Reliability;
+use crate::text::json_place;
 use compare::Comparison;
 use gate::Gate;
 use golden::{Answer, Expected, Golden};
@@ -65,26 +64,6 @@ pub struct Evaluation {
     pub seconds: f64,
     /// Every row.
     pub rows: Vec<Row>,
-}
-
-/// What was evaluated.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct About {
-    /// The golden set.
-    pub golden: String,
-    /// The policy's id, and its digest.
-    pub policy: [String; 2],
-    /// The model's name, and its digest.
-    pub model: [String; 2],
-    /// The template's id, and its digest.
-    pub template: [String; 2],
-    /// How much the model was to reason.
-    pub effort: String,
-    /// magistrate's version.
-    pub version: String,
-    /// Everything that a probability depends on besides the text. Empty in an evaluation of an earlier version.
-    #[serde(default)]
-    pub terms: Terms,
 }
 
 /// A text of the golden set, and what was said of it.
@@ -224,7 +203,7 @@ impl Evaluation {
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let written: Self = serde_json::from_slice(json).map_err(|error| match json.trim_ascii_start().first() {
             Some(b'[') => "it holds several evaluations\nhint: evaluate one policy with --json".to_owned(),
-            _ => format!("it is no evaluation, which `eval --json` writes ({})", place(&error)),
+            _ => format!("it is no evaluation, which `eval --json` writes ({})", json_place(&error)),
         })?;
         for row in &written.rows {
             if row.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
@@ -330,12 +309,6 @@ fn strict(rows: &[&Row]) -> Vec<Spread> {
             }
         })
         .collect()
-}
-
-/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the
-/// file.
-fn place(error: &serde_json::Error) -> String {
-    format!("line {}, byte {}", error.line(), error.column())
 }
 
 /// Replaces the characters of a stranger's text that could move a cursor, break a line, or hide or turn other text.

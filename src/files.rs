@@ -13,8 +13,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cache;
-
 /// A file on its way to its place, locked as long as it is open. Dropping it removes it.
 #[derive(Debug)]
 pub struct Draft {
@@ -47,7 +45,7 @@ impl Draft {
             other => return Err(other.refused()),
         };
         // The replaced file may be private to its user, so its draft is, too.
-        let options = if mode.is_some() { cache::options() } else { File::options() };
+        let options = if mode.is_some() { options() } else { File::options() };
         let (path, file) = exclusive(&place, options)?;
         Ok(Self { file, path, place, mode, put: false })
     }
@@ -66,7 +64,7 @@ impl Draft {
     ///
     /// When the folder cannot be written.
     pub fn private(place: &Path) -> io::Result<Self> {
-        let (path, file) = exclusive(place, cache::options())?;
+        let (path, file) = exclusive(place, options())?;
         Ok(Self { file, path, place: place.to_owned(), mode: None, put: false })
     }
 
@@ -104,6 +102,16 @@ impl Drop for Draft {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// How a file is opened that its user alone may read.
+#[must_use]
+pub fn options() -> fs::OpenOptions {
+    #[allow(unused_mut, reason = "elsewhere there is nothing to set")]
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Returns the beginning of the names of a place's drafts.

@@ -20,53 +20,28 @@
 //! # Ok::<(), magistrate::engine::EngineError>(())
 //! ```
 //!
-//! The way through: [`policy`] and [`content`] make a [`prompt`] of [`harmony`] segments, the [`tokenizer`] of the [`model`]
+//! The way through: [`policy`] and [`content`] make a [`prompt`] of [`harmony`] segments, the [`tokenizer`] of the [`gguf`]
 //! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits. [`label`] does
 //! so for a stream, and says each verdict in a [`label::row`].
 
 pub mod bench;
 pub mod cache;
+pub mod calibration;
 pub mod canary;
 pub mod content;
+pub mod digest;
 pub mod engine;
+pub mod error;
 pub mod eval;
 pub mod files;
+pub mod gguf;
 pub mod harmony;
+pub mod hint;
 pub mod label;
 pub mod machine;
-pub mod model;
+pub mod models;
 pub mod policy;
 pub mod prompt;
+mod text;
 pub mod tokenizer;
 pub mod verdict;
-
-/// Bytes in lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A text out of a file that nobody vouches for, as it may stand in a message: not long, in one line, and without what
-/// would steer a terminal.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let plain = |char: char| {
-        let quote = matches!(char, '"' | '\'' | '\\');
-        if quote { char.to_string() } else { char.escape_debug().to_string() }
-    };
-    let mut shown: String = text.chars().take(LONGEST).map(plain).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// A path with something behind its name.
-fn with_ending(path: &std::path::Path, ending: &str) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}

@@ -226,7 +226,7 @@ impl Policy {
             Body::Verbatim(text) => serde_json::to_vec(&(SCHEME, text, &self.contract)),
         };
         // Strings, lists and enums without data cannot fail to become JSON.
-        crate::hex(&Sha256::digest(canonical.unwrap_or_default()))
+        crate::text::hex(&Sha256::digest(canonical.unwrap_or_default()))
     }
 
     /// All that the policy template is filled from; nothing for a plain text, which needs no template.

@@ -12,9 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use magistrate::model::rewrite::convert;
-use magistrate::model::stores::Places;
-use magistrate::model::{ModelError, inspect, tokenizer};
+use magistrate::gguf::rewrite::convert;
+use magistrate::gguf::{ModelError, inspect, tokenizer};
+use magistrate::models::stores::Places;
 use support::hostile::{self, Case, I32, Raw, RawTensor, U32};
 use support::synth;
 

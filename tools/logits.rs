@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use magistrate::engine::backend::Batch;
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, llama};
-use magistrate::model::inspect;
+use magistrate::gguf::inspect;
 use magistrate::tokenizer::Token;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,9 +12,11 @@ use std::io::BufReader;
 use std::time::Instant;
 
 use magistrate::bench::peak_memory;
-use magistrate::label::entry::{Form, Hash};
+use magistrate::calibration::provenance::Terms;
+use magistrate::digest::Hash;
+use magistrate::label::entry::Form;
 use magistrate::label::export::{Export, Format as Output, Target, export};
-use magistrate::label::journal::{Existing, Journal, Ordered, Terms};
+use magistrate::label::journal::{Existing, Journal, Ordered};
 use magistrate::label::memo::Memo;
 use magistrate::label::records::Format;
 use magistrate::label::run::{Known, Settings, run};

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use magistrate::model::inspect;
+use magistrate::gguf::inspect;
 use magistrate::tokenizer::Tokenizer;
 
 const ROUNDS: usize = 9;

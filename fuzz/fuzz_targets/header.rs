@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 use libfuzzer_sys::fuzz_target;
-use magistrate::model::gguf::{GgufError, Header};
+use magistrate::gguf::header::{GgufError, Header};
 
 fuzz_target!(|bytes: &[u8]| {
     check(Header::read(bytes, bytes.len() as u64), bytes.len() as u64);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use magistrate::model::{ModelError, inspect, tokenizer};
+use magistrate::gguf::{ModelError, inspect, tokenizer};
 use magistrate::tokenizer::Tokenizer;
 
 /// In memory where that can be had, one for each process.

@@ -11,7 +11,7 @@ use magistrate::bench::{Counts, Report, Shared, Work};
 use magistrate::content::{self, Content};
 use magistrate::engine::plan::{Job, Plan};
 use magistrate::engine::{SessionOptions, llama};
-use magistrate::model::Opened;
+use magistrate::gguf::Opened;
 use magistrate::policy::Effort;
 use magistrate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};

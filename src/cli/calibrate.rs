@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::eval::calibration::Method;
-use magistrate::eval::certificate::{Certificate, possible};
-use magistrate::eval::interval::Random;
-use magistrate::eval::{About, Evaluation};
+use magistrate::calibration::certificate::{Certificate, possible};
+use magistrate::calibration::interval::Random;
+use magistrate::calibration::map::Method;
+use magistrate::calibration::provenance::About;
+use magistrate::eval::Evaluation;
 use magistrate::files::{self, Files};
 use magistrate::policy::Policy;
 

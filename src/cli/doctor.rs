@@ -12,9 +12,9 @@ use magistrate::cache;
 use magistrate::engine::plan::Wishes;
 use magistrate::engine::{LLAMA, llama};
 use magistrate::files::Draft;
+use magistrate::gguf::Opened;
 use magistrate::machine::processors::Processors;
 use magistrate::machine::{self, Drivers, Kind, Machine};
-use magistrate::model::Opened;
 use serde::Serialize;
 
 use super::engine::EngineArgs;

@@ -1,6 +1,6 @@
 //! Exit codes. They are an interface: see the table in the README.
 
-use magistrate::eval::certificate::Decision;
+use magistrate::calibration::certificate::Decision;
 use magistrate::label::row::{Row, Status};
 use magistrate::policy::Verdict;
 

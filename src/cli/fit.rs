@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use magistrate::engine::plan::{Job, Need, Plan, Wishes};
 use magistrate::engine::{CacheType, EngineError, Layout, llama};
+use magistrate::gguf::{self, ModelFile, Opened};
 use magistrate::machine::{Device, Kind, Machine, Memory};
-use magistrate::model::{self, ModelFile, Opened};
 use serde_json::{Value, json};
 
 use super::engine::EngineArgs;
@@ -214,7 +214,7 @@ fn alternatives(model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine
     }
     let others = places().find().into_iter().filter(|other| other.path != model.path && other.unusable.is_none());
     for other in others {
-        let fits = model::inspect(&other.path).ok().and_then(|file| fitting(&file));
+        let fits = gguf::inspect(&other.path).ok().and_then(|file| fitting(&file));
         if let Some(plan) = fits {
             found.push(format!("{}, with {}", other.name, settings(&plan)));
         }

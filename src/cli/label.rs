@@ -12,12 +12,13 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
+use magistrate::calibration::provenance::{COLUMNS, SHARD, Terms};
 use magistrate::engine::Engine;
 use magistrate::files::{self, Files};
 use magistrate::label::columns::{Clashes, Columns};
 use magistrate::label::entry::Form;
 use magistrate::label::export::{self, export};
-use magistrate::label::journal::{self, Existing, Journal, Past, Terms};
+use magistrate::label::journal::{self, Existing, Journal, Past};
 use magistrate::label::memo::{Archive, Memo};
 use magistrate::label::row::{self, Printed};
 use magistrate::label::run::{Judge, Known, News, Settings, run};
@@ -269,13 +270,13 @@ fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Po
     let mut terms = terms.clone();
     terms.0.insert("columns to judge".to_owned(), source.reading());
     if let Some(columns) = table_columns(source, settings, policies) {
-        terms.0.insert(journal::COLUMNS.to_owned(), columns.into());
+        terms.0.insert(COLUMNS.to_owned(), columns.into());
     }
     if let Some(columns) = &settings.columns {
         terms.0.insert("columns to keep".to_owned(), columns.clone().into());
     }
     if let Some(shard) = settings.shard {
-        terms.0.insert(journal::SHARD.to_owned(), shard.to_string().into());
+        terms.0.insert(SHARD.to_owned(), shard.to_string().into());
     }
     terms
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use magistrate::files;
-use magistrate::model;
+use magistrate::gguf;
 use magistrate::policy::lint::{Finding, Length, Level, fixed, lint};
 use magistrate::policy::{Manuscript, Policy, PolicyLibrary};
 use magistrate::prompt::{Templates, policy_text};
@@ -101,7 +101,7 @@ impl Lint {
 }
 
 fn tokenizer(model: &str) -> Result<Tokenizer, anyhow::Error> {
-    Ok(model::inspect(&super::model::path(model)?)?.tokenizer()?)
+    Ok(gguf::inspect(&super::model::path(model)?)?.tokenizer()?)
 }
 
 /// How long a policy is, rendered.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::files::Files;
-use magistrate::model::stores::{Found, Places, named, to_be_had};
-use magistrate::model::{self, ModelFile, rewrite, sha256};
+use magistrate::gguf::{self, ModelFile, rewrite, sha256};
+use magistrate::models::stores::{Found, Places, named, to_be_had};
 use serde_json::{Value, json};
 
 use super::{exit, output, progress};
@@ -73,7 +73,7 @@ impl ModelVerb {
                 Ok(ExitCode::from(exit::DONE))
             }
             Verb::Inspect { model, json } => {
-                let file = model::inspect(&path(&model)?)?;
+                let file = gguf::inspect(&path(&model)?)?;
                 file.tokenizer()?;
                 if json {
                     output::data(&format!("{}\n", object(&file)))?;
@@ -160,7 +160,7 @@ fn list(as_json: bool) -> Result<ExitCode, anyhow::Error> {
 fn verify(name: &str) -> Result<ExitCode, anyhow::Error> {
     let path = path(name)?;
     let known = places().find().into_iter().find(|found| found.path == path).and_then(|found| found.sha256);
-    let parts = model::inspect(&path).map_or_else(|_| vec![path.clone()], |file| file.parts);
+    let parts = gguf::inspect(&path).map_or_else(|_| vec![path.clone()], |file| file.parts);
     let mut text = String::new();
     let mut digests = Vec::new();
     for part in &parts {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use magistrate::files::{self, Files};
-use magistrate::model::TRAINED_FOR;
+use magistrate::gguf::TRAINED_FOR;
 use magistrate::policy::diff::diff;
 use magistrate::policy::import::{Imported, import};
 use magistrate::policy::{self, Body, Manuscript, PolicyLibrary};

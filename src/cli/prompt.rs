@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use magistrate::gguf;
 use magistrate::harmony::{Control, Segment};
-use magistrate::model;
 use magistrate::prompt;
 
 use super::input::TextArgs;
@@ -39,7 +39,7 @@ impl Prompt {
         let prompt = prompt::Prompt::new(&templates, policy, effort, self.how.date.as_deref())?;
         let segments = prompt.segments(self.text.read()?.text());
         if self.tokens {
-            let tokenizer = model::tokenizer(&self.model.path()?)?;
+            let tokenizer = gguf::tokenizer(&self.model.path()?)?;
             let ids: Vec<u32> = tokenizer.encode_segments(&segments).into_iter().map(|token| token.0).collect();
             output::data(&format!("{}\n", serde_json::to_string(&ids)?))?;
         } else {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use magistrate::model::fetch::Client;
-use magistrate::model::pull::{Hosts, Origin, check, pull};
-use magistrate::model::stores::{named, spelled_out};
-use magistrate::model::{self, Problem};
+use magistrate::gguf::{self, Problem};
+use magistrate::models::fetch::Client;
+use magistrate::models::pull::{Hosts, Origin, check, pull};
+use magistrate::models::stores::{named, spelled_out};
 
 use super::model::places;
 use super::{exit, output};
@@ -90,7 +90,7 @@ impl Pull {
         });
         bar.finish_and_clear();
         let path = path?;
-        match model::inspect(&path) {
+        match gguf::inspect(&path) {
             Err(error) if matches!(*error.problem, Problem::Ollama) => output::say(&format!(
                 "note: it was made for Ollama's own engine\nhint: magistrate model convert {} -o safeguard.gguf",
                 path.display()

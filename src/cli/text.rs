@@ -1,6 +1,6 @@
 //! A row for people: the verdict first, then what it rests on.
 
-use magistrate::eval::certificate::Decision;
+use magistrate::calibration::certificate::Decision;
 use magistrate::label::row::{Row, Status};
 use magistrate::policy::{Policy, Verdict};
 use magistrate::verdict::MIN_MASS;

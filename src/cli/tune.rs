@@ -11,8 +11,8 @@ use magistrate::cache;
 use magistrate::engine::plan::{Job, Plan, Wishes};
 use magistrate::engine::tune::{Setting, climb};
 use magistrate::engine::{LLAMA, Layout};
+use magistrate::gguf::{ModelFile, Opened};
 use magistrate::machine::Machine;
-use magistrate::model::{ModelFile, Opened};
 use serde::Serialize;
 
 use super::bench::{Bench, rate};

@@ -27,7 +27,7 @@ use self::log::{forget_log, said};
 use self::start::initialized;
 use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
 use super::{CacheType, EngineConfig, EngineError, FlashAttention};
-use crate::model::ModelFile;
+use crate::gguf::ModelFile;
 
 /// Loads the model and hands a backend to `work`, on this thread.
 ///

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::backend::Layout;
 use super::tune::Setting;
 use super::{CacheType, EngineConfig, FlashAttention};
+use crate::gguf::ModelFile;
 use crate::machine::{Device, Kind, Machine};
-use crate::model::ModelFile;
 
 /// What is asked for. What is `None` is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::EngineConfig;
 use super::prefixes::Store;
 use crate::cache;
-use crate::model::ModelFile;
+use crate::gguf::ModelFile;
 use crate::tokenizer::Token;
 
 /// The llama.cpp that is built in. The copies of another may be laid out differently.
@@ -73,7 +73,7 @@ impl Folder {
             head.extend_from_slice(&(part.len() as u64).to_le_bytes());
             head.extend_from_slice(part);
         }
-        let name = crate::hex(&Sha256::digest(&head)[..16]);
+        let name = crate::text::hex(&Sha256::digest(&head)[..16]);
         (head, self.path.join(name).with_extension(ENDING))
     }
 }

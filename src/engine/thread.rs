@@ -22,7 +22,7 @@ use super::script::Script;
 use super::store::Folder;
 use super::{EngineConfig, EngineError, SessionOptions};
 use crate::content::Content;
-use crate::model::{ModelFile, Opened};
+use crate::gguf::{ModelFile, Opened};
 use crate::policy::{Effort, Policy, PolicyLibrary};
 use crate::prompt::{Prompt, Templates};
 use crate::tokenizer::{Token, Tokenizer};

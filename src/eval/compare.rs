@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::binomial;
 use super::{Evaluation, Row};
-use crate::label::journal::Terms;
+use crate::calibration::interval::binomial;
+use crate::calibration::provenance::Terms;
 
 /// How two evaluations differ.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::compare::shared;
-use super::golden::lacks;
 use super::metrics::{Confusion, NAMES};
 use super::{Evaluation, Row};
+use crate::calibration::certificate::lacks;
 
 /// What figures must reach: `f1=0.90,recall=0.85`.
 #[derive(Clone, Debug, PartialEq)]

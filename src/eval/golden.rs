@@ -13,8 +13,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::certificate::lacks;
+use crate::digest::Hash;
 use crate::label::columns::Columns;
-use crate::label::entry::Hash;
 use crate::label::source::Placed;
 use crate::policy::{GoldenCase, Policy, Verdict};
 use labels::{parsed, shown, word};
@@ -255,16 +256,6 @@ fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set
         }
     }
     Ok(names)
-}
-
-/// Returns the class that these counts of violations and others lack.
-pub(super) fn lacks([violations, others]: [u64; 2]) -> Option<&'static str> {
-    match (violations, others) {
-        (0, 0) => Some("rows"),
-        (0, _) => Some("violations"),
-        (_, 0) => Some("texts that are no violation"),
-        _ => None,
-    }
 }
 
 /// A policy's own cases, as lines of JSON.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{Interval, bootstrap};
+use crate::calibration::interval::{Interval, bootstrap};
 
 /// One outcome: was it a violation, was it said to be one, and how likely.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,11 +9,11 @@ use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::calibration::Reliability;
 use super::compare::{Comparison, said};
 use super::gate::{Check, Gate};
 use super::metrics::{Figure, NAMES, Scores};
 use super::{About, Evaluation, Row, harmless, probabilities};
+use crate::calibration::map::Reliability;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]

@@ -3,15 +3,14 @@
 //! The one idea: what was said is kept as JSON and goes out as the bytes that it is. So a row that was judged now, one
 //! from a journal and one that was judged before for an equal text are the same thing.
 
-use std::fmt;
 use std::sync::Arc;
 
+use crate::digest::Hash;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
-use super::journal::End;
 use super::records::Record;
 use super::row::{Fields, Row};
 
@@ -45,17 +44,6 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// The first half of a SHA-256. Written in hexadecimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hash([u8; 16]);
-
-/// A digest of a sequence of digests.
-#[derive(Debug, Default)]
-pub struct Digests {
-    all: Sha256,
-    count: u64,
-}
-
 /// Which of an entry goes out, and how.
 #[derive(Clone, Debug)]
 pub struct Form {
@@ -66,12 +54,6 @@ pub struct Form {
 }
 
 impl Hash {
-    /// The digest of these bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self::half(&Sha256::digest(bytes))
-    }
-
     /// Returns the digest of a record as it was read. It covers the bytes without the line end, and everything that was
     /// read out of them.
     #[must_use]
@@ -93,56 +75,6 @@ impl Hash {
             Err(defect) => add(defect.code.as_bytes()),
         }
         Self::half(&digest.finalize())
-    }
-
-    fn half(digest: &[u8]) -> Self {
-        let mut half = [0; 16];
-        half.copy_from_slice(&digest[..16]);
-        Self(half)
-    }
-
-    /// The first eight bytes as a number.
-    #[must_use]
-    pub fn short(&self) -> u64 {
-        let (first, _) = self.0.split_at(8);
-        first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    }
-}
-
-impl Digests {
-    /// Adds a digest.
-    pub fn add(&mut self, digest: &Hash) {
-        self.all.update(digest.0);
-        self.count += 1;
-    }
-
-    /// Returns the number of digests, and the digest of all of them.
-    #[must_use]
-    pub fn end(self) -> End {
-        End { records: self.count, digest: Hash::half(&self.all.finalize()) }
-    }
-}
-
-impl Serialize for Hash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&crate::hex(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16)
-            .ok()
-            .filter(|_| text.len() == 32 && !text.starts_with('+'))
-            .map(|number| Self(number.to_be_bytes()))
-            .ok_or_else(|| serde::de::Error::custom("a digest is 32 hexadecimal digits"))
     }
 }
 

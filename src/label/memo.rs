@@ -12,10 +12,10 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entry::Hash;
 use super::journal::line;
 use super::summary::Count;
 use crate::cache;
+use crate::digest::Hash;
 
 /// What was said of texts, in this run and, with an archive, in earlier ones.
 #[derive(Debug)]
@@ -246,9 +246,10 @@ impl Archive {
     /// When it cannot be read or made, or when other users could have written to it.
     pub fn open(folder: &Path, terms: &str) -> io::Result<Self> {
         cache::make(folder)?;
-        let path = folder.join(crate::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
+        let path =
+            folder.join(crate::text::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
         cache::own(&path)?;
-        let file = cache::options().read(true).append(true).create(true).open(path)?;
+        let file = crate::files::options().read(true).append(true).create(true).open(path)?;
         let foreign = file.try_lock().is_err();
         let (mut table, mut end, mut damaged) = (Table::default(), 0, 0);
         let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());

@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::journal::{End, Existing, Journal, JournalError, Ordered, Terms};
+use super::journal::{End, Existing, Journal, JournalError, Ordered};
 use super::summary::{Count, Summary};
+use crate::calibration::provenance::Terms;
 
 /// Why journals do not make one.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::io;
 
 use serde::Serialize;
 
-use super::entry::Hash;
 use super::shard::Shard;
 use super::source::Placed;
+use crate::digest::Hash;
 use crate::tokenizer::Tokenizer;
 
 /// What inputs hold.

@@ -10,13 +10,13 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::journal::Terms;
 use super::judge::{Judged, Pieces};
 use super::records::Defect;
+use crate::calibration::certificate::{Certificate, Decision};
+use crate::calibration::provenance::About;
+use crate::calibration::provenance::Terms;
 use crate::engine::{Cascade, EngineError, Reasoning, Usage};
-use crate::eval::About;
-use crate::eval::certificate::{Certificate, Decision};
-use crate::model::ModelFile;
+use crate::gguf::ModelFile;
 use crate::policy::{Effort, Policy, Verdict};
 use crate::prompt::Templates;
 use crate::verdict::{Outcome, Rule, Unresolved};

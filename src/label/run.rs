@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::columns::{Clashes, Columns, Renamed};
-use super::entry::{Digests, Entry, Hash, verdicts};
+use super::entry::{Entry, verdicts};
 use super::journal::{DISORDER, Done, End, JournalError, Past};
 use super::judge::{Chunking, Judged, Ticket};
 use super::memo::{Claim, Memo, lasts};
@@ -26,6 +26,7 @@ use super::sink::Sink;
 use super::source::Placed;
 use super::summary::{Count, Ended, Standing, Summary};
 use crate::content::Content;
+use crate::digest::{Digests, Hash};
 use crate::engine::{Engine, EngineError, Pending, Session};
 
 /// One policy of a run.
@@ -221,7 +222,7 @@ impl<'run> Sender<'run> {
         while !self.is_over() {
             let passed = match taken.recv_timeout(TICK) {
                 Err(RecvTimeoutError::Timeout) => continue,
-                Ok(None) => past.end().map_or_else(Passed::from, |()| Passed::All(std::mem::take(&mut inputs).end())),
+                Ok(None) => past.end().map_or_else(Passed::from, |()| Passed::All(std::mem::take(&mut inputs).into())),
                 Ok(Some(Ok(placed))) => {
                     let digest = Hash::of_record(&placed.record);
                     inputs.add(&digest);

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::entry::Hash;
 use super::source::Placed;
+use crate::digest::Hash;
 
 /// Share `index` of `of`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

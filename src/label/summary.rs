@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::journal::End;
 use super::row::{RowUsage, Status};
-use crate::eval::certificate::Decision;
+use crate::calibration::certificate::Decision;
 use crate::policy::Verdict;
 use crate::verdict::MIN_MASS;
 

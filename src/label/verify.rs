@@ -8,10 +8,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::entry::{Entry, Hash};
-use super::journal::{JournalError, Ordered, Terms};
+use super::entry::Entry;
+use super::journal::{JournalError, Ordered};
 use super::sink::{Sink, Written};
 use super::summary::{Count, Standing};
+use crate::calibration::provenance::Terms;
+use crate::digest::Hash;
 
 /// Some rows of a journal, by their numbers.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What is wrong with a policy.
 
 use super::report::{Place, Report};
+use crate::hint::{Hint, Hints};
 
 /// Something is wrong with a policy, or with the labels given for it. `Display` prints the whole report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,5 +119,11 @@ impl PolicyError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.0.report.hint.as_deref()
+    }
+}
+
+impl Hints for PolicyError {
+    fn hints(&self) -> Vec<Hint> {
+        Vec::new()
     }
 }

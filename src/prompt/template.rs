@@ -13,6 +13,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, OutputSpanKind, UndefinedBeh
 use sha2::{Digest, Sha256};
 
 use crate::harmony::{Control, Segment};
+use crate::hint::{Hint, Hints};
 
 /// The two templates: the harmony prompt, and the Markdown of a policy.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub(super) struct Rendered {
 
 /// A template that cannot be read, compiled or rendered, or that loses what it was given.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}{}: {message}{}", line.map(|line| format!(":{line}")).unwrap_or_default(), hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
+#[error("{file}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct TemplateError {
     /// The template's file.
     pub file: String,
@@ -43,6 +44,12 @@ pub struct TemplateError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<&'static str>,
+}
+
+impl Hints for TemplateError {
+    fn hints(&self) -> Vec<Hint> {
+        self.hint.map(Hint::new).into_iter().collect()
+    }
 }
 
 const HARMONY: &str = "harmony.jinja";
@@ -140,7 +147,7 @@ impl Templates {
             hash.update(u64::try_from(source.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(source);
         }
-        Ok(Self { environment, id: id.to_owned(), digest: crate::hex(&hash.finalize()) })
+        Ok(Self { environment, id: id.to_owned(), digest: crate::text::hex(&hash.finalize()) })
     }
 
     /// Returns both sources, each with its name for errors. [`Templates::from_sources`] compiles them to the same

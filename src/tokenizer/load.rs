@@ -5,7 +5,7 @@
 use super::table::{Table, TableError};
 use super::{Token, Tokenizer, Vocabulary};
 use crate::harmony::Control;
-use crate::shown;
+use crate::text::shown;
 
 /// The most tokens that there may be; gpt-oss has 201,088.
 const MOST: usize = 1 << 18;

@@ -80,7 +80,7 @@ fn ordinary_tokens_come_first_and_every_token_has_a_known_kind() {
 #[test]
 fn a_token_that_does_not_stand_for_bytes_is_refused() {
     for text in ["", " ", "a b", "\u{144}", "\u{AD}"] {
-        assert_eq!(refusal(renamed(7, text)), TokenizerError::Bytes { id: 7, text: crate::shown(text) });
+        assert_eq!(refusal(renamed(7, text)), TokenizerError::Bytes { id: 7, text: crate::text::shown(text) });
     }
 }
 
@@ -122,7 +122,10 @@ fn every_control_token_is_there_once_under_a_name_that_shows_it() {
     assert_eq!(refusal(renamed(258, "<|x|>")), TokenizerError::MissingControl(Control::Start));
     assert_eq!(refusal(renamed(259, "<|start|>")), TokenizerError::Duplicate { id: 259, first: 258 });
     for name in ["start", "", "<start>", "<|start\0|>", "<|ſtart|>", "<| |>"] {
-        assert_eq!(refusal(renamed(258, name)), TokenizerError::ControlName { id: 258, name: crate::shown(name) });
+        assert_eq!(
+            refusal(renamed(258, name)),
+            TokenizerError::ControlName { id: 258, name: crate::text::shown(name) }
+        );
     }
 }
 

@@ -23,7 +23,7 @@ pub fn model(shape: &Shape) -> (tempfile::TempDir, PathBuf) {
 /// The tokenizer of a model of this shape.
 pub fn tokenizer(shape: &Shape) -> Tokenizer {
     let (_folder, path) = model(shape);
-    magistrate::model::inspect(&path).unwrap().tokenizer().unwrap()
+    magistrate::gguf::inspect(&path).unwrap().tokenizer().unwrap()
 }
 
 /// The model of random weights in the repository.
@@ -58,7 +58,7 @@ pub fn of_noise<'line>(line: &[&'line str]) -> Vec<&'line str> {
 
 /// What Ollama would have made of a plain file.
 pub fn ollama(from: &Path, to: &Path) {
-    magistrate::model::rewrite::rewrite(from, to, |entries| {
+    magistrate::gguf::rewrite::rewrite(from, to, |entries| {
         entries.set_text("general.architecture", "gptoss");
         entries
             .metadata

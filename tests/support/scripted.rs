@@ -37,7 +37,7 @@ pub fn failing(word: &'static str, mut times: usize) -> Engine {
 /// `fails` makes of the tokenizer what says whether the logits after these tokens are no numbers.
 fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl FnOnce(&Tokenizer) -> F) -> Engine {
     let config = EngineConfig { context, ..EngineConfig::new(super::demonstration()) };
-    let tokenizer = magistrate::model::inspect(&config.model).unwrap().tokenizer().unwrap();
+    let tokenizer = magistrate::gguf::inspect(&config.model).unwrap().tokenizer().unwrap();
     let mut fails = fails(&tokenizer);
     let token = |text: &str| tokenizer.encode(text)[0];
     let (bad, no, yes) = (token("!"), token("0"), token("1"));

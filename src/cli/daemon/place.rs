@@ -73,8 +73,11 @@ impl Place {
     pub fn listen(&self) -> Result<Option<(UnixListener, File)>> {
         let folder = self.socket.parent().unwrap_or(Path::new("/"));
         cache::make(folder)?;
-        let lock =
-            cache::options().write(true).create(true).truncate(false).open(self.socket.with_extension("lock"))?;
+        let lock = magistrate::files::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.socket.with_extension("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

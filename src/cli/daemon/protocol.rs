@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use magistrate::calibration::certificate::Certificate;
 use magistrate::engine::SessionOptions;
 use magistrate::engine::plan::Wishes;
-use magistrate::eval::certificate::Certificate;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::Fields;
 use magistrate::policy::Policy;

@@ -10,7 +10,7 @@ use super::host::{check_cpu, chosen};
 use super::log::{forget_log, said};
 use super::start::initialized;
 use crate::engine::{CacheType, EngineConfig, EngineError, FlashAttention};
-use crate::model::ModelFile;
+use crate::gguf::ModelFile;
 
 /// Loads a model, and compares its vocabulary with the file's.
 pub fn loaded(

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Writer;
 use super::pack::Finish;
-use crate::eval::certificate::Decision;
+use crate::calibration::certificate::Decision;
 use crate::label::entry::{Entry, Form};
 use crate::label::records::MODERATIONS;
 use crate::label::row::RowUsage;

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::ExportError;
+use crate::calibration::provenance::COLUMNS;
 use crate::label::columns::Columns;
 use crate::label::entry::{Entry, Form};
-use crate::label::journal::{COLUMNS, Ordered};
+use crate::label::journal::Ordered;
 use crate::label::records::MOST_COLUMNS;
 use crate::label::row::{Kind, PATHS, field, path_of};
 

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::scan::{self, Scan};
 use super::{JournalError, Ordered};
+use crate::files;
 use crate::files::Draft;
-use crate::{cache, files, with_ending};
+use crate::text::with_ending;
 
 /// Opens the file at a path for this process alone, or makes it for its user alone. Returns its rows. There are none in
 /// a new file, or in one that ends within our first line, `head`.
@@ -18,7 +19,7 @@ pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), Jou
     loop {
         let file = match look(path)? {
             Some(file) => file,
-            None => match cache::options().read(true).write(true).create_new(true).open(path) {
+            None => match files::options().read(true).write(true).create_new(true).open(path) {
                 // Another process has just made it.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 made => made.map_err(failed)?,
@@ -97,7 +98,7 @@ fn look(path: &Path) -> Result<Option<File>, JournalError> {
         }
         Ok(_) => {}
     }
-    let mut options = cache::options();
+    let mut options = files::options();
     options.read(true).write(true);
     // It may have become a link or a pipe since.
     let file = match files::open_itself(path, options) {

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::label::entry::Hash;
+use crate::digest::Hash;
 
 /// The bytes before and after the checksum.
 const BEFORE: &str = ",\"sum\":\"";

@@ -10,7 +10,8 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
 use super::scan::{self, Scan, Stretch};
-use super::{DISORDER, End, JournalError, Terms, line};
+use super::{DISORDER, End, JournalError, line};
+use crate::calibration::provenance::Terms;
 use crate::label::entry::Entry;
 
 /// The rows of a journal, in order.

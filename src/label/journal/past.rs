@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{JournalError, Ordered};
-use crate::label::entry::Hash;
+use crate::digest::Hash;
 use crate::label::source::Placed;
 use crate::label::summary::Count;
 

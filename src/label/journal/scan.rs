@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, JournalError, Terms, line};
+use super::{End, JournalError, line};
+use crate::calibration::provenance::Terms;
 
 /// The version of the format.
 const VERSION: u64 = 2;

@@ -1,0 +1,3 @@
+//! The terminal: how results, errors and progress are shown to people.
+
+pub mod error;

@@ -1,0 +1,93 @@
+//! One error for the whole library.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::engine::EngineError;
+use crate::gguf::ModelError;
+use crate::hint::{Hint, Hints};
+use crate::policy::PolicyError;
+use crate::prompt::TemplateError;
+
+/// An error of the library. Every error of a part of it converts into one.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    source: Box<dyn StdError + Send + Sync>,
+    hints: Vec<Hint>,
+}
+
+/// The part that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A policy that cannot be used.
+    Policy,
+    /// A template that cannot be used.
+    Template,
+    /// A model file that cannot be used.
+    Model,
+    /// Loading a model, or judging with it.
+    Engine,
+}
+
+impl Error {
+    /// Returns the part that failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the remedies, the most useful first. Empty if none is known.
+    #[must_use]
+    pub fn hints(&self) -> &[Hint] {
+        &self.hints
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(out)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.source()
+    }
+}
+
+/// The errors of the parts: each has a kind, and is asked for hints by [`hints`].
+macro_rules! parts {
+    ($($kind:ident: $error:ty,)*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self { kind: ErrorKind::$kind, hints: error.hints(), source: Box::new(error) }
+            }
+        })*
+
+        /// Returns the remedies of an error and of its causes.
+        #[must_use]
+        pub fn hints(error: &(dyn StdError + 'static)) -> Vec<Hint> {
+            let mut hints: Vec<Hint> = Vec::new();
+            let mut next = Some(error);
+            while let Some(error) = next {
+                let known: Option<Vec<Hint>> = None$(.or_else(|| Some(error.downcast_ref::<$error>()?.hints())))*;
+                for hint in known.into_iter().flatten() {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
+                next = error.source();
+            }
+            hints
+        }
+    };
+}
+
+parts! {
+    Policy: PolicyError,
+    Template: TemplateError,
+    Model: ModelError,
+    Engine: EngineError,
+}

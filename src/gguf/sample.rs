@@ -1,0 +1,201 @@
+//! A writer of small GGUF files for tests, good ones and bad ones.
+
+use super::ggml::Type;
+use super::header::Value;
+use crate::harmony::Control;
+use crate::tokenizer::Strings;
+
+#[derive(Clone)]
+pub(super) struct Sample {
+    pub(super) version: u32,
+    pub(super) metadata: Vec<(String, Value)>,
+    /// Name, dimensions, type.
+    pub(super) tensors: Vec<(String, Vec<u64>, u32)>,
+    pub(super) alignment: usize,
+}
+
+impl Sample {
+    pub(super) fn empty() -> Self {
+        Self { version: 3, metadata: Vec::new(), tensors: Vec::new(), alignment: 32 }
+    }
+
+    /// A gpt-oss of two layers that llama.cpp would load.
+    pub(super) fn gpt_oss() -> Self {
+        let (embedding, keys, heads, experts, hidden) = (32, 16, 4, 2, 64);
+        let mut tokens: Vec<String> =
+            (0x21..=0x7E).chain(0xA1..=0xAC).chain(0xAE..=0x143).filter_map(char::from_u32).map(String::from).collect();
+        let mut types = vec![1; tokens.len()];
+        tokens.extend(Control::ALL.map(|control| control.name().to_owned()));
+        types.resize(tokens.len(), 3);
+        let vocabulary = tokens.len() as u64;
+
+        let mut sample = Self::empty();
+        let u32s = [
+            ("context_length", 131_072),
+            ("block_count", 2),
+            ("embedding_length", 32),
+            ("feed_forward_length", 64),
+            ("expert_feed_forward_length", 64),
+            ("attention.head_count", 4),
+            ("attention.head_count_kv", 2),
+            ("attention.key_length", 8),
+            ("attention.value_length", 8),
+            ("attention.sliding_window", 128),
+            ("expert_count", 2),
+            ("expert_used_count", 1),
+            ("rope.scaling.original_context_length", 4096),
+        ];
+        sample.set("general.architecture", Value::String("gpt-oss".into()));
+        for (key, value) in u32s {
+            sample.set(&format!("gpt-oss.{key}"), Value::U32(value));
+        }
+        for (key, value) in
+            [("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", 150_000.0), ("rope.scaling.factor", 32.0)]
+        {
+            sample.set(&format!("gpt-oss.{key}"), Value::F32(value));
+        }
+        sample.set("gpt-oss.rope.scaling.type", Value::String("yarn".into()));
+        sample.set("tokenizer.ggml.model", Value::String("gpt2".into()));
+        sample.set("tokenizer.ggml.pre", Value::String("gpt-4o".into()));
+        sample.set("tokenizer.ggml.tokens", Value::Strings(tokens.iter().collect()));
+        sample.set("tokenizer.ggml.token_type", Value::I32s(types));
+        sample.set("tokenizer.ggml.merges", Value::Strings(Strings::default()));
+
+        let mut add = |name: &str, shape: &[u64], kind| {
+            sample.tensors.push((name.into(), shape.into(), kind));
+        };
+        add("token_embd.weight", &[embedding, vocabulary], 8);
+        add("output_norm.weight", &[embedding], 0);
+        add("output.weight", &[embedding, vocabulary], 8);
+        for block in 0..2 {
+            let mut add = |name: &str, shape: &[u64], kind| add(&format!("blk.{block}.{name}"), shape, kind);
+            add("attn_norm.weight", &[embedding], 0);
+            add("post_attention_norm.weight", &[embedding], 0);
+            for (name, length) in [("q", embedding), ("k", keys), ("v", keys), ("output", embedding)] {
+                add(&format!("attn_{name}.weight"), &[embedding, length], 8);
+                add(&format!("attn_{name}.bias"), &[length], 0);
+            }
+            add("attn_sinks.weight", &[heads], 0);
+            add("ffn_gate_inp.weight", &[embedding, experts], 0);
+            add("ffn_gate_inp.bias", &[experts], 0);
+            for (name, from, to) in
+                [("gate", embedding, hidden), ("up", embedding, hidden), ("down", hidden, embedding)]
+            {
+                add(&format!("ffn_{name}_exps.weight"), &[from, to, experts], 39);
+                add(&format!("ffn_{name}_exps.bias"), &[to, experts], 0);
+            }
+        }
+        sample
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: Value) {
+        self.remove(key);
+        self.metadata.push((key.into(), value));
+    }
+
+    pub(super) fn remove(&mut self, key: &str) {
+        self.metadata.retain(|(old, _)| old != key);
+    }
+
+    /// The header, and behind it the data, each byte of it the number of its tensor.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut out = self.header();
+        for (number, size) in self.sizes().into_iter().enumerate() {
+            out.resize(out.len().next_multiple_of(self.alignment), 0);
+            out.resize(out.len() + size, u8::try_from(number % 256).expect("a byte"));
+        }
+        out
+    }
+
+    /// The header without padding.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let mut out = b"GGUF".to_vec();
+        out.extend(self.version.to_le_bytes());
+        out.extend((self.tensors.len() as u64).to_le_bytes());
+        out.extend((self.metadata.len() as u64).to_le_bytes());
+        for (key, value) in &self.metadata {
+            string(key, &mut out);
+            write(value, &mut out);
+        }
+        let mut offset = 0;
+        for ((name, shape, kind), size) in self.tensors.iter().zip(self.sizes()) {
+            string(name, &mut out);
+            out.extend(u32::try_from(shape.len()).expect("few").to_le_bytes());
+            for length in shape {
+                out.extend(length.to_le_bytes());
+            }
+            out.extend(kind.to_le_bytes());
+            out.extend((offset as u64).to_le_bytes());
+            offset += size.next_multiple_of(self.alignment);
+        }
+        out
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        let size = |(_, shape, kind): &(String, Vec<u64>, u32)| {
+            let mut full = [1; 4];
+            for (length, wanted) in full.iter_mut().zip(shape) {
+                *length = *wanted;
+            }
+            let size = Type::of(*kind).and_then(|kind| kind.size(full)).unwrap_or(32);
+            usize::try_from(size.min(1 << 20)).expect("small")
+        };
+        self.tensors.iter().map(size).collect()
+    }
+}
+
+fn string(string: &str, out: &mut Vec<u8>) {
+    out.extend((string.len() as u64).to_le_bytes());
+    out.extend(string.as_bytes());
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    let array = |kind: u32, count: usize, out: &mut Vec<u8>| {
+        out.extend(9u32.to_le_bytes());
+        out.extend(kind.to_le_bytes());
+        out.extend((count as u64).to_le_bytes());
+    };
+    let mut scalar = |kind: u32, bytes: &[u8]| {
+        out.extend(kind.to_le_bytes());
+        out.extend(bytes);
+    };
+    match value {
+        Value::U8(number) => scalar(0, &number.to_le_bytes()),
+        Value::I8(number) => scalar(1, &number.to_le_bytes()),
+        Value::U16(number) => scalar(2, &number.to_le_bytes()),
+        Value::I16(number) => scalar(3, &number.to_le_bytes()),
+        Value::U32(number) => scalar(4, &number.to_le_bytes()),
+        Value::I32(number) => scalar(5, &number.to_le_bytes()),
+        Value::F32(number) => scalar(6, &number.to_le_bytes()),
+        Value::Bool(truth) => scalar(7, &[u8::from(*truth)]),
+        Value::String(text) => {
+            scalar(8, &[]);
+            string(text, out);
+        }
+        Value::U64(number) => scalar(10, &number.to_le_bytes()),
+        Value::I64(number) => scalar(11, &number.to_le_bytes()),
+        Value::F64(number) => scalar(12, &number.to_le_bytes()),
+        Value::Strings(strings) => {
+            array(8, strings.len(), out);
+            for text in strings.iter() {
+                string(text, out);
+            }
+        }
+        Value::I32s(numbers) => {
+            array(5, numbers.len(), out);
+            for number in numbers {
+                out.extend(number.to_le_bytes());
+            }
+        }
+        Value::Bools(truths) => {
+            array(7, truths.len(), out);
+            out.extend(truths.iter().map(|truth| u8::from(*truth)));
+        }
+        // Of bytes, whatever their type: only tests of refusals write others.
+        Value::Array { kind, count } => {
+            let count = usize::try_from(*count).expect("small");
+            array(*kind, count, out);
+            out.resize(out.len() + count, 0);
+        }
+    }
+}

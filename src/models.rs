@@ -1,0 +1,9 @@
+//! Model files on this machine: finds them where other programs keep them, downloads them, and unpacks the built-in one.
+
+#[cfg(feature = "hub")]
+pub mod fetch;
+#[cfg(feature = "nano")]
+pub mod nano;
+#[cfg(feature = "hub")]
+pub mod pull;
+pub mod stores;

@@ -1,0 +1,40 @@
+//! Small helpers for texts and paths that appear in messages.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Returns bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Returns an untrusted text in a form that a message can hold: one line, at most 80 characters, and no character that
+/// would steer a terminal.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let plain = |char: char| {
+        let quote = matches!(char, '"' | '\'' | '\\');
+        if quote { char.to_string() } else { char.escape_debug().to_string() }
+    };
+    let mut shown: String = text.chars().take(LONGEST).map(plain).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Returns the path with `ending` appended to its name.
+pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the
+/// file.
+pub(crate) fn json_place(error: &serde_json::Error) -> String {
+    format!("line {}, byte {}", error.line(), error.column())
+}

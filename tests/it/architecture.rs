@@ -1,0 +1,260 @@
+//! The invariants of ARCHITECTURE.md that a look at the source can check.
+
+#[path = "arrows.rs"]
+mod arrows;
+
+use std::path::{Path, PathBuf};
+
+use arrows::Arrows;
+
+/// All Rust files of the library and the command, with their paths from `src`.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    assert!(files.len() > 20, "the sources are not where they were");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/");
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// Code alone: no comments, and nothing from the file's tests on.
+fn code(source: &str) -> String {
+    source
+        .split("#[cfg(test)]\nmod ")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[track_caller]
+fn only_in(words: &[&str], rooms: &[&str]) {
+    for (name, source) in sources() {
+        if rooms.iter().any(|room| name.starts_with(room)) || name.contains("/tests") {
+            continue;
+        }
+        for word in words {
+            assert!(!code(&source).contains(word), "{name} holds `{word}`, which belongs in {rooms:?}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_is_in_the_fence_and_where_the_system_is_asked() {
+    only_in(
+        &["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"],
+        &["engine/llama", "cli/ending", "cli/daemon/peer.rs"],
+    );
+}
+
+#[test]
+fn the_process_ends_in_one_place_and_no_thread_panics_where_none_is_to_be_had() {
+    only_in(&["process::exit("], &["cli/ending"]);
+    only_in(&["thread::spawn(", "scope.spawn("], &[]);
+}
+
+#[test]
+fn each_heavy_dependency_has_one_place() {
+    only_in(&["llama_cpp_2", "llama_cpp_sys_2"], &["engine/llama"]);
+    only_in(&["minijinja"], &["prompt/template.rs", "eval/report.rs"]);
+    only_in(&["serde_yaml"], &["policy/yaml.rs"]);
+    only_in(&["etcetera"], &["cache.rs"]);
+    only_in(&["ureq"], &["models/fetch.rs"]);
+    only_in(
+        &["parquet::"],
+        &["label/records/parquet.rs", "label/export/parquet.rs", "label/export.rs", "label/source.rs"],
+    );
+    only_in(&["flate2", "zstd::"], &["label/unpack.rs", "label/export/pack.rs"]);
+    only_in(&["glob::"], &["cli/"]);
+    only_in(&["clap::", "anyhow", "indicatif"], &["cli", "main.rs"]);
+}
+
+#[test]
+fn files_are_written_whole_and_no_name_is_made_of_a_process_id() {
+    only_in(&["fs::write(", "File::create("], &["files.rs"]);
+    // `daemon status` tells it.
+    only_in(&["process::id("], &["cli/daemon.rs"]);
+}
+
+#[test]
+fn every_text_from_outside_passes_the_gate() {
+    // A piece of a text that has passed it, a place that was emptied, and texts of our own.
+    only_in(&["Content::new"], &["content.rs", "label/judge.rs", "label/run.rs", "cli/doctor/canary.rs"]);
+}
+
+#[test]
+fn what_decides_does_no_io_and_reads_no_clock() {
+    let io = ["std::fs", "std::io", "std::net", "std::env", "std::time", "std::process", "Instant", "SystemTime"];
+    for (name, source) in sources() {
+        let pure = [
+            "content",
+            "harmony",
+            "verdict",
+            "tokenizer",
+            "policy/contract",
+            "engine/item",
+            "engine/schedule",
+            "engine/prefixes",
+            "engine/sample",
+            "engine/tune",
+            "engine/plan",
+            "engine/script",
+            "engine/scoring",
+            "engine/lane",
+            "calibration",
+            "eval/compare",
+            "eval/gate",
+            "eval/golden",
+            "eval/metrics",
+            "eval/report",
+            "policy/diff",
+            "policy/draft",
+            "policy/lint",
+            "label/columns",
+            "label/shard",
+            "label/summary",
+            "label/records/batch",
+            "label/records/calendar",
+            "label/records/seen",
+            "label/records/start",
+            "label/records/text",
+            "label/pieces",
+            "label/records/defect",
+            "label/records/jsonl",
+            "label/records/separated",
+            "label/records/table",
+        ];
+        if pure.iter().any(|room| name.starts_with(room)) && !name.contains("/tests") {
+            for word in io {
+                assert!(!code(&source).contains(word), "{name} holds `{word}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_asks_for_a_partial_removal() {
+    let sources = sources();
+    let lines = sources.iter().flat_map(|(name, source)| source.lines().map(move |line| (name, line)));
+    let removals: Vec<_> = lines.filter(|(_, line)| line.contains("llama_memory_seq_rm(context")).collect();
+    assert_eq!(removals.len(), 1, "{removals:?}");
+    for (name, line) in removals {
+        assert!(line.contains("-1, -1"), "{name}: {line}");
+    }
+}
+
+/// The rooms of `src`, from the foot up, each with the rooms that it may use. A room uses only rooms above it in the table.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("hint", &[]),
+    ("digest", &["text"]),
+    ("content", &[]),
+    ("machine", &[]),
+    ("harmony", &[]),
+    ("files", &["hint"]),
+    ("cache", &["files", "hint"]),
+    ("tokenizer", &["harmony", "text"]),
+    ("gguf", &["files", "harmony", "hint", "text", "tokenizer"]),
+    ("models", &["cache", "files", "gguf", "hint", "machine", "text"]),
+    ("policy", &["content", "harmony", "hint", "text"]),
+    ("prompt", &["harmony", "hint", "policy", "text", "tokenizer"]),
+    ("verdict", &["harmony", "hint", "policy", "tokenizer"]),
+    ("calibration", &["digest", "hint", "policy", "text"]),
+    (
+        "engine",
+        &["cache", "content", "gguf", "harmony", "hint", "machine", "policy", "prompt", "text", "tokenizer", "verdict"],
+    ),
+    ("canary", &["engine", "policy", "prompt", "text", "verdict"]),
+    ("bench", &["content", "engine", "machine", "policy", "prompt", "tokenizer"]),
+    (
+        "label",
+        &[
+            "cache",
+            "calibration",
+            "content",
+            "digest",
+            "engine",
+            "files",
+            "gguf",
+            "hint",
+            "policy",
+            "prompt",
+            "text",
+            "tokenizer",
+            "verdict",
+        ],
+    ),
+    ("eval", &["calibration", "digest", "hint", "label", "policy", "text"]),
+    (
+        "error",
+        &["engine", "eval", "files", "gguf", "hint", "label", "models", "policy", "prompt", "calibration", "verdict"],
+    ),
+];
+
+/// Circles of files that are still to be opened. The list only shrinks.
+const CIRCLES: usize = 11;
+
+fn arrows(more: &[(&str, &str)]) -> Arrows {
+    Arrows::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), more)
+}
+
+/// Returns the arrows between rooms that the table does not allow, and rooms that it does not list.
+fn forbidden(arrows: &Arrows) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (from, targets) in &arrows.arrows {
+        if from[0] == "cli" {
+            continue;
+        }
+        let Some((_, allowed)) = ROOMS.iter().find(|(room, _)| *room == from[0]) else {
+            wrong.push(format!("{} is in no room of the table", arrows.sources[from].name));
+            continue;
+        };
+        for to in targets.iter().filter(|to| to[0] != from[0] && !allowed.contains(&to[0].as_str())) {
+            wrong.push(format!("{} uses {}", arrows.sources[from].name, arrows.sources[to].name));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn rooms_use_only_the_rooms_that_the_table_allows() {
+    for (place, (room, allowed)) in ROOMS.iter().enumerate() {
+        for other in *allowed {
+            let below = ROOMS[..place].iter().any(|(name, _)| name == other) || *room == "error";
+            assert!(below, "{room} may not use {other}, which is no room below it");
+        }
+    }
+    assert_eq!(forbidden(&arrows(&[])), Vec::<String>::new());
+}
+
+#[test]
+fn no_files_use_one_another_in_a_circle() {
+    let circles = arrows(&[]).circles();
+    assert!(circles.len() <= CIRCLES, "{circles:#?}");
+}
+
+#[test]
+fn an_import_against_the_table_and_a_circle_are_found() {
+    let planted = arrows(&[("engine/planted.rs", "use crate::label::run::run;\nfn f() { run() }")]);
+    assert_eq!(forbidden(&planted), ["engine/planted.rs uses label/run.rs"]);
+    let before = arrows(&[]).circles().len();
+    let circle = [("text/one.rs", "use super::two::b;"), ("text/two.rs", "use super::one::a;")];
+    assert_eq!(arrows(&circle).circles().len(), before + 1);
+}

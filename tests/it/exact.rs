@@ -1,0 +1,495 @@
+//! Exactness on the real llama.cpp: what is forked from a pinned prefix is computed as if it stood alone.
+//!
+//! All on a small F32 model, whose rounding is small enough to see the difference between right and nearly right.
+#![cfg(feature = "llama")]
+
+use crate::support;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use magistrate::engine::schedule::{JobId, Schedule};
+use magistrate::engine::script::Script;
+use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
+use magistrate::gguf::inspect;
+use magistrate::policy::{Contract, Form, Policy};
+use magistrate::tokenizer::Token;
+
+use support::synth::Shape;
+
+/// Runs `work` on a model file with F32 keys and values.
+fn with<T>(path: &Path, flash_attention: FlashAttention, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
+    with_sequences(path, flash_attention, 10, work)
+}
+
+fn with_sequences<T>(
+    path: &Path,
+    flash_attention: FlashAttention,
+    sequences: usize,
+    work: impl FnOnce(&mut dyn Backend) -> T,
+) -> T {
+    let config = EngineConfig { sequences, flash_attention, ..config(path) };
+    llama::with_backend(&inspect(path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
+}
+
+fn config(path: &Path) -> EngineConfig {
+    EngineConfig {
+        context: 12 * 1024,
+        micro_batch: 512,
+        // Tests run side by side: of several threads of each, some wait for others that have no core.
+        threads: 1,
+        batch: 512,
+        cache: CacheType::F32,
+        ..EngineConfig::new(path)
+    }
+}
+
+/// Some ordinary tokens, different for each seed.
+fn tokens(length: usize, seed: u64) -> Vec<Token> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            Token(u32::try_from((state >> 33) % 15_000).unwrap())
+        })
+        .collect()
+}
+
+/// Feeds a sequence and returns the logits behind each of its last `rows` tokens.
+fn feed(backend: &mut dyn Backend, seq: Seq, from: usize, tokens: &[Token], rows: usize) -> Vec<Vec<f32>> {
+    let mut logits = Vec::new();
+    let mut batch = Batch::new(backend.limits());
+    let Limits { batch: size, outputs, .. } = backend.limits();
+    let size = if rows > outputs { outputs } else { size };
+    for (number, chunk) in tokens.chunks(size).enumerate() {
+        batch.clear();
+        let mut wanted: Vec<Row> = Vec::new();
+        for (place, &token) in chunk.iter().enumerate() {
+            let index = number * size + place;
+            let want = index + rows >= tokens.len();
+            let row = batch.push(token, from + index, seq, want).unwrap();
+            if want {
+                wanted.push(row);
+            }
+        }
+        backend.decode(&batch).unwrap();
+        logits.extend(wanted.into_iter().map(|row| backend.logits(row).to_vec()));
+    }
+    logits
+}
+
+/// The largest difference between two sets of logits.
+fn difference(one: &[Vec<f32>], two: &[Vec<f32>]) -> f32 {
+    assert_eq!(one.len(), two.len());
+    one.iter().flatten().zip(two.iter().flatten()).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max)
+}
+
+fn seqs(limits: Limits) -> Vec<Seq> {
+    limits.seqs().collect()
+}
+
+/// Forks eight suffixes from a pinned prefix, decodes them side by side, and compares each with prefix and suffix alone.
+fn forked_against_alone(backend: &mut dyn Backend, prefix: usize) -> f32 {
+    let seqs = seqs(backend.limits());
+    let policy = tokens(prefix, 1);
+    feed(backend, seqs[0], 0, &policy, 0);
+    backend.compact(seqs[0]).unwrap();
+
+    let suffixes: Vec<Vec<Token>> =
+        (0..8u8).map(|item| tokens(5 + 23 * usize::from(item), 2 + u64::from(item))).collect();
+    let mut forked = Vec::new();
+    for (suffix, &seq) in suffixes.iter().zip(&seqs[1..9]) {
+        backend.fork(seqs[0], seq);
+        forked.push(feed(backend, seq, prefix, suffix, 4));
+    }
+    // Then a token of each in every batch, as continuous batching has it.
+    let mut batch = Batch::new(backend.limits());
+    for step in 0..4 {
+        batch.clear();
+        let rows: Vec<Row> = suffixes
+            .iter()
+            .zip(&seqs[1..9])
+            .map(|(suffix, &seq)| {
+                batch.push(Token(100 + step), prefix + suffix.len() + step as usize, seq, true).unwrap()
+            })
+            .collect();
+        backend.decode(&batch).unwrap();
+        for (logits, row) in forked.iter_mut().zip(rows) {
+            logits.push(backend.logits(row).to_vec());
+        }
+    }
+    for &seq in &seqs {
+        backend.clear(seq);
+    }
+    let mut worst = 0f32;
+    for (suffix, forked) in suffixes.iter().zip(&forked) {
+        let whole = [policy.as_slice(), suffix, &[100, 101, 102, 103].map(Token)].concat();
+        let alone = feed(backend, seqs[0], 0, &whole, 8);
+        backend.clear(seqs[0]);
+        worst = worst.max(difference(forked, &alone));
+    }
+    worst
+}
+
+#[test]
+fn forks_of_a_pinned_prefix_equal_prefix_and_suffix_alone() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        for prefix in [40, 700, 2000, 4000] {
+            let worst = forked_against_alone(backend, prefix);
+            println!("flash attention off, prefix {prefix}: {worst:.1e}");
+            assert!(worst < 1e-3, "prefix {prefix}: {worst}");
+        }
+    });
+    with(&path, FlashAttention::On, |backend| {
+        for prefix in [700, 4000] {
+            let worst = forked_against_alone(backend, prefix);
+            println!("flash attention on, prefix {prefix}: {worst:.1e}");
+            assert!(worst < 5e-2, "prefix {prefix}: {worst}");
+        }
+    });
+}
+
+#[test]
+fn two_pinned_prefixes_do_not_disturb_each_other() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        let seqs = seqs(backend.limits());
+        let (one, two, suffix) = (tokens(900, 1), tokens(1500, 2), tokens(30, 3));
+        let alone = feed(backend, seqs[0], 0, &[one.as_slice(), &suffix].concat(), 30);
+        backend.clear(seqs[0]);
+        for (seq, prefix) in [(seqs[0], &one), (seqs[1], &two)] {
+            feed(backend, seq, 0, prefix, 0);
+            backend.compact(seq).unwrap();
+        }
+        for round in 0..3 {
+            backend.fork(seqs[1], seqs[3]);
+            feed(backend, seqs[3], two.len(), &tokens(300, 4 + round), 1);
+            backend.fork(seqs[0], seqs[2]);
+            let forked = feed(backend, seqs[2], one.len(), &suffix, 30);
+            assert!(difference(&forked, &alone) < 1e-3, "round {round}: {}", difference(&forked, &alone));
+            backend.clear(seqs[2]);
+            backend.clear(seqs[3]);
+        }
+    });
+}
+
+/// An item far longer than the window is forked for its answers: the sliding layers' cells must suffice for that.
+#[test]
+fn a_long_item_is_compacted_forked_and_still_exact() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        let seqs = seqs(backend.limits());
+        let (policy, item) = (tokens(700, 1), tokens(3000, 2));
+        let branches: Vec<Vec<Token>> = (0..8u64).map(|branch| tokens(6, 10 + branch)).collect();
+        feed(backend, seqs[0], 0, &policy, 0);
+        backend.compact(seqs[0]).unwrap();
+        backend.fork(seqs[0], seqs[1]);
+        feed(backend, seqs[1], policy.len(), &item, 1);
+        backend.compact(seqs[1]).unwrap();
+        let forked: Vec<_> = (branches.iter().zip(&seqs[2..10]))
+            .map(|(branch, &seq)| {
+                backend.fork(seqs[1], seq);
+                feed(backend, seq, policy.len() + item.len(), branch, 6)
+            })
+            .collect();
+        for &seq in &seqs {
+            backend.clear(seq);
+        }
+        for (branch, forked) in branches.iter().zip(&forked) {
+            let whole = [policy.as_slice(), &item, branch].concat();
+            let alone = feed(backend, seqs[0], 0, &whole, 6);
+            backend.clear(seqs[0]);
+            assert!(difference(forked, &alone) < 1e-3, "{}", difference(forked, &alone));
+        }
+    });
+}
+
+/// Everything that continuous batching does, against the same items one by one, and against each alone in an empty cache.
+#[test]
+fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
+    let (_folder, path) =
+        support::model(&Shape { ranks: Some(2000), layers: 2, heads: 2, kv_heads: 1, head_dim: 32, ..Shape::exact() });
+    let tokenizer = Arc::new(inspect(&path).unwrap().tokenizer().unwrap());
+    let contract = Contract::parse_labels("0=safe,1=violation").unwrap();
+    let script = Arc::new(Script::new(
+        Arc::clone(&tokenizer),
+        Form::Label,
+        Policy::from_plain("plain", "Judge.", Some(contract)).unwrap().answers(),
+        Mode::Reason { budget: 3 },
+        support::any_mass(),
+        Sampling::default(),
+    ));
+    let lengths = [200, 4000];
+    let prefixes = lengths.map(|length| ordinary(tokens(length, length as u64)));
+    let items: Vec<(usize, Vec<Token>)> =
+        (0..1000).map(|item| (item % 2, ordinary(tokens(3 + item * 37 % 40, 10_000 + item as u64)))).collect();
+    // Ids of a run must differ from one another, so the first item again is one more.
+    let again: Vec<_> = items.iter().chain([&items[0]]).cloned().collect();
+
+    with_sequences(&path, FlashAttention::Off, 48, |backend| {
+        let seqs = seqs(backend.limits());
+        let mut alone = Recorder::new(&mut *backend, HashMap::new());
+        judge_all(&mut alone, &prefixes, &script, &items, 1);
+        let rows = alone.notes.into_inner().rows;
+        // The sliding layers hold a prefix's last 127 tokens, which the next one sees, and perhaps one more.
+        let windows = |backend: &dyn Backend| {
+            let spans = [0, 1].map(|prefix| backend.span(seqs[prefix]).unwrap());
+            println!("windows of the prefixes: {spans:?}");
+            spans.iter().zip(lengths).all(|(span, length)| span.0 <= length - 127 && span.1 == length - 1)
+        };
+        assert!(windows(backend));
+        for &seq in &seqs {
+            backend.clear(seq);
+        }
+
+        let expected = rows.len();
+        let mut together = Recorder::new(&mut *backend, rows);
+        let most = judge_all(&mut together, &prefixes, &script, &again, 33);
+        let notes = together.notes.into_inner();
+        println!("{} rows, at most {most} items at once: {:.1e}", notes.seen, notes.worst);
+        assert_eq!(notes.unknown, 0, "rows that no item had alone");
+        assert!(notes.seen >= expected, "{} rows of {expected}", notes.seen);
+        assert_eq!(most, 33);
+        assert!(notes.worst < 1e-3, "{}", notes.worst);
+
+        // Nothing has stayed behind: the prefixes' windows, and every cell but theirs.
+        assert!(windows(backend));
+        let free = backend.limits().cells - lengths.iter().sum::<usize>();
+        let mut batch = Batch::new(backend.limits());
+        for position in 0..free {
+            if batch.push(Token(5), position, seqs[2], false).is_none() {
+                backend.decode(&batch).unwrap();
+                batch.clear();
+                let _ = batch.push(Token(5), position, seqs[2], false);
+            }
+        }
+        backend.decode(&batch).unwrap();
+        batch.clear();
+        let _ = batch.push(Token(5), free, seqs[2], false);
+        assert_eq!(backend.decode(&batch), Err(Fault::NoCells), "one cell more than there should be");
+        backend.clear(seqs[2]);
+
+        // Some of them without any fork: prefix and item in one empty cache.
+        let mut judge = Recorder::new(&mut *backend, HashMap::new());
+        judge_all(&mut judge, &prefixes, &script, &items[..2], 2);
+        let (rows, mut worst) = (judge.notes.into_inner().rows, 0f32);
+        for &seq in &seqs {
+            backend.clear(seq);
+        }
+        for (history, forked) in rows {
+            let whole = feed(backend, seqs[0], 0, &history, 1);
+            backend.clear(seqs[0]);
+            worst = worst.max(difference(&[forked], &whole));
+        }
+        println!("against prefix and item in one empty cache: {worst:.1e}");
+        assert!(worst < 1e-3, "{worst}");
+    });
+}
+
+/// Within the small vocabulary's text.
+fn ordinary(tokens: Vec<Token>) -> Vec<Token> {
+    tokens.into_iter().map(|token| Token(token.0 % 1900)).collect()
+}
+
+/// Judges all items, and tells how many were at work at once.
+fn judge_all(
+    backend: &mut dyn Backend,
+    prefixes: &[Vec<Token>],
+    script: &Arc<Script>,
+    items: &[(usize, Vec<Token>)],
+    parallel: usize,
+) -> usize {
+    let mut schedule = Schedule::new(backend, parallel, 0);
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| schedule.add_prefix(prefix.clone())).collect();
+    for (prefix, id) in prefixes.iter().zip(10_000..) {
+        schedule.pin(JobId(id), *prefix).unwrap();
+    }
+    let (mut sent, mut ended, mut most) = (0, 0, 0);
+    while ended < items.len() + prefixes.len() {
+        while sent < items.len() && schedule.waiting() < 64 {
+            let (prefix, suffix) = &items[sent];
+            schedule.submit(JobId(sent as u64), prefixes[*prefix], Arc::clone(script), suffix.clone()).unwrap();
+            sent += 1;
+        }
+        for (_, result) in schedule.step() {
+            result.unwrap();
+            ended += 1;
+        }
+        most = most.max(schedule.active());
+    }
+    most
+}
+
+/// Keeps the logits of all rows that items look at, under the tokens that led to them, or compares them with what it kept.
+struct Recorder<'a> {
+    inner: &'a mut dyn Backend,
+    histories: Vec<Vec<Token>>,
+    /// The history of each row of the last batch.
+    batch: Vec<Vec<Token>>,
+    notes: RefCell<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    rows: HashMap<Vec<Token>, Vec<f32>>,
+    comparing: bool,
+    seen: usize,
+    unknown: usize,
+    worst: f32,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(inner: &'a mut dyn Backend, rows: HashMap<Vec<Token>, Vec<f32>>) -> Self {
+        let histories = vec![Vec::new(); inner.limits().sequences];
+        let notes = Notes { comparing: !rows.is_empty(), rows, ..Notes::default() };
+        Self { inner, histories, batch: Vec::new(), notes: RefCell::new(notes) }
+    }
+}
+
+impl Backend for Recorder<'_> {
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.batch.clear();
+        for entry in batch.entries() {
+            let history = &mut self.histories[entry.seq.index()];
+            history.push(entry.token);
+            self.batch.push(if entry.logits { history.clone() } else { Vec::new() });
+        }
+        self.inner.decode(batch)
+    }
+    fn logits(&self, row: Row) -> &[f32] {
+        let (logits, history) = (self.inner.logits(row), &self.batch[row.index()]);
+        let mut notes = self.notes.borrow_mut();
+        notes.seen += 1;
+        let worst = notes.rows.get(history).map(|known| difference(std::slice::from_ref(known), &[logits.to_vec()]));
+        match worst {
+            Some(worst) if notes.comparing => notes.worst = notes.worst.max(worst),
+            None if notes.comparing => notes.unknown += 1,
+            _ => drop(notes.rows.insert(history.clone(), logits.to_vec())),
+        }
+        logits
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn fork(&mut self, from: Seq, to: Seq) {
+        self.histories[to.index()] = self.histories[from.index()].clone();
+        self.inner.fork(from, to);
+    }
+    fn clear(&mut self, seq: Seq) {
+        self.histories[seq.index()].clear();
+        self.inner.clear(seq);
+    }
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        self.inner.compact(seq)
+    }
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        self.inner.save(seq)
+    }
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+        self.inner.restore(saved, seq)
+    }
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        self.inner.span(seq)
+    }
+}
+
+#[test]
+fn a_fork_in_a_stream_of_its_own_computes_what_stands_alone_computes() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let split = EngineConfig {
+        layout: Layout::Split,
+        context: 3 * 1024,
+        sequences: 10,
+        flash_attention: FlashAttention::Off,
+        ..config(&path)
+    };
+    let file = inspect(&path).unwrap();
+    let worst = llama::with_backend(
+        &file,
+        &split,
+        |_| true,
+        &AtomicBool::new(false),
+        |backend| [40, 700, 2000].map(|prefix| forked_against_alone(backend, prefix)),
+    );
+    let worst = worst.unwrap();
+    println!("split: {worst:?}");
+    assert!(worst.iter().all(|worst| *worst < 1e-3), "{worst:?}");
+}
+
+#[test]
+fn a_saved_prefix_comes_back_exact() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        let seqs = seqs(backend.limits());
+        let (prefix, suffix) = (tokens(2000, 1), tokens(40, 2));
+        feed(backend, seqs[0], 0, &prefix, 0);
+        backend.compact(seqs[0]).unwrap();
+        let judge = |backend: &mut dyn Backend, from: Seq| {
+            backend.fork(from, seqs[2]);
+            let logits = feed(backend, seqs[2], prefix.len(), &suffix, 40);
+            backend.clear(seqs[2]);
+            logits
+        };
+        let before = judge(backend, seqs[0]);
+        let saved = backend.save(seqs[0]).unwrap();
+        backend.clear(seqs[0]);
+        feed(backend, seqs[1], 0, &tokens(3000, 3), 0);
+        backend.restore(&saved, seqs[0]).unwrap();
+        assert_eq!(backend.span(seqs[0]), Some((2000 - 128, 1999)));
+        assert!(difference(&before, &judge(backend, seqs[0])) < 1e-3);
+    });
+}
+
+#[test]
+fn a_model_in_two_parts_computes_what_the_whole_one_does() {
+    let (_folder, whole) = support::model(&Shape::exact());
+    let (_folder, parts) = support::model(&Shape { parts: 2, ..Shape::exact() });
+    assert!(parts.to_string_lossy().ends_with("-00001-of-00002.gguf"));
+    let logits = |path| {
+        with(path, FlashAttention::Off, |backend| {
+            let seq = seqs(backend.limits())[0];
+            feed(backend, seq, 0, &tokens(300, 7), 300)
+        })
+    };
+    assert!(difference(&logits(&whole), &logits(&parts)) == 0.0);
+}
+
+#[test]
+fn a_batch_of_what_is_not_there_is_a_fault_and_the_context_lives_on() {
+    let (_folder, path) = support::model(&Shape::exact());
+    with(&path, FlashAttention::Off, |backend| {
+        let seqs = seqs(backend.limits());
+        let mut batch = Batch::new(backend.limits());
+        let _ = batch.push(Token(4_000_000), 0, seqs[0], true);
+        assert!(matches!(backend.decode(&batch), Err(Fault::Other(_))));
+        batch.clear();
+        let _ = batch.push(Token(5), 7, seqs[0], true);
+        let _ = batch.push(Token(5), 3, seqs[0], true);
+        assert!(matches!(backend.decode(&batch), Err(Fault::Other(_))), "a position that goes back");
+        backend.clear(seqs[0]);
+        assert_eq!(feed(backend, seqs[0], 0, &tokens(20, 1), 1).len(), 1);
+        backend.clear(seqs[0]);
+        // More than the cache holds: refused, and what is there stays.
+        let cells = backend.limits().cells;
+        feed(backend, seqs[0], 0, &tokens(cells, 1), 1);
+        batch.clear();
+        let _ = batch.push(Token(5), 0, seqs[1], true);
+        assert_eq!(backend.decode(&batch), Err(Fault::NoCells));
+        backend.clear(seqs[0]);
+        assert_eq!(backend.decode(&batch), Ok(()));
+    });
+}
+
+#[test]
+fn loading_can_be_stopped_and_says_so() {
+    let (_folder, path) = support::model(&Shape::exact());
+    let config = EngineConfig::new(&path);
+    assert!(
+        llama::with_backend(&inspect(&path).unwrap(), &config, |_| false, &AtomicBool::new(false), |_| ()).is_err()
+    );
+}

@@ -1,0 +1,482 @@
+//! Many items at once, against a scripted model: whoever comes, in whatever order, every job ends once, and as it would alone.
+//!
+//! The scripted backend panics where llama.cpp would abort, so each of these runs holds all of its preconditions as well.
+
+use crate::support;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use magistrate::engine::Store;
+use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
+use magistrate::engine::item::Completion;
+use magistrate::engine::schedule::{Ended, JobId, OVERTAKEN, Schedule};
+use magistrate::engine::script::Script;
+use magistrate::engine::scripted::Scripted;
+use magistrate::engine::{Band, Mode, Sampling};
+use magistrate::policy::{Contract, Form, Policy};
+use magistrate::tokenizer::{Token, Tokenizer};
+use magistrate::verdict::Outcome;
+use proptest::prelude::*;
+
+fn tokenizer() -> Arc<Tokenizer> {
+    static TOKENIZER: std::sync::OnceLock<Arc<Tokenizer>> = std::sync::OnceLock::new();
+    Arc::clone(
+        TOKENIZER.get_or_init(|| {
+            Arc::new(magistrate::gguf::inspect(&support::demonstration()).unwrap().tokenizer().unwrap())
+        }),
+    )
+}
+
+/// Logits that depend on all that a sequence holds, and differ enough that no two items are alike.
+fn model(history: &[Token], logits: &mut [f32]) {
+    let mut state = history
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, token| (hash ^ u64::from(token.0)).wrapping_mul(0x0100_0000_01B3));
+    for logit in logits.iter_mut() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *logit = f32::from(u16::try_from(state >> 48).unwrap()) / 8192.0;
+    }
+}
+
+fn backend(limits: Limits) -> impl Backend {
+    Scripted::new(limits, tokenizer().len(), model)
+}
+
+/// Tokens of some text, different for each seed. Of no length: the poisoned one.
+fn tokens(length: usize, seed: u64) -> Vec<Token> {
+    if length == 0 {
+        return vec![POISON];
+    }
+    (0..length as u64)
+        .map(|place| Token(u32::try_from((seed + 1) * 7919 % 251 + (place * place + seed) % 251).unwrap()))
+        .collect()
+}
+
+fn script(mode: Mode) -> Arc<Script> {
+    let contract = Contract::parse_labels("0=safe,1=violation,2=review").unwrap();
+    let policy = Policy::from_plain("plain", "Judge.", Some(contract)).unwrap();
+    let form = policy.contract.form;
+    Arc::new(Script::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
+}
+
+/// A contract with many answers, and a rationale behind them.
+fn branching(mode: Mode) -> Arc<Script> {
+    let policy = magistrate::policy::PolicyLibrary::shipped().get("spam").unwrap();
+    assert_eq!(policy.contract.form, Form::Rationale);
+    Arc::new(Script::new(
+        tokenizer(),
+        Form::Rationale,
+        policy.answers(),
+        mode,
+        support::any_mass(),
+        Sampling::default(),
+    ))
+}
+
+/// A job of a run: when it comes, behind which prefix, how long, how decoded, and when it is cancelled, if it is.
+#[derive(Clone, Debug)]
+struct Plan {
+    after: usize,
+    prefix: usize,
+    suffix: usize,
+    script: usize,
+    cancelled: Option<usize>,
+}
+
+struct Setup {
+    limits: Limits,
+    /// One by one, each from the same state.
+    alone: bool,
+    parallel: usize,
+    saved: usize,
+    prefixes: Vec<usize>,
+    jobs: Vec<Plan>,
+}
+
+struct Run {
+    /// Of each job by its number, how it ended. `None` if it was cancelled.
+    ended: HashMap<usize, Option<Ended>>,
+    /// The jobs, in the order in which they ended by themselves.
+    order: Vec<usize>,
+    refused: Vec<usize>,
+}
+
+fn scripts() -> Vec<Arc<Script>> {
+    vec![
+        script(Mode::Answer),
+        script(Mode::Reason { budget: 7 }),
+        branching(Mode::Answer),
+        branching(Mode::Reason { budget: 200 }),
+        script(Mode::Free { budget: 9 }),
+        script(Mode::Cascade { budget: 7, band: Band { low: 0.3, high: 0.6 } }),
+        branching(Mode::Cascade { budget: 20, band: Band { low: 0.4, high: 0.7 } }),
+    ]
+}
+
+/// Runs a setup to its end.
+fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
+    let scripts = scripts();
+    let mut schedule = Schedule::new(backend, setup.parallel, setup.saved);
+    if setup.alone {
+        schedule = schedule.one_by_one();
+    }
+    let prefixes: Vec<_> = setup
+        .prefixes
+        .iter()
+        .zip(0..)
+        .map(|(length, seed)| schedule.add_prefix(tokens(*length, 1000 + seed)))
+        .collect();
+    let mut run = Run { ended: HashMap::new(), order: Vec::new(), refused: Vec::new() };
+    let last = setup.jobs.iter().map(|job| job.after).max().unwrap_or(0);
+    for step in 0.. {
+        assert!(step < 200_000, "the jobs do not end");
+        for (number, job) in setup.jobs.iter().enumerate() {
+            let id = JobId(number as u64);
+            if job.after == step {
+                let suffix = tokens(job.suffix, number as u64);
+                if schedule.submit(id, prefixes[job.prefix], Arc::clone(&scripts[job.script]), suffix).is_err() {
+                    run.refused.push(number);
+                }
+            }
+            if job.cancelled.is_some_and(|later| job.after + later == step) && schedule.cancel(id) {
+                assert!(run.ended.insert(number, None).is_none(), "{number} ended before it was cancelled");
+            }
+        }
+        if step > last && schedule.idle() {
+            break;
+        }
+        for (JobId(number), ended) in schedule.step() {
+            let number = usize::try_from(number).unwrap();
+            assert!(run.ended.insert(number, Some(ended)).is_none(), "{number} ended twice");
+            run.order.push(number);
+        }
+    }
+    for prefix in prefixes {
+        schedule.remove_prefix(prefix);
+    }
+    assert_eq!(schedule.free_sequences(), setup.limits.sequences, "every sequence is given back");
+    let Limits { layout, cells, sequences, .. } = setup.limits;
+    let cells = if layout == Layout::Split { cells * sequences } else { cells };
+    assert_eq!(schedule.free_cells(), cells, "every cell is given back");
+    run
+}
+
+/// What comes of a job when it has the backend to itself.
+fn alone(setup: &Setup, number: usize) -> Completion {
+    let job = Plan { after: 0, prefix: 0, cancelled: None, ..setup.jobs[number].clone() };
+    let limits = setup.limits;
+    let mut backend = backend(limits);
+    let mut schedule = Schedule::new(&mut backend, 1, 0);
+    let seed = 1000 + setup.jobs[number].prefix as u64;
+    let prefix = schedule.add_prefix(tokens(setup.prefixes[setup.jobs[number].prefix], seed));
+    let suffix = tokens(job.suffix, number as u64);
+    schedule.submit(JobId(0), prefix, Arc::clone(&scripts()[job.script]), suffix).unwrap();
+    loop {
+        if let Some((_, ended)) = schedule.step().pop() {
+            return ended.unwrap().unwrap();
+        }
+    }
+}
+
+fn setups() -> impl Strategy<Value = Setup> {
+    let limits = (any::<bool>(), 300usize..1500, 3usize..80, 1usize..40, 3usize..20).prop_map(
+        |(split, cells, batch, outputs, sequences)| Limits {
+            layout: if split { Layout::Split } else { Layout::Unified },
+            cells,
+            batch,
+            outputs,
+            sequences,
+        },
+    );
+    let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
+        .prop_map(|(after, prefix, suffix, script, cancelled)| Plan { after, prefix, suffix, script, cancelled });
+    let lengths = prop::collection::vec(1usize..250, 4);
+    (limits, prop::bool::weighted(0.2), 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40)).prop_map(
+        |(limits, alone, parallel, saved, prefixes, jobs)| Setup { limits, alone, parallel, saved, prefixes, jobs },
+    )
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "{:?} alone {} parallel {} saved {} {:?}\n{:#?}",
+            self.limits, self.alone, self.parallel, self.saved, self.prefixes, self.jobs
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_job_ends_once_and_as_it_would_alone(setup in setups()) {
+        let mut backend = backend(setup.limits);
+        let run = run(&setup, &mut backend);
+        for number in 0..setup.jobs.len() {
+            match (run.ended.get(&number), run.refused.contains(&number)) {
+                (None, true) => {}
+                (Some(None), false) => prop_assert!(setup.jobs[number].cancelled.is_some()),
+                (Some(Some(Ok(Some(completion)))), false) => {
+                    let alone = alone(&setup, number);
+                    prop_assert!(same(completion, &alone), "{number}: {completion:?}\nalone: {alone:?}");
+                }
+                other => prop_assert!(false, "{number}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_overtaken_more_often_than_the_limit_says(setup in setups()) {
+        let mut backend = backend(setup.limits);
+        let run = run(&setup, &mut backend);
+        for (place, number) in run.order.iter().enumerate() {
+            let came = |number: usize| (setup.jobs[number].after, number);
+            let overtook = run.order[..place].iter().filter(|other| came(**other) > came(*number)).count();
+            // Those that were at work beside it may end sooner, too.
+            prop_assert!(overtook <= OVERTAKEN + 2 * setup.parallel, "{number} was overtaken {overtook} times");
+        }
+    }
+}
+
+/// Scores agree to the last digits: forks may be fed in other orders.
+fn same(one: &Completion, two: &Completion) -> bool {
+    let close = match (&one.outcome, &two.outcome) {
+        (Outcome::Verdict(one), Outcome::Verdict(two)) => {
+            let near = match (one.scores, two.scores) {
+                (Some(one), Some(two)) => {
+                    (one.probability - two.probability).abs() < 1e-9 && (one.mass - two.mass).abs() < 1e-9
+                }
+                (one, two) => one == two,
+            };
+            near && (one.verdict, &one.category, &one.rationale) == (two.verdict, &two.category, &two.rationale)
+        }
+        (one, two) => one == two,
+    };
+    close && one.reasoning == two.reasoning && one.usage.rationale == two.usage.rationale
+}
+
+fn jobs(count: usize, plan: &Plan) -> Vec<Plan> {
+    vec![plan.clone(); count]
+}
+
+const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, script: 1, cancelled: None };
+
+fn setup(jobs: Vec<Plan>) -> Setup {
+    let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, outputs: 64, sequences: 16 };
+    Setup { limits, alone: false, parallel: 8, saved: 0, prefixes: vec![100, 100, 100], jobs }
+}
+
+#[test]
+fn eight_at_once_take_a_fraction_of_the_batches() {
+    let batches = |parallel| {
+        let mut backend = Scripted::new(setup(vec![]).limits, tokenizer().len(), model);
+        run(&Setup { parallel, ..setup(jobs(64, &PLAIN)) }, &mut backend);
+        backend.batches
+    };
+    let (one, eight) = (batches(1), batches(8));
+    assert!(eight * 6 < one, "{eight} batches with eight at once, {one} with one");
+}
+
+/// Keeps what it is given, for whoever holds the other end.
+#[derive(Clone, Default)]
+struct Drawer(Rc<RefCell<HashMap<Vec<Token>, Vec<u8>>>>);
+
+impl Store for Drawer {
+    fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
+        self.0.borrow().get(tokens).cloned()
+    }
+
+    fn put(&mut self, tokens: &[Token], state: &[u8]) {
+        self.0.borrow_mut().insert(tokens.to_vec(), state.to_vec());
+    }
+}
+
+#[test]
+fn a_prefix_that_is_in_the_store_is_not_decoded_and_judges_alike() {
+    for alone in [false, true] {
+        let (drawer, prefix) = (Drawer::default(), tokens(100, 1000));
+        let judge = || {
+            let mut backend = Scripted::new(setup(vec![]).limits, tokenizer().len(), model);
+            let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
+            if alone {
+                schedule = schedule.one_by_one();
+            }
+            let id = schedule.add_prefix(prefix.clone());
+            schedule.submit(JobId(0), id, Arc::clone(&scripts()[1]), tokens(20, 1)).unwrap();
+            let completion = loop {
+                if let Some((_, ended)) = schedule.step().pop() {
+                    break ended.unwrap().unwrap();
+                }
+            };
+            schedule.remove_prefix(id);
+            drop(schedule);
+            (completion, backend.batches)
+        };
+        let (cold, warm) = (judge(), judge());
+        assert_eq!(cold.0, warm.0);
+        assert_eq!(cold.1, warm.1 + 1, "the batch that decodes the prefix is spared");
+    }
+}
+
+#[test]
+fn a_prefix_is_decoded_once_for_all() {
+    let count = |items| watch(&setup(jobs(items, &PLAIN)), |_| None).0;
+    let item = count(1) - 100;
+    assert!(count(50) <= 100 + 50 * (item + 10), "{} tokens for fifty, {item} for one", count(50));
+}
+
+#[test]
+fn cost_grows_in_line_with_the_work() {
+    let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, outputs: 64, sequences: 64 };
+    let count = |prefixes: usize, items: usize| {
+        let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, script: 0, ..PLAIN }).collect();
+        let inner = Scripted::new(limits, tokenizer().len(), model);
+        let mut backend = Watched { inner, fault: |_: &Batch| None, tokens: 0 };
+        run(&Setup { limits, prefixes: vec![100; prefixes], ..setup(jobs) }, &mut backend);
+        (backend.tokens, backend.inner.batches)
+    };
+    let (one, two, three) = (count(1, 80), count(1, 160), count(1, 240));
+    assert_eq!(two.0 - one.0, three.0 - two.0, "tokens");
+    assert_eq!(two.1 - one.1, three.1 - two.1, "batches");
+    assert_eq!(one.0 - 100, two.0 - one.0, "a policy is decoded once");
+    assert_eq!(count(10, 80).0 - one.0, 9 * 100, "ten policies cost ten prefixes");
+}
+
+#[test]
+fn ten_thousand_items_leave_nothing_behind() {
+    let limits = Limits { layout: Layout::Unified, cells: 3000, batch: 512, outputs: 64, sequences: 48 };
+    let jobs = (0..10_000usize)
+        .map(|number| Plan {
+            after: number / 8,
+            prefix: number % 3,
+            suffix: if number % 97 == 5 { 4000 } else { number * 7919 % 120 + 1 },
+            script: number * 31 % 2,
+            cancelled: (number % 23 == 7).then_some(number % 11),
+        })
+        .collect();
+    let setup = Setup { limits, parallel: 32, ..setup(jobs) };
+    let run = run(&setup, &mut backend(limits));
+    let long = (0..10_000).filter(|number| number % 97 == 5).count();
+    assert_eq!(run.refused.len(), long);
+    assert_eq!(run.ended.len() + long, 10_000);
+    assert!(run.ended.values().flatten().all(Result::is_ok));
+    for number in [0, 4321, 9999] {
+        if let Some(Ok(completion)) = &run.ended[&number] {
+            assert!(same(completion.as_ref().unwrap(), &alone(&setup, number)), "{number}");
+        }
+    }
+}
+
+#[test]
+fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
+    let mixed: Vec<Plan> = (0..400).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
+    let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, outputs: 64, sequences: 16 };
+    let count = |saved| {
+        let (tokens, run) = watch(&Setup { limits, saved, prefixes: vec![400, 400], ..setup(mixed.clone()) }, |_| None);
+        assert_eq!(run.order.len(), 400);
+        tokens
+    };
+    let (without, with) = (count(0), count(1 << 20));
+    let turns = (without - with) / 400;
+    assert_eq!((without - with) % 400, 0, "saving spares the decoding of prefixes, and nothing else");
+    assert!((1..=400 / OVERTAKEN + 2).contains(&turns), "they take turns by the batch, not by the item: {turns}");
+}
+
+/// A token that no prompt of these holds.
+const POISON: Token = Token(999);
+
+fn poisoned(batch: &Batch) -> Option<Fault> {
+    let poisoned = batch.entries().iter().any(|entry| entry.token == POISON);
+    poisoned.then(|| Fault::Other("poisoned".into()))
+}
+
+#[test]
+fn a_fault_costs_only_the_item_that_causes_it() {
+    let setup = setup((0..20).map(|number| Plan { suffix: if number == 5 { 0 } else { 20 }, ..PLAIN }).collect());
+    let (_, run) = watch(&setup, poisoned);
+    for (number, ended) in run.ended {
+        match ended.unwrap() {
+            Ok(completion) => assert!(same(&completion.unwrap(), &alone(&setup, number)), "{number}"),
+            Err(fault) => assert_eq!((number, fault), (5, Fault::Other("poisoned".into()))),
+        }
+    }
+}
+
+#[test]
+fn a_fault_over_a_prefix_costs_only_the_items_behind_it() {
+    let jobs = (0..20).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
+    let setup = Setup { prefixes: vec![100, 0], ..setup(jobs) };
+    let (_, run) = watch(&setup, poisoned);
+    assert!(run.ended.iter().all(|(number, ended)| ended.as_ref().unwrap().is_ok() == (number % 2 == 0)));
+}
+
+#[test]
+fn a_fault_that_passes_costs_nobody_anything() {
+    let setup = setup(jobs(20, &PLAIN));
+    for bad in [0, 1, 2, 7] {
+        let batches = std::cell::Cell::new(0);
+        let once = |_: &Batch| {
+            batches.set(batches.get() + 1);
+            (batches.get() == bad + 2).then_some(Fault::NoCells)
+        };
+        let (_, run) = watch(&setup, once);
+        for (number, ended) in run.ended {
+            assert!(same(&ended.unwrap().unwrap().unwrap(), &alone(&setup, number)), "{number}");
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_is_gone_ends_every_job_with_its_fault() {
+    let (_, run) = watch(&setup(jobs(20, &PLAIN)), |_| Some(Fault::NotFinite));
+    assert_eq!(run.order.len(), 20);
+    assert!(run.ended.values().all(|ended| matches!(ended, Some(Err(Fault::NotFinite)))));
+}
+
+/// Runs a setup on a backend that faults where it is told to, and counts the tokens that are decoded.
+fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run) {
+    let mut backend = Watched { inner: backend(setup.limits), fault, tokens: 0 };
+    let run = run(setup, &mut backend);
+    (backend.tokens, run)
+}
+
+struct Watched<B, F> {
+    inner: B,
+    fault: F,
+    tokens: usize,
+}
+
+impl<B: Backend, F: Fn(&Batch) -> Option<Fault>> Backend for Watched<B, F> {
+    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.tokens += batch.entries().len();
+        (self.fault)(batch).map_or_else(|| self.inner.decode(batch), Err)
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn logits(&self, row: Row) -> &[f32] {
+        self.inner.logits(row)
+    }
+    fn fork(&mut self, from: Seq, to: Seq) {
+        self.inner.fork(from, to);
+    }
+    fn clear(&mut self, seq: Seq) {
+        self.inner.clear(seq);
+    }
+    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+        self.inner.compact(seq)
+    }
+    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        self.inner.save(seq)
+    }
+    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+        self.inner.restore(saved, seq)
+    }
+    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+        self.inner.span(seq)
+    }
+}
