@@ -1,6 +1,6 @@
 //! The prose of the repository: its passages, its words, and the words that the style rule of CONTRIBUTING.md bans.
 //!
-//! `tests/language.rs` holds the files to that rule, and `tools/vague-words.rs` prints their figures.
+//! `tests/it/language.rs` holds the files to that rule, and `tools/vague-words.rs` prints their figures.
 
 use std::path::{Path, PathBuf};
 
