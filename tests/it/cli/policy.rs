@@ -1,0 +1,144 @@
+//! `policy`, and policies that cannot be used.
+
+use std::fs;
+use std::path::Path;
+
+use insta::{assert_snapshot, with_settings};
+use magistrate::policy::PolicyLibrary;
+use serde_json::Value;
+
+use super::{RULES, Stage, transcript};
+
+#[test]
+fn findings_are_told_to_people_and_to_programs() {
+    let broken = "id: noise\ntitle: Noise\nversion: '1'\nsummary: For tests.\ninstruction: Decide, generally, whether it is noise.\n\
+        contract:\n  form: category\ncategories:\n  - code: N1.a\n    title: Din\n    verdict: violation\n    criteria: [Much\u{200b} noise.]\n";
+    let stage = Stage::new().file("noise.yaml", broken).file("wrong.yaml", "id: wrong\n");
+    let lint = |args: &[&str]| stage.run(&[&["policy", "lint"], args].concat());
+    let text = lint(&["noise.yaml"]);
+    let (github, wrong, strict) =
+        (lint(&["noise.yaml", "--format", "github"]), lint(&["wrong.yaml"]), lint(&["noise.yaml", "--strict"]));
+    assert_eq!((text.code, github.code, wrong.code, strict.code), (0, 0, 1, 1));
+    let findings: Value =
+        serde_json::from_str(&lint(&["noise.yaml", "wrong.yaml", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&findings[0]["file"], &findings[0]["level"]), (&"noise.yaml".into(), &"warning".into()));
+    let sarif: Value = serde_json::from_str(&lint(&["noise.yaml", "--format", "sarif"]).stdout).unwrap();
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), findings.as_array().unwrap().len() - 1);
+    let shipped = lint(&[]);
+    assert_eq!((shipped.code, shipped.stdout.as_str()), (0, "20 policies: 0 errors, 0 warnings, 0 notes\n"));
+    let fixed = lint(&["noise.yaml", "--fix"]);
+    assert_eq!(fs::read_to_string(stage.path("noise.yaml")).unwrap(), broken.replace('\u{200b}', ""));
+    assert_transcript!([text, github, wrong, fixed]);
+}
+
+#[test]
+fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
+    let prose = "# House rules\n\n## VIOLATES\n- Begging: Asks readers for money.\n\n## Thanks\nTo all.\n";
+    let stage = Stage::new().file("prose.md", prose);
+    let new = ["policy", "new", "begging", "--violation", "Begging: Asks readers for money."];
+    let made =
+        stage.run(&[&new[..], &["--allowed", "Charity: Names a registered charity.", "-o", "begging.yaml"]].concat());
+    // The examples in brackets are left to the author, and lint says so until they are replaced.
+    let lint = || stage.run(&["policy", "lint", "begging.yaml", "--strict"]);
+    let unfinished = lint();
+    assert_eq!((made.code, unfinished.code, unfinished.stdout.matches("[placeholder]").count()), (0, 1, 4));
+    let written = fs::read_to_string(stage.path("begging.yaml")).unwrap();
+    fs::write(stage.path("begging.yaml"), written.replace("\"[", "\"").replace("]\"", "\"")).unwrap();
+    assert_eq!(lint().stdout, "1 policy: 0 errors, 0 warnings, 0 notes\n");
+    fs::write(stage.path("begging.yaml"), written).unwrap();
+    let again = stage.run(&[&new[..], &["-o", "begging.yaml"]].concat());
+    let nothing = stage.run(&["policy", "new"]);
+    for wrong in ["\u{fc}bel", "-x", ""] {
+        let wrong = stage.run(&["policy", "new", "--violation", "A: B.", "--", wrong]);
+        assert!(wrong.code == 2 && wrong.stderr.contains("not lower-case letters"), "{wrong}");
+    }
+    let untitled = stage.run(&["policy", "new", "begging", "--violation", "Begging"]);
+    assert!(untitled.code == 2 && untitled.stderr.contains("not of the form \"Title: rule\""), "{untitled}");
+    let import = stage.run(&["policy", "import", "prose.md"]);
+    let lost = stage.run(&["policy", "import", "rules.md"]);
+    fs::write(
+        stage.path("other.yaml"),
+        fs::read_to_string(stage.path("begging.yaml")).unwrap().replace("low\n\n#", "high\n\n#"),
+    )
+    .unwrap();
+    let diff = stage.run(&["policy", "diff", "begging.yaml", "other.yaml"]);
+    let same = stage.run(&["policy", "diff", "spam", "spam"]);
+    assert_eq!([again.code, nothing.code, import.code, lost.code, diff.code, same.code], [2, 2, 0, 2, 1, 0]);
+    assert_transcript!([made, nothing, import, lost, diff]);
+}
+
+#[test]
+fn policies_are_listed() {
+    assert_transcript!([Stage::new().run(&["policy", "list"])]);
+}
+
+#[test]
+fn a_policy_is_shown_as_the_file_that_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stage = Stage::new();
+    for policy in PolicyLibrary::shipped().iter() {
+        let run = stage.run(&["policy", "show", &policy.id]);
+        let file = fs::read_to_string(root.join(format!("policies/{}.yaml", policy.id))).unwrap();
+        assert_eq!((run.code, run.stdout, run.stderr), (0, file, String::new()));
+    }
+    assert_eq!(stage.run(&["policy", "show", "rules.md"]).stdout, RULES);
+}
+
+#[test]
+fn a_policy_that_was_saved_is_the_policy_that_was_shown() {
+    let stage = Stage::new();
+    let shown = stage.run(&["policy", "show", "spam"]).stdout;
+    let stage = stage.file("mine.yaml", shown.replace("id: spam", "id: mine"));
+    let rendered = |policy| stage.run(&["policy", "show", policy, "--rendered"]).stdout;
+    assert_eq!(rendered("mine.yaml"), rendered("spam"));
+    assert!(rendered("spam").starts_with("# Spam\n\n## INSTRUCTIONS\n"));
+    assert_eq!(rendered("rules.md").trim_end(), RULES.trim_end());
+}
+
+#[test]
+fn the_schema_of_policies_is_a_json_schema() {
+    let run = Stage::new().run(&["policy", "schema"]);
+    let schema: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(schema, magistrate::policy::schema());
+    jsonschema::validator_for(&schema).unwrap();
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_says_where_and_why() {
+    let broken = PolicyLibrary::shipped().source("spam").unwrap().replace("severity: critical", "severity: criticl");
+    let stage = Stage::new()
+        .file("broken.yaml", broken)
+        .file("bare.md", "No advertising.\n")
+        .file("digits.txt", "Answer 0 or 1.\n- Return 0 if any violation is found\n- Return 1 if the message is safe\n")
+        .file("keep.md", "Return exactly one word: REMOVE or KEEP\n")
+        .file("utf16.md", b"\xff\xfeB\0e\0")
+        .file("posts.csv", "id,text\n");
+    let check = |args: &[&str]| stage.fails(&[&["check"], args].concat());
+    assert_transcript!([
+        check(&["-p", "spm"]),
+        check(&["-p", "something-else"]),
+        check(&["-p", "none.yaml"]),
+        check(&["-p", "posts.csv"]),
+        check(&["-p", "utf16.md"]),
+        stage.run(&["policy", "lint", "utf16.md"]),
+        stage.run(&["policy", "import", "utf16.md"]),
+        check(&["-p", "broken.yaml"]),
+        check(&["-p", "bare.md"]),
+        check(&["-p", "digits.txt"]),
+        check(&["-p", "keep.md"]),
+        check(&["-p", "rules.md", "-p", "./rules.md"]),
+        check(&["-p", "spam", "-p", "spam"]),
+        check(&["-p", "rules.md", "--labels", "BAD"]),
+        check(&["-p", "rules.md", "--labels", "BAD=violaton,FINE=safe"]),
+        check(&["-p", "rules.md", "--labels", "BAD=violation,FINE=safe"]),
+        check(&["-p", "rules.md", "--labels", "VALID=violation,INVALID=safe"]),
+        check(&["-p", "rules.md", "-p", "keep.md", "--labels", "REMOVE=violation,KEEP=safe"]),
+        check(&["-p", "rules.md", "--labels", "keep:REMOVE=violation,KEEP=safe"]),
+        check(&["-p", "keep.md", "--labels", "A=violation,B=safe", "--labels", "A=violation,B=safe"]),
+        check(&["-p", "spam", "--labels", "BAD=violation,FINE=safe,HM=review"]),
+        stage.fails(&["prompt", "-p", "rules.md", "-p", "spam"]),
+        stage.fails(&["prompt"]),
+        check(&[]),
+        stage.run(&["policy", "show", "spm"]),
+    ]);
+}
