@@ -3,7 +3,8 @@
 //! Blocks of commands are run page by page, each page in an empty folder. Comments before a fence are directions:
 //!
 //! - `<!-- file: NAME -->`: the block is a file that later commands of the page use;
-//! - `<!-- not run: REASON -->`: the commands of the block are not run.
+//! - `<!-- not run: REASON -->`: the commands of the block are not run;
+//! - `<!-- exit: CODE -->`: the commands of the block exit with this code.
 //!
 //! Every other command is run by `sh`, and must exit with 0 unless `echo $?` follows and shows another code. Output is
 //! compared where it is shown. A line `…` stands for any number of lines, and `…` within a line for any characters.
@@ -59,6 +60,7 @@ enum Direction {
     Absent,
     File(String),
     NotRun(String),
+    Exit(i32),
 }
 
 impl Direction {
@@ -67,6 +69,7 @@ impl Direction {
         match name {
             "file" => Some(Self::File(value.to_owned())),
             "not run" => Some(Self::NotRun(value.to_owned())),
+            "exit" => value.parse().ok().map(Self::Exit),
             _ => None,
         }
     }
@@ -100,7 +103,7 @@ struct Step {
     shown: Vec<String>,
 }
 
-/// Returns the steps of a block that begin with `$ `. A line of `sh` is a command as it stands.
+/// Returns the steps of a block, which begin with `$ `; a `\` at the end joins the next line. Each line of `sh` is a step.
 fn steps(block: &Block) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (line, text) in (block.line..).zip(&block.lines) {
@@ -110,6 +113,9 @@ fn steps(block: &Block) -> Vec<Step> {
             _ => None,
         };
         match (command, steps.last_mut()) {
+            (None, Some(step)) if step.command.ends_with('\\') && step.shown.is_empty() => {
+                step.command.push_str(&format!("\n{text}"));
+            }
             (Some(command), _) => steps.push(Step { line, command: command.to_owned(), shown: Vec::new() }),
             (None, Some(step)) => step.shown.push(text.clone()),
             (None, None) => {}
@@ -284,6 +290,7 @@ mod run {
         /// Runs the steps of a block. Returns a message for each that does not do as it is shown.
         fn failures(&self, block: &Block) -> Vec<String> {
             let (mut failures, mut code) = (Vec::new(), 0);
+            let expected = if let Direction::Exit(code) = block.direction { code } else { 0 };
             let steps = steps(block);
             let asks = |step: &Step| step.command == "echo $?";
             for (place, step) in steps.iter().enumerate() {
@@ -292,7 +299,7 @@ mod run {
                 if !asks(step) {
                     (output, code) = self.run(command);
                 }
-                if code != 0 && !steps[place..].iter().take(2).any(asks) {
+                if code != expected && !steps[place..].iter().take(2).any(asks) {
                     failures.push(format!("line {line}: {command}\nexits with {code}:\n{output}"));
                 } else if !shown.is_empty() && !are_lines(shown, &output.lines().collect::<Vec<_>>()) {
                     failures.push(format!("line {line}: {command}\nprints:\n{output}"));
@@ -320,14 +327,14 @@ mod run {
                     fs::write(stage.path("work").join(name), block.lines.join("\n") + "\n").unwrap();
                 }
                 (Direction::NotRun(_), _) => {}
-                (Direction::Absent, "console") => {
+                (Direction::Absent | Direction::Exit(_), "console") => {
                     count += steps(&block).len();
                     failures.extend(stage.failures(&block));
                 }
-                (Direction::Absent, "sh") => {
+                (Direction::Absent | Direction::Exit(_), "sh") => {
                     failures.push(format!("line {}: commands that are not run have no reason", block.line));
                 }
-                (Direction::Absent, _) => {}
+                (Direction::Absent | Direction::Exit(_), _) => {}
             }
         }
         assert!(failures.is_empty(), "{page}: {} of {count} commands fail\n{}", failures.len(), failures.join("\n"));
