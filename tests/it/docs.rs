@@ -18,9 +18,6 @@ const README_LINES: usize = 180;
 /// The lines of the README that fit on a first screen.
 const FIRST_SCREEN: usize = 40;
 
-/// The most columns of a line of prose.
-const COLUMNS: usize = 120;
-
 /// Documents whose commands are pasted, and not run here.
 const OTHERS: [&str; 5] =
     ["CONTRIBUTING.md", "ARCHITECTURE.md", "BENCHMARKS.md", "models/README.md", "scripts/nano/README.md"];
@@ -166,21 +163,6 @@ fn the_readme_shows_a_policy_a_command_and_a_verdict_on_its_first_screen() {
     let screen: Vec<&str> = text.lines().take(FIRST_SCREEN).collect();
     let has = |start: &str| screen.iter().any(|line| line.starts_with(start));
     assert!(has("categories:") && has("$ magistrate check ") && has("forum-ads: violation"));
-}
-
-#[test]
-fn lines_of_prose_fit_on_a_page() {
-    for name in pages() {
-        let mut inside = false;
-        for (number, line) in (1..).zip(read(&name).lines()) {
-            let fence = line.starts_with("```");
-            inside ^= fence;
-            let link = line.starts_with('[') && line.ends_with(')') && !line.contains(' ');
-            let exempt = inside || fence || link || line.trim_start().starts_with('|');
-            let width = line.chars().count();
-            assert!(exempt || width <= COLUMNS, "{name}, line {number} has {width} columns");
-        }
-    }
 }
 
 /// Returns the targets of a document's links, less those of other sites.

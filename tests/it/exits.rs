@@ -1,4 +1,4 @@
-//! The exit codes of `check` and `label`, a test for each cell of the README's table.
+//! The exit codes of `check` and `label`, a test for each cell of the table in docs/reference.md.
 //!
 //! What signals do is in tests/signals.rs; what a machine that refuses threads or memory does, in tests/crashes.rs.
 #![cfg(feature = "cli")]
