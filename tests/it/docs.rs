@@ -308,7 +308,6 @@ mod run {
                 (Direction::File(name), _) => {
                     fs::write(stage.path("work").join(name), block.lines.join("\n") + "\n").unwrap();
                 }
-                (Direction::NotRun(_), _) => {}
                 (Direction::Absent | Direction::Exit(_), "console") => {
                     count += steps(&block).len();
                     failures.extend(stage.failures(&block));
@@ -316,7 +315,8 @@ mod run {
                 (Direction::Absent | Direction::Exit(_), "sh") => {
                     failures.push(format!("line {}: commands that are not run have no reason", block.line));
                 }
-                (Direction::Absent | Direction::Exit(_), _) => {}
+                // Commands that are not run, and blocks without commands.
+                (Direction::NotRun(_) | Direction::Absent | Direction::Exit(_), _) => {}
             }
         }
         assert!(failures.is_empty(), "{page}: {} of {count} commands fail\n{}", failures.len(), failures.join("\n"));
