@@ -6,6 +6,7 @@ use std::fmt;
 use crate::engine::EngineError;
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
+use crate::label::config::RunConfigError;
 use crate::policy::PolicyError;
 use crate::prompt::TemplateError;
 
@@ -29,6 +30,8 @@ pub enum ErrorKind {
     Model,
     /// Loading a model, or judging with it.
     Engine,
+    /// The settings of a run.
+    RunConfig,
 }
 
 impl Error {
@@ -90,4 +93,5 @@ parts! {
     Template: TemplateError,
     Model: ModelError,
     Engine: EngineError,
+    RunConfig: RunConfigError,
 }

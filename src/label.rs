@@ -4,6 +4,7 @@
 //! exactly one row, however damaged it is, and however often the run is killed on the way.
 
 pub mod columns;
+pub mod config;
 pub mod entry;
 pub mod export;
 pub mod journal;

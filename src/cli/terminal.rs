@@ -1,3 +1,12 @@
-//! The terminal: how results, errors and progress are shown to people.
+//! The terminal: output, progress, errors, exit codes and the end of the process.
 
+pub mod ending;
 pub mod error;
+pub mod exit;
+pub mod output;
+pub mod plan;
+pub mod progress;
+pub mod row;
+pub mod stop;
+pub mod summary;
+pub mod units;

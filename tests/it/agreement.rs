@@ -5,7 +5,7 @@
 use crate::support;
 
 #[allow(dead_code, reason = "the command uses the other codes")]
-#[path = "../../src/cli/exit.rs"]
+#[path = "../../src/cli/terminal/exit.rs"]
 mod exit;
 
 use std::cell::RefCell;

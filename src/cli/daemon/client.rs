@@ -7,25 +7,27 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use magistrate::content::Content;
+use magistrate::label::config::RunConfig;
 
 use super::peer;
-use super::place::Place;
 use super::protocol::{Answer, LONGEST, Question, Reply, Request, SILENCE, Start, Status, receive, send};
-use crate::cli::check::Case;
-use crate::cli::judging::Judging;
-use crate::cli::{exit, output, waiting};
+use super::socket::Socket;
+use crate::cli::case::Case;
+use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::{exit, output};
+use crate::cli::waiting;
 
 /// Asks the daemon of this model. Returns `None` if there is no answer, so the text must be judged here. If there is no
 /// daemon, one is started for the next time. It stops when no question has come for `idle` seconds.
 pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<ExitCode>> {
-    let place = match Place::of(&case.judging.wishes, &case.judging.templates) {
-        Ok(place) => place,
+    let socket = match Socket::of(&case.config.wishes, &case.config.templates) {
+        Ok(socket) => socket,
         Err(error) => return Ok(unanswered(&error.to_string())),
     };
-    let stream = match place.connect() {
+    let stream = match socket.connect() {
         Ok(Some(stream)) => stream,
         Ok(None) => {
-            launch(&super::start(case, idle));
+            launch(&start(case, idle));
             return Ok(None);
         }
         Err(error) => return Ok(unanswered(&error.to_string())),
@@ -39,7 +41,29 @@ pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<E
         // It is about to end, or has too much to do.
         Ok(_) => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(_) => Ok(unanswered("it is silent\nhint: magistrate daemon stop ends it")),
+        Err(_) => {
+            let unanswered = unanswered("it is silent");
+            output::hint("magistrate daemon stop ends it");
+            Ok(unanswered)
+        }
+    }
+}
+
+/// Returns the values that a daemon for this case starts with.
+pub fn start(case: &Case, idle: u64) -> Start {
+    let RunConfig { wishes, templates, .. } = &case.config;
+    let mut wishes = wishes.clone();
+    // The daemon may run in another folder. An error in the path is reported where the model is opened.
+    if let Ok(model) = std::fs::canonicalize(&wishes.base.model) {
+        wishes.base.model = model;
+    }
+    Start {
+        idle,
+        wishes,
+        templates: templates.id().to_owned(),
+        sources: templates.sources(),
+        policies: case.policies.clone(),
+        parallel: case.parallel(),
     }
 }
 
@@ -49,7 +73,7 @@ fn unanswered(why: &str) -> Option<ExitCode> {
 }
 
 fn question(case: &Case, content: &Content) -> Question {
-    let Judging { options, chunking, reasoning, fields, certificate, .. } = &case.judging;
+    let RunConfig { options, chunking, reasoning, fields, certificate, .. } = &case.config;
     Question {
         policies: case.policies.clone(),
         options: options.clone(),
@@ -86,8 +110,8 @@ fn launch(start: &Start) {
 pub fn status(json: bool) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut silent = 0;
-    for place in Place::all()? {
-        match place.connect() {
+    for socket in Socket::all()? {
+        match socket.connect() {
             Ok(Some(stream)) => match send(&stream, Request::Status).and_then(|()| receive(&stream, SILENCE)) {
                 Ok(Reply::Status(status)) => all.push(status),
                 _ => silent += 1,
@@ -107,7 +131,8 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     if silent > 0 {
-        output::say(&format!("{silent} more: silent, or of another user\nhint: magistrate daemon stop"));
+        output::say(&format!("{silent} more: silent, or of another user"));
+        output::hint("magistrate daemon stop");
     }
     Ok(ExitCode::from(exit::DONE))
 }
@@ -124,8 +149,8 @@ fn told(status: &Status) -> String {
 
 /// Stops all daemons, and reports each. A silent one is killed.
 pub fn stop() -> anyhow::Result<()> {
-    for place in Place::all()? {
-        let Ok(Some(stream)) = place.connect() else { continue };
+    for socket in Socket::all()? {
+        let Ok(Some(stream)) = socket.connect() else { continue };
         let asked = send(&stream, Request::Stop).and_then(|()| receive(&stream, SILENCE));
         let told = match asked {
             Ok(Reply::Stopping) => "a daemon was stopped",
@@ -134,17 +159,17 @@ pub fn stop() -> anyhow::Result<()> {
                 "a daemon that was silent was killed"
             }
         };
-        anyhow::ensure!(gone(&place), "a daemon does not end\nhint: look for it with ps, and end its process");
+        ensure_hint!(gone(&socket), "a daemon does not end", "look for it with ps, and end its process");
         output::say(told);
     }
     Ok(())
 }
 
-/// Waits until nobody listens at the place. Returns false if that takes too long.
-fn gone(place: &Place) -> bool {
+/// Waits until nobody listens at the socket. Returns false if that takes too long.
+fn gone(socket: &Socket) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < SILENCE {
-        if matches!(place.connect(), Ok(None)) {
+        if matches!(socket.connect(), Ok(None)) {
             return true;
         }
         std::thread::sleep(Duration::from_millis(20));

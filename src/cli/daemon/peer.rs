@@ -54,7 +54,7 @@ fn credentials(stream: &UnixStream) -> Result<libc::ucred> {
 
 #[cfg(not(target_os = "linux"))]
 fn process_of(_: &UnixStream) -> Result<i32> {
-    Err(Error::other("a daemon is silent\nhint: look for it with ps, and end its process"))
+    Err(Error::other("a daemon is silent, and its process is unknown: look for it with ps, and end it"))
 }
 
 #[cfg(not(target_os = "linux"))]

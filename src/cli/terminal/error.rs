@@ -2,24 +2,77 @@
 
 use std::process::ExitCode;
 
-use magistrate::error::hints;
+use magistrate::error::hints as library_hints;
 use magistrate::hint::{Hint, Setting};
 
-use crate::cli::{exit, output};
+use super::{exit, output};
+
+/// An error of the command with its remedy.
+#[derive(Debug)]
+pub struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(out)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Returns an error with a hint, which comes after the error's own hints.
+pub fn hinted(error: anyhow::Error, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error, hint: hint.into() }.into()
+}
+
+/// Returns from a function with an error and a hint: `bail_hint!("message", "hint")`, or
+/// `bail_hint!(("message with {}", value), "hint")`.
+macro_rules! bail_hint {
+    (($message:literal, $($value:expr),+ $(,)?), $hint:literal $(,)?) => {
+        return Err($crate::cli::terminal::error::hinted(
+            anyhow::anyhow!($message, $($value),+),
+            format_args!($hint).to_string(),
+        ))
+    };
+    ($message:literal, $hint:literal $(,)?) => {
+        return Err($crate::cli::terminal::error::hinted(anyhow::anyhow!($message), format_args!($hint).to_string()))
+    };
+}
+
+/// Returns from a function with an error and a hint if a condition does not hold.
+macro_rules! ensure_hint {
+    ($holds:expr, $($error:tt)+) => {
+        if !$holds {
+            $crate::cli::terminal::error::bail_hint!($($error)+);
+        }
+    };
+}
+
+pub(crate) use {bail_hint, ensure_hint};
 
 /// Prints an error on stderr, with its causes and hints.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    output::say(&with_causes(error));
+    output::say(&render(error));
     ExitCode::from(exit::ERROR)
 }
 
 /// Returns an error as it is printed: after `error:`, with its causes and hints.
-pub fn with_causes(error: &anyhow::Error) -> String {
-    format!("error: {}", in_words(error))
+pub fn render(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {}", message(error));
+    for hint in hints(error) {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    text
 }
 
-/// Returns an error in words, with its causes and hints.
-pub fn in_words(error: &anyhow::Error) -> String {
+/// Returns the message of an error, with its causes.
+pub fn message(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Some errors contain the message of their cause.
@@ -27,10 +80,23 @@ pub fn in_words(error: &anyhow::Error) -> String {
             text.push_str(&format!("\n  caused by: {cause}"));
         }
     }
-    for hint in hints(error.as_ref()) {
-        text.push_str(&format!("\nhint: {}", with_flags(&hint)));
-    }
     text
+}
+
+/// Returns the remedies of an error and of its causes, with settings as flags.
+pub fn hints(error: &anyhow::Error) -> Vec<String> {
+    let mut all: Vec<String> = library_hints(error.as_ref()).iter().map(with_flags).collect();
+    for Hinted { error, hint } in error.chain().filter_map(|cause| cause.downcast_ref()) {
+        all.extend(hints(error));
+        all.push(hint.clone());
+    }
+    let mut distinct = Vec::with_capacity(all.len());
+    for hint in all {
+        if !distinct.contains(&hint) {
+            distinct.push(hint);
+        }
+    }
+    distinct
 }
 
 /// Returns a hint with each setting as the flag that sets it.
@@ -82,18 +148,32 @@ mod tests {
     #[test]
     fn a_cause_is_printed_once() {
         let fault = anyhow::Error::from(EngineError::Fault(Fault::NoCells));
-        assert_eq!(with_causes(&fault), format!("error: decoding failed: {}", Fault::NoCells));
+        assert_eq!(render(&fault), format!("error: decoding failed: {}", Fault::NoCells));
         let wrapped = Err::<(), _>(fault).context("the text was not judged").unwrap_err();
         assert_eq!(
-            with_causes(&wrapped),
+            render(&wrapped),
             format!("error: the text was not judged\n  caused by: decoding failed: {}", Fault::NoCells)
         );
+    }
+
+    fn refuse(path: &str) -> Result<(), anyhow::Error> {
+        bail_hint!(("{} is there already", path), "name another file with -o, not {path}")
+    }
+
+    #[test]
+    fn hints_of_the_command_come_once_and_after_the_causes() {
+        let error = refuse("a.yaml").context("nothing is written").unwrap_err();
+        let text = "error: nothing is written\n  caused by: a.yaml is there already\n\
+            hint: name another file with -o, not a.yaml";
+        assert_eq!(render(&error), text);
+        let twice = hinted(hinted(error, "look at a.yaml"), "look at a.yaml");
+        assert_eq!(render(&twice), format!("{text}\nhint: look at a.yaml"));
     }
 
     #[test]
     fn a_hint_of_the_library_names_the_flag() {
         let error = EngineError::TooLong { what: "the content", tokens: 9, room: 8, needed: 20, most: 100 };
-        let text = in_words(&error.into());
+        let text = render(&error.into());
         assert!(text.ends_with("\nhint: --context 20 makes room; --chunk judges it in pieces"), "{text}");
     }
 }

@@ -1,0 +1,14 @@
+//! The flags that several verbs share, and the library's values that they resolve to.
+
+pub mod check;
+pub mod engine;
+pub mod golden;
+pub mod input;
+pub mod journal;
+pub mod judging;
+pub mod model;
+pub mod new_file;
+pub mod policy;
+pub mod prompt;
+pub mod target;
+pub mod text;

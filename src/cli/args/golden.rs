@@ -1,0 +1,240 @@
+//! The flags that name a golden set, and the set that was read.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::eval::golden::{Golden, Reading, lines};
+use magistrate::eval::{All, Evaluation, Gathering};
+use magistrate::files::Files;
+use magistrate::label::config::RunConfig;
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::records::{Fields, Format};
+use magistrate::label::run::{Known, News, Settings, run};
+use magistrate::label::source::Source;
+use magistrate::policy::{Policy, PolicyLibrary};
+
+use super::input::{self, InputArgs, named};
+use super::judging::JudgingArgs;
+use super::policy::PolicyArgs;
+use crate::cli::fitting::SEVERAL;
+use crate::cli::loading;
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::{output, progress, stop, summary};
+
+/// What is evaluated, on what, and how.
+#[derive(Debug, Args)]
+pub struct GoldenArgs {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The column with the correct answers [default: expected, label, violation and so on, as far as there is one]
+    #[arg(long, value_name = "COLUMN")]
+    label_column: Option<String>,
+
+    /// Labels that are violations, all others being safe [default: a label means what the policy says]
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
+    positive: Vec<String>,
+
+    /// Labels that are safe: with --positive, any label in neither list is refused
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
+    negative: Vec<String>,
+
+    /// Tell figures apart by the values of a column, too
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+/// A set that was read, with the policies and settings to judge it by. The model is not loaded yet.
+pub struct Prepared {
+    pub policies: Vec<Policy>,
+    pub golden: Golden,
+    config: RunConfig,
+    /// The set's name.
+    name: String,
+    size: Option<u64>,
+}
+
+impl GoldenArgs {
+    /// Reports whether the devices are to be listed, and nothing to be judged.
+    pub fn lists_devices(&self) -> bool {
+        self.judging.lists_devices()
+    }
+
+    /// Reads the set, and says how its labels are understood. Adds each file that it reads to the files of the run.
+    pub fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
+        self.policy.reads(files)?;
+        let policies = self.policy.load()?;
+        let mut config = self.judging.resolve(&policies)?;
+        config.composition = self.input.composition();
+        loading::claim(&config, files)?;
+        let is_own = self.input.is_empty();
+        let source = if is_own { own(&policies)? } else { self.input.open()? };
+        input::claim(source.inputs(), files)?;
+        let table = source.names().map(<[String]>::to_vec);
+        let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
+        let reading = Reading {
+            label: self.label_column.map(|column| named(column, table.as_deref())),
+            positive: self.positive,
+            negative: self.negative,
+            by: self.by.map(|column| named(column, table.as_deref())),
+        };
+        let size = source.size();
+        let records = source.collect::<Result<Vec<_>, _>>()?;
+        anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
+        let golden = match policies.as_slice() {
+            [policy] if is_own => Golden::own(records, &reading, policy),
+            policies => Golden::read(records, &reading, policies),
+        };
+        let golden = golden.map_err(|unlike| anyhow::anyhow!("{name}: {unlike}"))?;
+        let prepared = Prepared { policies, golden, config, name, size };
+        prepared.tell();
+        Ok(prepared)
+    }
+}
+
+impl Prepared {
+    /// Refuses a result that needs probabilities, where the model writes freely and gives none.
+    pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
+        let free = self.config.options.free;
+        ensure_hint!(!free, "{to} needs probabilities, and --decode free gives none", "leave out --decode free");
+        Ok(())
+    }
+
+    /// Says how the set was understood, and which records were left out.
+    fn tell(&self) {
+        /// The most damaged records, and the most contradictions, that are listed one by one.
+        const SHOWN: usize = 5;
+        let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
+        for line in legend {
+            output::say(line);
+        }
+        for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
+            output::say(&format!("warning: {what}"));
+        }
+        let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
+        if more > 0 {
+            output::say(&format!("warning: and {more} more"));
+        }
+        if *repeated > 0 {
+            output::say(&format!("note: {repeated} records repeat an earlier text and its answer, and are left out"));
+        }
+        for (place, policy) in self.policies.iter().enumerate() {
+            if let Some(what) = self.golden.lacks(place) {
+                output::say(&format!("warning: {} holds no {what} under the policy {}", self.name, policy.id));
+            }
+        }
+    }
+
+    /// Refuses a set that cannot carry `what` under the first policy. It needs texts of both classes, and no text with
+    /// two answers.
+    pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
+        let name = &self.name;
+        if let Some(lacks) = self.golden.lacks(0) {
+            bail_hint!("{name} holds no {lacks}, and {what} needs both", "check the labels, or add such texts");
+        }
+        if let Some(first) = self.golden.contradictions.first() {
+            bail_hint!("{first}, and {what} needs one answer for each", "leave the answer that is meant");
+        }
+        Ok(())
+    }
+
+    /// Refuses a baseline without texts of this set. If figures are held against it, it needs texts of both classes.
+    pub fn shares(&self, before: &Evaluation, path: &Path, held: bool) -> Result<(), anyhow::Error> {
+        let theirs: HashSet<_> = before.rows.iter().map(|row| row.hash).collect();
+        let shared = self.golden.texts(0).filter(|(hash, _)| theirs.contains(hash));
+        let (mut violations, mut others) = (0_u64, 0_u64);
+        shared.for_each(|(_, is)| *if is { &mut violations } else { &mut others } += 1);
+        let path = path.display();
+        ensure_hint!(
+            violations + others > 0,
+            ("{path} has none of the texts of {}: it is the baseline of another set", self.name),
+            "make one with eval --json on this set"
+        );
+        ensure_hint!(
+            !held || (violations > 0 && others > 0),
+            (
+                "{path} and {} share {violations} violations and {others} other texts, and --max-drop needs both",
+                self.name
+            ),
+            "make a baseline with eval --json on this set"
+        );
+        Ok(())
+    }
+
+    /// Judges the set by each policy. Returns `None` if it was stopped.
+    pub fn evaluate(mut self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+        let Self { policies, config, .. } = &self;
+        let engine = loading::load(config, policies, SEVERAL)?;
+        let judges = loading::judges(config, &engine, policies)?;
+        let settings = Settings {
+            chunking: config.chunking,
+            reasoning: config.reasoning,
+            own_names: true,
+            stop: stop::on_signal()?,
+            ..Settings::default()
+        };
+        let records = std::mem::take(&mut self.golden.records).into_iter().map(Ok);
+        let Self { policies, config, golden, name, size } = &self;
+        let mut all = All((0..policies.len()).map(|place| Gathering::new(golden, place)).collect());
+        let (known, begun) = (Known { past: Past::none(), memo: Memo::in_memory() }, Instant::now());
+        let mut bar = progress::Rows::new(*size, false);
+        let done = run(&engine, &judges, records, &settings, known, &mut all, &mut |news| {
+            if let News::Done(summary) = news {
+                bar.show(summary);
+            }
+        });
+        bar.clear();
+        let summary = done.with_context(|| name.clone())?;
+        if summary.ended.is_some() {
+            return Ok(None);
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let evaluations = all.0.into_iter().zip(judges.iter().zip(policies)).map(|(gathered, (judge, policy))| {
+            let conditions = config.conditions(engine.model(), engine.config(), policy);
+            Evaluation::new(judge.provenance.about(name, conditions), gathered, &summary, seconds)
+        });
+        Ok(Some(evaluations.collect()))
+    }
+}
+
+/// The policy's own golden set: in its file, or the one that is shipped with it.
+fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
+    let [policy] = policies else {
+        bail_hint!("each policy has a golden set of its own", "name a file that all are evaluated on");
+    };
+    let cases =
+        if policy.golden.is_empty() { PolicyLibrary::shipped().golden(&policy.id) } else { policy.golden.as_slice() };
+    ensure_hint!(
+        !cases.is_empty(),
+        ("the policy {} has no golden set", policy.id),
+        "name a file of texts whose answer is known, or add `golden:` to the policy"
+    );
+    let name = format!("the golden set of {}", policy.id);
+    Ok(Source::of_stream(&name, Cursor::new(lines(cases)), Format::Jsonl, Fields::default())?)
+}
+
+/// Reads an evaluation.
+pub fn read(path: &Path) -> Result<Evaluation, anyhow::Error> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Evaluation::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
+}
+
+/// Explains why none of an evaluation's texts has a verdict. Returns `None` if one has.
+pub fn without_verdicts(evaluation: &Evaluation) -> Option<String> {
+    let Evaluation { about, rows, undecided, .. } = evaluation;
+    if rows.is_empty() || rows.iter().any(|row| row.verdict.is_some()) {
+        return None;
+    }
+    Some(format!("{}: no text has a verdict: {}", about.policy[0], summary::reasons(undecided)))
+}

@@ -1,0 +1,230 @@
+//! The flags that name the inputs, and how their records are read.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use magistrate::files::Files;
+use magistrate::label::config::ONE_COLUMN;
+use magistrate::label::records::{Fields, Format, Template, Text};
+use magistrate::label::source::{Input, Source};
+
+use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::output;
+
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Files of texts, or patterns such as 'posts/*.jsonl'; stdin without one, or for -
+    #[arg(value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+
+    /// How the input is written [default: by the file's ending; on stdin JSONL if it begins like that, else lines]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<InputFormat>,
+
+    /// The column with the text, by its name, or in tables by its number from 1 [default: text]
+    #[arg(long, visible_alias = "text", value_name = "COLUMN")]
+    text_column: Option<String>,
+
+    /// Several columns make the text: "{subject}: {body}"
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["text_column", "pair"])]
+    text_template: Option<Template>,
+
+    /// The columns of what somebody asked a model and what it answered, to be judged together
+    #[arg(long, value_name = "PROMPT,ANSWER", conflicts_with = "text_column", value_parser = pair)]
+    pair: Option<(String, String)>,
+
+    /// The column that tells rows apart [default: id, if there is one]
+    #[arg(long, visible_alias = "id", value_name = "COLUMN")]
+    id_column: Option<String>,
+
+    /// The first record of CSV is a record: its columns are called `column_1` and so on
+    #[arg(long)]
+    no_header: bool,
+
+    /// Pass over so many records before the first, or before the header
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_rows: usize,
+
+    /// How CSV and TSV quote: none takes quotes as they stand, so that every line is a record
+    #[arg(long, value_name = "HOW", default_value = "double")]
+    quote: Quote,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Quote {
+    /// A field in quotes may hold separators and line ends, and doubles each quote (RFC 4180)
+    Double,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum InputFormat {
+    Jsonl,
+    Csv,
+    Tsv,
+    Lines,
+    Parquet,
+    /// Requests of the OpenAI Batch API
+    Batch,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (prompt, answer) = text.split_once(',').ok_or("not of the form PROMPT,ANSWER: two columns")?;
+    Ok((prompt.trim().to_owned(), answer.trim().to_owned()))
+}
+
+impl InputArgs {
+    /// Opens the inputs. Of each the header is read, so that a wrong one is known before a large model is loaded.
+    pub fn open(&self) -> Result<Source, anyhow::Error> {
+        let mut inputs = Vec::new();
+        for path in &self.inputs {
+            inputs.extend(found(path)?);
+        }
+        if inputs.is_empty() {
+            inputs.push(Input::stdin());
+        }
+        ensure_hint!(!Source::is_typed(&inputs), "there is no input", "name a file, or pipe texts in");
+        named_once(&inputs)?;
+        let text = match (&self.text_column, &self.text_template, &self.pair) {
+            (Some(name), ..) => Text::Column(name.clone()),
+            (_, Some(template), _) => Text::Template(template.clone()),
+            (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
+            _ => Text::Unsaid,
+        };
+        let fields = Fields {
+            text,
+            id: self.id_column.clone(),
+            no_header: self.no_header,
+            skip: self.skip_rows,
+            unquoted: self.quote == Quote::None,
+        };
+        let source = Source::new(inputs, self.format.map(Format::from), fields)?;
+        for note in source.notes() {
+            output::say(&format!("note: {note}"));
+        }
+        self.require_columns(&source)?;
+        Ok(source)
+    }
+
+    /// Refuses a column that no record of JSON has: in tables it is the header that lacks it.
+    fn require_columns(&self, source: &Source) -> Result<(), anyhow::Error> {
+        let flag = match (&self.text_template, &self.pair, &self.text_column) {
+            (Some(_), ..) => Some("--text-template"),
+            (_, Some(_), _) => Some("--pair"),
+            (.., Some(_)) => Some("--text-column"),
+            _ => None,
+        };
+        let text = self.text_columns(None);
+        let warnings = source.require_in_each(flag, &text).map_err(anyhow::Error::msg)?;
+        // A single missing column is reported in each row.
+        if text.len() > 1 {
+            warn(&warnings);
+        }
+        let id: Vec<String> = self.id_column.iter().cloned().collect();
+        warn(&source.require_in_each(Some("--id-column"), &id).map_err(anyhow::Error::msg)?);
+        Ok(())
+    }
+
+    /// Reports whether no input is named.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// Names the way in which a record's columns make its text. Certificates are compared by it.
+    pub fn composition(&self) -> String {
+        match (&self.text_template, &self.pair) {
+            (Some(template), _) => format!("template {template}"),
+            (None, Some(_)) => "prompt and answer".to_owned(),
+            (None, None) if self.is_batch() => "conversation".to_owned(),
+            (None, None) => ONE_COLUMN.to_owned(),
+        }
+    }
+
+    /// The columns that make the text, by name. `table` are the names of a table's columns, which numbers stand for.
+    pub fn text_columns(&self, table: Option<&[String]>) -> Vec<String> {
+        let columns = match (&self.text_column, &self.text_template, &self.pair) {
+            (Some(name), ..) => vec![name.clone()],
+            (_, Some(template), _) => template.columns().map(str::to_owned).collect(),
+            (.., Some((prompt, answer))) => vec![prompt.clone(), answer.clone()],
+            _ => match table {
+                Some([only]) => vec![only.clone()],
+                _ => vec!["text".to_owned()],
+            },
+        };
+        columns.into_iter().map(|column| named(column, table)).collect()
+    }
+
+    /// Whether it is read as OpenAI Batch requests.
+    pub fn is_batch(&self) -> bool {
+        self.format == Some(InputFormat::Batch)
+    }
+}
+
+/// Says warnings on stderr.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        output::say(&format!("warning: {warning}"));
+    }
+}
+
+/// Refuses an input that is named twice, however it is spelled. Refuses two inputs that would have the same name in
+/// rows.
+fn named_once(inputs: &[Input]) -> Result<(), anyhow::Error> {
+    let mut names = HashSet::new();
+    let mut files = HashSet::new();
+    for input in inputs {
+        let file = input.path().and_then(|path| path.canonicalize().ok()).filter(|path| path.is_file());
+        let new = names.insert(Arc::clone(&input.name)) && file.is_none_or(|file| files.insert(file));
+        anyhow::ensure!(new, "{} is named twice", input.name);
+    }
+    Ok(())
+}
+
+/// A column by its name, where it was given by its number in a table.
+pub fn named(column: String, table: Option<&[String]>) -> String {
+    let names = table.unwrap_or_default();
+    let number = column.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
+    match number {
+        Some(name) if !names.contains(&column) => name.clone(),
+        _ => column,
+    }
+}
+
+/// The inputs that a path names: itself, or if there is no such file what it is a pattern for.
+fn found(path: &Path) -> Result<Vec<Input>, anyhow::Error> {
+    if path.as_os_str() == "-" {
+        return Ok(vec![Input::stdin()]);
+    }
+    let pattern = path.to_str().filter(|pattern| !path.exists() && pattern.contains(['*', '?', '[']));
+    let Some(pattern) = pattern else { return Ok(vec![Input::file(path.to_owned())]) };
+    let paths = glob::glob(pattern).map_err(|error| anyhow::anyhow!("{pattern}: {error}"))?;
+    let inputs: Vec<Input> = paths.filter_map(Result::ok).filter(|path| path.is_file()).map(Input::file).collect();
+    anyhow::ensure!(!inputs.is_empty(), "{pattern} matches no file");
+    Ok(inputs)
+}
+
+/// Adds inputs to the files of a run.
+pub fn claim(inputs: &[Input], files: &mut Files) -> Result<(), anyhow::Error> {
+    for input in inputs {
+        match input.path() {
+            Some(path) => files.read("the input", path)?,
+            None => files.read_stdin()?,
+        }
+    }
+    Ok(())
+}
+
+impl From<InputFormat> for Format {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Jsonl => Self::Jsonl,
+            InputFormat::Csv => Self::Csv,
+            InputFormat::Tsv => Self::Tsv,
+            InputFormat::Lines => Self::Lines,
+            InputFormat::Parquet => Self::Parquet,
+            InputFormat::Batch => Self::Batch,
+        }
+    }
+}

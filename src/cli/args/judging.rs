@@ -1,0 +1,171 @@
+//! The flags that set how texts are judged, shared by `check`, `label`, `verify`, `eval` and `calibrate`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::calibration::certificate::Certificate;
+use magistrate::engine::{Band, Sampling, SessionOptions};
+use magistrate::label::config::RunConfig;
+use magistrate::label::judge::Chunking;
+use magistrate::label::row::Fields;
+use magistrate::policy::{Effort, Policy};
+use magistrate::verdict::{MIN_MASS, Rule};
+
+use super::engine::{EngineArgs, at_least_one};
+use super::model::ModelArgs;
+use super::prompt::PromptArgs;
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
+
+#[derive(Debug, Args)]
+pub struct JudgingArgs {
+    /// Call it a violation from this probability on, 0 to 1
+    #[arg(long, value_name = "P", value_parser = share)]
+    threshold: Option<f64>,
+
+    /// Leave it unresolved if all allowed answers together have less than this mass, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "M", value_parser = share)]
+    min_mass: Option<f64>,
+
+    /// Show the model's raw reasoning. For developers: it may be wrong, or as bad as the text
+    #[arg(long)]
+    reasoning: bool,
+
+    /// Print only these fields of a row, and compute no more than they need: verdict,probability
+    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
+    fields: Option<Fields>,
+
+    /// A certificate of `magistrate calibrate`: rows say what is believed of the probability, and whether to act on the verdict
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+
+    /// The most tokens of reasoning [default: 512, 1536 or 4096, by effort]
+    #[arg(long, value_name = "TOKENS")]
+    budget: Option<usize>,
+
+    /// Refuse a text of more tokens [default: what --context has room for]
+    #[arg(long, value_name = "TOKENS")]
+    max_content_tokens: Option<usize>,
+
+    /// Judge a longer text in overlapping pieces of so many tokens [1024 if none are given]: the worst piece decides
+    #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024", value_parser = at_least_one)]
+    chunk: Option<usize>,
+
+    /// Answer without reasoning first, and reason only where that gives a probability from LOW to HIGH
+    #[arg(long, value_name = "LOW:HIGH", value_parser = band)]
+    cascade: Option<Band>,
+
+    /// phased: we write the headers and score the answers. free: the model writes it all, for comparison
+    #[arg(long, value_name = "HOW", default_value = "phased")]
+    decode: Decode,
+
+    /// How reasoning and rationale are drawn: 0 takes the likeliest token
+    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature)]
+    temperature: f32,
+
+    /// Where the random numbers of a temperature start
+    #[arg(long, value_name = "N", default_value = "0")]
+    seed: u64,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Decode {
+    Phased,
+    Free,
+}
+
+impl JudgingArgs {
+    /// Reports whether the devices are to be listed, and nothing to be judged.
+    pub fn lists_devices(&self) -> bool {
+        self.engine.lists_devices()
+    }
+
+    /// Resolves the flags. Renders each policy once, so that a template that cannot do so fails before a large model is
+    /// loaded.
+    pub fn resolve(self, policies: &[Policy]) -> Result<RunConfig, anyhow::Error> {
+        if self.decode == Decode::Free {
+            let rules = [
+                ("--threshold", self.threshold.is_some()),
+                ("--min-mass", self.min_mass.is_some()),
+                ("--certificate", self.certificate.is_some()),
+            ];
+            if let Some((flag, _)) = rules.into_iter().find(|(_, given)| *given) {
+                bail_hint!(
+                    "{flag} needs a probability, and --decode free gives none",
+                    "leave out one of the two flags"
+                );
+            }
+        }
+        if self.cascade.is_some() {
+            let none = |policy: &Policy| self.prompt.effort.unwrap_or(policy.effort) == Effort::None;
+            ensure_hint!(
+                self.decode == Decode::Phased && self.budget != Some(0) && !policies.iter().any(none),
+                "--cascade needs reasoning to go on to",
+                "leave out --decode free, --budget 0 and --effort none"
+            );
+        }
+        let options = SessionOptions {
+            effort: self.prompt.effort,
+            budget: self.budget,
+            cascade: self.cascade,
+            free: self.decode == Decode::Free,
+            rule: Rule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) },
+            sampling: Sampling { temperature: self.temperature, seed: self.seed },
+            date: self.prompt.date.clone(),
+            max_content: self.max_content_tokens,
+            no_rationale: self.fields.as_ref().is_some_and(|fields| !fields.has("rationale")),
+        };
+        let mut config = RunConfig::new(self.engine.resolve(self.model.path()?), options);
+        config.templates = self.prompt.templates()?;
+        config.template_folder = self.prompt.templates;
+        config.chunking = self.chunk.map(Chunking::of);
+        config.reasoning = self.reasoning;
+        config.fields = self.fields.map(Arc::new);
+        config.certificate = self.certificate.map(certificate).transpose()?;
+        ensure_hint!(
+            config.certificate.is_none() || policies.len() == 1,
+            "a certificate is of one policy",
+            "give one -p with --certificate"
+        );
+        for policy in policies {
+            config.prompt(policy)?;
+        }
+        Ok(config)
+    }
+}
+
+fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
+    let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let certificate = Certificate::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))?;
+    Ok((path, Arc::new(certificate)))
+}
+
+fn band(text: &str) -> Result<Band, String> {
+    let (low, high) = text.split_once(':').ok_or("not of the form LOW:HIGH")?;
+    let band = Band { low: share(low)?, high: share(high)? };
+    if band.low <= band.high { Ok(band) } else { Err("LOW is above HIGH".to_owned()) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(temperature) if temperature >= 0.0 && temperature.is_finite() => Ok(temperature),
+        _ => Err("not a number from 0 up".to_owned()),
+    }
+}

@@ -1,0 +1,111 @@
+//! The flags that name policies.
+
+use clap::Args;
+use magistrate::files::{Files, Refused};
+use magistrate::policy::{Contract, Label, Manuscript, Notation, Policy, PolicyError};
+
+use crate::cli::terminal::error::{bail_hint, ensure_hint, hinted};
+use crate::cli::terminal::output;
+
+/// Which policies.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// A shipped policy's id, a YAML file, or a text that is the instructions word for word. ID=FILE gives it an id
+    #[arg(short, long = "policy", value_name = "POLICY", required = true)]
+    policies: Vec<String>,
+
+    /// The meaning of a reply's words, for policies that are a text: INVALID=violation,VALID=safe. For one of several
+    /// policies: ID:INVALID=violation,VALID=safe
+    #[arg(long, value_name = "[ID:]WORD=VERDICT,...", value_parser = parse_labels)]
+    labels: Vec<Labels>,
+}
+
+/// Labels, and the id of their policy. Without an id they are for every policy that is a text.
+#[derive(Clone, Debug)]
+struct Labels {
+    policy: Option<String>,
+    labels: Vec<Label>,
+}
+
+fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
+    let named = text.split_once(':').filter(|(id, _)| !id.contains(['=', ',']));
+    let (policy, labels) = named.map_or((None, text), |(id, labels)| (Some(id.trim().to_owned()), labels));
+    Ok(Labels { policy, labels: Contract::parse_labels(labels)? })
+}
+
+impl PolicyArgs {
+    /// Adds the policies' files to the files of a run.
+    pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
+        self.policies.iter().filter_map(|spec| Manuscript::file(spec)).try_for_each(|path| files.read("a policy", path))
+    }
+
+    /// The policies, in the order of the flags.
+    pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
+        let mut manuscripts =
+            self.policies.iter().map(|spec| Manuscript::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
+        let mut ids = Self::ids(&manuscripts)?;
+        // Packs have a folder for each policy: `spam/policy.md`.
+        let twice: Vec<bool> = ids.iter().map(|id| ids.iter().filter(|other| *other == id).count() > 1).collect();
+        if twice.contains(&true) {
+            for (manuscript, _) in manuscripts.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
+                manuscript.take_folders_name();
+            }
+            ids = Self::ids(&manuscripts)?;
+        }
+        if let Some(id) = ids.iter().enumerate().find_map(|(at, id)| ids[..at].contains(id).then_some(id)) {
+            bail_hint!("two policies have the id `{id}`", "give one of them another: -p other-id=FILE");
+        }
+        let given = self.given(&manuscripts, &ids)?;
+        let policies = manuscripts.iter().zip(given).map(|(manuscript, labels)| manuscript.policy(labels));
+        Ok(policies.collect::<Result<_, _>>()?)
+    }
+
+    fn ids(manuscripts: &[Manuscript]) -> Result<Vec<String>, PolicyError> {
+        let id = |manuscript: &Manuscript| match manuscript.notation {
+            Notation::Plain => Ok(manuscript.plain_id().to_owned()),
+            Notation::Yaml => manuscript.policy(None).map(|policy| policy.id),
+        };
+        manuscripts.iter().map(id).collect()
+    }
+
+    /// Returns the labels for each policy. Labels that name no policy must contradict none of the policies.
+    fn given(&self, manuscripts: &[Manuscript], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+        let plain = |at: usize| manuscripts[at].notation == Notation::Plain;
+        let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
+        for Labels { policy, labels } in self.labels.iter().filter(|labels| labels.policy.is_some()) {
+            let id = policy.as_deref().unwrap_or_default();
+            let Some(at) = ids.iter().position(|other| other == id) else {
+                anyhow::bail!("--labels is for the policy `{}`, and there are {}", id.escape_debug(), ids.join(", "));
+            };
+            anyhow::ensure!(plain(at), not_plain());
+            anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
+            // A user who names the policy is believed, and told of the contradiction.
+            if let Err(error) = manuscripts[at].agrees(labels) {
+                output::say(&format!("note: {} of {}", error.message(), manuscripts[at].name));
+            }
+            given[at] = Some(labels.clone());
+        }
+        let mut for_all = self.labels.iter().filter(|labels| labels.policy.is_none());
+        if let Some(Labels { labels, .. }) = for_all.next() {
+            anyhow::ensure!((0..ids.len()).any(plain), not_plain());
+            ensure_hint!(
+                for_all.next().is_none(),
+                "--labels is given twice",
+                "say which policy each is for: --labels ID:WORD=VERDICT,..."
+            );
+            for at in (0..ids.len()).filter(|at| plain(*at)) {
+                if given[at].is_none() {
+                    manuscripts[at].agrees(labels)?;
+                    given[at] = Some(labels.clone());
+                }
+            }
+        }
+        Ok(given)
+    }
+}
+
+/// Refuses labels for a YAML policy.
+fn not_plain() -> anyhow::Error {
+    let error = anyhow::anyhow!("--labels is for policies that are a text (.md, .txt)");
+    hinted(error, "a YAML policy has its labels under contract: labels:")
+}

@@ -1,0 +1,138 @@
+//! The flags that name the output, and its format.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use magistrate::files::{self, Files};
+use magistrate::label::entry::Form;
+use magistrate::label::export::{self, Export, Packing};
+
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
+
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Where rows go; stdout without one. Beside the file its journal is kept, from which the same command goes on
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// How the output is written [default: by the file's ending, else JSONL, or batch for requests of it]
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<OutputFormat>,
+
+    /// Write a file each for safe, violation and undecided: OUT.safe.jsonl and so on
+    #[arg(long, value_name = "WHAT", requires = "output")]
+    split_by: Option<SplitBy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OutputFormat {
+    Jsonl,
+    Csv,
+    Tsv,
+    Parquet,
+    /// Results as the OpenAI Batch API gives them
+    Batch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SplitBy {
+    Verdict,
+}
+
+/// Where rows go, and how.
+pub struct Target {
+    /// A file, with a journal beside it. stdout, or something like it, without.
+    pub file: Option<PathBuf>,
+    pub export: Export,
+}
+
+impl OutputArgs {
+    /// What the flags come to. `batch` is whether requests of the Batch API are read.
+    pub fn resolve(self, batch: bool, form: Form) -> Result<Target, anyhow::Error> {
+        let path = self.output.filter(|path| path.as_os_str() != "-");
+        let told = path.as_deref().and_then(export::Format::of_path);
+        if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && told.is_none()) {
+            ensure_hint!(
+                !has_ending(path) || files::is_stream(path),
+                ("{}: no format has this ending", path.display()),
+                "end the name in .jsonl, .csv, .tsv or .parquet, or name the format with --output-format"
+            );
+        }
+        let format = match (self.output_format, told) {
+            (Some(said), _) => said.into(),
+            (None, None | Some(export::Format::Jsonl)) if batch => export::Format::Batch,
+            (None, told) => told.unwrap_or(export::Format::Jsonl),
+        };
+        let packing = path.as_deref().and_then(Packing::of_path);
+        ensure_hint!(
+            format != export::Format::Parquet || packing.is_none(),
+            "Parquet packs its columns itself",
+            "leave out .gz or .zst"
+        );
+        Ok(Target { file: path, export: Export { format, packing, form, split: self.split_by.is_some() } })
+    }
+}
+
+impl Target {
+    /// Whether rows are what the user looks at.
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_none() && std::io::stdout().is_terminal()
+    }
+
+    /// Reports whether the output can be written but not put in place: a pipe, a device.
+    pub fn is_stream(&self) -> bool {
+        self.file.as_deref().is_none_or(files::is_stream)
+    }
+
+    /// Adds the output and its journal to the files of a run. Refuses a file that somebody would miss, such as an
+    /// input. An output that exists already must have been made from the journal that is continued.
+    pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
+        let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
+        for file in export::files(path, self.export.split) {
+            files.write("the output", "-o", &file)?;
+            let name = file.display();
+            let full = std::fs::metadata(&file).is_ok_and(|about| about.is_file() && about.len() > 0);
+            if full && !files::is_stream(&file) {
+                let Some(journal) = journal.filter(|journal| journal.exists()) else {
+                    bail_hint!("{name} has something in it already", "name another file with -o, or remove it");
+                };
+                ensure_hint!(
+                    !export::is_edited(&file, journal),
+                    "{name} was changed after it was made",
+                    "name another file with -o, or remove it to have it made anew"
+                );
+            }
+        }
+        if let Some(journal) = journal {
+            files.write("the journal", "-o", journal)?;
+            let name = journal.display();
+            ensure_hint!(
+                !files::is_stream(journal),
+                "{name} is a pipe or a device, and no journal",
+                "name another file with -o"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Reports whether a name has an ending besides that of a packed file.
+fn has_ending(path: &Path) -> bool {
+    match Packing::of_path(path) {
+        Some(_) => path.file_stem().is_some_and(|stem| has_ending(Path::new(stem))),
+        None => path.extension().is_some(),
+    }
+}
+
+impl From<OutputFormat> for export::Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Jsonl => Self::Jsonl,
+            OutputFormat::Csv => Self::Csv,
+            OutputFormat::Tsv => Self::Tsv,
+            OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Batch => Self::Batch,
+        }
+    }
+}

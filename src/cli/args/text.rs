@@ -1,0 +1,53 @@
+//! The text that is judged: an argument, a file's bytes as they are, or stdin less one newline at its end.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::content::Content;
+
+use crate::cli::terminal::error::ensure_hint;
+
+/// Far more than any model's context holds, and little enough not to hurt: an endless file is an error, not a full memory.
+const LARGEST: u64 = 64 << 20;
+
+#[derive(Clone, Debug, Args)]
+pub struct TextArgs {
+    /// The text, behind -- if it begins with a dash; without it, stdin is read
+    #[arg(value_name = "TEXT", conflicts_with = "file")]
+    text: Option<String>,
+
+    /// A file with the text, its bytes as they are; - is stdin
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl TextArgs {
+    /// Reads the text through the gate of all texts. Its content never becomes part of an error.
+    pub fn read(&self) -> Result<Content, anyhow::Error> {
+        if let Some(text) = &self.text {
+            return Ok(Content::of(text.as_str())?);
+        }
+        if let Some(path) = self.file.as_ref().filter(|path| path.as_os_str() != "-") {
+            let bytes = std::fs::File::open(path)
+                .and_then(read_bounded)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            return Content::from_bytes(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()));
+        }
+        let stdin = std::io::stdin();
+        ensure_hint!(!stdin.is_terminal(), "there is no text", "pass it as an argument, with -f FILE, or on stdin");
+        let bytes = read_bounded(stdin).context("stdin cannot be read")?;
+        let text = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
+        Content::from_bytes(text).map_err(|why| anyhow::anyhow!("stdin: {why}"))
+    }
+}
+
+fn read_bounded(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(std::io::Error::other("it is larger than 64 MiB, which no context holds"));
+    }
+    Ok(bytes)
+}

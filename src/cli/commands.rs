@@ -1,0 +1,16 @@
+//! The verbs, one file each. No verb uses another.
+
+pub mod bench;
+pub mod cache;
+pub mod calibrate;
+pub mod check;
+#[cfg(unix)]
+pub mod daemon;
+pub mod doctor;
+pub mod eval;
+pub mod label;
+pub mod merge;
+pub mod model;
+pub mod policy;
+pub mod prompt;
+pub mod verify;

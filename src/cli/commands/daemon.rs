@@ -1,0 +1,84 @@
+//! `daemon`: a model that stays in memory, so that one `check` after the other answers in milliseconds.
+
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::args::check::CheckArgs;
+use crate::cli::case::Case;
+use crate::cli::daemon::client;
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::exit;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Daemon {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
+    /// Stop when nobody has asked for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    idle: u64,
+
+    /// The check that it is to answer as: check -p POLICY, and flags for model, engine and templates
+    #[arg(value_name = "CHECK", last = true)]
+    like: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Tell which daemons run: their model, since when, how much they have answered and when they stop
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop all of them
+    Stop,
+    /// Serve as JSON on stdin says, for check --daemon
+    #[command(hide = true)]
+    Serve,
+}
+
+impl Daemon {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Some(Verb::Status { json }) => client::status(json),
+            Some(Verb::Stop) => {
+                client::stop()?;
+                Ok(ExitCode::from(exit::DONE))
+            }
+            Some(Verb::Serve) => serve::serve(
+                serde_json::from_reader(std::io::stdin().lock()).context("stdin holds no start of a daemon")?,
+            ),
+            None => serve::serve(client::start(&case(&self.like)?, self.idle)),
+        }
+    }
+}
+
+/// The words of a check, behind `magistrate check`.
+#[derive(Debug, Parser)]
+#[command(name = "check", bin_name = "magistrate check", no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    check: CheckArgs,
+}
+
+/// Parses a command line, and prepares the check that it asks for.
+fn case(arguments: &[String]) -> anyhow::Result<Case> {
+    let Some((verb, words)) = arguments.split_first() else {
+        bail_hint!(
+            "a daemon needs the check that it is to answer as",
+            "magistrate daemon -- check -p POLICY, and flags; or magistrate daemon status"
+        );
+    };
+    ensure_hint!(
+        verb == "check",
+        "a daemon answers as check alone",
+        "magistrate daemon -- check -p POLICY, and flags; or magistrate daemon status"
+    );
+    Words::try_parse_from(words).context("this is no command line of magistrate")?.check.prepare()
+}

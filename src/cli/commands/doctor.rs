@@ -1,0 +1,297 @@
+//! `doctor`: what of this machine, this build and this model is as it should be, and what to do about the rest.
+
+mod canary;
+mod finding;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::slice;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::cache;
+use magistrate::engine::plan::Wishes;
+use magistrate::engine::{LLAMA, llama};
+use magistrate::files::Draft;
+use magistrate::gguf::Opened;
+use magistrate::label::config::RunConfig;
+use magistrate::machine::processors::Processors;
+use magistrate::machine::{self, Drivers, Kind, Machine};
+
+use self::finding::{Finding, State};
+use crate::cli::args::engine::EngineArgs;
+use crate::cli::args::model::ModelArgs;
+use crate::cli::fitting::SEVERAL;
+use crate::cli::models::places;
+use crate::cli::terminal::units::megabytes;
+use crate::cli::terminal::{error, exit, output};
+use crate::cli::{loading, waiting};
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Judge nothing: look at the machine and the model file alone
+    #[arg(long)]
+    no_canary: bool,
+
+    /// Record the canary set's verdicts as they are now, to compare with from here on
+    #[arg(long, conflicts_with = "no_canary")]
+    record: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Doctor {
+    /// 1 if there is a problem, else 0. What was found is told at once: judging takes a while, and llama.cpp may end it all.
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        if self.engine.lists_devices() {
+            return crate::cli::devices::list();
+        }
+        let wishes = self.engine.resolve(PathBuf::new());
+        let mut findings = Vec::new();
+        let mut tell = |finding: Finding| {
+            if !self.json {
+                output::print(&finding.text())?;
+            }
+            findings.push(finding);
+            anyhow::Ok(())
+        };
+        for look in [build, processor, cache_folder] {
+            tell(look())?;
+        }
+        match crate::cli::devices::machine() {
+            Ok(machine) => {
+                tell(memory(&machine))?;
+                devices(&machine, &Drivers::read(Path::new("/"))).into_iter().try_for_each(&mut tell)?;
+                tell(stores())?;
+                self.judge(wishes, &machine, &mut tell)?;
+            }
+            Err(error) => tell(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
+        }
+        if self.json {
+            output::data(&format!("{}\n", serde_json::to_string(&findings)?))?;
+        }
+        let ill = findings.iter().any(|finding| finding.state == State::Problem);
+        Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
+    }
+
+    /// The model, and what it says to the canary set if it can be loaded.
+    fn judge(
+        &self,
+        mut wishes: Wishes,
+        machine: &Machine,
+        tell: &mut impl FnMut(Finding) -> Result<(), anyhow::Error>,
+    ) -> Result<(), anyhow::Error> {
+        let opened = match self.model.path().and_then(|path| Ok(Opened::read(&path)?)) {
+            Ok(opened) => opened,
+            Err(error) => return tell(Finding::of("model", &error, "magistrate model list tells which there are")),
+        };
+        wishes.base.model.clone_from(&opened.file.path);
+        let config = RunConfig::new(wishes, magistrate::canary::options());
+        let (finding, fits) = model(&opened, &config, machine)?;
+        tell(finding)?;
+        if !fits || self.no_canary {
+            return Ok(());
+        }
+        let remedy = "try --device cpu, and `magistrate model verify`";
+        tell(canary::look(&config, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
+    }
+}
+
+/// The backends that are compiled in, or beside the program, and the features that they are built by.
+fn backends() -> impl Iterator<Item = &'static str> {
+    let built = [
+        ("cuda", cfg!(feature = "cuda")),
+        // llama.cpp has it on there, whatever is said.
+        ("metal", cfg!(target_os = "macos")),
+        ("vulkan", cfg!(feature = "vulkan")),
+        ("rocm", cfg!(feature = "rocm")),
+    ];
+    built.into_iter().filter_map(|(name, there)| there.then_some(name))
+}
+
+fn build() -> Finding {
+    let names = std::iter::once("cpu").chain(backends()).collect::<Vec<_>>().join(", ");
+    let chosen = if cfg!(feature = "dynamic-backends") { ", chosen at start" } else { "" };
+    Finding::ok("build", format!("magistrate {}, {LLAMA}; backends: {names}{chosen}", env!("CARGO_PKG_VERSION")))
+}
+
+fn processor() -> Finding {
+    match llama::instructions() {
+        Err(error) => Finding::of("cpu", &error.into(), "build it on this machine: scripts/run"),
+        Ok(found) => {
+            let uses = format!("{}; computes with {}", threads(), found.used.join(", "));
+            if found.idle.is_empty() {
+                return Finding::ok("cpu", uses);
+            }
+            let idle = found.idle.join(", ");
+            Finding::note(
+                "cpu",
+                format!("{uses}; this build leaves unused: {idle}"),
+                "built on this machine it uses them: scripts/run",
+            )
+        }
+    }
+}
+
+/// Describes the threads that compute: how many, how they wait, and why.
+fn threads() -> String {
+    let processors = Processors::here();
+    let Processors { machine, allowed, cores, quota } = processors;
+    let quota = quota.map_or_else(String::new, |quota| format!(", a quota of {quota}"));
+    format!(
+        "{} threads, for {machine} processors, of which {allowed} may be used, on {cores} cores{quota}; {}",
+        processors.threads(),
+        waiting::described()
+    )
+}
+
+/// The cache folder: that it can be written, and that its disk has room.
+fn cache_folder() -> Finding {
+    const LEAST: u64 = 1_000_000_000;
+    let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
+        cache::make(&folder)
+            .and_then(|()| Draft::private(&folder.join("doctor")).map(drop))
+            .with_context(|| format!("{} cannot be written", folder.display()))?;
+        Ok(folder)
+    });
+    match tried {
+        Err(problem) => {
+            Finding::problem("cache", error::message(&problem), format!("name another folder in {}", cache::VARIABLE))
+        }
+        Ok(folder) => {
+            let place = folder.display();
+            match machine::room(&folder) {
+                None => Finding::ok("cache", format!("{place} can be written")),
+                Some(free) if free < LEAST => Finding::note(
+                    "cache",
+                    format!("{place}: its disk has {} left", megabytes(free)),
+                    "decoded policies may take 4 GB there: make room, or `magistrate cache clear`",
+                ),
+                Some(free) => {
+                    Finding::ok("cache", format!("{place} can be written; its disk has {} left", megabytes(free)))
+                }
+            }
+        }
+    }
+}
+
+fn memory(machine: &Machine) -> Finding {
+    let memory = machine.memory;
+    let found = format!("{} of {} free", megabytes(memory.free), megabytes(memory.total));
+    match memory.limit {
+        None => Finding::ok("memory", found),
+        Some(limit) => Finding::note(
+            "memory",
+            format!("{found}; a control group allows {}", megabytes(limit)),
+            "models are loaded within that; a container's limit is raised where it is started",
+        ),
+    }
+}
+
+/// What computes beside the CPU, and what could.
+fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = machine
+        .devices
+        .iter()
+        .filter(|device| device.kind != Kind::Cpu)
+        .map(|device| {
+            let driver = match (&drivers.nvidia, device.backend.as_str()) {
+                (Some(version), "CUDA") => format!(", driver {version}"),
+                _ => String::new(),
+            };
+            let free = format!("{} of {} free", megabytes(device.free), megabytes(device.total));
+            Finding::ok(
+                "device",
+                format!("{}: {}, {}{driver}, {free}", device.name, device.description, device.backend),
+            )
+        })
+        .collect();
+    if !findings.is_empty() {
+        return findings;
+    }
+    let remedy = |features: &str| {
+        format!("a build for it judges many times faster: MAGISTRATE_FEATURES={features} scripts/run doctor")
+    };
+    let compiled: Vec<&str> = backends().collect();
+    findings.push(if !compiled.is_empty() {
+        let found = format!("none but the CPU, though this build has {}", compiled.join(", "));
+        Finding::note(
+            "device",
+            found,
+            "the driver is missing, or a container hides the device: docker run --gpus all, say",
+        )
+    } else if let Some(version) = &drivers.nvidia {
+        let found = format!("an NVIDIA card (driver {version}) is not used: this build has no backend for it");
+        Finding::note("device", found, remedy("cuda"))
+    } else if drivers.amd {
+        Finding::note("device", "an AMD card is not used: this build has no backend for it", remedy("rocm, or vulkan,"))
+    } else if drivers.renders {
+        Finding::note("device", "a GPU is not used: this build has no backend for it", remedy("vulkan"))
+    } else {
+        Finding::ok("device", "none but the CPU")
+    });
+    findings
+}
+
+/// The models that are here.
+fn stores() -> Finding {
+    let found = places().find();
+    let unusable: Vec<String> =
+        found.iter().filter_map(|model| model.unusable.map(|why| format!("{} ({why})", model.name))).collect();
+    let usable = found.len() - unusable.len();
+    if !unusable.is_empty() {
+        let found = format!("{usable} gpt-oss models can be used, and not: {}", unusable.join(", "));
+        return Finding::note("models", found, "magistrate model convert makes a plain file of one of Ollama's");
+    }
+    if usable == 0 {
+        return Finding::note("models", "no gpt-oss model is here", "magistrate model pull 20b fetches one (12 GB)");
+    }
+    Finding::ok("models", format!("{usable} gpt-oss models are here: magistrate model list"))
+}
+
+/// Whether the file is sound, and whether it fits.
+fn model(opened: &Opened, config: &RunConfig, machine: &Machine) -> Result<(Finding, bool), anyhow::Error> {
+    let file = &opened.file;
+    let found = format!("{}, {}, {}", file.name, megabytes(file.size), file.path.display());
+    let (_, plan) = loading::plan_of(config, opened, slice::from_ref(magistrate::canary::policy()), SEVERAL, machine)?;
+    let finding = if !plan.fits() {
+        let found = format!("{found}: it does not fit into memory");
+        Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.path.display()))
+    } else if file.demonstration.is_some() {
+        Finding::note("model", format!("{found}: for demonstration alone"), "name a real one with --model")
+    } else {
+        Finding::ok("model", format!("{found}: sound as far as its header tells, and it fits"))
+    };
+    Ok((finding, plan.fits()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_no_backend_drives_gets_a_remedy() {
+        let machine = Machine::default();
+        let states = |drivers: &Drivers| {
+            let found = devices(&machine, drivers);
+            assert_eq!(found.len(), 1);
+            (found[0].state, found[0].remedy.clone().unwrap_or_default())
+        };
+        assert_eq!(states(&Drivers::default()).0, State::Ok);
+        if backends().next().is_none() {
+            let nvidia = Drivers { nvidia: Some("550.54".to_owned()), ..Drivers::default() };
+            let (state, remedy) = states(&nvidia);
+            assert!(state == State::Note && remedy.contains("MAGISTRATE_FEATURES=cuda"), "{remedy}");
+            let (state, remedy) = states(&Drivers { renders: true, ..Drivers::default() });
+            assert!(state == State::Note && remedy.contains("MAGISTRATE_FEATURES=vulkan"), "{remedy}");
+        }
+    }
+}

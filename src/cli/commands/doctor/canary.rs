@@ -1,0 +1,68 @@
+//! The canary set, judged and compared with what was recorded: in the cache folder, else what is shipped.
+
+use std::path::PathBuf;
+use std::slice;
+
+use anyhow::Context;
+use magistrate::cache;
+use magistrate::canary::{self, Answer, Drift, Record};
+use magistrate::content::Content;
+use magistrate::label::config::RunConfig;
+
+use super::finding::Finding;
+use crate::cli::fitting::SEVERAL;
+use crate::cli::loading;
+use crate::cli::terminal::progress;
+
+/// Loads the model and judges. Without a record to compare with, or where one is wanted, makes one.
+pub fn look(config: &RunConfig, record: bool) -> Result<Finding, anyhow::Error> {
+    let policy = canary::policy();
+    let engine = loading::load(config, slice::from_ref(policy), SEVERAL)?;
+    let session = loading::session(config, &engine, policy)?;
+    let contents = canary::TEXTS.map(Content::new);
+    let completions =
+        progress::waiting("judging the canary set", || session.classify_all(&contents).collect::<Result<Vec<_>, _>>())?;
+    let digest = &engine.model().digest;
+    let now = Record::new(digest, &completions);
+    let file = place(digest)?;
+    let recorded = || std::fs::read(&file).ok().and_then(|json| Record::read(&json, digest));
+    // What was recorded here comes before what is shipped: somebody wanted it so.
+    match recorded().or_else(|| Record::shipped(digest)).filter(|_| !record) {
+        Some(known) => Ok(compared(&known.drift(&now))),
+        None => {
+            cache::make(file.parent().unwrap_or(&file))
+                .and_then(|()| cache::put(&file, &serde_json::to_vec(&now)?))
+                .with_context(|| format!("{} cannot be written", file.display()))?;
+            let why = if record { "" } else { ", for the first time with this model" };
+            Ok(Finding::ok("canary", format!("{COUNT} verdicts are recorded{why}, in {}", file.display())))
+        }
+    }
+}
+
+const COUNT: usize = canary::TEXTS.len();
+
+/// Where the record of the model of this digest is kept.
+fn place(digest: &str) -> Result<PathBuf, anyhow::Error> {
+    Ok(cache::folder()?.join("canary").join(format!("{}.json", digest.replace(':', "-"))))
+}
+
+fn compared(drift: &[Drift]) -> Finding {
+    let flipped = drift.iter().filter(|drift| drift.flipped()).count();
+    let mut found = format!("{} of {COUNT} verdicts as recorded", COUNT - flipped);
+    for Drift { text, before, now } in drift {
+        found.push_str(&format!("\n\"{}\" was {}, and is {}", canary::TEXTS[*text], told(*before), told(*now)));
+    }
+    match (drift.is_empty(), flipped) {
+        (true, _) => Finding::ok("canary", found),
+        (false, 0) => Finding::note("canary", found, REMEDY),
+        (false, _) => Finding::problem("canary", found, REMEDY),
+    }
+}
+
+const REMEDY: &str = "tell what changed: try --device cpu, a newer driver, and `magistrate model verify`; if it is as it should be, \
+    --record takes it for the truth";
+
+fn told(answer: Answer) -> String {
+    let verdict = answer.verdict.map_or_else(|| "no verdict".to_owned(), |verdict| verdict.to_string());
+    answer.probability.map_or_else(|| verdict.clone(), |probability| format!("{verdict} {probability:.3}"))
+}

@@ -1,0 +1,85 @@
+//! `merge`: journals of one run, made on several machines, become one, and an output of it. Of one journal it makes
+//! another output.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use magistrate::files::Files;
+use magistrate::label::entry::Form;
+use magistrate::label::export::{Target, export};
+use magistrate::label::journal::{JournalError, Ordered, beside};
+use magistrate::label::merge::{check, merge};
+use magistrate::label::row::Fields;
+
+use crate::cli::args::journal::journal;
+use crate::cli::args::target::OutputArgs;
+use crate::cli::terminal::error::bail_hint;
+use crate::cli::terminal::{exit, output, progress, summary};
+
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// Journals, or the outputs that they stand beside
+    #[arg(value_name = "JOURNAL", required = true)]
+    journals: Vec<PathBuf>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Print only these fields of a row: verdict,probability
+    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
+    fields: Option<Fields>,
+
+    /// Merge what there is, though records are missing
+    #[arg(long)]
+    partial: bool,
+}
+
+impl Merge {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let journals: Vec<PathBuf> = self.journals.iter().map(|path| journal(path)).collect();
+        let terms = match Ordered::open(&journals[0]) {
+            Err(JournalError::Foreign(path)) => {
+                let beside = beside(&path);
+                let (path, beside) = (path.display(), beside.display());
+                bail_hint!(
+                    "{path} is not a journal of magistrate, and there is no {beside}",
+                    "name the output of a run of `magistrate label -o`, or its journal"
+                );
+            }
+            opened => opened?.terms,
+        };
+        let policies =
+            terms.strings("policies").iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect();
+        let form = Form { policies, fields: self.fields.map(Arc::new) };
+        let target = self.output.resolve(false, form)?;
+        let mut files = Files::new();
+        journals.iter().try_for_each(|path| files.read("a journal that is merged", path))?;
+        target.claim(&mut files, None)?;
+        let [one] = journals.as_slice() else {
+            let Some(file) = target.file.as_ref().filter(|_| !target.is_stream()) else {
+                bail_hint!("several journals become one beside the output", "name a file with -o");
+            };
+            let into = beside(file);
+            files.write("the journal", "-o", &into)?;
+            let merged = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
+            progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
+            output::say(&summary::table(&merged));
+            output::say(&format!("{} rows of {} journals", merged.rows(), journals.len()));
+            return Ok(ExitCode::from(exit::DONE));
+        };
+        let merged = progress::waiting("reading the journal", || check(one, self.partial))?;
+        let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
+        match progress::waiting("writing the output", || export(one, file, &target.export)) {
+            // The reader has gone away.
+            Err(error) if error.is_closed() => {}
+            written => {
+                for path in written? {
+                    output::say(&format!("{} is written, of {} rows", path.display(), merged.rows()));
+                }
+            }
+        }
+        Ok(ExitCode::from(exit::DONE))
+    }
+}

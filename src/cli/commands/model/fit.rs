@@ -1,0 +1,104 @@
+//! `model fit`: whether a model fits on this machine, and how; and what is said where it does not.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use magistrate::engine::CacheType;
+use magistrate::engine::plan::{Job, Need, Plan};
+use magistrate::gguf::{ModelFile, Opened};
+use serde_json::{Value, json};
+
+use crate::cli::args::engine::EngineArgs;
+use crate::cli::fitting::{self, ONE, SEVERAL};
+use crate::cli::terminal::{exit, output, plan};
+use crate::cli::{devices, models, tuned};
+
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// A name of `model list`, or a file
+    model: String,
+
+    /// What it is wanted for: label judges many texts at once, check one
+    #[arg(long = "for", value_name = "VERB", default_value = "label")]
+    what: What,
+
+    /// Policies that it is to judge by, which take memory, too
+    #[arg(short, long = "policy", value_name = "POLICY")]
+    policies: Vec<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    Check,
+    Label,
+}
+
+impl Fit {
+    /// 0 if it fits, else 1.
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        if self.engine.lists_devices() {
+            return devices::list();
+        }
+        let opened = Opened::read(&models::path(&self.model)?)?;
+        let templates = magistrate::prompt::Templates::shipped();
+        let mut policies = Vec::new();
+        for spec in &self.policies {
+            let policy = magistrate::policy::load(spec, None)?;
+            let prompt = magistrate::prompt::Prompt::new(&templates, &policy, policy.effort, None)?;
+            policies.push(prompt.prefix_tokens(&opened.tokenizer).len());
+        }
+        let wishes = self.engine.resolve(opened.file.path.clone());
+        let machine = devices::machine()?;
+        let job = match self.what {
+            What::Check => Job { parallel: ONE, tuned: None, policies },
+            What::Label => {
+                Job { parallel: SEVERAL, tuned: tuned::remembered(&opened.file, &wishes, &machine), policies }
+            }
+        };
+        let planned = Plan::new(&opened.file, &wishes, &job, &machine);
+        if self.json {
+            output::data(&format!("{}\n", object(&opened.file, &planned)))?;
+        } else {
+            output::print(&fitting::report(&opened.file, &planned, &wishes, &job, &machine))?;
+        }
+        Ok(ExitCode::from(if planned.fits() { exit::DONE } else { exit::FINDING }))
+    }
+}
+
+fn object(model: &ModelFile, plan: &Plan) -> Value {
+    let need = |need: &Need| {
+        let rows = [
+            ("weights", need.weights),
+            ("repacked", need.repacked),
+            ("cells", need.cells),
+            ("computing", need.computing),
+            ("program", need.program),
+            ("together", need.bytes()),
+        ];
+        Value::Object(rows.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.into())).collect())
+    };
+    let config = &plan.config;
+    json!({
+        "model": model.name,
+        "fits": plan.fits(),
+        "cpu": need(&plan.cpu),
+        "cpu_free": plan.cpu_room,
+        "gpu": need(&plan.gpu),
+        "gpu_free": plan.gpu_room,
+        "parallel": config.parallel,
+        "workers": config.workers,
+        "context": config.context,
+        "kv": if config.cache == CacheType::Q8_0 { "q8_0" } else { "f16" },
+        "gpu_layers": config.gpu_layers,
+        "cpu_experts": config.cpu_experts,
+        "repack": config.repack,
+        "flags": plan::flags(plan),
+    })
+}

@@ -1,0 +1,29 @@
+//! `model path`: the path of a model's file.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::models::path;
+use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::{exit, output};
+
+#[derive(Debug, Args)]
+pub struct PathOf {
+    /// A name of `model list`, or a file
+    model: String,
+}
+
+impl PathOf {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let model = self.model;
+        let path = path(&model)?;
+        ensure_hint!(
+            path.exists(),
+            "{model}: there is no such file, and no model of this name",
+            "magistrate model list"
+        );
+        output::data(&format!("{}\n", path.display()))?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+}

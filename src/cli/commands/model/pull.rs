@@ -1,0 +1,107 @@
+//! `model pull`: a model from the net.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use magistrate::gguf::{self, Problem};
+use magistrate::models::fetch::Client;
+use magistrate::models::pull::{Hosts, Origin, check, pull};
+use magistrate::models::stores::{named, spelled_out};
+
+use crate::cli::models::places;
+use crate::cli::terminal::error::bail_hint;
+use crate::cli::terminal::{exit, output};
+
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// 20b, 120b, hf:ORG/REPO[:FILE or quantization], docker:ai/NAME[:TAG], ollama:NAME[:TAG] or https://...
+    #[arg(value_name = "SOURCE")]
+    source: String,
+
+    /// The sha256 that the file must have, also if it is there already. Registries tell it themselves
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    sha256: Option<String>,
+
+    #[arg(long, help = "Ask nobody: an error, unless the model is here already [env: HF_HUB_OFFLINE]")]
+    offline: bool,
+}
+
+/// Parses a sha256, and returns it in lower case.
+fn digest(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(digits.to_ascii_lowercase())
+    } else {
+        Err("not 64 hexadecimal digits".to_owned())
+    }
+}
+
+/// How long a stalled server is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Pull {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let origin = Origin::parse(&self.source)?;
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let offline = self.offline || variable("HF_HUB_OFFLINE").is_some_and(|value| value != "0");
+        let places = places();
+        if offline {
+            let (found, name) = (places.find(), spelled_out(&self.source));
+            let Some(model) = named(&found, name).ok().flatten() else {
+                bail_hint!(
+                    "--offline: {name} is not here, and nothing is fetched",
+                    "`magistrate model list` tells what is here"
+                );
+            };
+            if let Some(wanted) = &self.sha256 {
+                check(&model.path, wanted, &mut |_, _, _| ())?;
+            }
+            output::data(&format!("{}\n", model.path.display()))?;
+            return Ok(ExitCode::from(exit::DONE));
+        }
+        let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        let hosts = Hosts {
+            hub: hub.trim_end_matches('/').to_owned(),
+            docker_tokens: "https://auth.docker.io".to_owned(),
+            docker: "https://registry-1.docker.io".to_owned(),
+            ollama: "https://registry.ollama.ai".to_owned(),
+            hub_cache: places.hub(),
+            folder: places.own(),
+            token: variable("HF_TOKEN").or_else(|| {
+                let file = places.hub().parent()?.join("token");
+                std::fs::read_to_string(file)
+                    .ok()
+                    .map(|token| token.trim().to_owned())
+                    .filter(|token| !token.is_empty())
+            }),
+        };
+        let bar = ProgressBar::no_length();
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        let path = pull(&Client::new(PATIENCE), &hosts, &origin, self.sha256, &mut |what, done, all| {
+            if bar.message() != output::harmless(what) {
+                bar.set_message(output::harmless(what));
+                bar.reset_eta();
+            }
+            bar.set_length(all.unwrap_or(done));
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        let path = path?;
+        match gguf::inspect(&path) {
+            Err(error) if matches!(*error.problem, Problem::Ollama) => {
+                output::say("note: it was made for Ollama's own engine");
+                output::hint(&format!("magistrate model convert {} -o safeguard.gguf", path.display()));
+            }
+            Err(error) => output::say(&format!("note: {error}")),
+            Ok(_) => {}
+        }
+        output::data(&format!("{}\n", path.display()))?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+}

@@ -1,0 +1,48 @@
+//! `model verify`: the digest of a model's file, compared with the store's.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::gguf::{self, sha256};
+
+use crate::cli::models::{path, places};
+use crate::cli::terminal::{exit, output, progress};
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A name of `model list`, or a file
+    model: String,
+}
+
+impl Verify {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let path = path(&self.model)?;
+        let known = places().find().into_iter().find(|found| found.path == path).and_then(|found| found.sha256);
+        let parts = gguf::inspect(&path).map_or_else(|_| vec![path.clone()], |file| file.parts);
+        let mut text = String::new();
+        let mut digests = Vec::new();
+        for part in &parts {
+            let digest = progress::shown("reading", |progress| sha256(part, progress));
+            let digest = digest.with_context(|| format!("{} cannot be read", part.display()))?;
+            text.push_str(&format!("{digest}  {}\n", part.display()));
+            digests.push(digest);
+        }
+        output::print(&text)?;
+        match known {
+            Some(known) if digests != [known.clone()] => {
+                output::say(&format!("error: the store says {known}"));
+                output::hint("the file is damaged: remove it and fetch it again");
+                Ok(ExitCode::from(exit::DIFFERENT))
+            }
+            Some(_) => {
+                output::say("it is what the store says");
+                Ok(ExitCode::from(exit::DONE))
+            }
+            None => {
+                output::say("no store says what it should be");
+                Ok(ExitCode::from(exit::DONE))
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `policy`: lists, shows, writes, imports, lints and compares policies.
+
+mod diff;
+mod import;
+mod length;
+mod lint;
+mod list;
+mod new;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use magistrate::policy;
+
+use self::diff::Diff;
+use self::import::Import;
+use self::lint::Lint;
+use self::new::New;
+use self::show::Show;
+use crate::cli::terminal::output;
+
+#[derive(Debug, Args)]
+pub struct PolicyVerb {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the shipped policies
+    List,
+    /// Print a policy: as YAML to save and own, or as the model reads it
+    Show(Show),
+    /// Write a new policy, from flags or by asking
+    New(Box<New>),
+    /// Turn a policy in prose or Markdown into YAML
+    Import(Import),
+    /// Find what weakens a policy or breaks the replies to it
+    Lint(Lint),
+    /// Tell what changed from one policy to another
+    Diff(Diff),
+    /// Print the JSON Schema of a policy's YAML
+    Schema,
+}
+
+impl PolicyVerb {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        match self.verb {
+            Verb::List => list::run(),
+            Verb::Show(show) => show.run(),
+            Verb::New(new) => new.run(),
+            Verb::Import(import) => import.run(),
+            Verb::Lint(lint) => lint.run(),
+            Verb::Diff(diff) => diff.run(),
+            Verb::Schema => {
+                output::data(&format!("{:#}\n", policy::schema()))?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}

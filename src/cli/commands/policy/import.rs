@@ -1,0 +1,45 @@
+//! `policy import`: YAML from a policy in prose or Markdown.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use magistrate::policy::Manuscript;
+use magistrate::policy::import::{Imported, import};
+
+use crate::cli::args::new_file::NewFile;
+use crate::cli::terminal::{exit, output};
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A .md or .txt file
+    file: PathBuf,
+
+    #[command(flatten)]
+    output: NewFile,
+}
+
+impl Import {
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        self.output.path()?;
+        let name = self.file.display().to_string();
+        let text = Manuscript::open(&name)?.text;
+        let short = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let Imported { draft, unplaced, notes } =
+            import(&short, &text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        self.output.write(&draft.yaml())?;
+        for note in notes {
+            output::say(&format!("note: {note}"));
+        }
+        if !unplaced.is_empty() {
+            let lines: Vec<String> = unplaced.iter().map(ToString::to_string).collect();
+            let noun = if unplaced.len() == 1 { "line" } else { "lines" };
+            output::say(&format!(
+                "note: {} {noun} of {name} found no place and are kept as comments: {}",
+                unplaced.len(),
+                lines.join(", ")
+            ));
+        }
+        Ok(ExitCode::from(exit::DONE))
+    }
+}

@@ -1,0 +1,136 @@
+//! `verify`: some rows of a finished run are judged again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::run::{Known, Settings, run};
+use magistrate::label::verify::{Agreement, Comparison, Sample};
+
+use crate::cli::args::input::InputArgs;
+use crate::cli::args::journal::journal;
+use crate::cli::args::judging::JudgingArgs;
+use crate::cli::args::policy::PolicyArgs;
+use crate::cli::fitting::SEVERAL;
+use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::{exit, output, stop};
+use crate::cli::{devices, loading};
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    policy: PolicyArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The output whose rows are judged again, or its journal
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// How many rows, chosen at random
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    sample: usize,
+
+    /// Which rows chance chooses
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    sample_seed: u64,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+}
+
+impl Verify {
+    /// Whether all are as they were: 0, else 1.
+    pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        if self.judging.lists_devices() {
+            return devices::list();
+        }
+        let policies = self.policy.load()?;
+        let config = self.judging.resolve(&policies)?;
+        let journal = journal(&self.output);
+        let sample = Sample::of(&journal, self.sample, self.sample_seed)?;
+        same_policies(&journal, &sample.terms.strings("policies"), &config.policy_terms(&policies))?;
+        let source = self.input.open()?;
+        let engine = loading::load(&config, &policies, SEVERAL)?;
+        let judges = loading::judges(&config, &engine, &policies)?;
+        let settings =
+            Settings { chunking: config.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };
+        let numbers: std::collections::BTreeSet<u64> = sample.numbers().collect();
+        let last = numbers.last().copied().unwrap_or(0);
+        let source = source
+            .take_while(move |placed| placed.as_ref().map_or(true, |placed| placed.number <= last))
+            .filter(move |placed| placed.as_ref().map_or(true, |placed| numbers.contains(&placed.number)));
+        let wanted = sample.numbers().count() as u64;
+        let mut comparison = Comparison { sample, agreement: Agreement::default() };
+        let known = Known { past: Past::none(), memo: Memo::off() };
+        let summary = run(&engine, &judges, source, &settings, known, &mut comparison, &mut |_| ())
+            .with_context(|| journal.display().to_string())?;
+        if summary.ended.is_some() {
+            return Ok(ExitCode::from(exit::STOPPED));
+        }
+        ensure_hint!(
+            summary.rows() == wanted,
+            ("{} of {wanted} rows are not in the input", wanted - summary.rows()),
+            "name the same inputs as when they were judged"
+        );
+        tell(&comparison.agreement, self.json)?;
+        Ok(ExitCode::from(if comparison.agreement.flipped.is_empty() { exit::DONE } else { exit::DIFFERENT }))
+    }
+}
+
+/// Refuses policies other than those of the run. Verdicts by others would be another run's, and no flips.
+fn same_policies(journal: &Path, before: &[String], now: &[String]) -> Result<(), anyhow::Error> {
+    let others = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|policy| !those.contains(policy)).map(|policy| short(policy)).collect()
+    };
+    let list = |policies: Vec<String>| if policies.is_empty() { "none".to_owned() } else { policies.join(", ") };
+    let (then, now_differs) = (list(others(before, now)), list(others(now, before)));
+    ensure_hint!(
+        before == now,
+        ("{} was made with other policies ({then}, and now {now_differs})", journal.display()),
+        "give the -p and --effort of the run, or judge by the others with magistrate label"
+    );
+    Ok(())
+}
+
+/// Shortens the digest of a policy to its beginning.
+fn short(policy: &str) -> String {
+    const DIGEST: usize = 64;
+    let parts = policy.split(' ').map(|part| if part.len() == DIGEST { &part[..12] } else { part });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+fn tell(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {
+    let Agreement { same, near, flipped, drift } = agreement;
+    if json {
+        return output::data(&format!("{}\n", serde_json::to_string(agreement)?));
+    }
+    let mut text = format!(
+        "{} verdicts judged again: {same} the same, {near} with another label or category, {} flipped; \
+         probabilities differ by {drift:.2e} at most\n",
+        agreement.all(),
+        flipped.len()
+    );
+    for flip in flipped {
+        let probability = |probability: Option<f64>| probability.map_or(String::new(), |p| format!(" {p:.3}"));
+        let [before, now] = &flip.verdicts;
+        let [p, q] = flip.probabilities;
+        text.push_str(&format!(
+            "{}: record {}: {}: {before}{}, now {now}{}\n",
+            flip.input,
+            flip.row,
+            flip.policy,
+            probability(p),
+            probability(q)
+        ));
+    }
+    output::print(&text)
+}

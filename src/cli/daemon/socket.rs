@@ -1,0 +1,130 @@
+//! The place where a daemon listens: a socket and a lock. Their name covers everything that its answers depend on.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use magistrate::cache;
+use magistrate::engine::plan::Wishes;
+use magistrate::prompt::Templates;
+
+use super::peer;
+use super::protocol::SILENCE;
+use crate::cli::naming;
+
+/// The longest path of a socket, in bytes. Some systems allow 104, one of them a NUL.
+const LONGEST: usize = 103;
+
+/// The place of one daemon.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    socket: PathBuf,
+}
+
+impl Socket {
+    /// Returns the place of a daemon for a model, the way it is loaded, and templates. The program is a part of the
+    /// name, so another build gets another daemon.
+    pub fn of(wishes: &Wishes, templates: &Templates) -> Result<Self> {
+        let model = fs::canonicalize(&wishes.base.model)?;
+        let mut wishes = wishes.clone();
+        wishes.base.model.clone_from(&model);
+        let key = format!("{} {} {wishes:?} {}", program()?, templates.digest(), identity(&model)?);
+        Ok(Self { socket: folder()?.join(format!("{}.sock", naming::digest(&key, 8))) })
+    }
+
+    /// Returns all places where a daemon listens or has listened.
+    pub fn all() -> Result<Vec<Self>> {
+        let folder = folder()?;
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        cache::own(&folder)?;
+        let sockets = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
+        let mut sockets: Vec<PathBuf> =
+            sockets.filter(|path| path.extension().is_some_and(|ending| ending == "sock")).collect();
+        sockets.sort();
+        Ok(sockets.into_iter().map(|socket| Self { socket }).collect())
+    }
+
+    /// Connects to the daemon there, if it is this user's. Returns `None` if nobody listens.
+    pub fn connect(&self) -> Result<Option<UnixStream>> {
+        cache::own(self.socket.parent().unwrap_or(Path::new("/")))?;
+        if !self.socket.exists() {
+            return Ok(None);
+        }
+        // A daemon that hangs may have a full queue, and `connect` has no time limit of its own.
+        let (tell, told) = channel();
+        let socket = self.socket.clone();
+        thread::Builder::new().spawn(move || tell.send(UnixStream::connect(socket)))?;
+        match told.recv_timeout(SILENCE) {
+            Ok(Ok(stream)) => peer::ours(&stream).map(|()| Some(stream)),
+            Ok(Err(error)) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Listens there. Returns `None` if another daemon has the place. The place is kept as long as the lock.
+    pub fn listen(&self) -> Result<Option<(UnixListener, File)>> {
+        let folder = self.socket.parent().unwrap_or(Path::new("/"));
+        cache::make(folder)?;
+        let lock = magistrate::files::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.socket.with_extension("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // The lock is ours, so no daemon listens at a socket that was left here.
+        self.leave();
+        Ok(Some((UnixListener::bind(&self.socket)?, lock)))
+    }
+
+    /// Removes the socket.
+    pub fn leave(&self) {
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// Returns the folder of all sockets of this cache. It is in the cache, or elsewhere if that path is too long.
+fn folder() -> Result<PathBuf> {
+    let cache = cache::folder()?;
+    let within = cache.join("daemons");
+    // A name has 16 digits, and an ending.
+    if within.as_os_str().as_bytes().len() + "/0123456789abcdef.sock".len() <= LONGEST {
+        return Ok(within);
+    }
+    let own = naming::digest(&cache.to_string_lossy(), 8);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let base = runtime.filter(|folder| folder.is_absolute() && folder.as_os_str().len() < 60);
+    Ok(base.map_or_else(
+        || Path::new("/tmp").join(format!("magistrate-{}-{own}", peer::me())),
+        |base| base.join(format!("magistrate-{own}")),
+    ))
+}
+
+/// Identifies this build by the version and the program's file.
+fn program() -> Result<String> {
+    // This link leads to the running program even if its file was replaced.
+    let link = Path::new("/proc/self/exe");
+    let path = if link.exists() { link.to_owned() } else { std::env::current_exe()? };
+    Ok(format!("{} {}", env!("CARGO_PKG_VERSION"), identity(&path)?))
+}
+
+/// Identifies a file and its state. Another file, or a later change, gives another text.
+fn identity(path: &Path) -> Result<String> {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(Error::other("it is no file"));
+    }
+    let (device, node, size) = (about.dev(), about.ino(), about.len());
+    Ok(format!("{device} {node} {size} {} {}", about.mtime(), about.mtime_nsec()))
+}

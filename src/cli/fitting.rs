@@ -1,0 +1,74 @@
+//! Models that do not fit into memory, and the ones that would.
+
+use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::gguf::{self, ModelFile};
+use magistrate::machine::Machine;
+
+use super::models::places;
+use super::terminal::error::hinted;
+use super::terminal::plan;
+use super::terminal::units::megabytes;
+
+/// Texts that `label` judges at once if there is room.
+pub const SEVERAL: usize = 8;
+/// Texts that `check` judges at once.
+pub const ONE: usize = 1;
+
+/// Returns the error that refuses a model, with the models that would fit.
+pub fn refusal(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Machine) -> anyhow::Error {
+    let report = report(model, plan, wishes, job, machine);
+    hinted(anyhow::anyhow!("{}", report.trim_end()), "--memory SIZE says that there is more, and loads it all the same")
+}
+
+/// Reports the memory that a model takes, and if it does not fit the models that would.
+pub fn report(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Machine) -> String {
+    let mut text = plan::table(model, plan, wishes, machine);
+    if !plan.fits() {
+        let others = alternatives(model, wishes, job, machine);
+        text.extend(others.iter().map(|one| format!("would fit: {one}\n")));
+        if others.is_empty() {
+            text.push_str("no model that is here would fit, and gpt-oss is not published in less than MXFP4\n");
+        }
+    } else if plan.gpu.bytes() == 0 && !plan.config.repack && job.at_once() > ONE {
+        let mut repacked = wishes.clone();
+        repacked.base.repack = true;
+        let repacked = Plan::new(model, &repacked, job, machine);
+        if repacked.fits() && repacked.cpu.repacked > 0 {
+            let size = megabytes(repacked.cpu.bytes());
+            text.push_str(&format!("--repack fits, too, in {size}: a slower start, then faster\n"));
+        }
+    }
+    text
+}
+
+/// Returns the models that would fit: the same with less, a smaller quantization, another model of this machine.
+fn alternatives(model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut less =
+        Wishes { parallel: None, context: None, cache: None, cpu_experts: None, gpu_layers: None, ..wishes.clone() };
+    less.base.repack = false;
+    let fitting = |model: &ModelFile| Some(Plan::new(model, &less, job, machine)).filter(Plan::fits);
+    if let Some(plan) = (less != *wishes).then(|| fitting(model)).flatten() {
+        found.push(format!("{}, with {}", model.name, plan::flags(&plan)));
+    }
+    if let Some(smaller) = model.in_mxfp4()
+        && let Some(plan) = fitting(&smaller)
+    {
+        let size = megabytes(plan.cpu.weights + plan.gpu.weights);
+        found.push(format!("a file of it whose experts are in MXFP4, as they were published: {size} of weights"));
+    }
+    let others = places().find().into_iter().filter(|other| other.path != model.path && other.unusable.is_none());
+    for other in others {
+        let fits = gguf::inspect(&other.path).ok().and_then(|file| fitting(&file));
+        if let Some(plan) = fits {
+            found.push(format!("{}, with {}", other.name, plan::flags(&plan)));
+        }
+    }
+    if found.is_empty() && model.shape.blocks > TWENTY.0 && wishes.memory.unwrap_or(machine.memory.free) >= TWENTY.1 {
+        found.push("gpt-oss-safeguard-20b, in 12.7 GB of memory: magistrate model pull 20b".to_owned());
+    }
+    found
+}
+
+/// The layers of the 20b, and the bytes of memory that it takes.
+const TWENTY: (u32, u64) = (24, 12_700_000_000);

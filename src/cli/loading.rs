@@ -1,0 +1,140 @@
+//! The model of a run: its header is read, a plan is made, and then it is loaded.
+//!
+//! The one idea: everything that can be refused is refused from the header, before a large file is read.
+
+use magistrate::calibration::provenance::Terms;
+use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::{Engine, EngineConfig, EngineError, Session};
+use magistrate::files::{Files, Refused};
+use magistrate::gguf::{Demonstration, ModelFile, Opened};
+use magistrate::label::config::RunConfig;
+use magistrate::label::run::Judge;
+use magistrate::machine::Machine;
+use magistrate::models::stores::parts;
+use magistrate::policy::{Policy, PolicyLibrary};
+use magistrate::prompt::Templates;
+
+use super::terminal::{output, plan, progress};
+use super::{devices, fitting, tuned};
+
+/// A model whose header was read, and the plan by which it is loaded.
+pub struct Planned {
+    model: Opened,
+    machine: Machine,
+    job: Job,
+    plan: Plan,
+    note: Option<String>,
+}
+
+impl Planned {
+    /// Returns the terms of rows that this model makes.
+    pub fn terms(&self, config: &RunConfig, policies: &[Policy]) -> Terms {
+        config.terms(&self.model.file, &self.plan.config, policies)
+    }
+}
+
+/// Adds the model, the templates and the certificate to the files of a run.
+pub fn claim(config: &RunConfig, files: &mut Files) -> Result<(), Refused> {
+    parts(&config.wishes.base.model).iter().try_for_each(|path| files.read("the model", path))?;
+    if let Some(folder) = &config.template_folder {
+        Templates::files(folder).iter().try_for_each(|path| files.read("a template", path))?;
+    }
+    config.certificate.iter().try_for_each(|(path, _)| files.read("the certificate", path))
+}
+
+/// Loads a model to judge by these policies, `parallel` texts at once. Prints notes on its memory and its quality.
+pub fn load(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<Engine, anyhow::Error> {
+    load_planned(config, plan_for(config, policies, parallel)?)
+}
+
+/// Reads the model's header, and plans how the model is loaded. Refuses one that does not fit.
+pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<Planned, anyhow::Error> {
+    let model = Opened::read(&config.wishes.base.model)?;
+    let machine = devices::machine()?;
+    let (job, mut plan) = plan_of(config, &model, policies, parallel, &machine)?;
+    anyhow::ensure!(plan.fits(), fitting::refusal(&model.file, &plan, &config.wishes, &job, &machine));
+    policies.iter().try_for_each(|policy| config.check_certificate(&model.file, &plan.config, policy))?;
+    if let Some(policy) = policies.first() {
+        plan.config.first = config.prefix(&model, policy)?;
+    }
+    let note = demonstration_note(&model.file, policies);
+    Ok(Planned { model, machine, job, plan, note })
+}
+
+/// Plans how a model is loaded, with the tuned setting if many texts are judged.
+pub fn plan_of(
+    config: &RunConfig,
+    model: &Opened,
+    policies: &[Policy],
+    parallel: usize,
+    machine: &Machine,
+) -> Result<(Job, Plan), anyhow::Error> {
+    // The fastest setting for many texts need not be the fastest for one.
+    let tuned = (parallel > fitting::ONE).then(|| tuned::remembered(&model.file, &config.wishes, machine)).flatten();
+    Ok(config.plan(model, policies, parallel, tuned, machine)?)
+}
+
+/// Loads a model as it was planned, or smaller if that fails.
+pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
+    let Planned { model, machine, job, plan, note: of_demonstration } = planned;
+    if let Some(note) = plan::note(&plan, &config.wishes, &job) {
+        output::say(&note);
+    }
+    let engine = match start(config, model.clone(), &plan.config) {
+        Err(EngineError::Load(why)) => {
+            // The same cache type keeps the digits of the rows the same.
+            let wishes = Wishes { cache: Some(plan.config.cache), ..config.wishes.clone() };
+            let mut second = plan.again(&model.file, &wishes, &job, &machine);
+            second.config.first.clone_from(&plan.config.first);
+            anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
+            output::say(&format!("note: loading failed ({why}); once more with less: {}", plan::flags(&second)));
+            start(config, model, &second.config)?
+        }
+        started => started?,
+    };
+    if let Some(note) = of_demonstration {
+        output::say(&note);
+    }
+    Ok(engine)
+}
+
+fn start(config: &RunConfig, model: Opened, engine: &EngineConfig) -> Result<Engine, EngineError> {
+    progress::shown("loading the model", |progress| {
+        Engine::load_with(model, engine, config.templates.clone(), progress)
+    })
+}
+
+/// Decodes a policy.
+pub fn session<'engine>(
+    config: &RunConfig,
+    engine: &'engine Engine,
+    policy: &Policy,
+) -> Result<Session<'engine>, EngineError> {
+    progress::shown("reading the policy", |progress| config.session(engine, policy, progress))
+}
+
+/// Decodes policies, to judge many texts by.
+pub fn judges<'engine>(
+    config: &RunConfig,
+    engine: &'engine Engine,
+    policies: &[Policy],
+) -> Result<Vec<Judge<'engine>>, anyhow::Error> {
+    let judge = |policy| progress::shown("reading the policy", |progress| config.judge(engine, policy, progress));
+    Ok(policies.iter().map(judge).collect::<Result<_, _>>()?)
+}
+
+/// Returns the notes on a demonstration model, and on policies of the user's own that it may not know.
+pub fn demonstration_note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
+    let what = match model.demonstration? {
+        Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
+        Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
+    };
+    let mut note = format!("note: {} is {what}. Name a real one with --model", model.name);
+    if let Some(known) = model.trained_for()
+        && policies.iter().any(|policy| !PolicyLibrary::shipped().has(policy))
+    {
+        let known = known.join(", ");
+        note.push_str(&format!("\nnote: it was trained for the shipped policies {known} alone, and not for your own"));
+    }
+    Some(note)
+}

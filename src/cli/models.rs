@@ -1,0 +1,58 @@
+//! The models of this machine: the stores, the file that a name stands for, and the built-in model.
+
+use std::path::{Path, PathBuf};
+#[cfg(feature = "nano")]
+use std::sync::OnceLock;
+
+use magistrate::models::stores::{Places, named, to_be_had};
+
+use crate::cli::terminal::error::bail_hint;
+
+/// Where this user's models are.
+pub fn places() -> Places {
+    Places::new(std::env::home_dir().unwrap_or_default(), |name| std::env::var_os(name))
+}
+
+/// Returns the file that a name stands for. A file of that name comes first, then a model in a store, then the built-in
+/// model.
+pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
+    if Path::new(name).exists() {
+        return Ok(name.into());
+    }
+    let found = places().find();
+    match named(&found, name) {
+        Ok(Some(model)) => Ok(model.path.clone()),
+        Ok(None) if name == BUILT_IN => built_in(),
+        Ok(None) => match to_be_had(name) {
+            Some(Some(size)) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name} ({size})"),
+            Some(None) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name}"),
+            // An error in the path is reported where the file is opened.
+            None => Ok(name.into()),
+        },
+        Err(several) => {
+            bail_hint!(("`{name}` could be one of several: {}", several.join(", ")), "give the whole name")
+        }
+    }
+}
+
+/// The built-in model's name in rows.
+const BUILT_IN: &str = "magistrate-nano";
+
+#[cfg(feature = "nano")]
+pub fn built_in() -> Result<PathBuf, anyhow::Error> {
+    // It is compared with what is built in, byte for byte. Once is enough: a daemon is asked for it with every text.
+    static UNPACKED: OnceLock<PathBuf> = OnceLock::new();
+    let path = match UNPACKED.get() {
+        Some(path) => path,
+        None => {
+            let path = magistrate::models::nano::unpacked()?;
+            UNPACKED.get_or_init(|| path)
+        }
+    };
+    Ok(path.clone())
+}
+
+#[cfg(not(feature = "nano"))]
+pub fn built_in() -> Result<PathBuf, anyhow::Error> {
+    bail_hint!("no model is named", "pass --model FILE or set MAGISTRATE_MODEL to a gpt-oss-safeguard GGUF file")
+}

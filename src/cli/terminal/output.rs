@@ -1,0 +1,185 @@
+//! stdout is data, stderr is talk. A reader that has gone away is an error for a verdict alone.
+//!
+//! The one idea: names, titles and texts come from strangers. So everything that people read passes through
+//! [`harmless`], here, as the last step. Only our own colours are added after it.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use anyhow::Context;
+
+/// Writes text for people to stdout.
+pub fn print(text: &str) -> Result<(), anyhow::Error> {
+    write(&harmless(text))
+}
+
+/// Writes text for people to stdout, with its colours if that is a terminal.
+pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
+    write(&text.shown(coloured()))
+}
+
+/// Writes data for programs to stdout: JSON, YAML, a path. The bytes stay as they are, except on a terminal.
+pub fn data(text: &str) -> Result<(), anyhow::Error> {
+    if std::io::stdout().is_terminal() { print(text) } else { write(text) }
+}
+
+fn write(text: &str) -> Result<(), anyhow::Error> {
+    match put(text) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("stdout cannot be written"),
+    }
+}
+
+/// Writes verdicts. A reader that has gone away is an error: exit codes 0 and 1 say that verdicts were written.
+fn write_verdicts(text: &str) -> Result<(), anyhow::Error> {
+    put(text).context("the verdict cannot be written to stdout")
+}
+
+fn put(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Says something on stderr. A closed stderr is no error.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Prints a remedy on stderr.
+pub fn hint(text: &str) {
+    say(&format!("hint: {text}"));
+}
+
+/// Text for people, with some parts in a style of our own.
+#[derive(Debug, Default)]
+pub struct Text(Vec<(String, Option<&'static str>)>);
+
+impl Text {
+    /// Adds words.
+    pub fn push(&mut self, words: impl Into<String>) {
+        self.0.push((words.into(), None));
+    }
+
+    /// Adds words in a terminal's style: `1` bold, `31` red and so on.
+    pub fn push_styled(&mut self, words: impl Into<String>, style: &'static str) {
+        self.0.push((words.into(), Some(style)));
+    }
+
+    /// Returns the text as it is written.
+    fn shown(&self, coloured: bool) -> String {
+        let shown = |(words, style): &(String, Option<&str>)| match style.filter(|_| coloured) {
+            None => harmless(words),
+            Some(style) => format!("\u{1b}[{style}m{}\u{1b}[0m", harmless(words)),
+        };
+        self.0.iter().map(shown).collect()
+    }
+}
+
+/// The destination of a verb's output: this process's own stdout and stderr, or a daemon's client.
+pub enum Output {
+    /// This process's own.
+    Own,
+    /// Kept in memory, to be sent to a client.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a daemon keeps them"))]
+    Kept {
+        stdout: String,
+        stderr: String,
+        /// Set if the client's stdout is a terminal that takes colour.
+        coloured: bool,
+    },
+}
+
+impl Output {
+    /// Writes verdicts for people to stdout.
+    pub fn print(&mut self, text: &Text) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Own => write_verdicts(&text.shown(coloured())),
+            Self::Kept { stdout, coloured, .. } => {
+                stdout.push_str(&text.shown(*coloured));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes verdicts for programs to stdout.
+    pub fn data(&mut self, text: &str) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Own if std::io::stdout().is_terminal() => write_verdicts(&harmless(text)),
+            Self::Own => write_verdicts(text),
+            Self::Kept { stdout, .. } => {
+                stdout.push_str(text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says something on stderr. A closed stderr is no error.
+    pub fn say(&mut self, text: &str) {
+        match self {
+            Self::Own => say(text),
+            Self::Kept { stderr, .. } => stderr.push_str(&format!("{text}\n")),
+        }
+    }
+}
+
+/// Writes a daemon's answer to this process's own stdout and stderr.
+#[cfg(unix)]
+pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
+    if !stderr.is_empty() {
+        say(stderr.trim_end_matches('\n'));
+    }
+    // The daemon has applied `harmless` already, and the text may have colours.
+    write_verdicts(stdout)
+}
+
+/// Reports whether stdout is a terminal that takes colour (<https://no-color.org>).
+pub fn coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Makes a text of a stranger or a model safe for a terminal: nothing in it moves the cursor, hides or turns text.
+/// Letters of all scripts stay, with their marks and joiners.
+pub fn harmless(text: &str) -> String {
+    let plain = |character| !tricky(character) || matches!(character, '\n' | '\t');
+    text.chars().map(|character| if plain(character) { character } else { '\u{FFFD}' }).collect()
+}
+
+/// Reports whether a terminal would do something else with a character than show it.
+pub fn tricky(character: char) -> bool {
+    let hidden =
+        matches!(character, '\u{AD}' | '\u{200B}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+            || matches!(character, '\u{E0000}'..='\u{E007F}');
+    let turning = matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}');
+    character.is_control() || hidden || turning
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal_and_all_scripts_stay_readable() {
+        for (text, shown) in [
+            ("\u{1b}]0;title\u{7}x", "\u{FFFD}]0;title\u{FFFD}x"),
+            ("\u{9b}31mred", "\u{FFFD}31mred"),
+            ("safe\rviolation", "safe\u{FFFD}violation"),
+            ("a\u{202E}b\u{2066}c\u{2028}d", "a\u{FFFD}b\u{FFFD}c\u{FFFD}d"),
+            ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+            (
+                "e\u{301} שָׁלוֹם سلام می\u{200C}خواهم 👩\u{200D}💻 हिन्दी",
+                "e\u{301} שָׁלוֹם سلام می\u{200C}خواهم 👩\u{200D}💻 हिन्दी",
+            ),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn only_our_own_words_have_colour() {
+        let mut text = Text::default();
+        text.push("a \u{1b}[31mtitle: ");
+        text.push_styled("safe\u{1b}", "1;32");
+        assert_eq!(text.shown(false), "a \u{FFFD}[31mtitle: safe\u{FFFD}");
+        assert_eq!(text.shown(true), "a \u{FFFD}[31mtitle: \u{1b}[1;32msafe\u{FFFD}\u{1b}[0m");
+    }
+}

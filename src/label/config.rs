@@ -1,0 +1,282 @@
+//! The settings of a run: the model and how it is loaded, the templates, and how texts are judged.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::judge::Chunking;
+use super::row::{Fields, Provenance};
+use super::run::Judge;
+use crate::calibration::certificate::Certificate;
+use crate::calibration::provenance::Terms;
+use crate::engine::plan::{Job, Plan, Wishes};
+use crate::engine::tune::Setting;
+use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
+use crate::gguf::{ModelFile, Opened};
+use crate::hint::{Hint, Hints};
+use crate::machine::Machine;
+use crate::policy::{Effort, Policy};
+use crate::prompt::{Prompt, TemplateError, Templates};
+use crate::tokenizer::Token;
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunConfig {
+    /// The model's file, and how it is loaded.
+    pub wishes: Wishes,
+    /// The templates of the prompt.
+    pub templates: Templates,
+    /// The folder of the templates. `None` for the shipped ones.
+    pub template_folder: Option<PathBuf>,
+    /// The options of each policy's session.
+    pub options: SessionOptions,
+    /// The way in which long contents are cut. They are refused if it is `None`.
+    pub chunking: Option<Chunking>,
+    /// Puts the raw reasoning into rows.
+    pub reasoning: bool,
+    /// The fields of a row that are printed. All if `None`.
+    pub fields: Option<Arc<Fields>>,
+    /// The way in which a record's columns make its text: [`ONE_COLUMN`], or a description. Certificates depend on it.
+    pub composition: String,
+    /// A certificate, and its file.
+    pub certificate: Option<(PathBuf, Arc<Certificate>)>,
+}
+
+/// The composition of a text that is one column, one line or one file.
+pub const ONE_COLUMN: &str = "as it stands";
+
+/// An error of a run's settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunConfigError {
+    /// A certificate was issued under other conditions.
+    #[error("{}: {differences}", path.display())]
+    OtherConditions {
+        /// The certificate's file.
+        path: PathBuf,
+        /// The conditions that differ.
+        differences: String,
+    },
+    /// The policy cannot be decoded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Hints for RunConfigError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::OtherConditions { .. } => vec![Hint::new(
+                "give the flags that it was issued with, or issue one for these with magistrate calibrate",
+            )],
+            Self::Engine(error) => error.hints(),
+        }
+    }
+}
+
+impl RunConfig {
+    /// Returns settings with the shipped templates and without chunking, fields or a certificate.
+    #[must_use]
+    pub fn new(wishes: Wishes, options: SessionOptions) -> Self {
+        Self {
+            wishes,
+            templates: Templates::shipped(),
+            template_folder: None,
+            options,
+            chunking: None,
+            reasoning: false,
+            fields: None,
+            composition: ONE_COLUMN.to_owned(),
+            certificate: None,
+        }
+    }
+
+    /// Plans how a model is loaded to judge by these policies, and how much memory that takes.
+    ///
+    /// `parallel` is the number of contents at once if nothing was measured, and `tuned` the measured optimum.
+    ///
+    /// # Errors
+    ///
+    /// If the templates cannot render a policy.
+    pub fn plan(
+        &self,
+        model: &Opened,
+        policies: &[Policy],
+        parallel: usize,
+        tuned: Option<Setting>,
+        machine: &Machine,
+    ) -> Result<(Job, Plan), TemplateError> {
+        let length = |policy| Ok(self.prefix(model, policy)?.len());
+        let policies = policies.iter().map(length).collect::<Result<_, TemplateError>>()?;
+        let job = Job { parallel, tuned, policies };
+        let plan = Plan::new(&model.file, &self.wishes, &job, machine);
+        Ok((job, plan))
+    }
+
+    /// Returns a policy's prompt without the text, as tokens.
+    ///
+    /// # Errors
+    ///
+    /// If the templates cannot render the policy.
+    pub fn prefix(&self, model: &Opened, policy: &Policy) -> Result<Vec<Token>, TemplateError> {
+        Ok(self.prompt(policy)?.prefix_tokens(&model.tokenizer))
+    }
+
+    /// Returns a policy's prompt.
+    ///
+    /// # Errors
+    ///
+    /// If the templates cannot render the policy.
+    pub fn prompt(&self, policy: &Policy) -> Result<Prompt, TemplateError> {
+        let SessionOptions { effort, date, .. } = &self.options;
+        Prompt::new(&self.templates, policy, effort.unwrap_or(policy.effort), date.as_deref())
+    }
+
+    /// Decodes a policy. Reports the tokens that are decoded, and all of its tokens.
+    ///
+    /// # Errors
+    ///
+    /// If the policy cannot be decoded.
+    pub fn session<'engine>(
+        &self,
+        engine: &'engine Engine,
+        policy: &Policy,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<Session<'engine>, EngineError> {
+        engine.session_with(policy, &self.options, progress)
+    }
+
+    /// Decodes a policy, to judge many texts by.
+    ///
+    /// # Errors
+    ///
+    /// If the policy cannot be decoded, or the certificate does not hold.
+    pub fn judge<'engine>(
+        &self,
+        engine: &'engine Engine,
+        policy: &Policy,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<Judge<'engine>, RunConfigError> {
+        let provenance = self.provenance(engine, policy)?;
+        Ok(Judge { session: self.session(engine, policy, progress)?, provenance })
+    }
+
+    /// Returns the settings that rows depend on besides their texts. Each has the name by which a journal under other
+    /// terms is refused. The names are part of the journal's format.
+    ///
+    /// Settings that change only the order of sums are left out. That order changes from one text to the next anyway.
+    #[must_use]
+    pub fn terms(&self, model: &ModelFile, config: &EngineConfig, policies: &[Policy]) -> Terms {
+        let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, .. } = &self.options;
+        let rule = self.options.rule();
+        let terms = json!({
+            "model": format!("{} {}", model.name, model.digest),
+            "template": format!("{} {}", self.templates.id(), self.templates.digest()),
+            "policies": self.policy_terms(policies),
+            "--budget": budget,
+            "--cascade": cascade.map(|band| format!("{}:{}", band.low, band.high)),
+            "--decode": if *free { "free" } else { "phased" },
+            "--threshold": rule.and_then(|rule| rule.threshold),
+            "--min-mass": rule.map(|rule| rule.min_mass),
+            "--temperature": sampling.temperature,
+            "--seed": sampling.seed,
+            "--date": date,
+            "--max-content-tokens": max_content,
+            "--chunk": self.chunking.map(|chunking| chunking.size),
+            "--reasoning": self.reasoning,
+            "--reproducible": config.reproducible,
+            "--kv": format!("{:?}", config.cache).to_lowercase(),
+            "--flash-attention": format!("{:?}", config.flash_attention).to_lowercase(),
+            "--repack": config.repack,
+            "rationale": !no_rationale,
+            "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
+        });
+        match terms {
+            Value::Object(terms) => Terms(terms),
+            _ => Terms::default(),
+        }
+    }
+
+    /// Returns the policies as terms: the id, the digest and the effort of each.
+    #[must_use]
+    pub fn policy_terms(&self, policies: &[Policy]) -> Vec<String> {
+        let effort = |policy: &Policy| self.options.effort.unwrap_or(policy.effort);
+        policies.iter().map(|policy| format!("{} {} {}", policy.id, policy.digest(), effort(policy))).collect()
+    }
+
+    /// Returns the settings that a probability depends on besides the text. An evaluation and a certificate hold for
+    /// these conditions alone. A setting without effect beside the others counts as not given.
+    #[must_use]
+    pub fn conditions(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Terms {
+        let mode = self.options.mode(policy.effort);
+        let (budget, band) = match mode {
+            Mode::Answer => (None, None),
+            Mode::Reason { budget } | Mode::Free { budget } => (Some(budget), None),
+            Mode::Cascade { budget, band } => (Some(budget), Some(format!("{}:{}", band.low, band.high))),
+        };
+        let Sampling { temperature, seed } = self.options.sampling;
+        let Terms(mut terms) = self.terms(model, config, std::slice::from_ref(policy));
+        for of_journals in
+            ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
+        {
+            terms.shift_remove(of_journals);
+        }
+        for (name, value) in [
+            ("policy", json!(policy.digest())),
+            ("model", json!(model.digest)),
+            ("template", json!(self.templates.digest())),
+            ("effort", json!(self.effort(policy).as_str())),
+            ("text", json!(self.composition)),
+            ("--budget", json!(budget)),
+            ("--cascade", json!(band)),
+            ("--seed", json!((temperature > 0.0).then_some(seed))),
+        ] {
+            terms.insert(name.to_owned(), value);
+        }
+        Terms(terms)
+    }
+
+    /// Returns the effort of reasoning under a policy.
+    #[must_use]
+    pub fn effort(&self, policy: &Policy) -> Effort {
+        match self.options.mode(policy.effort) {
+            Mode::Answer => Effort::None,
+            _ => self.options.effort.unwrap_or(policy.effort),
+        }
+    }
+
+    /// Refuses a certificate that does not hold under these conditions.
+    ///
+    /// # Errors
+    ///
+    /// If a condition differs.
+    pub fn check_certificate(
+        &self,
+        model: &ModelFile,
+        config: &EngineConfig,
+        policy: &Policy,
+    ) -> Result<(), RunConfigError> {
+        let Some((path, certificate)) = &self.certificate else { return Ok(()) };
+        match certificate.unlike(&self.conditions(model, config, policy)) {
+            None => Ok(()),
+            Some(differences) => Err(RunConfigError::OtherConditions { path: path.clone(), differences }),
+        }
+    }
+
+    /// Returns the provenance that all rows of a policy share.
+    ///
+    /// # Errors
+    ///
+    /// If the certificate does not hold under these conditions.
+    pub fn provenance(&self, engine: &Engine, policy: &Policy) -> Result<Provenance, RunConfigError> {
+        self.check_certificate(engine.model(), engine.config(), policy)?;
+        let effort = self.effort(policy);
+        let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule())
+            .with_fields(self.fields.clone());
+        Ok(match &self.certificate {
+            None => provenance,
+            Some((_, certificate)) => provenance.with_certificate(Arc::clone(certificate)),
+        })
+    }
+}
