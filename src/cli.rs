@@ -1,4 +1,4 @@
-//! The command line: one file a verb. Flags are validated and resolved into the library's values here.
+//! The command line: the verbs, and the parsing of their flags.
 
 mod args;
 mod case;
@@ -37,30 +37,30 @@ pub struct Cli {
 pub enum Verb {
     /// Judge one text by one or more policies
     Check(check::Check),
-    /// Judge a stream of texts, a row for each
+    /// Judge a stream of texts, one row each
     Label(label::Label),
-    /// Put the journals of several machines together, or make another output of one
+    /// Join the journals of several machines, or write another output from one
     Merge(merge::Merge),
-    /// Judge some rows of a finished run again, and tell where the verdicts differ
+    /// Judge some rows of a finished run again, and report differences
     Verify(verify::Verify),
-    /// Tell how well a policy does on texts whose answer is known
+    /// Measure a policy on texts with known answers
     Eval(eval::Eval),
-    /// Find out how far probabilities can be believed, and which verdicts may be acted on
+    /// Calibrate probabilities, and certify the verdicts that may be acted on
     Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
     /// Keep a model in memory for check --daemon
     #[cfg(unix)]
     Daemon(commands::daemon::Daemon),
-    /// Print the exact prompt that a text and a policy make
+    /// Print the exact prompt of a text and a policy
     Prompt(prompt::Prompt),
     /// List, show, write, lint and compare policies
     Policy(policy::PolicyVerb),
     /// List, inspect, verify and convert models
     Model(model::ModelVerb),
-    /// Tell whether machine, build and model are as they should be; exit 1 if not
+    /// Check the machine, the build and the model; exit 1 on a problem
     Doctor(doctor::Doctor),
-    /// Show or clear what is kept in the cache folder
+    /// Show or clear the cache folder
     Cache(cache::CacheVerb),
 }
 
@@ -84,7 +84,7 @@ impl Verb {
     }
 }
 
-/// Reads the command line. Returns the exit code if nothing else is to be done: help was asked for, or a flag is wrong.
+/// Reads the command line. Returns the exit code if nothing is left to do: for help, or a wrong flag.
 ///
 /// A word that clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or
 /// a verb is named.
@@ -92,10 +92,10 @@ pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         let error = discreet(error);
         if error.use_stderr() {
-            output::say(error.render().to_string().trim_end());
+            output::message(error.render().to_string().trim_end());
             ExitCode::from(exit::ERROR)
         } else {
-            // Each word of the help is our own. A closed stdout is no error here.
+            // The help contains no text of the user. A closed stdout is no error here.
             let _ = error.print();
             ExitCode::from(exit::DONE)
         }
@@ -130,4 +130,35 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 fn is_name(word: &str) -> bool {
     word.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    /// Checks a verb and the verbs in it, and appends their help.
+    fn check_help(command: &mut Command, name: &str, text: &mut String) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!about.is_empty() && !about.contains('\n'), "`{name}` has no line of help");
+        for flag in command.get_arguments().filter(|flag| !flag.is_hide_set()) {
+            assert!(flag.get_help().is_some(), "`{name}` has no help for `{}`", flag.get_id());
+        }
+        text.push_str(&format!("$ {name} --help\n{}\n", command.render_long_help()));
+        for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            let name = format!("{name} {}", verb.get_name());
+            check_help(verb, &name, text);
+        }
+    }
+
+    #[test]
+    fn every_verb_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        let mut text = String::new();
+        check_help(&mut command, "magistrate", &mut text);
+        assert_snapshot!(text);
+    }
 }

@@ -1,4 +1,4 @@
-//! A text's case: it is judged by each policy, and each verdict is printed.
+//! The judging of one text by each policy, and the output of the verdicts.
 
 use std::time::Instant;
 
@@ -105,7 +105,7 @@ impl Clock {
     /// Prints the time since the last step.
     pub fn report(&mut self, output: &mut Output, step: &str) {
         if self.wanted {
-            output.say(&format!("{step}: {:.3} s", self.since.elapsed().as_secs_f64()));
+            output.message(&format!("{step}: {:.3} s", self.since.elapsed().as_secs_f64()));
         }
         self.since = Instant::now();
     }
@@ -114,7 +114,7 @@ impl Clock {
 /// Prints a verdict on stdout, or an error on stderr.
 fn print(policy: &Policy, row: &Row, output: &mut Output) -> Result<(), anyhow::Error> {
     match (row.status, &row.error) {
-        (Status::Error, Some(error)) => output.say(&format!("error: {}: {}", policy.id, error.message)),
+        (Status::Error, Some(error)) => output.message(&format!("error: {}: {}", policy.id, error.message)),
         _ => output.print(&row_text(policy, row))?,
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The model of a run: its header is read, a plan is made, and then it is loaded.
+//! The loading of a run's model: its header is read, a plan is made, and then the weights are loaded.
 //!
 //! The one idea: everything that can be refused is refused from the header, before a large file is read.
 
@@ -17,7 +17,7 @@ use magistrate::prompt::Templates;
 use super::terminal::{output, plan, progress};
 use super::{devices, fitting, tuned};
 
-/// A model whose header was read, and the plan by which it is loaded.
+/// A model whose header was read, and the plan for loading the weights.
 pub struct Planned {
     model: Opened,
     machine: Machine,
@@ -74,11 +74,11 @@ pub fn plan_of(
     Ok(config.plan(model, policies, parallel, tuned, machine)?)
 }
 
-/// Loads a model as it was planned, or smaller if that fails.
+/// Loads a model by its plan, or smaller if that fails.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
     let Planned { model, machine, job, plan, note: of_demonstration } = planned;
     if let Some(note) = plan::note(&plan, &config.wishes, &job) {
-        output::say(&note);
+        output::message(&note);
     }
     let engine = match start(config, model.clone(), &plan.config) {
         Err(EngineError::Load(why)) => {
@@ -87,13 +87,13 @@ pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyh
             let mut second = plan.again(&model.file, &wishes, &job, &machine);
             second.config.first.clone_from(&plan.config.first);
             anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
-            output::say(&format!("note: loading failed ({why}); once more with less: {}", plan::flags(&second)));
+            output::message(&format!("note: loading failed ({why}); once more with less: {}", plan::flags(&second)));
             start(config, model, &second.config)?
         }
         started => started?,
     };
     if let Some(note) = of_demonstration {
-        output::say(&note);
+        output::message(&note);
     }
     Ok(engine)
 }

@@ -1,4 +1,4 @@
-//! The models of this machine: the stores, the file that a name stands for, and the built-in model.
+//! The models of this machine: the stores, the files behind names, and the built-in model.
 
 use std::path::{Path, PathBuf};
 #[cfg(feature = "nano")]
@@ -8,13 +8,12 @@ use magistrate::models::stores::{Places, named, to_be_had};
 
 use crate::cli::terminal::error::bail_hint;
 
-/// Where this user's models are.
+/// Returns the folders of this user's models.
 pub fn places() -> Places {
     Places::new(std::env::home_dir().unwrap_or_default(), |name| std::env::var_os(name))
 }
 
-/// Returns the file that a name stands for. A file of that name comes first, then a model in a store, then the built-in
-/// model.
+/// Returns the file of a name: a file of that name, else a model in a store, else the built-in model.
 pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
     if Path::new(name).exists() {
         return Ok(name.into());
@@ -40,7 +39,7 @@ const BUILT_IN: &str = "magistrate-nano";
 
 #[cfg(feature = "nano")]
 pub fn built_in() -> Result<PathBuf, anyhow::Error> {
-    // It is compared with what is built in, byte for byte. Once is enough: a daemon is asked for it with every text.
+    // The file is compared with the built-in bytes. Once is enough: a daemon needs it for every text.
     static UNPACKED: OnceLock<PathBuf> = OnceLock::new();
     let path = match UNPACKED.get() {
         Some(path) => path,

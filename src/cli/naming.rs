@@ -1,4 +1,4 @@
-//! Names of files that stand for everything that a file depends on.
+//! Names of files that are digests of everything that the file depends on.
 
 use sha2::{Digest, Sha256};
 

@@ -12,7 +12,7 @@ use magistrate::machine::Machine;
 
 use super::naming;
 
-/// Returns the fastest setting for a model on this machine, with flags like these. `None` if none was remembered.
+/// Returns the fastest setting for a model on this machine, with flags like these. `None` if no setting is remembered.
 pub fn remembered(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> Option<Setting> {
     let bytes = std::fs::read(place(model, wishes, machine).ok()?).ok()?;
     // A file of another version, or a torn one, counts as missing.

@@ -27,9 +27,9 @@ const POLICY: &str = "OMP_WAIT_POLICY";
 const CHOSEN: &str = "MAGISTRATE_SPINCOUNT_CHOSEN";
 
 /// Starts the program again with a wait that fits the machine's load, unless a variable is set. The machine counts as
-/// busy only if it is so for all of `patience`.
+/// busy only if other programs compute for all of `patience`.
 ///
-/// If that fails, the program continues as it is, only slower.
+/// If that fails, the program continues without the change, only slower.
 pub fn settle(patience: Duration) {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !cfg!(target_os = "linux") || set(SPINS) || set(POLICY) {

@@ -47,6 +47,9 @@ pub struct RunConfig {
 /// The composition of a text that is one column, one line or one file.
 pub const ONE_COLUMN: &str = "as it stands";
 
+/// The name of a term that lists the columns that make each text. A run adds it to the terms of its settings.
+pub const COLUMNS_TO_JUDGE: &str = "columns to judge";
+
 /// An error of a run's settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -24,7 +24,6 @@ const NOT_YET: &[&str] = &[
     "src/cache",
     "src/calibration",
     "src/canary",
-    "src/cli",
     "src/content",
     "src/engine",
     "src/eval",

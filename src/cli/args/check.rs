@@ -16,20 +16,20 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub text: TextArgs,
 
-    /// Print one JSON object; several policies stand in `verdicts`, by id
+    /// Print one JSON object. Several policies are in `verdicts`, by id
     #[arg(long)]
     json: bool,
 
-    /// Print the JSON Schema of what --json prints, and judge nothing
+    /// Print the JSON Schema of the --json output, and judge nothing
     #[arg(long, exclusive = true)]
     pub schema: bool,
 
-    /// Say on stderr how long each step took
+    /// Print on stderr how long each step took
     #[arg(short, long)]
     verbose: bool,
 
-    /// Let a daemon answer that keeps the model in memory, and start one if there is none, which stops when nobody has asked
-    /// for so long [600 if it is not said]
+    /// Answer from a background daemon that keeps the model loaded; starts one if needed. It exits after SECONDS
+    /// without requests [default SECONDS: 600]
     #[cfg(unix)]
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "600")]
     pub daemon: Option<u64>,

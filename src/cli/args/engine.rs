@@ -1,4 +1,4 @@
-//! How the model runs: the flags that `check`, `label`, `bench` and `model fit` share.
+//! The flags that set how the model runs, shared by `check`, `label`, `bench` and `model fit`.
 
 use std::path::PathBuf;
 
@@ -10,67 +10,69 @@ use magistrate::engine::{self, EngineConfig};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Texts, or pieces of one, that are judged at once [default: what bench --tune found, else 8; or as many as fit in memory]
+    /// Number of texts, or pieces of one, judged at once [default: the result of bench --tune, else 8, or fewer if
+    /// memory is short]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     parallel: Option<usize>,
 
-    /// Share the weights between so many workers, each with a cache of its own and a part of the threads and of the texts
-    /// [default: what bench --tune found, else 1, or more for a very small model on a CPU, whose steps are too short for many
-    /// threads]
+    /// Number of workers. Workers share the weights; each has its own KV cache and an equal share of threads and texts
+    /// [default: the result of bench --tune, else 1, or more for a very small model on a CPU]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     workers: Option<usize>,
 
-    /// Tokens that fit in memory: policies, and of each text at once its own, reasoning and answers [default: the policies',
-    /// and 8192, or 1024 for each text at once if that is more]. In the split layout those of one text and its policy
+    /// Size of the KV cache in tokens, shared by policies and all texts in flight; with --layout split, the size for
+    /// one text and its policy [default: the policies, and 8192 or 1024 for each text at once, whichever is more]
     #[arg(long, value_name = "TOKENS", value_parser = at_least_one)]
     context: Option<usize>,
 
-    /// How what was read is kept: f16, or `q8_0` in half the memory, rounded [default: f16 if that fits]
+    /// Type of the KV cache: f16, or `q8_0` in half the memory, rounded [default: f16 if that fits]
     #[arg(long, value_name = "TYPE")]
     kv: Option<CacheType>,
 
-    /// unified: all texts share the policy's memory. split: each has a copy [default: what bench --tune found, else unified]
+    /// Layout of the KV cache. unified: all texts share the policy. split: each text has a copy [default: the result of
+    /// bench --tune, else unified]
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<Layout>,
 
-    /// Whether attention is computed in one fused step
+    /// Compute attention in one fused step
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     flash_attention: FlashAttention,
 
-    /// Tokens that are computed in one pass over the weights, at most [default: 512, or 128 for a very small model on a CPU]
+    /// Most tokens computed in one pass over the weights [default: 512, or 128 for a very small model on a CPU]
     #[arg(long, value_name = "TOKENS", value_parser = at_least_one)]
     micro_batch: Option<usize>,
 
-    /// Threads that compute [default: one for each core]
+    /// Number of threads that compute [default: one for each core]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
 
-    /// Devices that may take layers, by name; cpu for none, list to see which there are [default: all GPUs]
+    /// Devices for the model's layers, by name. `cpu` uses no GPU, `list` prints the names [default: all GPUs]
     #[arg(long = "device", value_name = "NAME,...", value_delimiter = ',')]
     devices: Vec<String>,
 
-    /// Layers that a GPU takes [default: as many as fit there]
+    /// Number of layers on GPUs [default: as many as fit]
     #[arg(long, value_name = "N")]
     gpu_layers: Option<u32>,
 
-    /// Layers whose experts stay on the CPU though a GPU takes the rest of them [default: as few as make it fit]
+    /// Number of layers whose experts stay on the CPU while a GPU has the rest [default: as few as make the model fit]
     #[arg(long, value_name = "N")]
     cpu_experts: Option<u32>,
 
-    /// Take this much of the CPU's memory at most, such as 8GB, rather than what is free. More than there is loads anyway
+    /// Most CPU memory to use, such as 8GB, instead of the free memory. With a value above it the model is loaded
+    /// anyway
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory: Option<u64>,
 
-    /// Judge one text after the other, each from the very same state, so that on this machine rows are the same to the last
-    /// byte, whatever their order. Slower
+    /// Judge one text after the other, each from the same state, so that on this machine rows are equal to the last
+    /// byte in any order. Slower
     #[arg(long)]
     reproducible: bool,
 
-    /// Decode policies anew, and do not keep them decoded in the cache folder
+    /// Decode policies anew, and do not store them in the cache folder
     #[arg(long)]
     no_prefix_store: bool,
 
-    /// Rearrange the weights for this CPU: somewhat faster, for a copy of them in memory and a slow start
+    /// Rearrange the weights for this CPU: somewhat faster, but with a copy of them in memory and a slow start
     #[arg(long)]
     repack: bool,
 }
@@ -85,7 +87,7 @@ enum CacheType {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum FlashAttention {
-    /// Where the device can
+    /// If the device supports it
     Auto,
     On,
     Off,
@@ -129,7 +131,7 @@ impl EngineArgs {
                     FlashAttention::On => engine::FlashAttention::On,
                     FlashAttention::Off => engine::FlashAttention::Off,
                 },
-                // Without a home there is nowhere to keep them, which is only slower.
+                // Without a home there is no place for them, which is only slower.
                 prefixes: if self.no_prefix_store {
                     None
                 } else {

@@ -26,7 +26,7 @@ use crate::cli::loading;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 use crate::cli::terminal::{output, progress, stop, summary};
 
-/// What is evaluated, on what, and how.
+/// The golden set, the policies and the settings of an evaluation.
 #[derive(Debug, Args)]
 pub struct GoldenArgs {
     #[command(flatten)]
@@ -35,19 +35,19 @@ pub struct GoldenArgs {
     #[command(flatten)]
     input: InputArgs,
 
-    /// The column with the correct answers [default: expected, label, violation and so on, as far as there is one]
+    /// Column with the correct answers [default: expected, label, violation and so on, the first that exists]
     #[arg(long, value_name = "COLUMN")]
     label_column: Option<String>,
 
-    /// Labels that are violations, all others being safe [default: a label means what the policy says]
+    /// Labels that mean a violation; all others mean safe [default: the policy's own meaning of a label]
     #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
     positive: Vec<String>,
 
-    /// Labels that are safe: with --positive, any label in neither list is refused
+    /// Labels that mean safe. With --positive, a label in neither list is refused
     #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
     negative: Vec<String>,
 
-    /// Tell figures apart by the values of a column, too
+    /// Column by whose values figures are reported separately, too
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
 
@@ -55,7 +55,7 @@ pub struct GoldenArgs {
     judging: JudgingArgs,
 }
 
-/// A set that was read, with the policies and settings to judge it by. The model is not loaded yet.
+/// A golden set that was read, and the policies and settings to judge it by. The model is not loaded yet.
 pub struct Prepared {
     pub policies: Vec<Policy>,
     pub golden: Golden,
@@ -71,7 +71,7 @@ impl GoldenArgs {
         self.judging.lists_devices()
     }
 
-    /// Reads the set, and says how its labels are understood. Adds each file that it reads to the files of the run.
+    /// Reads the set, and prints how its labels are understood. Adds each file that it reads to the files of the run.
     pub fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         self.policy.reads(files)?;
         let policies = self.policy.load()?;
@@ -111,27 +111,29 @@ impl Prepared {
         Ok(())
     }
 
-    /// Says how the set was understood, and which records were left out.
+    /// Prints how the set was understood, and which records were left out.
     fn tell(&self) {
         /// The most damaged records, and the most contradictions, that are listed one by one.
         const SHOWN: usize = 5;
         let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
         for line in legend {
-            output::say(line);
+            output::message(line);
         }
         for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
-            output::say(&format!("warning: {what}"));
+            output::message(&format!("warning: {what}"));
         }
         let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
         if more > 0 {
-            output::say(&format!("warning: and {more} more"));
+            output::message(&format!("warning: and {more} more"));
         }
         if *repeated > 0 {
-            output::say(&format!("note: {repeated} records repeat an earlier text and its answer, and are left out"));
+            output::message(&format!(
+                "note: {repeated} records repeat an earlier text and its answer, and are left out"
+            ));
         }
         for (place, policy) in self.policies.iter().enumerate() {
             if let Some(what) = self.golden.lacks(place) {
-                output::say(&format!("warning: {} holds no {what} under the policy {}", self.name, policy.id));
+                output::message(&format!("warning: {} holds no {what} under the policy {}", self.name, policy.id));
             }
         }
     }
@@ -208,7 +210,7 @@ impl Prepared {
     }
 }
 
-/// The policy's own golden set: in its file, or the one that is shipped with it.
+/// Returns the policy's own golden set: from its file, or the one that is shipped with it.
 fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
     let [policy] = policies else {
         bail_hint!("each policy has a golden set of its own", "name a file that all are evaluated on");

@@ -15,46 +15,46 @@ use crate::cli::terminal::output;
 
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// Files of texts, or patterns such as 'posts/*.jsonl'; stdin without one, or for -
+    /// Files of texts, or patterns such as 'posts/*.jsonl' [default: stdin, also for -]
     #[arg(value_name = "FILE")]
     inputs: Vec<PathBuf>,
 
-    /// How the input is written [default: by the file's ending; on stdin JSONL if it begins like that, else lines]
+    /// Input format [default: by the file's extension; on stdin JSONL if it begins like that, else lines]
     #[arg(long, value_name = "FORMAT")]
     format: Option<InputFormat>,
 
-    /// The column with the text, by its name, or in tables by its number from 1 [default: text]
+    /// Column with the text, by name, or in tables by number from 1 [default: text]
     #[arg(long, visible_alias = "text", value_name = "COLUMN")]
     text_column: Option<String>,
 
-    /// Several columns make the text: "{subject}: {body}"
+    /// Template that makes the text from several columns: "{subject}: {body}"
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["text_column", "pair"])]
     text_template: Option<Template>,
 
-    /// The columns of what somebody asked a model and what it answered, to be judged together
+    /// Columns with a prompt to a model and the model's answer, which are judged together
     #[arg(long, value_name = "PROMPT,ANSWER", conflicts_with = "text_column", value_parser = pair)]
     pair: Option<(String, String)>,
 
-    /// The column that tells rows apart [default: id, if there is one]
+    /// Column with the id of each record [default: id, if it exists]
     #[arg(long, visible_alias = "id", value_name = "COLUMN")]
     id_column: Option<String>,
 
-    /// The first record of CSV is a record: its columns are called `column_1` and so on
+    /// Treat the first CSV record as data. Its columns are named `column_1` and so on
     #[arg(long)]
     no_header: bool,
 
-    /// Pass over so many records before the first, or before the header
+    /// Number of records to skip before the first one, or before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_rows: usize,
 
-    /// How CSV and TSV quote: none takes quotes as they stand, so that every line is a record
+    /// Quoting in CSV and TSV. `none` keeps quotes in the text, and every line is a record
     #[arg(long, value_name = "HOW", default_value = "double")]
     quote: Quote,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Quote {
-    /// A field in quotes may hold separators and line ends, and doubles each quote (RFC 4180)
+    /// Fields in quotes may contain separators and line ends. Two quotes in them are one (RFC 4180)
     Double,
     None,
 }
@@ -76,7 +76,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl InputArgs {
-    /// Opens the inputs. Of each the header is read, so that a wrong one is known before a large model is loaded.
+    /// Opens the inputs and reads their headers, so that a wrong one is refused before a large model is loaded.
     pub fn open(&self) -> Result<Source, anyhow::Error> {
         let mut inputs = Vec::new();
         for path in &self.inputs {
@@ -102,13 +102,13 @@ impl InputArgs {
         };
         let source = Source::new(inputs, self.format.map(Format::from), fields)?;
         for note in source.notes() {
-            output::say(&format!("note: {note}"));
+            output::message(&format!("note: {note}"));
         }
         self.require_columns(&source)?;
         Ok(source)
     }
 
-    /// Refuses a column that no record of JSON has: in tables it is the header that lacks it.
+    /// Refuses a column that no JSON record has. For tables their header is checked.
     fn require_columns(&self, source: &Source) -> Result<(), anyhow::Error> {
         let flag = match (&self.text_template, &self.pair, &self.text_column) {
             (Some(_), ..) => Some("--text-template"),
@@ -132,7 +132,7 @@ impl InputArgs {
         self.inputs.is_empty()
     }
 
-    /// Names the way in which a record's columns make its text. Certificates are compared by it.
+    /// Names the composition of a text from a record's columns. Certificates are compared by it.
     pub fn composition(&self) -> String {
         match (&self.text_template, &self.pair) {
             (Some(template), _) => format!("template {template}"),
@@ -142,7 +142,8 @@ impl InputArgs {
         }
     }
 
-    /// The columns that make the text, by name. `table` are the names of a table's columns, which numbers stand for.
+    /// Returns the names of the columns that make the text. `table` has the names of a table's columns, which may be
+    /// given by number.
     pub fn text_columns(&self, table: Option<&[String]>) -> Vec<String> {
         let columns = match (&self.text_column, &self.text_template, &self.pair) {
             (Some(name), ..) => vec![name.clone()],
@@ -156,21 +157,20 @@ impl InputArgs {
         columns.into_iter().map(|column| named(column, table)).collect()
     }
 
-    /// Whether it is read as OpenAI Batch requests.
+    /// Reports whether the inputs are OpenAI Batch requests.
     pub fn is_batch(&self) -> bool {
         self.format == Some(InputFormat::Batch)
     }
 }
 
-/// Says warnings on stderr.
+/// Prints warnings on stderr.
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
-        output::say(&format!("warning: {warning}"));
+        output::message(&format!("warning: {warning}"));
     }
 }
 
-/// Refuses an input that is named twice, however it is spelled. Refuses two inputs that would have the same name in
-/// rows.
+/// Refuses an input that is named twice, in any spelling, and two inputs with the same name in rows.
 fn named_once(inputs: &[Input]) -> Result<(), anyhow::Error> {
     let mut names = HashSet::new();
     let mut files = HashSet::new();
@@ -182,7 +182,7 @@ fn named_once(inputs: &[Input]) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// A column by its name, where it was given by its number in a table.
+/// Returns the name of a column that may be given by its number in a table.
 pub fn named(column: String, table: Option<&[String]>) -> String {
     let names = table.unwrap_or_default();
     let number = column.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
@@ -192,7 +192,7 @@ pub fn named(column: String, table: Option<&[String]>) -> String {
     }
 }
 
-/// The inputs that a path names: itself, or if there is no such file what it is a pattern for.
+/// Returns the inputs of a path: the file itself, or if it does not exist the files that match it as a pattern.
 fn found(path: &Path) -> Result<Vec<Input>, anyhow::Error> {
     if path.as_os_str() == "-" {
         return Ok(vec![Input::stdin()]);

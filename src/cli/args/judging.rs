@@ -20,54 +20,55 @@ use crate::cli::terminal::error::{bail_hint, ensure_hint};
 
 #[derive(Debug, Args)]
 pub struct JudgingArgs {
-    /// Call it a violation from this probability on, 0 to 1
+    /// Lowest probability that counts as a violation, 0 to 1
     #[arg(long, value_name = "P", value_parser = share)]
     threshold: Option<f64>,
 
-    /// Leave it unresolved if all allowed answers together have less than this mass, 0 to 1 [default: 0.5]
+    /// Lowest probability of all allowed answers together, 0 to 1. Below it a text is unresolved [default: 0.5]
     #[arg(long, value_name = "M", value_parser = share)]
     min_mass: Option<f64>,
 
-    /// Show the model's raw reasoning. For developers: it may be wrong, or as bad as the text
+    /// Print the model's raw reasoning. For developers: it may be wrong, or as harmful as the text
     #[arg(long)]
     reasoning: bool,
 
-    /// Print only these fields of a row, and compute no more than they need: verdict,probability
+    /// Fields of a row to print, such as verdict,probability. Skips work that only other fields need
     #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
     fields: Option<Fields>,
 
-    /// A certificate of `magistrate calibrate`: rows say what is believed of the probability, and whether to act on the verdict
+    /// Certificate of `magistrate calibrate`. Rows then contain the calibrated probability, and the decision to act or
+    /// to review
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
 
     #[command(flatten)]
     prompt: PromptArgs,
 
-    /// The most tokens of reasoning [default: 512, 1536 or 4096, by effort]
+    /// Most tokens of reasoning [default: 512, 1536 or 4096, by effort]
     #[arg(long, value_name = "TOKENS")]
     budget: Option<usize>,
 
-    /// Refuse a text of more tokens [default: what --context has room for]
+    /// Most tokens of a text. Longer texts are refused [default: the room in --context]
     #[arg(long, value_name = "TOKENS")]
     max_content_tokens: Option<usize>,
 
-    /// Judge a longer text in overlapping pieces of so many tokens [1024 if none are given]: the worst piece decides
+    /// Split texts longer than TOKENS into overlapping pieces; the worst piece decides [default TOKENS: 1024]
     #[arg(long, value_name = "TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "1024", value_parser = at_least_one)]
     chunk: Option<usize>,
 
-    /// Answer without reasoning first, and reason only where that gives a probability from LOW to HIGH
+    /// Answer without reasoning first, and reason only if the probability is from LOW to HIGH
     #[arg(long, value_name = "LOW:HIGH", value_parser = band)]
     cascade: Option<Band>,
 
-    /// phased: we write the headers and score the answers. free: the model writes it all, for comparison
+    /// Decoding. phased: headers are fixed and answers are scored. free: the model writes everything, for comparison
     #[arg(long, value_name = "HOW", default_value = "phased")]
     decode: Decode,
 
-    /// How reasoning and rationale are drawn: 0 takes the likeliest token
+    /// Temperature of reasoning and rationale; 0 takes the likeliest token
     #[arg(long, value_name = "T", default_value = "0", value_parser = temperature)]
     temperature: f32,
 
-    /// Where the random numbers of a temperature start
+    /// Seed of the random numbers that a temperature needs
     #[arg(long, value_name = "N", default_value = "0")]
     seed: u64,
 

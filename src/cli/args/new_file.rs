@@ -9,16 +9,16 @@ use magistrate::files::{self, Files};
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::output;
 
-/// A new file. Without a name, or for `-`, it is stdout.
+/// A new file. Without a name, or for `-`, the YAML goes to stdout.
 #[derive(Debug, Default, Args)]
 pub struct NewFile {
-    /// Where the YAML goes; stdout without it
+    /// File for the YAML [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 impl NewFile {
-    /// Returns the file's path. Refuses one that exists already or cannot be made.
+    /// Returns the file's path. Refuses an existing file, and one that cannot be made.
     pub fn path(&self) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.output.as_deref().filter(|path| path.as_os_str() != "-");
         if let Some(path) = path.filter(|path| !files::is_stream(path)) {

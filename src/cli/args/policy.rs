@@ -7,20 +7,20 @@ use magistrate::policy::{Contract, Label, Manuscript, Notation, Policy, PolicyEr
 use crate::cli::terminal::error::{bail_hint, ensure_hint, hinted};
 use crate::cli::terminal::output;
 
-/// Which policies.
+/// The policies to judge by.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
-    /// A shipped policy's id, a YAML file, or a text that is the instructions word for word. ID=FILE gives it an id
+    /// Policy: the id of a shipped policy, a YAML file, or a text file with the instructions. ID=FILE sets the id
     #[arg(short, long = "policy", value_name = "POLICY", required = true)]
     policies: Vec<String>,
 
-    /// The meaning of a reply's words, for policies that are a text: INVALID=violation,VALID=safe. For one of several
-    /// policies: ID:INVALID=violation,VALID=safe
+    /// Meaning of the answers to a policy that is a text: INVALID=violation,VALID=safe. For one of several policies:
+    /// ID:INVALID=violation,VALID=safe
     #[arg(long, value_name = "[ID:]WORD=VERDICT,...", value_parser = parse_labels)]
     labels: Vec<Labels>,
 }
 
-/// Labels, and the id of their policy. Without an id they are for every policy that is a text.
+/// Labels, and the id of their policy. Without an id they hold for every policy that is a text.
 #[derive(Clone, Debug)]
 struct Labels {
     policy: Option<String>,
@@ -39,7 +39,7 @@ impl PolicyArgs {
         self.policies.iter().filter_map(|spec| Manuscript::file(spec)).try_for_each(|path| files.read("a policy", path))
     }
 
-    /// The policies, in the order of the flags.
+    /// Reads the policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
         let mut manuscripts =
             self.policies.iter().map(|spec| Manuscript::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
@@ -79,9 +79,9 @@ impl PolicyArgs {
             };
             anyhow::ensure!(plain(at), not_plain());
             anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
-            // A user who names the policy is believed, and told of the contradiction.
+            // A user who names the policy is believed, but the contradiction is printed.
             if let Err(error) = manuscripts[at].agrees(labels) {
-                output::say(&format!("note: {} of {}", error.message(), manuscripts[at].name));
+                output::message(&format!("note: {} of {}", error.message(), manuscripts[at].name));
             }
             given[at] = Some(labels.clone());
         }

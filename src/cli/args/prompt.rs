@@ -6,23 +6,24 @@ use clap::Args;
 use magistrate::policy::Effort;
 use magistrate::prompt::{TemplateError, Templates};
 
-/// Which prompt.
+/// The prompt.
 #[derive(Debug, Args)]
 pub struct PromptArgs {
-    /// How much the model reasons: none, low, medium or high [default: the policy's own]
+    /// Reasoning effort: none, low, medium or high [default: set by the policy]
     #[arg(long, value_name = "EFFORT")]
     pub effort: Option<Effort>,
 
-    /// A date for the prompt, printed as it is. A date makes every day's prompt another one
+    /// Date to put into the prompt. Changing it invalidates the cached policy
     #[arg(long, value_name = "DATE")]
     pub date: Option<String>,
 
-    /// A folder with a harmony.jinja or a policy.md.jinja in place of the shipped ones
+    /// Folder with a harmony.jinja or a policy.md.jinja that replaces the shipped template
     #[arg(long, value_name = "FOLDER")]
     pub templates: Option<PathBuf>,
 }
 
 impl PromptArgs {
+    /// Reads the templates.
     pub fn templates(&self) -> Result<Templates, TemplateError> {
         self.templates.as_deref().map_or_else(|| Ok(Templates::shipped()), Templates::from_folder)
     }

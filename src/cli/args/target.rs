@@ -12,15 +12,15 @@ use crate::cli::terminal::error::{bail_hint, ensure_hint};
 
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Where rows go; stdout without one. Beside the file its journal is kept, from which the same command goes on
+    /// File for the rows [default: stdout]. With the journal beside it, the same command resumes
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// How the output is written [default: by the file's ending, else JSONL, or batch for requests of it]
+    /// Output format [default: by the file's extension, else JSONL, or batch for batch requests]
     #[arg(long, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
 
-    /// Write a file each for safe, violation and undecided: OUT.safe.jsonl and so on
+    /// Write one file each for safe, violation and undecided: OUT.safe.jsonl and so on
     #[arg(long, value_name = "WHAT", requires = "output")]
     split_by: Option<SplitBy>,
 }
@@ -31,7 +31,7 @@ enum OutputFormat {
     Csv,
     Tsv,
     Parquet,
-    /// Results as the OpenAI Batch API gives them
+    /// Results of the OpenAI Batch API
     Batch,
 }
 
@@ -40,29 +40,29 @@ enum SplitBy {
     Verdict,
 }
 
-/// Where rows go, and how.
+/// The destination and the format of rows.
 pub struct Target {
-    /// A file, with a journal beside it. stdout, or something like it, without.
+    /// A file, with a journal beside it. `None` for stdout.
     pub file: Option<PathBuf>,
     pub export: Export,
 }
 
 impl OutputArgs {
-    /// What the flags come to. `batch` is whether requests of the Batch API are read.
+    /// Resolves the flags. `batch` is set if requests of the Batch API are read.
     pub fn resolve(self, batch: bool, form: Form) -> Result<Target, anyhow::Error> {
         let path = self.output.filter(|path| path.as_os_str() != "-");
-        let told = path.as_deref().and_then(export::Format::of_path);
-        if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && told.is_none()) {
+        let by_name = path.as_deref().and_then(export::Format::of_path);
+        if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && by_name.is_none()) {
             ensure_hint!(
                 !has_ending(path) || files::is_stream(path),
                 ("{}: no format has this ending", path.display()),
                 "end the name in .jsonl, .csv, .tsv or .parquet, or name the format with --output-format"
             );
         }
-        let format = match (self.output_format, told) {
-            (Some(said), _) => said.into(),
+        let format = match (self.output_format, by_name) {
+            (Some(named), _) => named.into(),
             (None, None | Some(export::Format::Jsonl)) if batch => export::Format::Batch,
-            (None, told) => told.unwrap_or(export::Format::Jsonl),
+            (None, by_name) => by_name.unwrap_or(export::Format::Jsonl),
         };
         let packing = path.as_deref().and_then(Packing::of_path);
         ensure_hint!(
@@ -75,7 +75,7 @@ impl OutputArgs {
 }
 
 impl Target {
-    /// Whether rows are what the user looks at.
+    /// Reports whether the rows go to a terminal.
     pub fn is_terminal(&self) -> bool {
         self.file.is_none() && std::io::stdout().is_terminal()
     }
@@ -85,8 +85,8 @@ impl Target {
         self.file.as_deref().is_none_or(files::is_stream)
     }
 
-    /// Adds the output and its journal to the files of a run. Refuses a file that somebody would miss, such as an
-    /// input. An output that exists already must have been made from the journal that is continued.
+    /// Adds the output and its journal to the files of a run. Refuses to overwrite a file that was not made from this
+    /// journal.
     pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
         let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
         for file in export::files(path, self.export.split) {

@@ -1,4 +1,4 @@
-//! The text that is judged: an argument, a file's bytes as they are, or stdin less one newline at its end.
+//! The flags that name the text to judge: an argument, a file, or stdin without its last newline.
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -9,22 +9,22 @@ use magistrate::content::Content;
 
 use crate::cli::terminal::error::ensure_hint;
 
-/// Far more than any model's context holds, and little enough not to hurt: an endless file is an error, not a full memory.
+/// Far more than any context holds, and few enough for any memory. An endless file becomes an error.
 const LARGEST: u64 = 64 << 20;
 
 #[derive(Clone, Debug, Args)]
 pub struct TextArgs {
-    /// The text, behind -- if it begins with a dash; without it, stdin is read
+    /// Text to judge, behind -- if it begins with a dash [default: read from stdin]
     #[arg(value_name = "TEXT", conflicts_with = "file")]
     text: Option<String>,
 
-    /// A file with the text, its bytes as they are; - is stdin
+    /// File with the text, byte for byte; - is stdin
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 impl TextArgs {
-    /// Reads the text through the gate of all texts. Its content never becomes part of an error.
+    /// Reads and checks the text. Errors never contain any of it.
     pub fn read(&self) -> Result<Content, anyhow::Error> {
         if let Some(text) = &self.text {
             return Ok(Content::of(text.as_str())?);

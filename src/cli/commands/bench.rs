@@ -1,4 +1,4 @@
-//! `bench`: how fast this machine judges, and where the time goes.
+//! `bench`: measures how fast this machine judges, and where the time goes.
 
 mod busy;
 mod compare;

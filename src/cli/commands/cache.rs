@@ -1,4 +1,4 @@
-//! `cache`: what is kept to be quicker the next time.
+//! `cache`: shows and clears the cache folder.
 
 use std::fs;
 use std::path::Path;
@@ -21,10 +21,10 @@ pub struct CacheVerb {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Say where it is, and how large each part is
+    /// Print the cache folder, and the size of each part
     Show,
-    /// Remove what magistrate made there: decoded policies, verdicts of --cache, the unpacked built-in model. Journals beside
-    /// outputs stay
+    /// Remove the parts that magistrate made: decoded policies, verdicts of --cache, the unpacked built-in model.
+    /// Journals beside outputs stay
     Clear,
 }
 
@@ -43,18 +43,21 @@ impl CacheVerb {
                 output::print(&text)?;
             }
             Verb::Clear => {
-                // A daemon without its socket could neither be asked nor stopped.
+                // A daemon without its socket could not be reached or stopped.
                 #[cfg(unix)]
                 client::stop()?;
                 let cleared = cache::clear(&folder);
                 let cleared = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
-                output::say(&format!("{} are removed from {}", megabytes(cleared.bytes), folder.display()));
+                output::message(&format!("{} are removed from {}", megabytes(cleared.bytes), folder.display()));
                 for path in cleared.busy {
-                    output::say(&format!("note: {} stays: another process uses it", path.display()));
+                    output::message(&format!("note: {} stays: another process uses it", path.display()));
                 }
                 if let Some((first, more)) = cleared.foreign.split_first() {
                     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-                    output::say(&format!("note: {first}{more} in {} stay: not made by magistrate", folder.display()));
+                    output::message(&format!(
+                        "note: {first}{more} in {} stay: not made by magistrate",
+                        folder.display()
+                    ));
                 }
             }
         }

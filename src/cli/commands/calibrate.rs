@@ -1,4 +1,4 @@
-//! `calibrate`: how far probabilities can be believed, and a certificate of which verdicts may be acted on.
+//! `calibrate`: calibrates probabilities, and issues a certificate of the verdicts that may be acted on.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,31 +23,31 @@ pub struct Calibrate {
     #[command(flatten)]
     golden: GoldenArgs,
 
-    /// Take the rows of an evaluation's JSON, made with the same -p, and judge nothing
+    /// JSON of an evaluation with the same -p, whose rows are used instead of judging
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// Where the certificate goes; - is stdout
+    /// File for the certificate; - is stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// temperature: two numbers, for few rows. isotonic: steps, for many
+    /// Calibration method. temperature: two numbers, for few rows. isotonic: steps, for many
     #[arg(long, value_name = "HOW", default_value = "temperature")]
     method: MethodArg,
 
-    /// The share of errors that is accepted on each side among what is decided automatically
+    /// Share of errors that is accepted on each side among automatic decisions
     #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share, allow_negative_numbers = true)]
     alpha: f64,
 
-    /// The chance that a side has more errors than that after all
+    /// Chance that a side has more errors than that after all
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, allow_negative_numbers = true)]
     delta: f64,
 
-    /// Which rows fit and which test
+    /// Seed of the split into rows that fit and rows that test
     #[arg(long, value_name = "N", default_value_t = 0)]
     split: u64,
 
-    /// Also issue so many certificates, each on half of the rows, and tell how many of them the other half breaks
+    /// Also issue N certificates, each on half of the rows, and report how many of them the other half breaks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     trials: Option<u64>,
 }
@@ -90,22 +90,22 @@ impl Calibrate {
             }
         };
         if let Some(why) = without_verdicts(&evaluation) {
-            output::say(&format!("error: {why}"));
+            output::message(&format!("error: {why}"));
             return Ok(ExitCode::from(exit::UNDECIDED));
         }
         let (rows, repeated) = evaluation.distinct().map_err(anyhow::Error::msg)?;
         if repeated > 0 {
-            output::say(&format!("note: {repeated} rows repeat an earlier text, and are left out"));
+            output::message(&format!("note: {repeated} rows repeat an earlier text, and are left out"));
         }
         let certificate = Certificate::issue(evaluation.about, &rows, method, alpha, delta, split)?;
-        let mut text = told(&certificate);
+        let mut text = table(&certificate);
         if let Some(trials) = self.trials {
             text.push_str(&tried(&rows, method, [alpha, delta], trials));
         }
         let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
         if dash {
             // stdout carries the certificate alone then.
-            output::say(text.trim_end());
+            output::message(text.trim_end());
             output::data(&json)?;
             return Ok(ExitCode::from(exit::DONE));
         }
@@ -141,7 +141,8 @@ fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "not a number between 0 and 0.5".to_owned())
 }
 
-fn told(certificate: &Certificate) -> String {
+/// Returns a certificate for people.
+fn table(certificate: &Certificate) -> String {
     let Certificate { alpha, delta, low, high, rows, automatic, calibration: [before, after], .. } = certificate;
     let [violations, others] = certificate.classes;
     let [(called, false_alarms), (passed, missed)] = certificate.sides;
@@ -175,7 +176,7 @@ fn told(certificate: &Certificate) -> String {
     )
 }
 
-/// Issues certificates on one half of the rows, over and over, and looks whether the other half breaks them.
+/// Issues certificates on one half of the rows, again and again, and counts how many the other half breaks.
 fn tried(rows: &[(bool, f64)], method: Method, [alpha, delta]: [f64; 2], trials: u64) -> String {
     let (mut issued, mut broken) = (0_u32, 0_u32);
     let mut ece = [0.0; 2];

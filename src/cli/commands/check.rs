@@ -1,4 +1,4 @@
-//! `check`: one text, one or more policies, a verdict each.
+//! `check`: judges one text by one or more policies.
 
 use std::process::ExitCode;
 

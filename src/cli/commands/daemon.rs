@@ -1,4 +1,4 @@
-//! `daemon`: a model that stays in memory, so that one `check` after the other answers in milliseconds.
+//! `daemon`: keeps a model in memory, so that each `check` answers in milliseconds.
 
 mod serve;
 
@@ -19,26 +19,26 @@ pub struct Daemon {
     #[command(subcommand)]
     verb: Option<Verb>,
 
-    /// Stop when nobody has asked for so long
+    /// Seconds without requests after which it exits
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     idle: u64,
 
-    /// The check that it is to answer as: check -p POLICY, and flags for model, engine and templates
+    /// Check to answer as: check -p POLICY, and flags for model, engine and templates
     #[arg(value_name = "CHECK", last = true)]
     like: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Tell which daemons run: their model, since when, how much they have answered and when they stop
+    /// Print the daemons that run: model, age, number of answers and idle time
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Stop all of them
+    /// Stop all daemons
     Stop,
-    /// Serve as JSON on stdin says, for check --daemon
+    /// Serve with the settings on stdin, for check --daemon
     #[command(hide = true)]
     Serve,
 }

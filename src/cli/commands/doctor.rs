@@ -1,4 +1,4 @@
-//! `doctor`: what of this machine, this build and this model is as it should be, and what to do about the rest.
+//! `doctor`: checks this machine, this build and this model, and prints a remedy for each problem.
 
 mod canary;
 mod finding;
@@ -29,11 +29,11 @@ use crate::cli::{loading, waiting};
 
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Judge nothing: look at the machine and the model file alone
+    /// Check the machine and the model file alone, and judge nothing
     #[arg(long)]
     no_canary: bool,
 
-    /// Record the canary set's verdicts as they are now, to compare with from here on
+    /// Record the canary set's verdicts, to compare with from here on
     #[arg(long, conflicts_with = "no_canary")]
     record: bool,
 
@@ -49,7 +49,8 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// 1 if there is a problem, else 0. What was found is told at once: judging takes a while, and llama.cpp may end it all.
+    /// Exits 1 if there is a problem, else 0. Findings are printed at once: judging takes a while, and llama.cpp may
+    /// end the process.
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.engine.lists_devices() {
             return crate::cli::devices::list();
@@ -82,7 +83,7 @@ impl Doctor {
         Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
     }
 
-    /// The model, and what it says to the canary set if it can be loaded.
+    /// Checks the model, and its verdicts on the canary set if it can be loaded.
     fn judge(
         &self,
         mut wishes: Wishes,
@@ -109,7 +110,7 @@ impl Doctor {
 fn backends() -> impl Iterator<Item = &'static str> {
     let built = [
         ("cuda", cfg!(feature = "cuda")),
-        // llama.cpp has it on there, whatever is said.
+        // llama.cpp always builds it there.
         ("metal", cfg!(target_os = "macos")),
         ("vulkan", cfg!(feature = "vulkan")),
         ("rocm", cfg!(feature = "rocm")),
@@ -141,7 +142,7 @@ fn processor() -> Finding {
     }
 }
 
-/// Describes the threads that compute: how many, how they wait, and why.
+/// Describes the threads: their number, how they wait, and why.
 fn threads() -> String {
     let processors = Processors::here();
     let Processors { machine, allowed, cores, quota } = processors;
@@ -153,7 +154,7 @@ fn threads() -> String {
     )
 }
 
-/// The cache folder: that it can be written, and that its disk has room.
+/// Checks that the cache folder can be written, and that its disk has room.
 fn cache_folder() -> Finding {
     const LEAST: u64 = 1_000_000_000;
     let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
@@ -196,7 +197,7 @@ fn memory(machine: &Machine) -> Finding {
     }
 }
 
-/// What computes beside the CPU, and what could.
+/// Lists the devices beside the CPU, in use or not.
 fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine
         .devices
@@ -241,7 +242,7 @@ fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
     findings
 }
 
-/// The models that are here.
+/// Lists the models of this machine.
 fn stores() -> Finding {
     let found = places().find();
     let unusable: Vec<String> =
@@ -257,7 +258,7 @@ fn stores() -> Finding {
     Finding::ok("models", format!("{usable} gpt-oss models are here: magistrate model list"))
 }
 
-/// Whether the file is sound, and whether it fits.
+/// Checks that the model's file is sound, and that it fits.
 fn model(opened: &Opened, config: &RunConfig, machine: &Machine) -> Result<(Finding, bool), anyhow::Error> {
     let file = &opened.file;
     let found = format!("{}, {}, {}", file.name, megabytes(file.size), file.path.display());

@@ -1,4 +1,4 @@
-//! `eval`: how well a policy does on a golden set.
+//! `eval`: measures a policy on a golden set.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,19 +20,19 @@ pub struct Eval {
     #[command(flatten)]
     golden: GoldenArgs,
 
-    /// Print JSON, every row in it
+    /// Print JSON with every row
     #[arg(long)]
     json: bool,
 
-    /// Write a report: a page that needs nothing else (.html), Markdown for a pull request (.md), or JSON
+    /// Write a report: a self-contained page (.html), Markdown for a pull request (.md), or JSON
     #[arg(long, value_name = "FILE", value_parser = Report::of_name)]
     report: Vec<Report>,
 
-    /// Exit 1 if a figure is lower, undecided rows counted as wrong: f1=0.90,recall=0.85
+    /// Exit 1 if a figure is lower: f1=0.90,recall=0.85. Undecided rows count as wrong
     #[arg(long, value_name = "FIGURE=VALUE,...")]
     fail_under: Option<Floor>,
 
-    /// An earlier evaluation's JSON: tell how each row compares
+    /// JSON of an earlier evaluation, with which each row is compared
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 
@@ -87,11 +87,11 @@ impl Eval {
             output::print(&text)?;
         }
         let gate = evaluations.first().and_then(|first| first.gate.as_ref());
-        gate.into_iter().flat_map(report::gate).for_each(|line| output::say(&line));
+        gate.into_iter().flat_map(report::gate).for_each(|line| output::message(&line));
         let empty: Vec<String> = evaluations.iter().filter_map(without_verdicts).collect();
         if !empty.is_empty() {
             for why in empty {
-                output::say(&format!("error: {why}"));
+                output::message(&format!("error: {why}"));
             }
             return Ok(ExitCode::from(exit::UNDECIDED));
         }
@@ -99,7 +99,7 @@ impl Eval {
     }
 }
 
-/// A report: what is written, and where.
+/// A report's kind and file.
 #[derive(Clone, Debug)]
 struct Report {
     kind: Kind,

@@ -1,4 +1,4 @@
-//! `label`: a row for each text of a stream, or only the texts with a wanted verdict, as grep does.
+//! `label`: judges a stream of texts, one row each, or prints the texts with a wanted verdict, as grep does.
 
 mod dry_run;
 mod journal_place;
@@ -16,6 +16,7 @@ use magistrate::calibration::provenance::{COLUMNS, SHARD, Terms};
 use magistrate::engine::Engine;
 use magistrate::files::{self, Files};
 use magistrate::label::columns::{Clashes, Columns};
+use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::entry::Form;
 use magistrate::label::export::{self, export};
 use magistrate::label::journal::{self, Existing, Journal, Past};
@@ -51,23 +52,23 @@ pub struct Label {
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Which of the input's columns go along [default: all; --columns "" for none]
+    /// Input columns to keep in the output [default: all; --columns "" keeps no column]
     #[arg(long, value_name = "COLUMN,...")]
     columns: Option<String>,
 
-    /// Print no rows but the input lines that stand so under the policies, unchanged
+    /// Print only the input lines with this verdict, unchanged, like grep
     #[arg(long, value_name = "WHICH", conflicts_with_all = ["output_format", "split_by", "columns", "shard"])]
     only: Option<OnlyArg>,
 
-    /// Judge this share of the rows alone, for as many machines: 3/8. `magistrate merge` puts the shares together
+    /// Judge only this share of the rows, such as 3/8, for as many machines. `magistrate merge` joins the shares
     #[arg(long, value_name = "I/N", requires = "output")]
     shard: Option<Shard>,
 
-    /// Count rows and tokens, measure a few, and say how long it will take and how much memory
+    /// Count rows and tokens, measure a few, and estimate time and memory
     #[arg(long, conflicts_with = "only")]
     dry_run: bool,
 
-    /// Let rows go as they are done. A file is put in order at the end all the same
+    /// Print rows as they are done. A file is put in order at the end all the same
     #[arg(long)]
     unordered: bool,
 
@@ -77,7 +78,7 @@ pub struct Label {
     #[command(flatten)]
     existing: ExistingArgs,
 
-    /// Write what it came to as JSON, too; - is stdout
+    /// Write the summary as JSON, too; - is stdout
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
 
@@ -89,10 +90,10 @@ pub struct Label {
     judging: JudgingArgs,
 }
 
-/// Whether equal texts are judged again.
+/// The treatment of equal texts.
 #[derive(Debug, Args)]
 struct MemoArgs {
-    /// Remember what was said of texts across runs, in a folder [default: one in the cache folder]
+    /// Reuse verdicts on equal texts across runs, from a folder [default: one in the cache folder]
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
     #[allow(clippy::option_option, reason = "how clap has a value that may be left out")]
     cache: Option<Option<PathBuf>>,
@@ -111,7 +112,7 @@ impl MemoArgs {
         Ok(Some(folder))
     }
 
-    /// The memo that the flags make of one, under these terms.
+    /// Applies the flags to a memo, under these terms.
     fn resolve(&self, memo: Memo, terms: &Terms) -> Result<Memo, anyhow::Error> {
         if self.no_dedupe {
             return Ok(Memo::off());
@@ -121,20 +122,22 @@ impl MemoArgs {
         let archive = archive.with_context(|| format!("{} cannot be used", folder.display()))?;
         if archive.damaged() > 0 {
             let (lines, folder) = (archive.damaged(), folder.display());
-            output::say(&format!("note: {lines} damaged lines in {folder} are not used: their texts are judged again"));
+            output::message(&format!(
+                "note: {lines} damaged lines in {folder} are not used: their texts are judged again"
+            ));
         }
         Ok(memo.with_archive(archive))
     }
 }
 
-/// What becomes of an earlier run's journal.
+/// The treatment of an earlier run's journal.
 #[derive(Debug, Args)]
 struct ExistingArgs {
-    /// Set the journal of an earlier run aside and begin anew
+    /// Set the journal of an earlier run aside, and start over
     #[arg(long, requires = "output")]
     restart: bool,
 
-    /// Go on with a journal that was made by another model, policy or setting
+    /// Continue a journal that was made with another model, policy or setting
     #[arg(long, requires = "output", conflicts_with = "restart")]
     mix: bool,
 }
@@ -153,11 +156,11 @@ impl ExistingArgs {
 enum OnlyArg {
     /// A violation of at least one policy
     Violation,
-    /// Safe under all
+    /// Safe under all policies
     Safe,
-    /// For review under at least one, and no worse under any
+    /// For review under at least one policy, and no worse under any
     Review,
-    /// No violation, and without a verdict under at least one
+    /// No violation, and no verdict under at least one policy
     Undecided,
 }
 
@@ -173,7 +176,7 @@ impl Label {
         let policies = self.policy.load()?;
         let mut config = self.judging.resolve(&policies)?;
         config.composition = self.input.composition();
-        // Nobody sees it.
+        // The rationale is not printed then.
         config.options.no_rationale |= self.only.is_some();
         let form =
             Form { policies: policies.iter().map(|policy| policy.id.clone()).collect(), fields: config.fields.clone() };
@@ -242,7 +245,7 @@ impl Label {
                 Some(only) => {
                     let mut sink =
                         Only::new(output, only, work.source.header()).context("the output cannot be written")?;
-                    work.run(Past::none(), memo, &mut sink, Defects::Told)?
+                    work.run(Past::none(), memo, &mut sink, Defects::Printed)?
                 }
                 None => {
                     let mut sink = Rows { output, form: target.export.form };
@@ -273,7 +276,7 @@ impl Label {
 /// Returns the terms that all rows of a run have in common, beside the inputs.
 fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Policy]) -> Terms {
     let mut terms = terms.clone();
-    terms.0.insert("columns to judge".to_owned(), source.reading());
+    terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), source.reading());
     if let Some(columns) = table_columns(source, settings, policies) {
         terms.0.insert(COLUMNS.to_owned(), columns.into());
     }
@@ -297,7 +300,7 @@ fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> O
     Some(columns.names().map(str::to_owned).collect())
 }
 
-/// Returns the names of a list, none of an empty one.
+/// Returns the names of a list. An empty text is an empty list.
 fn names(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -332,8 +335,8 @@ struct Work<'run> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Defects {
     InRows,
-    /// There are no rows, so a warning is said.
-    Told,
+    /// A warning is printed, because there are no rows.
+    Printed,
 }
 
 impl Work<'_> {
@@ -343,48 +346,49 @@ impl Work<'_> {
             [one] => one.name.to_string(),
             several => format!("{} inputs", several.len()),
         };
-        let mut teller = Teller { bar: progress::Rows::new(self.source.size(), self.quiet), defects, told: 0 };
+        let mut reporter = Reporter { bar: progress::Rows::new(self.source.size(), self.quiet), defects, printed: 0 };
         let begun = Instant::now();
         let source = std::mem::replace(&mut self.source, Source::none());
         let known = Known { past, memo };
-        let done = run(self.engine, self.judges, source, self.settings, known, sink, &mut |news| teller.tell(&news));
-        teller.bar.clear();
+        let done =
+            run(self.engine, self.judges, source, self.settings, known, sink, &mut |news| reporter.report(&news));
+        reporter.bar.clear();
         let summary = done.with_context(|| name)?;
         Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
     }
 }
 
-/// Says what happens on the way, without disturbing the bar.
-struct Teller {
+/// Prints events of a run, without disturbing the bar.
+struct Reporter {
     bar: progress::Rows,
     defects: Defects,
-    told: u32,
+    printed: u32,
 }
 
-impl Teller {
-    fn tell(&mut self, news: &News<'_>) {
+impl Reporter {
+    fn report(&mut self, news: &News<'_>) {
         const SHOWN: u32 = 5;
         match news {
             News::Done(summary) => self.bar.show(summary),
             News::Renamed(renamed) if self.defects == Defects::InRows => {
                 let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);
-                self.bar.aside(|| output::say(&text));
+                self.bar.aside(|| output::message(&text));
             }
-            News::Defect(defect) if self.defects == Defects::Told => {
-                self.told += 1;
-                let text = match self.told {
+            News::Defect(defect) if self.defects == Defects::Printed => {
+                self.printed += 1;
+                let text = match self.printed {
                     0..=SHOWN => format!("warning: {defect}"),
-                    _ if self.told == SHOWN + 1 => "warning: and more; the count comes at the end".to_owned(),
+                    _ if self.printed == SHOWN + 1 => "warning: and more; the count comes at the end".to_owned(),
                     _ => return,
                 };
-                self.bar.aside(|| output::say(&text));
+                self.bar.aside(|| output::message(&text));
             }
             News::Defect(_) | News::Renamed(_) => {}
         }
     }
 }
 
-/// The schema of a row: what `check --json` prints, and the input's own columns.
+/// Returns the schema of a row: the output of `check --json`, and the input's own columns.
 fn schema() -> serde_json::Value {
     let mut schema = Printed::schema("magistrate label");
     let columns = "One line of the output. Columns of the input stand beside these; one that has the name of one of these \

@@ -1,4 +1,4 @@
-//! `merge`: journals of one run, made on several machines, become one, and an output of it. Of one journal it makes
+//! `merge`: joins the journals of a run on several machines, and writes their output. From one journal it writes
 //! another output.
 
 use std::path::PathBuf;
@@ -20,18 +20,18 @@ use crate::cli::terminal::{exit, output, progress, summary};
 
 #[derive(Debug, Args)]
 pub struct Merge {
-    /// Journals, or the outputs that they stand beside
+    /// Journals, or the outputs beside them
     #[arg(value_name = "JOURNAL", required = true)]
     journals: Vec<PathBuf>,
 
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Print only these fields of a row: verdict,probability
+    /// Fields of a row to print, such as verdict,probability
     #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
     fields: Option<Fields>,
 
-    /// Merge what there is, though records are missing
+    /// Merge although records are missing
     #[arg(long)]
     partial: bool,
 }
@@ -65,18 +65,18 @@ impl Merge {
             files.write("the journal", "-o", &into)?;
             let merged = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
             progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
-            output::say(&summary::table(&merged));
-            output::say(&format!("{} rows of {} journals", merged.rows(), journals.len()));
+            output::message(&summary::table(&merged));
+            output::message(&format!("{} rows of {} journals", merged.rows(), journals.len()));
             return Ok(ExitCode::from(exit::DONE));
         };
         let merged = progress::waiting("reading the journal", || check(one, self.partial))?;
         let file = target.file.as_deref().map_or(Target::Stdout, Target::File);
         match progress::waiting("writing the output", || export(one, file, &target.export)) {
-            // The reader has gone away.
+            // The reader has closed the pipe.
             Err(error) if error.is_closed() => {}
             written => {
                 for path in written? {
-                    output::say(&format!("{} is written, of {} rows", path.display(), merged.rows()));
+                    output::message(&format!("{} is written, of {} rows", path.display(), merged.rows()));
                 }
             }
         }

@@ -30,20 +30,20 @@ pub struct ModelVerb {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List the gpt-oss models that are on this machine already, whatever fetched them
+    /// List the gpt-oss models on this machine, from all stores
     List(List),
     /// Print the path of a model's file
     Path(PathOf),
-    /// Tell what a model file is, or what is wrong with it; only its header is read
+    /// Print the properties of a model file, or its faults; only its header is read
     Inspect(Inspect),
-    /// Tell whether a model fits on this machine, and how it will be loaded; exit 1 if it does not
+    /// Report whether a model fits on this machine, and how it will be loaded; exit 1 if it does not
     Fit(Fit),
-    /// Read the whole file and tell its sha256; exit 1 if the store says another
+    /// Read the whole file and print its sha256; exit 1 if the store has another
     Verify(Verify),
     /// Fetch a model: 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG or https://...
     #[cfg(feature = "hub")]
     Pull(Pull),
-    /// Make a plain GGUF of a file that was made for Ollama's own engine
+    /// Make a plain GGUF from a file that was made for Ollama's own engine
     Convert(Convert),
 }
 

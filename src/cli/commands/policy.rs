@@ -32,13 +32,13 @@ enum Verb {
     List,
     /// Print a policy: as YAML to save and own, or as the model reads it
     Show(Show),
-    /// Write a new policy, from flags or by asking
+    /// Write a new policy, from flags or from answers
     New(Box<New>),
-    /// Turn a policy in prose or Markdown into YAML
+    /// Convert a policy in prose or Markdown to YAML
     Import(Import),
-    /// Find what weakens a policy or breaks the replies to it
+    /// Find faults that weaken a policy or break the replies to it
     Lint(Lint),
-    /// Tell what changed from one policy to another
+    /// Print the changes from one policy to another
     Diff(Diff),
     /// Print the JSON Schema of a policy's YAML
     Schema,

@@ -1,4 +1,4 @@
-//! `prompt`: exactly what a model is given, for people who want to see it. Needs the model's header only.
+//! `prompt`: prints the exact prompt of a text and a policy. Needs the model's header only.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ pub struct Prompt {
     #[command(flatten)]
     how: PromptArgs,
 
-    /// Print token ids, as one JSON array
+    /// Print token ids as one JSON array
     #[arg(long)]
     tokens: bool,
 
@@ -58,7 +58,7 @@ impl Prompt {
     }
 }
 
-/// Returns the prompt for a terminal, where control tokens stand out.
+/// Returns the prompt for a terminal, with marked control tokens.
 fn marked(segments: &[Segment]) -> Text {
     let mut text = Text::default();
     for segment in segments {
@@ -80,7 +80,7 @@ fn plain(segments: &[Segment]) -> String {
     segments.iter().map(part).collect()
 }
 
-/// In plain output a text that spells a control token's name looks like one: say that it is not.
+/// Prints a note for each control token whose name the text spells: in plain output it looks like one.
 fn warn_of_lookalikes(segments: &[Segment]) {
     for control in Control::ALL {
         let times: usize = segments
@@ -95,6 +95,6 @@ fn warn_of_lookalikes(segments: &[Segment]) {
             1 => "once".to_owned(),
             times => format!("{times} times"),
         };
-        output::say(&format!("note: the policy or the text spells {control} {often}: that is text, not a token"));
+        output::message(&format!("note: the policy or the text spells {control} {often}: that is text, not a token"));
     }
 }

@@ -1,10 +1,12 @@
-//! `verify`: some rows of a finished run are judged again.
+//! `verify`: judges some rows of a finished run again.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::calibration::provenance::Terms;
+use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
 use magistrate::label::run::{Known, Settings, run};
@@ -27,15 +29,15 @@ pub struct Verify {
     #[command(flatten)]
     input: InputArgs,
 
-    /// The output whose rows are judged again, or its journal
+    /// Output whose rows are judged again, or its journal
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// How many rows, chosen at random
+    /// Number of rows, chosen at random
     #[arg(long, value_name = "N", default_value_t = 100)]
     sample: usize,
 
-    /// Which rows chance chooses
+    /// Seed of the random choice
     #[arg(long, value_name = "N", default_value_t = 0)]
     sample_seed: u64,
 
@@ -48,18 +50,25 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Whether all are as they were: 0, else 1.
+    /// Exits 0 if all verdicts are equal, else 1.
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.judging.lists_devices() {
             return devices::list();
         }
         let policies = self.policy.load()?;
-        let config = self.judging.resolve(&policies)?;
+        let mut config = self.judging.resolve(&policies)?;
+        config.composition = self.input.composition();
         let journal = journal(&self.output);
         let sample = Sample::of(&journal, self.sample, self.sample_seed)?;
         same_policies(&journal, &sample.terms.strings("policies"), &config.policy_terms(&policies))?;
         let source = self.input.open()?;
-        let engine = loading::load(&config, &policies, SEVERAL)?;
+        let planned = loading::plan_for(&config, &policies, SEVERAL)?;
+        let mut terms = planned.terms(&config, &policies);
+        terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), source.reading());
+        for (name, then, now) in other_settings(&sample.terms, &terms) {
+            output::message(&format!("note: judged again with another {name} ({then} then, {now} now)"));
+        }
+        let engine = loading::load_planned(&config, planned)?;
         let judges = loading::judges(&config, &engine, &policies)?;
         let settings =
             Settings { chunking: config.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };
@@ -81,7 +90,7 @@ impl Verify {
             ("{} of {wanted} rows are not in the input", wanted - summary.rows()),
             "name the same inputs as when they were judged"
         );
-        tell(&comparison.agreement, self.json)?;
+        report(&comparison.agreement, self.json)?;
         Ok(ExitCode::from(if comparison.agreement.flipped.is_empty() { exit::DONE } else { exit::DIFFERENT }))
     }
 }
@@ -101,6 +110,17 @@ fn same_policies(journal: &Path, before: &[String], now: &[String]) -> Result<()
     Ok(())
 }
 
+/// Returns the settings of a verdict that differ from those of the run: the name, the value then, and the value now.
+///
+/// Other settings are allowed: whether they flip verdicts is a question that `verify` answers.
+fn other_settings(run: &Terms, now: &Terms) -> Vec<(String, String, String)> {
+    /// Terms that change no verdict, and the policies, which must be equal.
+    const OTHERS: [&str; 4] = ["policies", "--reasoning", "rationale", "certificate"];
+    let mut differences = run.differences(now);
+    differences.retain(|(name, ..)| now.0.contains_key(name) && !OTHERS.contains(&name.as_str()));
+    differences
+}
+
 /// Shortens the digest of a policy to its beginning.
 fn short(policy: &str) -> String {
     const DIGEST: usize = 64;
@@ -108,7 +128,7 @@ fn short(policy: &str) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-fn tell(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {
+fn report(agreement: &Agreement, json: bool) -> Result<(), anyhow::Error> {
     let Agreement { same, near, flipped, drift } = agreement;
     if json {
         return output::data(&format!("{}\n", serde_json::to_string(agreement)?));

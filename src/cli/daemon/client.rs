@@ -38,7 +38,7 @@ pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<E
             output::repeat(&stdout, &stderr)?;
             Ok(Some(ExitCode::from(code)))
         }
-        // It is about to end, or has too much to do.
+        // It ends soon, or is too busy.
         Ok(_) => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(_) => {
@@ -68,7 +68,7 @@ pub fn start(case: &Case, idle: u64) -> Start {
 }
 
 fn unanswered(why: &str) -> Option<ExitCode> {
-    output::say(&format!("note: no daemon answers, so the text is judged here: {why}"));
+    output::message(&format!("note: no daemon answers, so the text is judged here: {why}"));
     None
 }
 
@@ -127,11 +127,11 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
             output::print(&told(status))?;
         }
         if all.is_empty() && silent == 0 {
-            output::say("no daemon runs");
+            output::message("no daemon runs");
         }
     }
     if silent > 0 {
-        output::say(&format!("{silent} more: silent, or of another user"));
+        output::message(&format!("{silent} more: silent, or of another user"));
         output::hint("magistrate daemon stop");
     }
     Ok(ExitCode::from(exit::DONE))
@@ -160,7 +160,7 @@ pub fn stop() -> anyhow::Result<()> {
             }
         };
         ensure_hint!(gone(&socket), "a daemon does not end", "look for it with ps, and end its process");
-        output::say(told);
+        output::message(told);
     }
     Ok(())
 }

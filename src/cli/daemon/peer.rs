@@ -15,7 +15,7 @@ pub fn ours(stream: &UnixStream) -> Result<()> {
 /// Kills the process that listens at the other end.
 pub fn end(stream: &UnixStream) -> Result<()> {
     let process = process_of(stream)?;
-    // SAFETY: it takes two numbers. The process is there, as it listens.
+    // SAFETY: it takes two numbers. The process exists, because it listens.
     if unsafe { libc::kill(process, libc::SIGKILL) } == 0 { Ok(()) } else { Err(Error::last_os_error()) }
 }
 
@@ -44,7 +44,7 @@ fn process_of(stream: &UnixStream) -> Result<i32> {
 fn credentials(stream: &UnixStream) -> Result<libc::ucred> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(Error::other)?;
-    // SAFETY: the descriptor is open as long as the stream, and the length is that of what the pointer leads to.
+    // SAFETY: the descriptor is open as long as the stream, and the length is the size of the value behind the pointer.
     let done = unsafe {
         let peer = (&raw mut peer).cast();
         libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, peer, &raw mut length)

@@ -44,7 +44,7 @@ struct Message<T> {
 pub struct Start {
     /// Seconds without a question, after which it stops.
     pub idle: u64,
-    /// The model's file, and how it is loaded.
+    /// The model's file, and the way of loading it.
     pub wishes: Wishes,
     /// The origin of the templates.
     pub templates: String,
@@ -68,7 +68,7 @@ pub enum Request {
     Stop,
 }
 
-/// A text, and everything but the model that decides how it is judged.
+/// A text, and everything but the model that decides its verdict.
 #[derive(Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "they are flags of the command")]
 pub struct Question {

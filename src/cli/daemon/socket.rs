@@ -1,4 +1,4 @@
-//! The place where a daemon listens: a socket and a lock. Their name covers everything that its answers depend on.
+//! The socket of a daemon and its lock. Their name covers everything that answers depend on.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Error, ErrorKind, Result};
@@ -20,14 +20,14 @@ use crate::cli::naming;
 /// The longest path of a socket, in bytes. Some systems allow 104, one of them a NUL.
 const LONGEST: usize = 103;
 
-/// The place of one daemon.
+/// The socket of one daemon.
 #[derive(Clone, Debug)]
 pub struct Socket {
     socket: PathBuf,
 }
 
 impl Socket {
-    /// Returns the place of a daemon for a model, the way it is loaded, and templates. The program is a part of the
+    /// Returns the socket of a daemon for a model, the way of loading it, and templates. The program is a part of the
     /// name, so another build gets another daemon.
     pub fn of(wishes: &Wishes, templates: &Templates) -> Result<Self> {
         let model = fs::canonicalize(&wishes.base.model)?;
@@ -37,7 +37,7 @@ impl Socket {
         Ok(Self { socket: folder()?.join(format!("{}.sock", naming::digest(&key, 8))) })
     }
 
-    /// Returns all places where a daemon listens or has listened.
+    /// Returns all sockets on which a daemon listens or has listened.
     pub fn all() -> Result<Vec<Self>> {
         let folder = folder()?;
         if !folder.exists() {
@@ -51,17 +51,17 @@ impl Socket {
         Ok(sockets.into_iter().map(|socket| Self { socket }).collect())
     }
 
-    /// Connects to the daemon there, if it is this user's. Returns `None` if nobody listens.
+    /// Connects to the daemon, if it belongs to this user. Returns `None` if no daemon listens.
     pub fn connect(&self) -> Result<Option<UnixStream>> {
         cache::own(self.socket.parent().unwrap_or(Path::new("/")))?;
         if !self.socket.exists() {
             return Ok(None);
         }
         // A daemon that hangs may have a full queue, and `connect` has no time limit of its own.
-        let (tell, told) = channel();
+        let (send, received) = channel();
         let socket = self.socket.clone();
-        thread::Builder::new().spawn(move || tell.send(UnixStream::connect(socket)))?;
-        match told.recv_timeout(SILENCE) {
+        thread::Builder::new().spawn(move || send.send(UnixStream::connect(socket)))?;
+        match received.recv_timeout(SILENCE) {
             Ok(Ok(stream)) => peer::ours(&stream).map(|()| Some(stream)),
             Ok(Err(error)) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(None),
             Ok(Err(error)) => Err(error),
@@ -69,7 +69,7 @@ impl Socket {
         }
     }
 
-    /// Listens there. Returns `None` if another daemon has the place. The place is kept as long as the lock.
+    /// Listens on the socket. Returns `None` if another daemon does. The socket is held as long as the lock.
     pub fn listen(&self) -> Result<Option<(UnixListener, File)>> {
         let folder = self.socket.parent().unwrap_or(Path::new("/"));
         cache::make(folder)?;
@@ -94,7 +94,7 @@ impl Socket {
     }
 }
 
-/// Returns the folder of all sockets of this cache. It is in the cache, or elsewhere if that path is too long.
+/// Returns the folder of all sockets of this cache: in the cache, or elsewhere if that path is too long.
 fn folder() -> Result<PathBuf> {
     let cache = cache::folder()?;
     let within = cache.join("daemons");

@@ -1,7 +1,7 @@
-//! The end of the process: by its own word, or with code 2.
+//! The end of the process: by the program itself, or with code 2.
 //!
 //! The one idea: an exit code of 0 or 1 is a verdict, so only [`leave`] and [`exit`] give one. Every other end has code
-//! 2: a C library that calls `exit(1)`, a panic, a model file cut while it is mapped.
+//! 2: a C library that calls `exit(1)`, a panic, a model file cut during its use.
 //!
 //! `unsafe` is needed because no safe wrapper registers an `atexit` function or reads a signal's address.
 #![allow(unsafe_code)]
@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::raw::say;
+use self::raw::write_stderr;
 use super::exit;
 
 /// Set once the program ends by its own word.
@@ -30,8 +30,8 @@ pub fn guarded(command: impl FnOnce() -> ExitCode) -> ExitCode {
     #[cfg(unix)]
     signals::watch();
     let code = catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
-        // The panic has said where and why.
-        say(b"error: magistrate failed. This is a fault of its own: please report it\n");
+        // The panic message has the reason and the place.
+        write_stderr(b"error: magistrate failed. This is a fault of its own: please report it\n");
         ExitCode::from(exit::ERROR)
     });
     leave(code)
@@ -54,8 +54,10 @@ extern "C" fn unasked() {
     if OWN_WORD.load(Ordering::SeqCst) {
         return;
     }
-    say(b"error: a library ended the process before it was done\n\
-          hint: threads or memory are short; see the line above, and try --threads 1\n");
+    write_stderr(
+        b"error: a library ended the process before it was done\n\
+          hint: threads or memory are short; see the line above, and try --threads 1\n",
+    );
     // SAFETY: it ends the process, and runs nothing of ours.
     unsafe { libc::_exit(exit::ERROR.into()) }
 }

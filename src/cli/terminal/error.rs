@@ -58,11 +58,11 @@ pub(crate) use {bail_hint, ensure_hint};
 
 /// Prints an error on stderr, with its causes and hints.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    output::say(&render(error));
+    output::message(&render(error));
     ExitCode::from(exit::ERROR)
 }
 
-/// Returns an error as it is printed: after `error:`, with its causes and hints.
+/// Returns the text of an error: after `error:`, with its causes and hints.
 pub fn render(error: &anyhow::Error) -> String {
     let mut text = format!("error: {}", message(error));
     for hint in hints(error) {

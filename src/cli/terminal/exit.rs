@@ -9,25 +9,25 @@ pub const SAFE: u8 = 0;
 pub const VIOLATION: u8 = 1;
 pub const ERROR: u8 = 2;
 pub const UNDECIDED: u8 = 3;
-/// Of `label`: every row has a verdict. Not that it is safe.
+/// `label`: every row has a verdict, safe or not.
 pub const DONE: u8 = 0;
-/// Of `label --only`, as of grep: some input lines were let through, or none.
+/// `label --only`, like grep: some input lines were printed.
 pub const FOUND: u8 = 0;
+/// `label --only`, like grep: no input line was printed.
 pub const NONE_FOUND: u8 = 1;
-/// Of `verify`: some verdicts are not what they were.
+/// `verify`: some verdicts differ from the earlier ones.
 pub const DIFFERENT: u8 = 1;
-/// Of `eval` a gate that was not passed, of `policy lint` an error, of `model fit` a model that does not fit, of `doctor` a
-/// problem.
+/// `eval`: a gate was not passed. `policy lint`: an error. `model fit`: a model that does not fit. `doctor`: a problem.
 pub const FINDING: u8 = 1;
-/// As shells have it for SIGINT.
+/// The code of shells for SIGINT.
 pub const STOPPED: u8 = 130;
 
-/// The code of a run, from the code of each row.
+/// Returns the code of several rows.
 pub fn of_rows(rows: &[Row]) -> u8 {
     of_several(rows.iter().map(|row| of_one(row.status, row.verdict, row.decision)))
 }
 
-/// Returns the exit code: as grep's where input lines are let through, else whether every row has a verdict.
+/// Returns the code of a run: as grep's if input lines are printed, else by whether every row has a verdict.
 pub fn of_run(summary: &Summary, only: Option<Standing>) -> u8 {
     let undecided = summary.of(Standing::Undecided) > 0;
     match (summary.ended, only) {
@@ -35,7 +35,7 @@ pub fn of_run(summary: &Summary, only: Option<Standing>) -> u8 {
         (None, None) if undecided => UNDECIDED,
         (Some(Ended::Closed), _) | (None, None) => DONE,
         (None, Some(_)) if summary.written > 0 => FOUND,
-        // That there is none is known only if all were judged.
+        // An absence is known only if all were judged.
         (None, Some(_)) if undecided => ERROR,
         (None, Some(_)) => NONE_FOUND,
     }
@@ -51,7 +51,7 @@ fn of_one(status: Status, verdict: Option<Verdict>, decision: Option<Decision>) 
     }
 }
 
-/// An error before something undecided, that before a violation, that before safe. Nothing at all is an error.
+/// Returns the most serious code: an error, then undecided, a violation and safe. No code at all is an error.
 fn of_several(codes: impl Iterator<Item = u8>) -> u8 {
     let rank = |code: &u8| [SAFE, VIOLATION, UNDECIDED, ERROR].iter().position(|other| other == code);
     codes.max_by_key(rank).unwrap_or(ERROR)

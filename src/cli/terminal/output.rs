@@ -1,7 +1,7 @@
-//! stdout is data, stderr is talk. A reader that has gone away is an error for a verdict alone.
+//! Output: data on stdout, messages on stderr. A closed stdout is an error for verdicts alone.
 //!
-//! The one idea: names, titles and texts come from strangers. So everything that people read passes through
-//! [`harmless`], here, as the last step. Only our own colours are added after it.
+//! The one idea: names, titles and texts come from strangers. So everything for people passes through [`harmless`],
+//! here, as the last step. Only our own colors are added after it.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -29,7 +29,7 @@ fn write(text: &str) -> Result<(), anyhow::Error> {
     }
 }
 
-/// Writes verdicts. A reader that has gone away is an error: exit codes 0 and 1 say that verdicts were written.
+/// Writes verdicts. A closed pipe is an error: exit codes 0 and 1 state that verdicts were written.
 fn write_verdicts(text: &str) -> Result<(), anyhow::Error> {
     put(text).context("the verdict cannot be written to stdout")
 }
@@ -40,14 +40,14 @@ fn put(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Says something on stderr. A closed stderr is no error.
-pub fn say(text: &str) {
+/// Prints a message on stderr. A closed stderr is no error.
+pub fn message(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
 }
 
 /// Prints a remedy on stderr.
 pub fn hint(text: &str) {
-    say(&format!("hint: {text}"));
+    message(&format!("hint: {text}"));
 }
 
 /// Text for people, with some parts in a style of our own.
@@ -65,7 +65,7 @@ impl Text {
         self.0.push((words.into(), Some(style)));
     }
 
-    /// Returns the text as it is written.
+    /// Returns the text for output.
     fn shown(&self, coloured: bool) -> String {
         let shown = |(words, style): &(String, Option<&str>)| match style.filter(|_| coloured) {
             None => harmless(words),
@@ -113,10 +113,10 @@ impl Output {
         }
     }
 
-    /// Says something on stderr. A closed stderr is no error.
-    pub fn say(&mut self, text: &str) {
+    /// Prints a message on stderr. A closed stderr is no error.
+    pub fn message(&mut self, text: &str) {
         match self {
-            Self::Own => say(text),
+            Self::Own => message(text),
             Self::Kept { stderr, .. } => stderr.push_str(&format!("{text}\n")),
         }
     }
@@ -126,7 +126,7 @@ impl Output {
 #[cfg(unix)]
 pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
     if !stderr.is_empty() {
-        say(stderr.trim_end_matches('\n'));
+        message(stderr.trim_end_matches('\n'));
     }
     // The daemon has applied `harmless` already, and the text may have colours.
     write_verdicts(stdout)

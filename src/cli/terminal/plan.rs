@@ -1,4 +1,4 @@
-//! A plan to load a model, for people: a table, and the flags that it amounts to.
+//! A plan to load a model, as a table and as flags.
 
 use magistrate::engine::plan::{Job, Need, Plan, Wishes};
 use magistrate::engine::{CacheType, Layout};

@@ -1,4 +1,4 @@
-//! A bar on a terminal, silence elsewhere, and nothing at all for what is over at once.
+//! Progress: a bar on a terminal, silence elsewhere, and nothing for quick work.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use magistrate::label::summary::Summary;
 
 use super::output;
 
-/// Runs something that tells how far it is.
+/// Runs work that reports its progress.
 pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) + Send)) -> T) -> T {
     let bar = ProgressBar::no_length().with_message(what);
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {elapsed}") {
@@ -25,13 +25,13 @@ pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) 
     done
 }
 
-/// Runs something that cannot tell how far it is.
+/// Runs work that cannot report its progress.
 pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     let spinner = ProgressBar::new_spinner().with_message(what);
     if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {elapsed}") {
         spinner.set_style(style);
     }
-    // Where nobody sees it, the thread that ticks would only take turns from those that work.
+    // If it is hidden, the thread that ticks would only take time from the others.
     if !spinner.is_hidden() {
         spinner.enable_steady_tick(Duration::from_millis(300));
     }
@@ -40,20 +40,20 @@ pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Rows that go by: a bar with rate and time left on a terminal, a line now and then elsewhere.
+/// Progress in rows: a bar with rate and time left on a terminal, a line now and then elsewhere.
 pub struct Rows {
     bar: ProgressBar,
     begun: Instant,
-    /// When it was last told how far it is, where there is no terminal.
-    told: Instant,
+    /// The last line in a log.
+    logged: Instant,
     sized: bool,
 }
 
-/// How often a log is told how far it is: rarely enough not to fill it.
+/// The interval of lines in a log, which is too long to fill it.
 const LOGGED: Duration = Duration::from_mins(1);
 
 impl Rows {
-    /// `size` is that of the input in bytes, if it is known. A quiet one draws nothing.
+    /// Starts a bar. `size` is the size of the input in bytes. A quiet bar draws nothing.
     pub fn new(size: Option<u64>, quiet: bool) -> Self {
         let bar = size.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let template =
@@ -64,38 +64,38 @@ impl Rows {
         if quiet {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, begun: Instant::now(), told: Instant::now(), sized: size.is_some() }
+        Self { bar, begun: Instant::now(), logged: Instant::now(), sized: size.is_some() }
     }
 
-    /// So far it has come.
+    /// Shows the progress.
     pub fn show(&mut self, summary: &Summary) {
         let rows = summary.rows();
         if rows == summary.resumed {
-            // What an earlier run did says nothing of how long the rest will take.
+            // Rows of an earlier run give no rate for the rest.
             self.begun = Instant::now();
             self.bar.reset_eta();
         }
         #[allow(clippy::cast_precision_loss, reason = "rates for people")]
-        let said = || {
+        let message = || {
             let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
             let rate = |count: u64| count as f64 / seconds;
             let (new, tokens) = (rate(rows - summary.resumed), rate(summary.tokens.all()));
             format!("{rows} rows, {new:.1}/s, {tokens:.0} tokens/s")
         };
         if !self.bar.is_hidden() {
-            self.bar.set_message(said());
+            self.bar.set_message(message());
             if self.sized {
                 self.bar.set_position(summary.bytes);
             } else {
                 self.bar.tick();
             }
-        } else if self.told.elapsed() >= LOGGED {
-            output::say(&said());
-            self.told = Instant::now();
+        } else if self.logged.elapsed() >= LOGGED {
+            output::message(&message());
+            self.logged = Instant::now();
         }
     }
 
-    /// Lets something else be written to the terminal.
+    /// Runs a function that writes to the terminal.
     pub fn aside(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }

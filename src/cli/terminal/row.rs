@@ -1,4 +1,4 @@
-//! A row for people: the verdict first, then what it rests on.
+//! A row for people: the verdict first, then its reasons.
 
 use magistrate::calibration::certificate::Decision;
 use magistrate::label::row::{Row, Status};
@@ -7,7 +7,7 @@ use magistrate::verdict::MIN_MASS;
 
 use super::output::Text;
 
-/// The row of one policy.
+/// Returns the row of one policy.
 pub fn of_row(policy: &Policy, row: &Row) -> Text {
     let (word, style) = match (row.status, row.verdict) {
         (Status::Ok, Some(Verdict::Violation)) => ("violation", "1;31"),
@@ -16,9 +16,9 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
         (Status::Unresolved, _) => ("unresolved", "1;33"),
         (Status::Error, _) | (Status::Ok, None) => ("error", "1;31"),
     };
-    let mut told = Text::default();
-    told.push(format!("{}: ", policy.id));
-    told.push_styled(word, style);
+    let mut row_text = Text::default();
+    row_text.push(format!("{}: ", policy.id));
+    row_text.push_styled(word, style);
     let mut text = String::new();
     if let Some(code) = &row.category {
         let title = policy.categories().iter().find(|category| category.code == *code).map_or("", |found| &found.title);
@@ -49,18 +49,18 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
         text.push_str(&indented(&error.message));
     }
     if let Some(rationale) = &row.rationale {
-        // A sentence or two: line breaks in it are the model's whim.
+        // A sentence or two: the model's line breaks carry no meaning.
         let words: Vec<&str> = rationale.split_whitespace().collect();
         text.push_str(&indented(&words.join(" ")));
     }
     if let Some(reasoning) = &row.reasoning {
         text.push_str(&indented(&format!("reasoning: {reasoning}")));
     }
-    told.push(text);
-    told
+    row_text.push(text);
+    row_text
 }
 
-/// Three digits behind the point, more where these would all be zero.
+/// Returns a probability with three decimals, or with an exponent if these would be zero.
 fn share(share: f64) -> String {
     if share > 0.0 && share < 0.0005 { format!("{share:.1e}") } else { format!("{share:.3}") }
 }

@@ -1,4 +1,4 @@
-//! The outcome of a run: its summary for people and for programs, and its exit code.
+//! The summary of a run, for people and for programs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use magistrate::verdict::MIN_MASS;
 
 use super::{exit, output};
 
-/// The summary of a run, and the seconds that it took.
+/// The summary of a run, and its seconds.
 #[derive(serde::Serialize)]
 pub struct Timed {
     #[serde(flatten)]
@@ -19,7 +19,7 @@ pub struct Timed {
     pub seconds: f64,
 }
 
-/// Tells the outcome, and returns the exit code. `hint` says how to continue if the run was stopped.
+/// Prints the summary, and returns the exit code. `hint` is printed if the run was stopped.
 pub fn finish(
     timed: &Timed,
     only: Option<Standing>,
@@ -31,7 +31,7 @@ pub fn finish(
     }
     sum_up(timed);
     if let Some(hint) = hint.filter(|_| timed.summary.ended == Some(Ended::Stopped)) {
-        output::say(&hint);
+        output::message(&hint);
     }
     Ok(ExitCode::from(exit::of_run(&timed.summary, only)))
 }
@@ -44,7 +44,7 @@ pub fn write_json(path: &Path, json: &str) -> Result<(), anyhow::Error> {
     files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Says the outcome on stderr.
+/// Prints the summary on stderr.
 fn sum_up(timed: &Timed) {
     let (summary, done) = (&timed.summary, timed.summary.rows());
     let stopped = match summary.ended {
@@ -54,7 +54,7 @@ fn sum_up(timed: &Timed) {
     };
     let table = table(summary);
     if !table.is_empty() {
-        output::say(&table);
+        output::message(&table);
     }
     let order = [Standing::Violation, Standing::Review, Standing::Safe, Standing::Undecided];
     let counts: Vec<String> = order
@@ -65,7 +65,7 @@ fn sum_up(timed: &Timed) {
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = (done - summary.resumed) as f64 / timed.seconds.max(1e-9);
-    output::say(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
+    output::message(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
 }
 
 fn rows(count: u64) -> String {

@@ -1,7 +1,7 @@
 //! `bench --busy`: the same measurement on a busy machine.
 //!
 //! The one idea: the other programs are processes that run before the measurement starts. The measurement is a process
-//! of its own, too. It finds them there as it would find a compiler.
+//! of its own, too, and meets them like any other program.
 
 use std::io::Read;
 use std::process::{Child, Command, ExitCode, Stdio};

@@ -11,19 +11,19 @@ use crate::cli::args::model::ModelArgs;
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct BenchFlags {
-    /// The policy: as many random tokens, or a policy by which --data is judged
+    /// Policy: a number of random tokens, or a policy by which --data is judged
     #[arg(short, long, value_name = "TOKENS|POLICY", default_value = "800")]
     pub policy: String,
 
-    /// Texts that the policy judges, a line each; the flags that count tokens say nothing then
+    /// File of texts, one per line. The flags that count tokens have no effect then
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
-    /// How much the model reasons about them [default: the policy's own]
+    /// Reasoning effort for --data [default: set by the policy]
     #[arg(long, value_name = "EFFORT", requires = "data")]
     pub effort: Option<Effort>,
 
-    /// Tokens of each text, what stands around it included
+    /// Tokens of each text, with everything around it
     #[arg(long, value_name = "TOKENS", default_value_t = 100)]
     pub content: usize,
 
@@ -31,11 +31,11 @@ pub struct BenchFlags {
     #[arg(long, value_name = "TOKENS", default_value_t = 60)]
     pub output: usize,
 
-    /// How many of these are known beforehand, and appended rather than sampled
+    /// Number of these that are known beforehand, and appended rather than sampled
     #[arg(long, value_name = "TOKENS", default_value_t = 0)]
     pub fixed: usize,
 
-    /// Texts, at most [default: 64, or with --tune as many as take a few seconds]
+    /// Most texts [default: 64, or with --tune as many as take a few seconds]
     #[arg(long, value_name = "N")]
     pub items: Option<usize>,
 
@@ -43,12 +43,12 @@ pub struct BenchFlags {
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub versus: Option<String>,
 
-    /// Try more and fewer texts at once, workers and layouts, and remember what is the fastest for this model on this machine:
-    /// label, eval, verify and bench then take it where no flag says otherwise
+    /// Search the fastest number of texts at once, workers and layout for this model on this machine, and remember it.
+    /// label, eval, verify and bench use it unless a flag is given
     #[arg(long, conflicts_with_all = ["versus", "parallel", "workers", "layout", "context"])]
     pub tune: bool,
 
-    /// Run N programs beside the work that compute without end, as on a machine that somebody uses
+    /// Run N programs that compute beside the work, as on a machine in use
     #[arg(long, value_name = "N")]
     pub busy: Option<usize>,
 

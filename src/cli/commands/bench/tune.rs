@@ -18,7 +18,7 @@ use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
 use crate::cli::{devices, tuned};
 
-/// Looks for the fastest setting, tells each step that was tried, and remembers what was found.
+/// Searches the fastest setting, prints each step, and remembers the result.
 pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     let Opened { file, .. } = Opened::read(&flags.model.path()?)?;
     let wishes = flags.engine.resolve(file.path.clone());
@@ -35,7 +35,7 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     };
     let plan = planned(None);
     let start = Setting { parallel: plan.config.parallel, workers: plan.config.workers, layout: plan.config.layout };
-    // Workers share the CPU's threads: where a GPU computes there is nothing to share.
+    // Workers share the CPU's threads. With a GPU there is nothing to share.
     let workers = if plan.gpu.bytes() == 0 { wishes.base.threads } else { 1 };
     let fits = |setting: Setting| {
         let Setting { parallel, workers: some, .. } = setting;
@@ -71,7 +71,7 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     } else {
         output::print(&format!("fastest: {}\n", flags_of(best)))?;
     }
-    output::say(&format!(
+    output::message(&format!(
         "note: label, eval, verify and bench judge {} with this from now on; flags go before it, and magistrate cache \
          clear forgets it",
         file.name
@@ -79,17 +79,17 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     Ok(ExitCode::from(exit::DONE))
 }
 
-/// Items enough for a few seconds, so many times as many as are judged at once that their last ones do not weigh.
+/// Returns items for a few seconds: a multiple of the number at once, so that the last ones carry no weight.
 fn enough(rate: f64, parallel: usize) -> usize {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
     let items = (rate.min(10_000.0) * SECONDS) as usize;
     items.max(2 * parallel).next_multiple_of(parallel)
 }
 
-/// How long a run lasts, at the least.
+/// The least seconds of a run.
 const SECONDS: f64 = 4.0;
 
-/// A setting as flags.
+/// Returns a setting as flags.
 fn flags_of(setting: Setting) -> String {
     let Setting { parallel, workers, .. } = setting;
     format!("--parallel {parallel} --workers {workers} --layout {}", layout_of(setting))
@@ -108,7 +108,7 @@ struct Tuned {
     tried: Vec<Tried>,
 }
 
-/// Two settings, how many items a second each did, in pairs, and the median of the ratios.
+/// Two settings, the items per second of each in pairs, and the median of the ratios.
 #[derive(Serialize)]
 struct Tried {
     one: Setting,

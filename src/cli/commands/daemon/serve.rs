@@ -118,7 +118,7 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
     let case = Case { policies, config, json, verbose };
     let mut output = Output::Kept { stdout: String::new(), stderr: String::new(), coloured };
     if let Some(note) = loading::demonstration_note(sessions.engine.model(), &case.policies) {
-        output.say(&note);
+        output.message(&note);
     }
     let judged = Content::of(text)
         .map_err(anyhow::Error::from)
@@ -131,7 +131,7 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
             exit::of_rows(&rows)
         }
         Err(error) => {
-            output.say(&render(&error));
+            output.message(&render(&error));
             exit::ERROR
         }
     };

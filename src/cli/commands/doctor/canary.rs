@@ -1,4 +1,4 @@
-//! The canary set, judged and compared with what was recorded: in the cache folder, else what is shipped.
+//! The canary set, judged and compared with the record in the cache folder, else with the shipped one.
 
 use std::path::PathBuf;
 use std::slice;
@@ -14,7 +14,7 @@ use crate::cli::fitting::SEVERAL;
 use crate::cli::loading;
 use crate::cli::terminal::progress;
 
-/// Loads the model and judges. Without a record to compare with, or where one is wanted, makes one.
+/// Loads the model and judges. Makes a record if that is wanted, or if there is nothing to compare with.
 pub fn look(config: &RunConfig, record: bool) -> Result<Finding, anyhow::Error> {
     let policy = canary::policy();
     let engine = loading::load(config, slice::from_ref(policy), SEVERAL)?;
@@ -26,7 +26,7 @@ pub fn look(config: &RunConfig, record: bool) -> Result<Finding, anyhow::Error> 
     let now = Record::new(digest, &completions);
     let file = place(digest)?;
     let recorded = || std::fs::read(&file).ok().and_then(|json| Record::read(&json, digest));
-    // What was recorded here comes before what is shipped: somebody wanted it so.
+    // A record of this machine comes before the shipped one: a user made it on purpose.
     match recorded().or_else(|| Record::shipped(digest)).filter(|_| !record) {
         Some(known) => Ok(compared(&known.drift(&now))),
         None => {
@@ -41,7 +41,7 @@ pub fn look(config: &RunConfig, record: bool) -> Result<Finding, anyhow::Error> 
 
 const COUNT: usize = canary::TEXTS.len();
 
-/// Where the record of the model of this digest is kept.
+/// Returns the file with the record of a model.
 fn place(digest: &str) -> Result<PathBuf, anyhow::Error> {
     Ok(cache::folder()?.join("canary").join(format!("{}.json", digest.replace(':', "-"))))
 }
@@ -50,7 +50,7 @@ fn compared(drift: &[Drift]) -> Finding {
     let flipped = drift.iter().filter(|drift| drift.flipped()).count();
     let mut found = format!("{} of {COUNT} verdicts as recorded", COUNT - flipped);
     for Drift { text, before, now } in drift {
-        found.push_str(&format!("\n\"{}\" was {}, and is {}", canary::TEXTS[*text], told(*before), told(*now)));
+        found.push_str(&format!("\n\"{}\" was {}, and is {}", canary::TEXTS[*text], answer(*before), answer(*now)));
     }
     match (drift.is_empty(), flipped) {
         (true, _) => Finding::ok("canary", found),
@@ -59,10 +59,10 @@ fn compared(drift: &[Drift]) -> Finding {
     }
 }
 
-const REMEDY: &str = "tell what changed: try --device cpu, a newer driver, and `magistrate model verify`; if it is as it should be, \
+const REMEDY: &str = "find the change: try --device cpu, a newer driver, and `magistrate model verify`; if it is as it should be, \
     --record takes it for the truth";
 
-fn told(answer: Answer) -> String {
+fn answer(answer: Answer) -> String {
     let verdict = answer.verdict.map_or_else(|| "no verdict".to_owned(), |verdict| verdict.to_string());
     answer.probability.map_or_else(|| verdict.clone(), |probability| format!("{verdict} {probability:.3}"))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::terminal::error;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     pub subject: &'static str,
@@ -17,11 +17,11 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
+    /// No fault.
     Ok,
-    /// It works, and could be better.
+    /// Works, but could be better.
     Note,
-    /// It does not work.
+    /// Does not work.
     Problem,
 }
 
@@ -47,7 +47,7 @@ impl Finding {
 }
 
 impl Finding {
-    /// Returns the finding as it is printed.
+    /// Returns the text of the finding.
     pub fn text(&self) -> String {
         let state = match self.state {
             State::Ok => "ok",

@@ -1,4 +1,4 @@
-//! `label --dry-run`: what a run would be.
+//! `label --dry-run`: estimates the time and the memory of a run.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::cli::terminal::{exit, output, progress, summary};
 
-/// Texts that are measured: at least, and at most.
+/// The least and the most texts that are measured.
 const LEAST: usize = 16;
 const MOST: usize = 64;
 
@@ -26,10 +26,10 @@ struct Plan {
     #[serde(flatten)]
     survey: Survey,
     measured: Measured,
-    /// How long all texts would take.
+    /// Seconds that all texts would take.
     seconds: f64,
     rows_per_second: f64,
-    /// The most memory so far, in bytes: model, context and all.
+    /// Peak memory so far in bytes, with the model and its context.
     memory: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ struct Measured {
     seconds: f64,
 }
 
-/// Counts, measures, and tells.
+/// Counts, measures, and prints the estimate.
 pub fn run_sample(
     engine: &Engine,
     judges: &[Judge<'_>],
@@ -98,7 +98,7 @@ fn table(plan: &Plan) -> String {
     text
 }
 
-/// A time in the two largest units that it has.
+/// Returns a time in its two largest units.
 fn duration(seconds: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time is not negative, and rounded")]
     let all = seconds.ceil() as u64;

@@ -1,4 +1,4 @@
-//! The place of a run's journal: beside the output, or one that goes with the run.
+//! The file of a run's journal: beside the output, or a temporary one.
 
 use std::error::Error;
 use std::fs::File;
@@ -11,10 +11,10 @@ use magistrate::{cache, files};
 
 use crate::cli::terminal::error::hinted;
 
-/// The place of the journal in which a run keeps its rows.
+/// The file of the journal in which a run keeps its rows.
 pub struct JournalPlace {
     pub path: PathBuf,
-    /// It is removed at the end.
+    /// Set if the journal is removed at the end.
     passing: bool,
     /// The open file of a journal that has no name any more.
     hidden: Option<File>,
@@ -51,7 +51,7 @@ impl JournalPlace {
         }
     }
 
-    /// Says how to continue after this run, if the journal stays.
+    /// Returns a hint on how to continue after this run, if the journal stays.
     pub fn hint(&self) -> Option<String> {
         (!self.passing)
             .then(|| format!("what is done is in {}, and the same command goes on from there", self.path.display()))

@@ -14,10 +14,10 @@ use crate::cli::terminal::{exit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// A name of `model list`, or a file
+    /// Name of `model list`, or a file
     model: String,
 
-    /// Where it goes
+    /// File for the result
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -31,7 +31,7 @@ impl Convert {
         let from = path(&self.model)?;
         Files::new().write("the model", "-o", &to)?;
         let made = progress::waiting("writing", || rewrite::convert(&from, &to))?;
-        output::say(&format!("{} is written: {} ({})", to.display(), made.name, megabytes(made.size)));
+        output::message(&format!("{} is written: {} ({})", to.display(), made.name, megabytes(made.size)));
         Ok(ExitCode::from(exit::DONE))
     }
 }

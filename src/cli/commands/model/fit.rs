@@ -1,4 +1,4 @@
-//! `model fit`: whether a model fits on this machine, and how; and what is said where it does not.
+//! `model fit`: reports whether a model fits on this machine, and the plan for loading.
 
 use std::process::ExitCode;
 
@@ -15,14 +15,14 @@ use crate::cli::{devices, models, tuned};
 
 #[derive(Debug, Args)]
 pub struct Fit {
-    /// A name of `model list`, or a file
+    /// Name of `model list`, or a file
     model: String,
 
-    /// What it is wanted for: label judges many texts at once, check one
+    /// Use of the model: label judges many texts at once, check one
     #[arg(long = "for", value_name = "VERB", default_value = "label")]
     what: What,
 
-    /// Policies that it is to judge by, which take memory, too
+    /// Policies to judge by, which take memory, too
     #[arg(short, long = "policy", value_name = "POLICY")]
     policies: Vec<String>,
 
@@ -41,7 +41,7 @@ enum What {
 }
 
 impl Fit {
-    /// 0 if it fits, else 1.
+    /// Exits 0 if the model fits, else 1.
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         if self.engine.lists_devices() {
             return devices::list();

@@ -12,7 +12,7 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A name of `model list`, or a file
+    /// Name of `model list`, or a file
     model: String,
 
     /// Print JSON

@@ -29,7 +29,7 @@ impl List {
             for (store, folder) in places.folders() {
                 text.push_str(&format!("  {store:<12}  {}\n", folder.display()));
             }
-            output::say(text.trim_end());
+            output::message(text.trim_end());
             output::hint(
                 "`magistrate model pull 20b` fetches one (12 GB), or name a file with --model; MAGISTRATE_MODELS names a \
                  folder of your own",

@@ -10,7 +10,7 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct PathOf {
-    /// A name of `model list`, or a file
+    /// Name of `model list`, or a file
     model: String,
 }
 

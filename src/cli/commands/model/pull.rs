@@ -1,4 +1,4 @@
-//! `model pull`: a model from the net.
+//! `model pull`: fetches a model from the net.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Pull {
-    /// 20b, 120b, hf:ORG/REPO[:FILE or quantization], docker:ai/NAME[:TAG], ollama:NAME[:TAG] or https://...
+    /// Source: 20b, 120b, hf:ORG/REPO[:FILE or quantization], docker:ai/NAME[:TAG], ollama:NAME[:TAG] or https://...
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// The sha256 that the file must have, also if it is there already. Registries tell it themselves
+    /// Expected sha256 of the file, also of one that is on this machine already. Registries provide their own
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     sha256: Option<String>,
 
-    #[arg(long, help = "Ask nobody: an error, unless the model is here already [env: HF_HUB_OFFLINE]")]
+    #[arg(long, help = "Use no network: an error, unless the model is on this machine already [env: HF_HUB_OFFLINE]")]
     offline: bool,
 }
 
@@ -38,7 +38,7 @@ fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-/// How long a stalled server is waited for.
+/// The longest that a stalled server is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Pull {
@@ -95,10 +95,10 @@ impl Pull {
         let path = path?;
         match gguf::inspect(&path) {
             Err(error) if matches!(*error.problem, Problem::Ollama) => {
-                output::say("note: it was made for Ollama's own engine");
+                output::message("note: it was made for Ollama's own engine");
                 output::hint(&format!("magistrate model convert {} -o safeguard.gguf", path.display()));
             }
-            Err(error) => output::say(&format!("note: {error}")),
+            Err(error) => output::message(&format!("note: {error}")),
             Ok(_) => {}
         }
         output::data(&format!("{}\n", path.display()))?;

@@ -11,7 +11,7 @@ use crate::cli::terminal::{exit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A name of `model list`, or a file
+    /// Name of `model list`, or a file
     model: String,
 }
 
@@ -31,16 +31,16 @@ impl Verify {
         output::print(&text)?;
         match known {
             Some(known) if digests != [known.clone()] => {
-                output::say(&format!("error: the store says {known}"));
+                output::message(&format!("error: the store says {known}"));
                 output::hint("the file is damaged: remove it and fetch it again");
                 Ok(ExitCode::from(exit::DIFFERENT))
             }
             Some(_) => {
-                output::say("it is what the store says");
+                output::message("it is what the store says");
                 Ok(ExitCode::from(exit::DONE))
             }
             None => {
-                output::say("no store says what it should be");
+                output::message("no store says what it should be");
                 Ok(ExitCode::from(exit::DONE))
             }
         }

@@ -11,10 +11,10 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The earlier one: a shipped policy's id, or a file
+    /// Earlier policy: the id of a shipped policy, or a file
     before: String,
 
-    /// The later one
+    /// Later policy
     after: String,
 }
 

@@ -12,7 +12,7 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A .md or .txt file
+    /// Policy in a .md or .txt file
     file: PathBuf,
 
     #[command(flatten)]
@@ -29,12 +29,12 @@ impl Import {
             import(&short, &text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
         self.output.write(&draft.yaml())?;
         for note in notes {
-            output::say(&format!("note: {note}"));
+            output::message(&format!("note: {note}"));
         }
         if !unplaced.is_empty() {
             let lines: Vec<String> = unplaced.iter().map(ToString::to_string).collect();
             let noun = if unplaced.len() == 1 { "line" } else { "lines" };
-            output::say(&format!(
+            output::message(&format!(
                 "note: {} {noun} of {name} found no place and are kept as comments: {}",
                 unplaced.len(),
                 lines.join(", ")

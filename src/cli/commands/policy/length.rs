@@ -5,7 +5,7 @@ use magistrate::policy::lint::Length;
 use magistrate::prompt::{Templates, policy_text};
 use magistrate::tokenizer::Tokenizer;
 
-/// Returns the length of a policy as the model reads it. Without a tokenizer it is an estimate.
+/// Returns the length of a policy as the model reads it. Without a tokenizer the number is an estimate.
 pub fn length(policy: &Policy, tokenizer: Option<&Tokenizer>, context: usize) -> Option<Length> {
     let text = policy_text(&Templates::shipped(), policy).ok()?;
     let tokens = match tokenizer {

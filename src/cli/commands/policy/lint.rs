@@ -1,4 +1,4 @@
-//! `policy lint`: findings, as people and as programs read them.
+//! `policy lint`: prints findings for people and for programs.
 
 use std::process::ExitCode;
 
@@ -17,15 +17,15 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Lint {
-    /// Shipped policies' ids, or files; all shipped ones without any
+    /// Ids of shipped policies, or files [default: all shipped policies]
     #[arg(value_name = "POLICY")]
     policies: Vec<String>,
 
-    /// Mend what is mechanical in the files
+    /// Fix mechanical faults in the files
     #[arg(long)]
     fix: bool,
 
-    /// text, json, github (annotations of a workflow) or sarif
+    /// Output format: text, json, github (annotations of a workflow) or sarif
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: LintFormat,
 
@@ -37,7 +37,7 @@ pub struct Lint {
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
 
-    /// Tokens of the context that the policy must leave room in
+    /// Size of the context in tokens, in which the policy must leave room
     #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
     context: usize,
 }
@@ -50,7 +50,7 @@ enum LintFormat {
     Sarif,
 }
 
-/// The byte order mark that some editors write before UTF-8. It is no part of the text, and stays.
+/// The byte order mark that some editors write before UTF-8. It is kept, but is not part of the text.
 const MARK: &str = "\u{feff}";
 
 impl Lint {
@@ -74,7 +74,7 @@ impl Lint {
                     let [read, mended] = [&source, &text].map(|text| format!("{mark}{text}"));
                     files::replace(path, read.as_bytes(), mended.as_bytes())
                         .with_context(|| format!("{name} cannot be written"))?;
-                    output::say(&format!("{name}: {count} mended"));
+                    output::message(&format!("{name}: {count} mended"));
                     findings = self.lint(&name, &text, tokenizer.as_ref());
                 }
             }

@@ -1,4 +1,4 @@
-//! `policy new`: a policy from a few answers, in YAML that loads and says what to do next. Lint names what is left to do.
+//! `policy new`: writes a policy from a few answers, as YAML that loads. Lint names the work that is left.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct New {
-    /// The id by which it is asked for: lower-case letters, digits and hyphens
+    /// Id of the policy: lower-case letters, digits and hyphens
     #[arg(value_name = "ID", value_parser = id)]
     id: Option<String>,
 
-    /// The name that people read [default: from the id]
+    /// Title for people [default: from the id]
     #[arg(long, value_name = "TITLE")]
     title: Option<String>,
 
-    /// What a text must not do, the mildest first: "Begging: Asks readers for money." Several times
+    /// Rule that a text must not break, mildest first: "Begging: Asks readers for money." Can be repeated
     #[arg(long, value_name = "TITLE: RULE")]
     violation: Vec<Titled>,
 
-    /// What looks like that and is allowed: "Charity: Names a registered charity." Several times
+    /// Similar content that is allowed: "Charity: Names a registered charity." Can be repeated
     #[arg(long, value_name = "TITLE: RULE")]
     allowed: Vec<Titled>,
 
@@ -34,7 +34,7 @@ pub struct New {
     output: NewFile,
 }
 
-/// A rule, and what it is called.
+/// A rule and its title.
 #[derive(Clone, Debug)]
 struct Titled {
     title: String,
@@ -72,18 +72,18 @@ impl New {
         }
         let (id, output) = (self.id.take().unwrap_or_default(), std::mem::take(&mut self.output));
         let yaml = self.draft(id).yaml();
-        // What cannot be a policy is told with its line, as it would be when it is used.
+        // A draft that is no policy is refused with its line, as in use.
         Policy::from_yaml("the new policy", &yaml)?;
         if let Some(path) = output.write(&yaml)? {
             let path = path.display();
-            output::say(&format!(
+            output::message(&format!(
                 "{path} is written. Next: read it, replace the examples in brackets, then magistrate policy lint {path}"
             ));
         }
         Ok(ExitCode::from(exit::DONE))
     }
 
-    /// Asks for what the flags do not say.
+    /// Asks for the values that no flag sets.
     fn ask(&mut self) -> Result<(), anyhow::Error> {
         while self.id.is_none() {
             self.id = understood(&question("Id of the policy (lower-case letters, digits, hyphens):")?, id);
@@ -166,12 +166,12 @@ fn question(text: &str) -> Result<String, anyhow::Error> {
     Ok(line.trim().to_owned())
 }
 
-/// An answer, if it is one; else says why not, and the question comes again.
+/// Returns an answer that can be parsed. Otherwise prints why not, and the question comes again.
 fn understood<T>(answer: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-    parse(answer).map_err(|why| output::say(&format!("`{answer}`: {why}"))).ok()
+    parse(answer).map_err(|why| output::message(&format!("`{answer}`: {why}"))).ok()
 }
 
-/// Cases of both sides, in brackets: what they describe is for the author to write.
+/// Returns examples of both sides, in brackets: the author replaces their descriptions.
 fn examples(categories: &[Rule], topic: &str) -> Vec<Case> {
     let of = |verdict| categories.iter().filter(move |rule| rule.verdict == verdict);
     let described = |rule: &Rule, lead: &str| format!("[{lead}: {}]", rule.criteria.join(" ").trim_end_matches('.'));
@@ -184,7 +184,7 @@ fn examples(categories: &[Rule], topic: &str) -> Vec<Case> {
     }
     for lead in ["A post that reports this and warns of it", "A question about a post that does this"] {
         let rule = violations.first().map_or(topic.to_owned(), |rule| rule.criteria.join(" "));
-        let why = Some(format!("Speaks of {topic} and is none."));
+        let why = Some(format!("Mentions {topic} without doing it."));
         cases.push(Case { text: format!("[{lead}: {}]", rule.trim_end_matches('.')), category: None, why });
     }
     cases

@@ -10,7 +10,7 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A shipped policy's id, or a file
+    /// Id of a shipped policy, or a file
     policy: String,
 
     /// Print the instructions that the model reads
@@ -25,7 +25,7 @@ impl Show {
             format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
         } else {
             let manuscript = Manuscript::open(&self.policy)?;
-            // It is printed once it is known to be a policy.
+            // Printed only after it was read as a policy.
             manuscript.policy(None)?;
             manuscript.text
         };

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use crate::cli::terminal::exit;
 
 /// Writes to stderr without a lock or an allocation.
-pub fn say(text: &[u8]) {
+pub fn write_stderr(text: &[u8]) {
     // SAFETY: the pointer and the length are those of a slice. A failed write is ignored.
     #[allow(clippy::cast_possible_truncation, reason = "the length is an usize on Unix and an int on Windows")]
     let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len() as _) };

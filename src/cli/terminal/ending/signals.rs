@@ -1,8 +1,8 @@
 //! Handlers for crashes whose reason is known: SIGABRT, and SIGBUS after a mapped file was cut.
 //!
-//! A handler calls only what may be called there: it reads a file, writes to stderr and ends the process.
+//! A handler calls only functions that are safe in a handler: it reads a file, writes to stderr and ends the process.
 
-use super::raw::{end, handle, say};
+use super::raw::{end, handle, write_stderr};
 #[cfg(target_os = "linux")]
 use super::truncation;
 
@@ -16,7 +16,9 @@ pub fn watch() {
 /// Ends the process after an abort: memory was refused, a C++ exception was not caught, or llama.cpp asserted. The
 /// reason has been printed by then.
 extern "C" fn aborted(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    say(b"error: magistrate had to stop; the line above says why\n\
-          hint: if memory is short, try --parallel 1, a smaller --context or a smaller model\n");
+    write_stderr(
+        b"error: magistrate had to stop; the line above says why\n\
+          hint: if memory is short, try --parallel 1, a smaller --context or a smaller model\n",
+    );
     end()
 }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::raw::{end, handle, say};
+use super::raw::{end, handle, write_stderr};
 use crate::cli::terminal::output::tricky;
 
 /// Rust's own handler, which reports stack overflows.
@@ -33,18 +33,20 @@ extern "C" fn report(_: libc::c_int, about: *mut libc::siginfo_t, _: *mut libc::
                 unsafe { libc::pause() };
             }
         }
-        say(b"error: ");
+        write_stderr(b"error: ");
         for character in std::str::from_utf8(name).unwrap_or("a mapped file").chars() {
             let character = if tricky(character) { '?' } else { character };
-            say(character.encode_utf8(&mut [0; 4]).as_bytes());
+            write_stderr(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        say(b": the file was cut or replaced while it was in use\n\
-              hint: leave a model's file alone while it is used, then run the command again\n");
+        write_stderr(
+            b": the file was cut or replaced while it was in use\n\
+              hint: leave a model's file alone while it is used, then run the command again\n",
+        );
         end();
     }
-    // No file is mapped there. The handler before ours sees the signal when the instruction is tried again.
+    // No file is mapped there. The earlier handler sees the signal when the instruction runs again.
     if let Some(before) = BEFORE.get() {
-        // SAFETY: it is what the kernel gave us.
+        // SAFETY: the action came from the kernel.
         unsafe { libc::sigaction(libc::SIGBUS, before, std::ptr::null_mut()) };
     }
 }
