@@ -1,6 +1,8 @@
-//! Calibration: how far a probability can be relied on, and which verdicts may be acted on without a person.
+//! Calibration: the reliability of probabilities, and the verdicts that may be acted on without a person.
 
 pub mod certificate;
 pub mod interval;
 pub mod map;
-pub mod provenance;
+pub mod reliability;
+pub mod setup;
+pub mod terms;

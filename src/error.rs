@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::calibration::certificate::{CertificateError, NoCertificate};
 use crate::engine::EngineError;
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
@@ -32,6 +33,8 @@ pub enum ErrorKind {
     Engine,
     /// The settings of a run.
     RunConfig,
+    /// A golden set, an evaluation or a certificate that cannot be used or made.
+    Evaluation,
 }
 
 impl Error {
@@ -94,4 +97,6 @@ parts! {
     Model: ModelError,
     Engine: EngineError,
     RunConfig: RunConfigError,
+    Evaluation: CertificateError,
+    Evaluation: NoCertificate,
 }

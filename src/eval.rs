@@ -15,8 +15,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::calibration::map::Reliability;
-use crate::calibration::provenance::About;
+use crate::calibration::reliability::Reliability;
+use crate::calibration::setup::EvaluationSetup;
 use crate::digest::Hash;
 use crate::label::entry::Entry;
 use crate::label::sink::{Sink, Written};
@@ -32,7 +32,7 @@ use metrics::{Scores, Spread};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What was evaluated, and on what.
-    pub about: About,
+    pub about: EvaluationSetup,
     /// How well it did, on the rows that have a verdict.
     pub scores: Scores,
     /// The same, with every row that has none counted as wrong.
@@ -184,7 +184,7 @@ impl Sink for All<'_> {
 impl Evaluation {
     /// What gathered rows come to.
     #[must_use]
-    pub fn new(about: About, gathered: Gathering<'_>, summary: &Summary, seconds: f64) -> Self {
+    pub fn new(about: EvaluationSetup, gathered: Gathering<'_>, summary: &Summary, seconds: f64) -> Self {
         let Gathering { golden, place, rows } = gathered;
         Self {
             unknown: golden.unknown.get(place).copied().unwrap_or(0),
@@ -247,7 +247,7 @@ impl Evaluation {
 
     /// What rows come to, whatever they took.
     #[must_use]
-    pub fn of_rows(about: About, rows: Vec<Row>) -> Self {
+    pub fn of_rows(about: EvaluationSetup, rows: Vec<Row>) -> Self {
         let all: Vec<&Row> = rows.iter().collect();
         let scores = Scores::of(&outcomes(&all));
         let with_undecided = Scores::of(&strict(&all));

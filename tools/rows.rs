@@ -12,7 +12,7 @@ use std::io::BufReader;
 use std::time::Instant;
 
 use magistrate::bench::peak_memory;
-use magistrate::calibration::provenance::Terms;
+use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::label::entry::Form;
 use magistrate::label::export::{Export, Format as Output, Target, export};

@@ -1,23 +1,25 @@
-//! How sure a figure is.
+//! Intervals and bounds of figures.
 //!
-//! The one idea: the same rows always give the same interval. The generator is fixed, and so is its seed.
+//! The same rows always give the same interval, as the generator and its seed are fixed.
 
 use serde::{Deserialize, Serialize};
 
-/// From where to where.
+/// An interval of values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// From here
+    /// Lower bound.
     pub low: f64,
-    /// to here.
+    /// Upper bound.
     pub high: f64,
 }
 
-/// Resamples of the bootstrap: intervals of 95 % are stable in the second digit.
+/// The number of resamples of the bootstrap. With 1,000, an interval of 95 % is stable in its second digit.
 pub const RESAMPLES: usize = 1000;
 
-/// The percentile bootstrap's interval of 95 %. `value` is given how often each row was drawn. Resamples on which it is not
-/// defined do not count.
+/// Returns the interval of 95 % by the percentile bootstrap over `rows` rows.
+///
+/// `value` gets the number of times that each row was drawn. Resamples on which it is not defined do not count. Both
+/// bounds are NaN if no resample counts.
 #[must_use]
 pub fn bootstrap(rows: usize, mut value: impl FnMut(&[u32]) -> Option<f64>) -> Interval {
     let mut random = Random::new(SEED);
@@ -37,12 +39,12 @@ pub fn bootstrap(rows: usize, mut value: impl FnMut(&[u32]) -> Option<f64>) -> I
 
 const SEED: u64 = 1729;
 
-/// A percentile of sorted values, between neighbours by the straight line, as numpy has it.
+/// Returns a percentile of sorted values, with linear interpolation between neighbors as in numpy.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    #[allow(clippy::cast_precision_loss, reason = "as many values as there are resamples")]
+    #[allow(clippy::cast_precision_loss, reason = "at most RESAMPLES")]
     let place = share * last as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among them")]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let below = (place.floor() as usize).min(last);
     let above = (below + 1).min(last);
     sorted[below] + (sorted[above] - sorted[below]) * place.fract()
@@ -53,13 +55,13 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 pub struct Random(u64);
 
 impl Random {
-    /// Numbers that start here.
+    /// Returns a generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// 64 bits.
+    /// Returns the next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
@@ -68,15 +70,15 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// A number from 0 to below `limit`, of at most 2^32. The bias is less than limit / 2^64.
+    /// Returns a number from 0 to below `limit`, which is at most 2^32. The bias is less than limit / 2^64.
     pub fn below(&mut self, limit: usize) -> usize {
         let wide = u128::from(self.bits()) * limit as u128;
-        #[allow(clippy::cast_possible_truncation, reason = "it is below a usize")]
+        #[allow(clippy::cast_possible_truncation, reason = "less than `limit`")]
         let number = (wide >> 64) as usize;
         number
     }
 
-    /// Puts a list into another order.
+    /// Shuffles a list.
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             list.swap(last, self.below(last + 1));
@@ -84,7 +86,7 @@ impl Random {
     }
 }
 
-/// P(at most `successes` of `trials`), each with a chance of `chance`.
+/// Returns the probability of at most `successes` successes in `trials` trials, each with probability `chance`.
 #[must_use]
 pub fn binomial(successes: u64, trials: u64, chance: f64) -> f64 {
     if chance <= 0.0 || successes >= trials {
@@ -93,7 +95,7 @@ pub fn binomial(successes: u64, trials: u64, chance: f64) -> f64 {
     if chance >= 1.0 {
         return 0.0;
     }
-    // In logarithms: the first terms may be too small for a number, and the sum is not.
+    // In logarithms, as the first terms may underflow where the sum does not.
     let odds = (chance / (1.0 - chance)).ln();
     #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]
     let mut term = trials as f64 * (1.0 - chance).ln();
@@ -107,8 +109,9 @@ pub fn binomial(successes: u64, trials: u64, chance: f64) -> f64 {
     sum.min(1.0)
 }
 
-/// Clopper and Pearson's upper bound of a rate, which is below it with a chance of `doubt` at most: the rate at which no
-/// more than these many successes would be as unlikely as that.
+/// Returns Clopper and Pearson's upper bound of a rate. The rate is above it with probability `doubt` at most.
+///
+/// The bound is the rate at which `successes` successes or fewer have probability `doubt`.
 #[must_use]
 pub fn upper_bound(successes: u64, trials: u64, doubt: f64) -> f64 {
     if successes >= trials {
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_lie_between_neighbours() {
+    fn percentiles_lie_between_neighbors() {
         assert!((percentile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
         assert!((percentile(&[1.0], 0.3) - 1.0).abs() < 1e-12);
         assert!(percentile(&[], 0.3).is_nan());

@@ -2,7 +2,7 @@
 //!
 //! The one idea: everything that can be refused is refused from the header, before a large file is read.
 
-use magistrate::calibration::provenance::Terms;
+use magistrate::calibration::terms::Terms;
 use magistrate::engine::plan::{Job, Plan, Wishes};
 use magistrate::engine::{Engine, EngineConfig, EngineError, Session};
 use magistrate::files::{Files, Refused};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, Row};
 use crate::calibration::interval::binomial;
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 
 /// How two evaluations differ.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,6 +49,20 @@ pub struct Flip {
     pub second: String,
     /// Whether the second is the better one.
     pub better: bool,
+}
+
+impl Flip {
+    /// Returns the direction of the change in words: a verdict may also change and stay wrong.
+    #[must_use]
+    pub fn direction(&self) -> &'static str {
+        // A category may follow the verdict.
+        let verdict = |words: &str| words.split(' ').next().map(str::to_owned);
+        match self.better {
+            true => "better",
+            false if verdict(&self.first) == verdict(&self.expected) => "worse",
+            false => "still wrong",
+        }
+    }
 }
 
 /// Pairs the rows of two evaluations by their text. The order and the answers are those of the second.

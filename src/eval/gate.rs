@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::shared;
 use super::metrics::{Confusion, NAMES};
 use super::{Evaluation, Row};
-use crate::calibration::certificate::lacks;
+use crate::calibration::certificate::missing_class;
 
 /// What figures must reach: `f1=0.90,recall=0.85`.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +136,7 @@ impl std::fmt::Display for Check {
 }
 
 fn both_classes(classes: [u64; 2], whose: &str) -> Result<(), String> {
-    match lacks(classes) {
+    match missing_class(classes) {
         Some(what) => Err(format!("{whose} has no {what}, so no gate can be passed")),
         None => Ok(()),
     }

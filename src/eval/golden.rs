@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::certificate::lacks;
+use crate::calibration::certificate::missing_class;
 use crate::digest::Hash;
 use crate::label::columns::Columns;
 use crate::label::source::Placed;
@@ -215,7 +215,7 @@ impl Golden {
     /// Names the class that the set lacks under the policy at this place. Figures and thresholds need both classes.
     #[must_use]
     pub fn lacks(&self, place: usize) -> Option<&'static str> {
-        lacks(self.classes(place))
+        missing_class(self.classes(place))
     }
 
     /// Returns the digest of each text, and true if it should be a violation under the policy at this place.

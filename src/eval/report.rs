@@ -9,11 +9,11 @@ use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::compare::{Comparison, said};
+use super::compare::{Comparison, Flip, said};
 use super::gate::{Check, Gate};
 use super::metrics::{Figure, NAMES, Scores};
-use super::{About, Evaluation, Row, harmless, probabilities};
-use crate::calibration::map::Reliability;
+use super::{Evaluation, EvaluationSetup, Row, harmless, probabilities};
+use crate::calibration::reliability::Reliability;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,7 @@ pub fn html(evaluation: &Evaluation) -> Result<String, ReportError> {
             checks: gate.checks.iter().map(|check| (check.passed, check.to_string())).collect(),
         }),
         comparison: evaluation.comparison.as_ref(),
+        flips: evaluation.comparison.iter().flat_map(|all| &all.flips).map(|flip| (flip, flip.direction())).collect(),
         tokens: evaluation.tokens,
         seconds: evaluation.seconds,
     };
@@ -104,7 +105,7 @@ pub fn html(evaluation: &Evaluation) -> Result<String, ReportError> {
 /// What the page's template is filled from.
 #[derive(Serialize)]
 struct Page<'run> {
-    about: &'run About,
+    about: &'run EvaluationSetup,
     scores: &'run Scores,
     figures: Vec<Headline>,
     verdicts: &'run [&'run str],
@@ -117,6 +118,7 @@ struct Page<'run> {
     repeated: u64,
     gate: Option<Outcome>,
     comparison: Option<&'run Comparison>,
+    flips: Vec<(&'run Flip, &'static str)>,
     tokens: u64,
     seconds: f64,
     wrong: usize,
@@ -299,17 +301,13 @@ fn markdown_comparison(comparison: &Comparison) -> String {
             text.push_str(&format!(
                 "| {} | {body} | {expected} | {before} | {now} | {} |\n",
                 flip.number,
-                mark(flip.better)
+                flip.direction()
             ));
         }
         text.push_str(&more(flips.len()));
         text.push('\n');
     }
     text
-}
-
-fn mark(better: bool) -> &'static str {
-    if better { "better" } else { "worse" }
 }
 
 fn more(flips: usize) -> String {
@@ -409,10 +407,13 @@ pub fn comparison(comparison: &Comparison) -> String {
     );
     text.extend(terms.iter().map(|term| format!("  made under another {term}\n")));
     for flip in flips.iter().take(ERRORS) {
-        let mark = mark(flip.better);
         text.push_str(&format!(
-            "  row {}: {} -> {} ({mark}; expected {})\n",
-            flip.number, flip.first, flip.second, flip.expected
+            "  row {}: {} -> {} ({}; expected {})\n",
+            flip.number,
+            flip.first,
+            flip.second,
+            flip.direction(),
+            flip.expected
         ));
     }
     text.push_str(&more(flips.len()));

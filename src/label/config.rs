@@ -9,7 +9,7 @@ use super::judge::Chunking;
 use super::row::{Fields, Provenance};
 use super::run::Judge;
 use crate::calibration::certificate::Certificate;
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 use crate::engine::plan::{Job, Plan, Wishes};
 use crate::engine::tune::Setting;
 use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};

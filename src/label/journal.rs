@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 use crate::digest::{Digests, Hash};
 use crate::text::with_ending;
 

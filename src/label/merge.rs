@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::entry::Entry;
 use super::journal::{End, Existing, Journal, JournalError, Ordered};
 use super::summary::{Count, Summary};
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 
 /// Why journals do not make one.
 #[derive(Debug, thiserror::Error)]

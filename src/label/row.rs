@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use super::judge::{Judged, Pieces};
 use super::records::Defect;
 use crate::calibration::certificate::{Certificate, Decision};
-use crate::calibration::provenance::About;
-use crate::calibration::provenance::Terms;
+use crate::calibration::setup::EvaluationSetup;
+use crate::calibration::terms::Terms;
 use crate::engine::{Cascade, EngineError, Reasoning, Usage};
 use crate::gguf::ModelFile;
 use crate::policy::{Effort, Policy, Verdict};
@@ -327,9 +327,9 @@ impl Provenance {
 
     /// What an evaluation is of, under these terms.
     #[must_use]
-    pub fn about(&self, golden: &str, terms: Terms) -> About {
+    pub fn setup(&self, golden: &str, terms: Terms) -> EvaluationSetup {
         let named = |named: &Named| [named.id.clone(), named.digest.clone()];
-        About {
+        EvaluationSetup {
             golden: golden.to_owned(),
             policy: named(&self.policy),
             model: named(&self.model),

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::journal::{JournalError, Ordered};
 use super::sink::{Sink, Written};
 use super::summary::{Count, Standing};
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 use crate::digest::Hash;
 
 /// Some rows of a journal, by their numbers.

@@ -14,8 +14,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use magistrate::calibration::certificate::{Certificate, Decision};
-use magistrate::calibration::map::Method;
-use magistrate::calibration::provenance::About;
+use magistrate::calibration::map::FitMethod;
+use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::content::Content;
 use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
@@ -128,7 +128,7 @@ fn flags() -> impl Strategy<Value = Flags> {
 fn certificate() -> Arc<Certificate> {
     let rows: Vec<(bool, f64)> =
         (0..800_u32).map(|row| f64::from(row % 100) / 100.0).map(|sure| (sure > 0.5, sure)).collect();
-    Arc::new(Certificate::issue(About::default(), &rows, Method::Temperature, 0.1, 0.1, 0).unwrap())
+    Arc::new(Certificate::issue(EvaluationSetup::default(), &rows, FitMethod::Temperature, 0.1, 0.1, 0).unwrap())
 }
 
 /// The row of a text.

@@ -5,9 +5,9 @@ use crate::support;
 use std::io::Cursor;
 
 use magistrate::calibration::interval::Random;
-use magistrate::calibration::map::Reliability;
-use magistrate::calibration::provenance::About;
-use magistrate::calibration::provenance::Terms;
+use magistrate::calibration::reliability::Reliability;
+use magistrate::calibration::setup::EvaluationSetup;
+use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::eval::compare::Comparison;
 use magistrate::eval::gate::{Fall, Floor, Gate};
@@ -19,7 +19,7 @@ use magistrate::label::records::{Fields, Format, Text};
 use magistrate::label::run::{Settings, run};
 use magistrate::label::source::{Placed, Source};
 use magistrate::policy::{Contract, Policy, PolicyLibrary, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use support::scripted::{engine, judge, nothing, options, policy, rows};
 
@@ -375,16 +375,25 @@ fn an_error_shows_a_label_short_and_harmless_and_never_a_text() {
 }
 
 fn evaluate(golden: &str) -> Evaluation {
-    let (engine, policy) = (engine(2048), policy("rules"));
-    let judges = [judge(&engine, &policy, &options())];
+    evaluate_by(&policy("rules"), golden)
+}
+
+fn evaluate_by(policy: &Policy, golden: &str) -> Evaluation {
+    let engine = engine(2048);
+    let judges = [judge(&engine, policy, &options())];
     let reading = Reading { by: Some("where".into()), ..Reading::default() };
     let reading = if golden.contains("where") { reading } else { Reading::default() };
-    let mut golden = Golden::read(records(golden, Format::Jsonl), &reading, std::slice::from_ref(&policy)).unwrap();
+    let mut golden = Golden::read(records(golden, Format::Jsonl), &reading, std::slice::from_ref(policy)).unwrap();
     let records = std::mem::take(&mut golden.records).into_iter().map(Ok);
     let mut all = All(vec![Gathering::new(&golden, 0)]);
     let settings = Settings { own_names: true, ..Settings::default() };
     let summary = run(&engine, &judges, records, &settings, nothing(), &mut all, &mut |_| ()).unwrap();
-    Evaluation::new(judges[0].provenance.about("golden", Terms::default()), all.0.remove(0), &summary, 1.0)
+    Evaluation::new(judges[0].provenance.setup("golden", Terms::default()), all.0.remove(0), &summary, 1.0)
+}
+
+/// A policy under which the scripted model finds a violation in every text, as the policy itself contains `!`.
+fn strict() -> Policy {
+    Policy::from_plain("strict", "Judge!9", Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
 }
 
 /// A row that should be a violation.
@@ -426,12 +435,116 @@ fn an_evaluation_counts_what_is_known_and_undecided_rows_against_the_policy() {
     assert_eq!(evaluation.confusion["violation"]["undecided"], 1);
     let copy: Evaluation = serde_json::from_str(&serde_json::to_string(&evaluation).unwrap()).unwrap();
     assert_eq!(copy.rows.len(), 5);
-    let better = evaluate(&GOLDEN.replace("c!", "c"));
-    let comparison = Comparison::of(["before", "now"], &evaluation, &better);
-    assert_eq!((comparison.rows, comparison.flips.len(), comparison.both, comparison.neither), (4, 0, 2, 2));
     // Undecided rows are ranked as the surest mistakes that there are, in the area under the curve, too.
     assert!((value(&evaluation.scores, "pr_auc") - 0.5).abs() < 1e-9);
     assert!((value(&evaluation.with_undecided, "pr_auc") - 8.0 / 15.0).abs() < 1e-9);
+}
+
+/// A flip as row, verdict before, verdict now and the expected one, with its direction.
+fn flips(comparison: &Comparison) -> Vec<(u64, &str, &str, &str, bool)> {
+    let flips = comparison.flips.iter();
+    flips.map(|flip| (flip.number, &*flip.first, &*flip.second, &*flip.expected, flip.better)).collect()
+}
+
+#[test]
+fn a_comparison_counts_and_lists_the_flips_of_both_directions() {
+    let (before, now) = (evaluate(GOLDEN), evaluate_by(&strict(), GOLDEN));
+    let comparison = Comparison::of(["before", "now"], &before, &now);
+    // Texts: `a!` is right in both, `b` becomes wrong, `c!` stays wrong, `d` becomes right, the empty one is undecided.
+    let Comparison { rows, both, first, second, neither, p_value, .. } = comparison;
+    assert_eq!((rows, both, first, second, neither), (5, 1, 1, 1, 2));
+    assert!((p_value - 1.0).abs() < 1e-12, "one flip each way is what chance gives: {p_value}");
+    let worse = (2, "safe", "violation", "safe", false);
+    let better = (4, "safe", "violation", "violation", true);
+    assert_eq!(flips(&comparison), [worse, better]);
+    assert_eq!(comparison.flips[1].text, "d");
+    // The other way round, each flip turns around, and so do the counts of each side.
+    let back = Comparison::of(["now", "before"], &now, &before);
+    assert_eq!((back.rows, back.both, back.first, back.second, back.neither), (5, 1, 1, 1, 2));
+    let better = (2, "violation", "safe", "safe", true);
+    let worse = (4, "violation", "safe", "violation", false);
+    assert_eq!(flips(&back), [better, worse]);
+    // Only texts of both are compared, in the order of the second.
+    let less = evaluate_by(
+        &strict(),
+        &GOLDEN.lines().rev().skip(2).take(3).fold(String::new(), |set, line| set + line + "\n"),
+    );
+    let comparison = Comparison::of(["before", "less"], &before, &less);
+    assert_eq!((comparison.rows, comparison.first, comparison.second, comparison.neither), (3, 1, 1, 1));
+    assert_eq!(flips(&comparison).iter().map(|flip| (flip.0, flip.4)).collect::<Vec<_>>(), [(1, true), (3, false)]);
+    // An evaluation does not differ from itself.
+    let same = Comparison::of(["now", "now"], &now, &now);
+    assert_eq!((same.rows, same.both, same.first, same.second, same.neither, same.flips.len()), (5, 2, 0, 0, 3, 0));
+}
+
+#[test]
+fn every_report_lists_flips_with_their_direction() {
+    let (before, mut now) = (evaluate(GOLDEN), evaluate_by(&strict(), GOLDEN));
+    now.comparison = Some(Comparison::of(["main.json", "now"], &before, &now));
+    let comparison = now.comparison.as_ref().unwrap();
+    let text = report::comparison(comparison);
+    let counts =
+        "main.json and now: 5 rows of both; both right 1, only main.json 1, only now 1, neither 2; McNemar p = 1.0000";
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            counts,
+            "  row 2: safe -> violation (worse; expected safe)",
+            "  row 4: safe -> violation (better; expected violation)",
+        ]
+    );
+    let markdown = report::markdown(&now);
+    let table = "| row | text | expected | before | now | |\n|---|---|---|---|---|---|\n\
+        | 2 | <code>b</code> | <code>safe</code> | <code>safe</code> | <code>violation</code> | worse |\n\
+        | 4 | <code>d</code> | <code>violation</code> | <code>safe</code> | <code>violation</code> | better |\n";
+    assert!(markdown.contains(table), "{markdown}");
+    assert!(markdown.contains("5 rows of both: 1 mended, 1 broken, 1 still right, 2 still wrong"), "{markdown}");
+    let page = report::html(&now).unwrap();
+    for part in [
+        "5 rows of both: 1 mended, 1 broken, 1 still right, 2 still wrong; McNemar p = 1.0000.",
+        "<summary>2 verdicts that differ</summary>",
+        "<tr><td class=\"n\">2</td><td>b</td><td>safe</td><td>safe</td><td>violation</td><td>worse</td></tr>\n\
+         <tr><td class=\"n\">4</td><td>d</td><td>violation</td><td>safe</td><td>violation</td><td>better</td></tr>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let json = serde_json::to_value(&now).unwrap();
+    let flip = |number, text, expected, better| json!({"number": number, "text": text, "expected": expected, "first": "safe", "second": "violation", "better": better});
+    assert_eq!(json["comparison"]["flips"], json!([flip(2, "b", "safe", false), flip(4, "d", "violation", true)]));
+    let counts = ["rows", "both", "first", "second", "neither"].map(|name| json["comparison"][name].as_u64().unwrap());
+    assert_eq!(counts, [5, 1, 1, 1, 2]);
+}
+
+#[test]
+fn a_verdict_that_changes_and_stays_wrong_is_neither_better_nor_worse() {
+    let evaluation = |verdict| Evaluation::of_rows(EvaluationSetup::default(), vec![row(1, "a", verdict)]);
+    let (before, mut now) = (evaluation(Some(Verdict::Safe)), evaluation(None));
+    now.comparison = Some(Comparison::of(["before", "now"], &before, &now));
+    let comparison = now.comparison.as_ref().unwrap();
+    assert_eq!((comparison.first, comparison.second, comparison.neither), (0, 0, 1));
+    assert_eq!(flips(comparison), [(1, "safe", "undecided", "violation", false)]);
+    assert!(report::comparison(comparison).contains("row 1: safe -> undecided (still wrong; expected violation)"));
+    assert!(report::markdown(&now).contains("| <code>undecided</code> | still wrong |"));
+    assert!(report::html(&now).unwrap().contains("<td>undecided</td><td>still wrong</td>"));
+}
+
+#[test]
+fn a_long_list_of_flips_is_cut_in_texts_and_whole_in_json() {
+    let evaluation = |verdict| {
+        let rows = (1..=60).map(|number| row(number, &format!("text {number}"), Some(verdict))).collect();
+        Evaluation::of_rows(EvaluationSetup::default(), rows)
+    };
+    let (before, mut now) = (evaluation(Verdict::Safe), evaluation(Verdict::Violation));
+    now.comparison = Some(Comparison::of(["before", "now"], &before, &now));
+    let comparison = now.comparison.as_ref().unwrap();
+    assert_eq!((comparison.flips.len(), comparison.second, comparison.first), (60, 60, 0));
+    assert!(comparison.p_value < 1e-15);
+    for text in [report::comparison(comparison), report::markdown(&now)] {
+        assert_eq!(text.matches("better").count(), 50, "{text}");
+        assert!(text.contains("and 10 more"), "{text}");
+    }
+    assert_eq!(report::html(&now).unwrap().matches("<td>better</td>").count(), 60);
 }
 
 #[test]
@@ -455,11 +568,14 @@ fn a_gate_is_passed_by_figures_that_are_defined_over_both_classes_alone() {
     assert!(against(&better, &evaluation, "0").unwrap().unwrap().passed);
     let other = evaluate(&GOLDEN.replace("\"text\":\"", "\"text\":\"x"));
     assert!(against(&other, &evaluation, "1").unwrap_err().contains("has no rows"));
-    let one_class =
-        Evaluation::of_rows(About::default(), evaluation.rows.iter().filter(|row| row.outcome().0).cloned().collect());
+    let one_class = Evaluation::of_rows(
+        EvaluationSetup::default(),
+        evaluation.rows.iter().filter(|row| row.outcome().0).cloned().collect(),
+    );
     assert!(Gate::hold(&one_class, Some(&"recall=0".parse().unwrap()), None).unwrap_err().contains("no violation"));
     assert!(
-        Gate::hold(&Evaluation::of_rows(About::default(), Vec::new()), Some(&"f1=0".parse().unwrap()), None).is_err()
+        Gate::hold(&Evaluation::of_rows(EvaluationSetup::default(), Vec::new()), Some(&"f1=0".parse().unwrap()), None)
+            .is_err()
     );
 }
 
@@ -477,7 +593,7 @@ fn no_gate_is_passed_by_a_figure_that_is_not_defined() {
                 row
             })
             .collect();
-        let evaluation = Evaluation::of_rows(About::default(), rows);
+        let evaluation = Evaluation::of_rows(EvaluationSetup::default(), rows);
         for name in NAMES {
             let lowest: Floor =
                 format!("{name}={}", if ["mcc", "kappa"].contains(&name) { -1 } else { 0 }).parse().unwrap();
@@ -540,11 +656,13 @@ fn an_evaluation_is_read_from_its_rows_alone() {
     let mut rows = evaluation.rows.clone();
     rows.push(Row { number: 9, ..rows[0].clone() });
     assert_eq!(
-        Evaluation::of_rows(About::default(), rows.clone()).distinct().unwrap(),
+        Evaluation::of_rows(EvaluationSetup::default(), rows.clone()).distinct().unwrap(),
         (evaluation.distinct().unwrap().0, 1)
     );
     rows[5].expected.verdict = Verdict::Safe;
-    assert!(Evaluation::of_rows(About::default(), rows).distinct().unwrap_err().contains("different answers"));
+    assert!(
+        Evaluation::of_rows(EvaluationSetup::default(), rows).distinct().unwrap_err().contains("different answers")
+    );
 }
 
 #[test]
@@ -566,12 +684,13 @@ fn it_decodes_exactly_the_tokens_that_label_does() {
 #[test]
 fn a_page_holds_whatever_a_text_spells_as_text_and_asks_for_nothing() {
     let text = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ about }} \u{2028}";
-    let about = About { golden: "<u>".into(), policy: ["<s>".into(), "d".into()], ..About::default() };
+    let about =
+        EvaluationSetup { golden: "<u>".into(), policy: ["<s>".into(), "d".into()], ..EvaluationSetup::default() };
     let mut evaluation = Evaluation::of_rows(
         about,
         vec![row(1, text, Some(Verdict::Safe)), row(2, "plain", Some(Verdict::Violation)), row(3, "x", None)],
     );
-    let now = Evaluation::of_rows(About::default(), vec![row(1, text, Some(Verdict::Violation))]);
+    let now = Evaluation::of_rows(EvaluationSetup::default(), vec![row(1, text, Some(Verdict::Violation))]);
     evaluation.comparison = Some(Comparison::of(["<em>.json", "now"], &now, &evaluation));
     let page = report::html(&evaluation).unwrap();
     for wrong in ["<script>alert", "<img", "<u>", "<s>", "<i>", "<b>id", "<em>"] {
@@ -585,7 +704,7 @@ fn a_page_holds_whatever_a_text_spells_as_text_and_asks_for_nothing() {
     assert_eq!(page.matches("</script>").count(), 2, "the two that are its own");
     let markdown = report::markdown(&evaluation);
     assert!(!markdown.contains("<script") && markdown.contains("&#60;script"), "{markdown}");
-    let empty = Evaluation::of_rows(About::default(), Vec::new());
+    let empty = Evaluation::of_rows(EvaluationSetup::default(), Vec::new());
     assert!(report::html(&empty).is_ok() && !report::text(&empty).is_empty());
 }
 
@@ -620,9 +739,15 @@ fn markdown_leaves_no_link_image_mention_or_markup_of_a_strangers() {
         (bad.category, bad.error, bad.slice) = (Some(trick.into()), Some(trick.into()), Some(trick.into()));
         let undecided = Row { verdict: None, number: 2, hash: Hash::of(b"2"), ..bad.clone() };
         let name = |name: &str| [name.to_owned(), "d".to_owned()];
-        let about = About { golden: trick.into(), policy: name(trick), model: name(trick), ..About::default() };
+        let about = EvaluationSetup {
+            golden: trick.into(),
+            policy: name(trick),
+            model: name(trick),
+            ..EvaluationSetup::default()
+        };
         let mut evaluation = Evaluation::of_rows(about, vec![bad.clone(), undecided]);
-        let before = Evaluation::of_rows(About::default(), vec![Row { verdict: Some(Verdict::Violation), ..bad }]);
+        let before =
+            Evaluation::of_rows(EvaluationSetup::default(), vec![Row { verdict: Some(Verdict::Violation), ..bad }]);
         evaluation.comparison = Some(Comparison::of([trick, "now"], &before, &evaluation));
         let markdown = report::markdown(&evaluation);
         assert!(!markdown.contains(trick), "{trick}: {markdown}");

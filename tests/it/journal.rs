@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use magistrate::calibration::provenance::Terms;
+use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::engine::Engine;
 use magistrate::label::entry::Form;

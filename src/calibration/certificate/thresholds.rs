@@ -1,16 +1,16 @@
 //! The two thresholds of a certificate, one for each side.
 //!
-//! The one idea: the fitting rows alone fix the order of the tests, and the testing rows only pass or fail them. So every
-//! threshold that passes before the first failure holds at the same confidence.
+//! The fitting rows alone fix the order of the tests, and the testing rows only pass or fail them. So every threshold
+//! that passes before the first failure holds at the same confidence.
 
-use super::super::interval::upper_bound;
+use crate::calibration::interval::upper_bound;
 
-/// Returns the threshold from which a text is a violation, and the one up to which it is safe. At least one is given.
-/// Each row is the answer and the believed probability.
+/// Returns the threshold from which a text is a violation, and the one up to which it is safe. At least one of them is
+/// `Some`. Each row is the correct answer and the calibrated probability.
 ///
 /// # Errors
 ///
-/// When no threshold holds: the errors and the rows of the surest one.
+/// The errors and the rows at the surest threshold, if no threshold holds.
 pub(super) fn both(
     fitted: &[(bool, f64)],
     tested: &[(bool, f64)],
@@ -18,7 +18,9 @@ pub(super) fn both(
     delta: f64,
     side: u64,
 ) -> Result<(Option<f64>, Option<f64>), (u64, u64)> {
-    let turned = |rows: &[(bool, f64)]| -> Vec<(bool, f64)> { rows.iter().map(|(was, said)| (!was, -said)).collect() };
+    let turned = |rows: &[(bool, f64)]| -> Vec<(bool, f64)> {
+        rows.iter().map(|(violation, probability)| (!violation, -probability)).collect()
+    };
     let high = thresholds(fitted, tested, alpha, delta / 2.0, side);
     let low = thresholds(&turned(fitted), &turned(tested), alpha, delta / 2.0, side);
     if let (Err(wrong), Err(_)) = (&high, &low) {
@@ -29,7 +31,7 @@ pub(super) fn both(
     let low = low.unwrap_or_default().into_iter().map(|low| -low);
     let low: Vec<f64> = low.filter(|low| *low <= 0.5).collect();
     if high.is_empty() && low.is_empty() {
-        let errors = tested.iter().filter(|(was, believed)| *was != (*believed >= 0.5)).count() as u64;
+        let errors = tested.iter().filter(|(violation, calibrated)| *violation != (*calibrated >= 0.5)).count() as u64;
         return Err((errors, tested.len() as u64));
     }
     Ok(apart(&high, &low, fitted))
@@ -45,20 +47,20 @@ fn thresholds(
     doubt: f64,
     least: u64,
 ) -> Result<Vec<f64>, (u64, u64)> {
-    /// Thresholds that are looked at, at most.
+    /// The most thresholds that are tested.
     const STEPS: usize = 40;
     let beyond = |rows: &[(bool, f64)], threshold: f64| {
-        let beyond = rows.iter().filter(|(_, believed)| *believed >= threshold);
-        beyond.fold((0, 0), |(errors, rows), (was, _)| (errors + u64::from(!was), rows + 1))
+        let beyond = rows.iter().filter(|(_, calibrated)| *calibrated >= threshold);
+        beyond.fold((0, 0), |(errors, rows), (violation, _)| (errors + u64::from(!violation), rows + 1))
     };
-    let mut places: Vec<f64> = fitted.iter().map(|(_, believed)| *believed).collect();
+    let mut places: Vec<f64> = fitted.iter().map(|(_, calibrated)| *calibrated).collect();
     places.sort_by(|one, other| other.total_cmp(one));
     places.dedup();
     let step = places.len().div_ceil(STEPS).max(1);
-    // A test on fewer rows fails whatever they are.
+    // A test on fewer rows always fails.
     let places: Vec<f64> =
         places.into_iter().step_by(step).filter(|threshold| beyond(fitted, *threshold).1 >= least).collect();
-    // The one that the fitting rows are surest of is tried first, then looser ones. The order is the fitting rows' alone.
+    // The threshold with the lowest bound on the fitting rows comes first, then looser ones.
     let doubtful = |threshold: &f64| {
         let (errors, rows) = beyond(fitted, *threshold);
         upper_bound(errors, rows, doubt)
@@ -82,8 +84,9 @@ fn apart(high: &[f64], low: &[f64], fitted: &[(bool, f64)]) -> (Option<f64>, Opt
     let pairs = sides(high).into_iter().flat_map(|high| sides(low).into_iter().map(move |low| (high, low)));
     let apart = pairs.filter(|pair| !matches!(pair, (Some(high), Some(low)) if low >= high));
     let decided = |(high, low): &(Option<f64>, Option<f64>)| {
-        let is = |believed: f64| high.is_some_and(|high| believed >= high) || low.is_some_and(|low| believed <= low);
-        let rows = fitted.iter().filter(|(_, believed)| is(*believed)).count();
+        let is =
+            |calibrated: f64| high.is_some_and(|high| calibrated >= high) || low.is_some_and(|low| calibrated <= low);
+        let rows = fitted.iter().filter(|(_, calibrated)| is(*calibrated)).count();
         // Among equals, a pair with a threshold on each side wins.
         (rows, u8::from(high.is_some()) + u8::from(low.is_some()))
     };

@@ -204,7 +204,7 @@ impl Prepared {
         let seconds = begun.elapsed().as_secs_f64();
         let evaluations = all.0.into_iter().zip(judges.iter().zip(policies)).map(|(gathered, (judge, policy))| {
             let conditions = config.conditions(engine.model(), engine.config(), policy);
-            Evaluation::new(judge.provenance.about(name, conditions), gathered, &summary, seconds)
+            Evaluation::new(judge.provenance.setup(name, conditions), gathered, &summary, seconds)
         });
         Ok(Some(evaluations.collect()))
     }

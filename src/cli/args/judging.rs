@@ -16,7 +16,7 @@ use magistrate::verdict::{MIN_MASS, Rule};
 use super::engine::{EngineArgs, at_least_one};
 use super::model::ModelArgs;
 use super::prompt::PromptArgs;
-use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
 
 #[derive(Debug, Args)]
 pub struct JudgingArgs {
@@ -147,7 +147,7 @@ impl JudgingArgs {
 
 fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
     let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let certificate = Certificate::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))?;
+    let certificate = Certificate::read(&bytes).map_err(|error| in_file(path.display(), error))?;
     Ok((path, Arc::new(certificate)))
 }
 

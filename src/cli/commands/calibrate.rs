@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::calibration::certificate::{Certificate, possible};
 use magistrate::calibration::interval::Random;
-use magistrate::calibration::map::Method;
-use magistrate::calibration::provenance::About;
+use magistrate::calibration::map::FitMethod;
+use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::eval::Evaluation;
 use magistrate::files::{self, Files};
 use magistrate::policy::Policy;
@@ -64,8 +64,8 @@ impl Calibrate {
             return devices::list();
         }
         let method = match self.method {
-            MethodArg::Temperature => Method::Temperature,
-            MethodArg::Isotonic => Method::Isotonic,
+            MethodArg::Temperature => FitMethod::Temperature,
+            MethodArg::Isotonic => FitMethod::Isotonic,
         };
         let mut files = Files::new();
         let dash = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
@@ -177,14 +177,16 @@ fn table(certificate: &Certificate) -> String {
 }
 
 /// Issues certificates on one half of the rows, again and again, and counts how many the other half breaks.
-fn tried(rows: &[(bool, f64)], method: Method, [alpha, delta]: [f64; 2], trials: u64) -> String {
+fn tried(rows: &[(bool, f64)], method: FitMethod, [alpha, delta]: [f64; 2], trials: u64) -> String {
     let (mut issued, mut broken) = (0_u32, 0_u32);
     let mut ece = [0.0; 2];
     for trial in 0..trials {
         let mut mixed = rows.to_vec();
         Random::new(trial).shuffle(&mut mixed);
         let (ours, theirs) = mixed.split_at(mixed.len() / 2);
-        let Ok(certificate) = Certificate::issue(About::default(), ours, method, alpha, delta, trial) else { continue };
+        let Ok(certificate) = Certificate::issue(EvaluationSetup::default(), ours, method, alpha, delta, trial) else {
+            continue;
+        };
         issued += 1;
         #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]
         let breaks = certificate.errors(theirs).iter().any(|(all, wrong)| *wrong as f64 > alpha * *all as f64);

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
-use magistrate::calibration::provenance::{COLUMNS, SHARD, Terms};
+use magistrate::calibration::terms::{COLUMNS, SHARD, Terms};
 use magistrate::engine::Engine;
 use magistrate::files::{self, Files};
 use magistrate::label::columns::{Clashes, Columns};

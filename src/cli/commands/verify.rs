@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::calibration::provenance::Terms;
+use magistrate::calibration::terms::Terms;
 use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;

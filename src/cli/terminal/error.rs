@@ -107,6 +107,12 @@ pub fn with_flags(hint: &Hint) -> String {
     })
 }
 
+/// Returns an error that begins with a file's name.
+pub fn in_file(name: impl std::fmt::Display, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    let text = format!("{name}: {error}");
+    anyhow::Error::new(error).context(text)
+}
+
 fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::Alpha => "--alpha",

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::ExportError;
-use crate::calibration::provenance::COLUMNS;
+use crate::calibration::terms::COLUMNS;
 use crate::label::columns::Columns;
 use crate::label::entry::{Entry, Form};
 use crate::label::journal::Ordered;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::scan::{self, Scan, Stretch};
 use super::{DISORDER, End, JournalError, line};
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 use crate::label::entry::Entry;
 
 /// The rows of a journal, in order.

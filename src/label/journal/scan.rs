@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{End, JournalError, line};
-use crate::calibration::provenance::Terms;
+use crate::calibration::terms::Terms;
 
 /// The version of the format.
 const VERSION: u64 = 2;

@@ -1,4 +1,4 @@
-//! Provenance: the settings that a verdict depends on besides the text.
+//! Terms: the settings that all rows of a run share, and everything else that a probability depends on besides the text.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,38 +6,19 @@ use serde_json::{Map, Value};
 use crate::digest::Hash;
 use crate::text::shown;
 
-/// What was evaluated.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct About {
-    /// The golden set.
-    pub golden: String,
-    /// The policy's id, and its digest.
-    pub policy: [String; 2],
-    /// The model's name, and its digest.
-    pub model: [String; 2],
-    /// The template's id, and its digest.
-    pub template: [String; 2],
-    /// How much the model was to reason.
-    pub effort: String,
-    /// magistrate's version.
-    pub version: String,
-    /// Everything that a probability depends on besides the text. Empty in an evaluation of an earlier version.
-    #[serde(default)]
-    pub terms: Terms,
-}
-
-/// The settings that all rows of a journal have in common, each under its name.
+/// Settings by name, in a fixed order. Two runs under equal terms give a text the same probability.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms(pub Map<String, Value>);
 
-/// The name of a term that tells one share of a run from the others.
+/// The name of the term that contains the share of a run that a journal covers.
 pub const SHARD: &str = "shard";
 
-/// The name of a term that lists the columns of the inputs. It is given if all inputs are tables.
+/// The name of the term that lists the columns of the inputs. It is present if all inputs are tables.
 pub const COLUMNS: &str = "columns of the tables";
 
 impl Terms {
-    /// Returns the terms that differ from others, if any: a line for each, with its value then and now.
+    /// Returns a line for each term that differs from `others`, with its value then and now. Returns `None` if all are
+    /// equal.
     #[must_use]
     pub fn unlike(&self, others: &Self) -> Option<String> {
         let different = self.differences(others).into_iter();
@@ -46,7 +27,8 @@ impl Terms {
         (!different.is_empty()).then(|| different.join("\n"))
     }
 
-    /// Returns the terms that differ from others: the name of each, its value here and its value there, in words.
+    /// Returns the terms that differ from `others`: the name, the value here and the value there, in words. A missing
+    /// term equals null.
     #[must_use]
     pub fn differences(&self, others: &Self) -> Vec<(String, String, String)> {
         let names = self.0.keys().chain(others.0.keys().filter(|name| !self.0.contains_key(*name)));
@@ -54,11 +36,11 @@ impl Terms {
         names
             .map(|name| (name, value(self, name), value(others, name)))
             .filter(|(_, here, there)| here != there)
-            .map(|(name, here, there)| (name.clone(), told(&here), told(&there)))
+            .map(|(name, here, there)| (name.clone(), in_words(&here), in_words(&there)))
             .collect()
     }
 
-    /// The same, without what tells one share from the others.
+    /// Returns the terms without [`SHARD`]: those that all shares of one run have in common.
     #[must_use]
     pub fn of_all_shares(&self) -> Self {
         let mut terms = self.clone();
@@ -66,7 +48,7 @@ impl Terms {
         terms
     }
 
-    /// Returns the texts of a list.
+    /// Returns the texts of a term that is a list. Empty if the term is missing or no list.
     #[must_use]
     pub fn strings(&self, name: &str) -> Vec<String> {
         let values = self.0.get(name).and_then(Value::as_array);
@@ -75,7 +57,7 @@ impl Terms {
 }
 
 /// Returns a value in words. Digests are cut short, and an object is shown as its digest.
-fn told(value: &Value) -> String {
+fn in_words(value: &Value) -> String {
     match value {
         Value::Null => "not given".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
@@ -83,7 +65,7 @@ fn told(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.split(' ').map(short).collect::<Vec<_>>().join(" "),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
-        Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(", "),
         Value::Object(_) => format!("one of digest {}", short(&Hash::of(value.to_string().as_bytes()).to_string())),
     }
 }
