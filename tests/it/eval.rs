@@ -504,7 +504,7 @@ fn every_report_lists_flips_with_their_direction() {
     for part in [
         "5 rows of both: 1 mended, 1 broken, 1 still right, 2 still wrong; McNemar p = 1.0000.",
         "<summary>2 verdicts that differ</summary>",
-        "<tr><td class=\"n\">2</td><td>b</td><td>safe</td><td>safe</td><td>violation</td><td>worse</td></tr>\n\
+        "<tr><td class=\"n\">2</td><td>b</td><td>safe</td><td>safe</td><td>violation</td><td>worse</td></tr>\n\n\
          <tr><td class=\"n\">4</td><td>d</td><td>violation</td><td>safe</td><td>violation</td><td>better</td></tr>",
     ] {
         assert!(page.contains(part), "{part}");
