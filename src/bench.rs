@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::content::Content;
-use crate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
+use crate::engine::backend::{Backend, Batch, Fault, Layout};
+use crate::engine::decode_plan::DecodePlan;
+use crate::engine::observed::{Observed, Observer};
 use crate::engine::schedule::{JobId, PrefixId, Schedule};
-use crate::engine::script::Script;
 use crate::engine::{EngineConfig, SessionOptions};
+use crate::machine;
 use crate::policy::Policy;
 use crate::prompt::{Prompt, TemplateError, Templates};
+use crate::random::Random;
 use crate::tokenizer::{Token, Tokenizer};
 
 /// What is to be done.
@@ -26,7 +29,7 @@ pub struct Work {
     /// The policy's tokens.
     pub prefix: Vec<Token>,
     /// What all items have in common.
-    pub script: Arc<Script>,
+    pub plan: Arc<DecodePlan>,
     /// Of each item its own tokens.
     pub suffixes: Vec<Vec<Token>>,
 }
@@ -50,16 +53,11 @@ impl Work {
     /// Random tokens, the same each time.
     #[must_use]
     pub fn counted(tokenizer: &Arc<Tokenizer>, counts: Counts) -> Self {
-        let mut state = 7;
+        let mut random = Random::new(7);
         let ordinary = tokenizer.ordinary();
-        let span = u64::from(ordinary.end - ordinary.start);
+        let span = ordinary.len();
         let mut tokens = |count: usize| -> Vec<Token> {
-            let mut token = || {
-                // Knuth's generator for MMIX; its upper bits are random enough for tokens.
-                state = 6_364_136_223_846_793_005_u64.wrapping_mul(state).wrapping_add(1_442_695_040_888_963_407);
-                let offset = u32::try_from((state >> 33) % span).unwrap_or_default();
-                Token(ordinary.start + offset)
-            };
+            let mut token = || Token(ordinary.start + u32::try_from(random.below(span)).unwrap_or_default());
             (0..count).map(|_| token()).collect()
         };
         let Counts { policy, content, output, fixed, items } = counts;
@@ -71,7 +69,7 @@ impl Work {
         let appended = tokens(appended);
         Self {
             prefix: tokens(policy),
-            script: Arc::new(Script::counted(Arc::clone(tokenizer), sampled, &appended)),
+            plan: Arc::new(DecodePlan::counted(Arc::clone(tokenizer), sampled, &appended)),
             suffixes: (0..items).map(|_| tokens(content)).collect(),
         }
     }
@@ -91,7 +89,7 @@ impl Work {
         let prompt = Prompt::new(&Templates::shipped(), policy, effort, options.date.as_deref())?;
         Ok(Self {
             prefix: prompt.prefix_tokens(tokenizer),
-            script: Arc::new(options.script(tokenizer, policy)),
+            plan: Arc::new(options.decode_plan(tokenizer, policy)),
             suffixes: contents.into_iter().map(|content| prompt.suffix_tokens(tokenizer, content.text())).collect(),
         })
     }
@@ -101,8 +99,8 @@ impl Work {
     pub fn cells(&self, layout: Layout, parallel: usize) -> usize {
         let longest = self.suffixes.iter().map(Vec::len).max().unwrap_or_default();
         match layout {
-            Layout::Unified => self.prefix.len() + parallel * self.script.cells(longest, FORKS),
-            Layout::Split => self.prefix.len() + self.script.cells(longest, 0),
+            Layout::Unified => self.prefix.len() + parallel * self.plan.cells(longest, FORKS),
+            Layout::Split => self.prefix.len() + self.plan.cells(longest, 0),
         }
     }
 }
@@ -182,8 +180,8 @@ impl<'work> Shared<'work> {
     /// A [`Fault`] of the backend, or of an item.
     pub fn run(&self, backend: &mut dyn Backend, config: &EngineConfig) -> Result<Share, Fault> {
         let Self { work, next, start } = self;
-        let tally = Tally::default();
-        let mut metered = Metered { backend, tally: &tally };
+        let meter = Meter::default();
+        let mut metered = Observed::new(backend, &meter);
         let places = config.places();
         let mut schedule = Schedule::new(&mut metered, places, 0);
         if config.reproducible {
@@ -197,25 +195,25 @@ impl<'work> Shared<'work> {
                 step(&mut schedule)?;
             }
             let policy_seconds = begun.elapsed().as_secs_f64();
-            judge(&mut schedule, prefix, &work.script, places, work.suffixes.iter().cycle().take(places))?;
+            judge(&mut schedule, prefix, &work.plan, places, work.suffixes.iter().cycle().take(places))?;
             Ok(policy_seconds)
         };
         let warm = warm_up();
-        tally.reset();
+        meter.reset();
         // Also after a fault: the others wait.
         start.wait();
         let policy_seconds = warm?;
 
         let begun = Instant::now();
         let taken = std::iter::from_fn(|| work.suffixes.get(next.fetch_add(1, Ordering::Relaxed)));
-        let (items, prompt) = judge(&mut schedule, prefix, &work.script, places, taken)?;
+        let (items, prompt) = judge(&mut schedule, prefix, &work.plan, places, taken)?;
         Ok(Share {
             items,
             prompt,
-            decoded: tally.tokens.get(),
-            batches: tally.batches.get(),
+            decoded: meter.tokens.get(),
+            batches: meter.batches.get(),
             seconds: begun.elapsed().as_secs_f64(),
-            inside: tally.spent.get().as_secs_f64(),
+            inside: meter.spent.get().as_secs_f64(),
             policy_seconds,
         })
     }
@@ -225,7 +223,7 @@ impl<'work> Shared<'work> {
 fn judge<'work>(
     schedule: &mut Schedule<'_>,
     prefix: PrefixId,
-    script: &Arc<Script>,
+    plan: &Arc<DecodePlan>,
     places: usize,
     mut suffixes: impl Iterator<Item = &'work Vec<Token>>,
 ) -> Result<(usize, usize), Fault> {
@@ -236,7 +234,7 @@ fn judge<'work>(
         {
             items += 1;
             tokens += suffix.len();
-            schedule.submit(JobId(items as u64), prefix, Arc::clone(script), suffix.clone())?;
+            schedule.submit(JobId(items as u64), prefix, Arc::clone(plan), suffix.clone())?;
         }
         if schedule.idle() {
             return Ok((items, tokens));
@@ -274,30 +272,21 @@ impl Report {
             policy_tokens: work.prefix.len(),
             reused_tokens: items * work.prefix.len(),
             policy_seconds: time(|share| share.policy_seconds).fold(0.0, f64::max),
-            peak_memory: peak_memory(),
+            peak_memory: machine::peak_memory(),
             planned_memory: None,
         }
     }
 }
 
-/// The most memory that this process held, in bytes, where the system tells.
-#[must_use]
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-/// What a backend was asked for since it was last reset.
+/// Counts and time of a backend's calls since the last reset. It has cells, as the schedule holds the backend meanwhile.
 #[derive(Default)]
-struct Tally {
+struct Meter {
     spent: Cell<Duration>,
     batches: Cell<usize>,
     tokens: Cell<usize>,
 }
 
-impl Tally {
+impl Meter {
     fn reset(&self) {
         self.spent.take();
         self.batches.take();
@@ -305,57 +294,17 @@ impl Tally {
     }
 }
 
-/// A backend that is watched at its work.
-struct Metered<'run> {
-    backend: &'run mut dyn Backend,
-    tally: &'run Tally,
-}
+impl Observer for &Meter {
+    fn batch(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.batches.update(|batches| batches + 1);
+        self.tokens.update(|tokens| tokens + batch.entries().len());
+        Ok(())
+    }
 
-impl Metered<'_> {
-    fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
+    fn run<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
-        let done = work(self.backend);
-        self.tally.spent.set(self.tally.spent.get() + begun.elapsed());
+        let done = call();
+        self.spent.set(self.spent.get() + begun.elapsed());
         done
-    }
-}
-
-impl Backend for Metered<'_> {
-    fn limits(&self) -> Limits {
-        self.backend.limits()
-    }
-
-    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
-        self.tally.batches.update(|batches| batches + 1);
-        self.tally.tokens.update(|tokens| tokens + batch.entries().len());
-        self.timed(|backend| backend.decode(batch))
-    }
-
-    fn logits(&self, row: Row) -> &[f32] {
-        self.backend.logits(row)
-    }
-
-    fn fork(&mut self, from: Seq, to: Seq) {
-        self.timed(|backend| backend.fork(from, to));
-    }
-
-    fn clear(&mut self, seq: Seq) {
-        self.timed(|backend| backend.clear(seq));
-    }
-
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
-        self.timed(|backend| backend.compact(seq))
-    }
-
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
-        self.timed(|backend| backend.save(seq))
-    }
-
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
-        self.timed(|backend| backend.restore(saved, seq))
-    }
-
-    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
-        self.backend.span(seq)
     }
 }

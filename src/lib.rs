@@ -42,6 +42,7 @@ pub mod machine;
 pub mod models;
 pub mod policy;
 pub mod prompt;
+pub mod random;
 mod text;
 pub mod tokenizer;
 pub mod verdict;

@@ -82,6 +82,15 @@ pub fn room(_folder: &Path) -> Option<u64> {
     None
 }
 
+/// Returns the peak memory of this process in bytes. `None` where the system does not report it.
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// Graphics hardware that Linux has a driver for, whether or not llama.cpp was built to compute on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drivers {

@@ -4,11 +4,11 @@ mod support;
 
 use std::io::BufReader;
 
-use magistrate::bench::peak_memory;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
 use magistrate::label::records::Format;
 use magistrate::label::run::{Known, Settings, run};
+use magistrate::machine::peak_memory;
 
 use support::scripted::{Endless, engine, judge, options, policy, source};
 

@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io::BufReader;
 use std::time::Instant;
 
-use magistrate::bench::peak_memory;
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::label::entry::Form;
@@ -20,6 +19,7 @@ use magistrate::label::journal::{Existing, Journal, Ordered};
 use magistrate::label::memo::Memo;
 use magistrate::label::records::Format;
 use magistrate::label::run::{Known, Settings, run};
+use magistrate::machine::peak_memory;
 
 use support::scripted::{Endless, engine, judge, options, policy, source};
 

@@ -182,9 +182,9 @@ fn isotonic(rows: &[(bool, f64)]) -> CalibrationMap {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interval::Random;
     use super::super::reliability::Reliability;
     use super::*;
+    use crate::random::Random;
 
     /// Returns rows whose true logit is a third of the logit of their probability, plus a half.
     fn overconfident(count: usize) -> Vec<(bool, f64)> {

@@ -1,6 +1,6 @@
 //! Models that do not fit into memory, and the ones that would.
 
-use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
 use magistrate::gguf::{self, ModelFile};
 use magistrate::machine::Machine;
 
@@ -15,13 +15,19 @@ pub const SEVERAL: usize = 8;
 pub const ONE: usize = 1;
 
 /// Returns the error that refuses a model, with the models that would fit.
-pub fn refusal(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Machine) -> anyhow::Error {
+pub fn refusal(
+    model: &ModelFile,
+    plan: &MemoryPlan,
+    wishes: &LoadOptions,
+    job: &Workload,
+    machine: &Machine,
+) -> anyhow::Error {
     let report = report(model, plan, wishes, job, machine);
     hinted(anyhow::anyhow!("{}", report.trim_end()), "--memory SIZE says that there is more, and loads it all the same")
 }
 
 /// Reports the memory that a model takes, and if it does not fit the models that would.
-pub fn report(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machine: &Machine) -> String {
+pub fn report(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, job: &Workload, machine: &Machine) -> String {
     let mut text = plan::table(model, plan, wishes, machine);
     if !plan.fits() {
         let others = alternatives(model, wishes, job, machine);
@@ -32,7 +38,7 @@ pub fn report(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machin
     } else if plan.gpu.bytes() == 0 && !plan.config.repack && job.at_once() > ONE {
         let mut repacked = wishes.clone();
         repacked.base.repack = true;
-        let repacked = Plan::new(model, &repacked, job, machine);
+        let repacked = MemoryPlan::new(model, &repacked, job, machine);
         if repacked.fits() && repacked.cpu.repacked > 0 {
             let size = megabytes(repacked.cpu.bytes());
             text.push_str(&format!("--repack fits, too, in {size}: a slower start, then faster\n"));
@@ -42,12 +48,18 @@ pub fn report(model: &ModelFile, plan: &Plan, wishes: &Wishes, job: &Job, machin
 }
 
 /// Returns the models that would fit: the same with less, a smaller quantization, another model of this machine.
-fn alternatives(model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine) -> Vec<String> {
+fn alternatives(model: &ModelFile, wishes: &LoadOptions, job: &Workload, machine: &Machine) -> Vec<String> {
     let mut found = Vec::new();
-    let mut less =
-        Wishes { parallel: None, context: None, cache: None, cpu_experts: None, gpu_layers: None, ..wishes.clone() };
+    let mut less = LoadOptions {
+        parallel: None,
+        context: None,
+        cache: None,
+        cpu_experts: None,
+        gpu_layers: None,
+        ..wishes.clone()
+    };
     less.base.repack = false;
-    let fitting = |model: &ModelFile| Some(Plan::new(model, &less, job, machine)).filter(Plan::fits);
+    let fitting = |model: &ModelFile| Some(MemoryPlan::new(model, &less, job, machine)).filter(MemoryPlan::fits);
     if let Some(plan) = (less != *wishes).then(|| fitting(model)).flatten() {
         found.push(format!("{}, with {}", model.name, plan::flags(&plan)));
     }

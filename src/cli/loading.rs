@@ -3,7 +3,7 @@
 //! The one idea: everything that can be refused is refused from the header, before a large file is read.
 
 use magistrate::calibration::terms::Terms;
-use magistrate::engine::plan::{Job, Plan, Wishes};
+use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
 use magistrate::engine::{Engine, EngineConfig, EngineError, Session};
 use magistrate::files::{Files, Refused};
 use magistrate::gguf::{Demonstration, ModelFile, Opened};
@@ -21,8 +21,8 @@ use super::{devices, fitting, tuned};
 pub struct Planned {
     model: Opened,
     machine: Machine,
-    job: Job,
-    plan: Plan,
+    job: Workload,
+    plan: MemoryPlan,
     note: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub fn plan_of(
     policies: &[Policy],
     parallel: usize,
     machine: &Machine,
-) -> Result<(Job, Plan), anyhow::Error> {
+) -> Result<(Workload, MemoryPlan), anyhow::Error> {
     // The fastest setting for many texts need not be the fastest for one.
     let tuned = (parallel > fitting::ONE).then(|| tuned::remembered(&model.file, &config.wishes, machine)).flatten();
     Ok(config.plan(model, policies, parallel, tuned, machine)?)
@@ -83,7 +83,7 @@ pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyh
     let engine = match start(config, model.clone(), &plan.config) {
         Err(EngineError::Load(why)) => {
             // The same cache type keeps the digits of the rows the same.
-            let wishes = Wishes { cache: Some(plan.config.cache), ..config.wishes.clone() };
+            let wishes = LoadOptions { cache: Some(plan.config.cache), ..config.wishes.clone() };
             let mut second = plan.again(&model.file, &wishes, &job, &machine);
             second.config.first.clone_from(&plan.config.first);
             anyhow::ensure!(second.config != plan.config, EngineError::Load(why));

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use magistrate::cache;
-use magistrate::engine::LLAMA;
-use magistrate::engine::plan::Wishes;
-use magistrate::engine::tune::Setting;
+use magistrate::engine::llama_version;
+use magistrate::engine::memory_plan::LoadOptions;
+use magistrate::engine::tune::Tuning;
 use magistrate::gguf::ModelFile;
 use magistrate::machine::Machine;
 
 use super::naming;
 
 /// Returns the fastest setting for a model on this machine, with flags like these. `None` if no setting is remembered.
-pub fn remembered(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> Option<Setting> {
+pub fn remembered(model: &ModelFile, wishes: &LoadOptions, machine: &Machine) -> Option<Tuning> {
     let bytes = std::fs::read(place(model, wishes, machine).ok()?).ok()?;
     // A file of another version, or a torn one, counts as missing.
-    let setting: Setting = serde_json::from_slice(&bytes).ok()?;
+    let setting: Tuning = serde_json::from_slice(&bytes).ok()?;
     let sound = (1..=MOST).contains(&setting.parallel) && (1..=setting.parallel).contains(&setting.workers);
     sound.then_some(setting).filter(|setting| setting.workers <= wishes.base.threads)
 }
@@ -25,19 +25,29 @@ pub fn remembered(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> Opti
 pub const MOST: usize = 128;
 
 /// Returns the file of a setting. Its name covers everything that the speed depends on, except the setting itself.
-fn place(model: &ModelFile, wishes: &Wishes, machine: &Machine) -> std::io::Result<PathBuf> {
-    let Wishes { cache, micro_batch, gpu_layers, cpu_experts, .. } = wishes;
+fn place(model: &ModelFile, wishes: &LoadOptions, machine: &Machine) -> std::io::Result<PathBuf> {
+    let LoadOptions { cache, micro_batch, gpu_layers, cpu_experts, .. } = wishes;
     let base = &wishes.base;
     let devices: Vec<_> = machine.devices.iter().map(|device| (&device.name, &device.description)).collect();
     let all = format!(
-        "{LLAMA} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?}",
-        model.digest, base.threads, base.devices, base.repack, base.flash_attention
+        "{} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?}",
+        llama_version(),
+        model.digest,
+        base.threads,
+        base.devices,
+        base.repack,
+        base.flash_attention
     );
     Ok(cache::folder()?.join("tuned").join(naming::digest(&all, 16)).with_extension("json"))
 }
 
 /// Remembers a setting.
-pub fn remember(model: &ModelFile, wishes: &Wishes, machine: &Machine, setting: Setting) -> Result<(), anyhow::Error> {
+pub fn remember(
+    model: &ModelFile,
+    wishes: &LoadOptions,
+    machine: &Machine,
+    setting: Tuning,
+) -> Result<(), anyhow::Error> {
     let path = &place(model, wishes, machine)?;
     let folder = path.parent().unwrap_or(path);
     cache::make(folder)

@@ -1,8 +1,10 @@
-//! What the engine asks of whatever computes logits, and the batch that goes there.
+//! The interface to a program that computes logits, and the batch that it computes.
 //!
-//! The one idea: every precondition that llama.cpp would assert, and so end the process over, is a type or a check
-//! here. A [`Seq`] is made by [`Limits`] only, a [`Batch`] is never larger than the backend takes, logits exist only for
-//! a [`Row`] that was asked for. There is no partial removal: under a sliding window it succeeds and is wrong.
+//! llama.cpp checks its preconditions with assertions that end the process. Each of them is a type or a check here. A
+//! [`SeqId`] is made by [`Limits`] only. A [`Batch`] is never larger than the backend's limits. Logits exist only for a
+//! [`LogitsRow`] that was asked for.
+//!
+//! A part of a sequence cannot be removed: under a sliding window llama.cpp reports success and computes wrong logits.
 
 use std::collections::BTreeSet;
 
@@ -10,139 +12,141 @@ use serde::{Deserialize, Serialize};
 
 use crate::tokenizer::Token;
 
-/// Computes logits, and keeps what sequences have been fed.
+/// A program that computes logits, and keeps the keys and values of its sequences.
 pub trait Backend {
-    /// What it can take.
+    /// Returns the limits of the backend. They never change.
     fn limits(&self) -> Limits;
 
-    /// Computes a batch. Logits of the batch before it are gone.
+    /// Computes a batch. The logits of the batch before it become invalid.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; the sequences that the batch touched are then to be cleared.
+    /// A [`Fault`]. The sequences in the batch must then be cleared.
     fn decode(&mut self, batch: &Batch) -> Result<(), Fault>;
 
-    /// The logits of a row of the last batch, one for each entry of the vocabulary.
-    fn logits(&self, row: Row) -> &[f32];
+    /// Returns the logits of a row of the last batch, one for each entry of the vocabulary.
+    fn logits(&self, row: LogitsRow) -> &[f32];
 
-    /// Makes `to`, which must be empty, a copy of the whole of `from`.
-    fn fork(&mut self, from: Seq, to: Seq);
+    /// Copies the whole of `from` to `to`, which must be empty.
+    fn fork(&mut self, from: SeqId, to: SeqId);
 
     /// Empties a sequence.
-    fn clear(&mut self, seq: Seq);
+    fn clear(&mut self, seq: SeqId);
 
-    /// Frees what a sequence holds beyond what attention can still see, before it is forked many times.
+    /// Frees the cells of a sequence that attention can no longer reach. A long sequence needs it before it is forked
+    /// many times.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; the sequence is then to be cleared.
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault>;
+    /// A [`Fault`]. The sequence must then be cleared.
+    fn compact(&mut self, seq: SeqId) -> Result<(), Fault>;
 
-    /// A copy of what a compacted sequence holds, outside of the cache, in the backend's own form.
+    /// Returns a copy of a compacted sequence, in the backend's own format.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; the sequence is as it was.
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault>;
+    /// A [`Fault`]. The sequence is unchanged.
+    fn save(&mut self, seq: SeqId) -> Result<Vec<u8>, Fault>;
 
-    /// Puts a saved copy, byte for byte as it was, into a sequence, which must be empty.
+    /// Reads a saved copy, unchanged, into a sequence, which must be empty.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; the sequence is then to be cleared.
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault>;
+    /// A [`Fault`]. The sequence must then be cleared.
+    fn restore(&mut self, saved: &[u8], seq: SeqId) -> Result<(), Fault>;
 
-    /// The first and the last position that a sequence holds, in the layers that hold the least.
-    fn span(&self, seq: Seq) -> Option<(usize, usize)>;
+    /// Returns the first and the last position of a sequence in the layers that hold the fewest. `None` if it is empty.
+    fn span(&self, seq: SeqId) -> Option<(usize, usize)>;
 }
 
-/// A fault of the backend: what it was asked for did not happen.
+/// A failure of the backend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Fault {
-    /// The cache had no cells for the batch.
+    /// The KV cache has too few free cells for the batch.
     #[error("the cache is full")]
     NoCells,
-    /// The engine is being dropped: the batch was given up.
+    /// The engine is being dropped, and the batch was given up.
     #[error("the engine is stopping")]
     Stopped,
-    /// The logits are not numbers.
+    /// The logits are not finite numbers.
     #[error("the model computes what is not a number: its file may be damaged")]
     NotFinite,
-    /// Anything else, in the backend's words.
+    /// Another failure, in the backend's words.
     #[error("{0}")]
     Other(String),
 }
 
-/// How much a backend takes.
+/// The limits of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How sequences lie in the cache.
+    /// KV-cache layout.
     pub layout: Layout,
-    /// Cells of the cache: tokens that all sequences together can hold, shared ones counted once; where each has cells of
-    /// its own, tokens that each can hold.
+    /// Cells of the KV cache, one for each token. In the unified layout all sequences share them, and a token that
+    /// several sequences hold counts once. In the split layout each sequence has this many.
     pub cells: usize,
-    /// Tokens in one batch.
+    /// Most tokens in one batch.
     pub batch: usize,
-    /// Tokens of one batch that logits may be asked for: each row is as long as the vocabulary.
+    /// Most rows of logits in one batch. A row has an entry for each token of the vocabulary.
     pub outputs: usize,
-    /// Sequences, at most 256.
+    /// Number of sequences, at most 256.
     pub sequences: usize,
 }
 
-/// How sequences lie in the cache. On a CPU attention spans all cells of a stream, also those of other sequences.
+/// KV-cache layout. On a CPU attention spans all cells of a stream, those of other sequences included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
-    /// In one stream: a fork is free, and what it shares is held once.
+    /// One stream for all sequences: a fork is free, and shared tokens are held once.
     #[default]
     Unified,
-    /// Each in a stream of its own: a fork is a copy of all its cells, and attention spans no others.
+    /// One stream for each sequence: a fork copies all cells, and attention spans no others.
     Split,
 }
 
-/// A sequence: its tokens attend to one another.
+/// The number of a sequence. The tokens of a sequence attend to one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Seq(u16);
+pub struct SeqId(u16);
 
 impl Limits {
-    /// All sequences.
-    pub fn seqs(self) -> impl DoubleEndedIterator<Item = Seq> {
-        (0..u16::try_from(self.sequences).unwrap_or(u16::MAX)).map(Seq)
+    /// Returns all sequences.
+    pub fn seqs(self) -> impl DoubleEndedIterator<Item = SeqId> {
+        (0..u16::try_from(self.sequences).unwrap_or(u16::MAX)).map(SeqId)
     }
 }
 
-impl Seq {
-    /// Its number, from 0.
+impl SeqId {
+    /// Returns the number, from 0.
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// Sequences that nobody holds. The lowest is taken first, so that those in use stand side by side.
+/// The sequences that are free. The lowest is taken first, so sequences in use lie side by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Free(BTreeSet<Seq>);
+pub struct FreeSequences(BTreeSet<SeqId>);
 
-impl Free {
-    /// Takes one.
-    pub fn take(&mut self) -> Option<Seq> {
+impl FreeSequences {
+    /// Takes a sequence.
+    pub fn take(&mut self) -> Option<SeqId> {
         self.0.pop_first()
     }
 
-    /// Gives one back, emptied.
-    pub fn give(&mut self, seq: Seq) {
+    /// Gives an empty sequence back.
+    pub fn give(&mut self, seq: SeqId) {
         self.0.insert(seq);
     }
 
-    /// How many there are.
+    /// Returns the number of free sequences.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 }
 
-impl FromIterator<Seq> for Free {
-    fn from_iter<I: IntoIterator<Item = Seq>>(seqs: I) -> Self {
+impl FromIterator<SeqId> for FreeSequences {
+    fn from_iter<I: IntoIterator<Item = SeqId>>(seqs: I) -> Self {
         Self(seqs.into_iter().collect())
     }
 }
@@ -151,7 +155,7 @@ impl FromIterator<Seq> for Free {
 #[derive(Debug)]
 pub struct Batch {
     entries: Vec<Entry>,
-    /// How many more rows of logits it takes.
+    /// The number of further rows of logits that it takes.
     outputs: usize,
     limits: Limits,
 }
@@ -161,58 +165,57 @@ pub struct Batch {
 pub struct Entry {
     /// The token.
     pub token: Token,
-    /// Its position in its sequence, from 0: one more than the last one there.
+    /// Its position in its sequence, from 0. One more than the position of the token before it.
     pub position: usize,
     /// Its sequence.
-    pub seq: Seq,
-    /// Whether logits are wanted for what follows it.
+    pub seq: SeqId,
+    /// Whether the logits of the next token are computed.
     pub logits: bool,
 }
 
-/// A place in the last batch that logits were asked for.
+/// A row of the last batch for which logits were asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row(usize);
+pub struct LogitsRow(usize);
 
 impl Batch {
-    /// An empty batch for a backend of these limits.
+    /// Makes an empty batch for a backend with these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { entries: Vec::with_capacity(limits.batch), outputs: limits.outputs, limits }
     }
 
-    /// How many tokens it still takes.
+    /// Returns the number of further tokens that the batch takes.
     #[must_use]
     pub fn room(&self) -> usize {
         self.limits.batch - self.entries.len()
     }
 
-    /// Adds a token and returns the row of its logits, which are computed if `logits` is set. `None` if it is full, of
-    /// tokens or of rows.
+    /// Adds a token and returns its row. Logits are computed for it if `logits` is set. `None` if the batch is full.
     #[must_use = "a full batch does not take the token"]
-    pub fn push(&mut self, token: Token, position: usize, seq: Seq, logits: bool) -> Option<Row> {
+    pub fn push(&mut self, token: Token, position: usize, seq: SeqId, logits: bool) -> Option<LogitsRow> {
         if self.room() == 0 || logits && self.outputs == 0 {
             return None;
         }
         self.outputs -= usize::from(logits);
         self.entries.push(Entry { token, position, seq, logits });
-        Some(Row(self.entries.len() - 1))
+        Some(LogitsRow(self.entries.len() - 1))
     }
 
-    /// Its tokens, in order.
+    /// Returns the tokens in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Empties it.
+    /// Empties the batch.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.outputs = self.limits.outputs;
     }
 }
 
-impl Row {
-    /// Its place in the batch, from 0.
+impl LogitsRow {
+    /// Returns the index of the row's token in the batch, from 0.
     #[must_use]
     pub fn index(self) -> usize {
         self.0

@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Batch, Fault, Free, Seq};
-use super::lane::Lane;
+use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
+use super::config::Mode;
+use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
 use super::scoring::Scoring;
-use super::script::{Mode, RATIONALE_BUDGET, Script};
+use super::sequence::Sequence;
 use crate::harmony::{Control, Segment, reply};
 use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
@@ -78,12 +79,12 @@ pub struct Usage {
 /// An item that is being decoded.
 #[derive(Debug)]
 pub struct Item {
-    script: Arc<Script>,
+    plan: Arc<DecodePlan>,
     phase: Phase,
     /// The item's own sequence. The forks that score answers belong to the scoring.
-    lane: Lane,
+    sequence: Sequence,
     /// Of a cascade, the fork that the first answer is scored in.
-    probe: Option<Lane>,
+    probe: Option<Sequence>,
     scoring: Option<Scoring>,
     cascade: Option<Cascade>,
     /// Tokens that the first answer took, if it was not the last.
@@ -112,39 +113,39 @@ enum Phase {
 impl Item {
     /// An item whose sequence is `seq`, forked from a prefix of so many tokens.
     #[must_use]
-    pub fn new(script: Arc<Script>, seq: Seq, prefix: usize, suffix: &[Token]) -> Self {
+    pub fn new(plan: Arc<DecodePlan>, seq: SeqId, prefix: usize, suffix: &[Token]) -> Self {
         let mut item = Self {
             phase: Phase::Done,
-            lane: Lane::new(seq, prefix),
+            sequence: Sequence::new(seq, prefix),
             probe: None,
             scoring: None,
             cascade: None,
             probed: 0,
-            sampler: Sampler::new(script.sampling),
+            sampler: Sampler::new(plan.sampling),
             written: Vec::new(),
             finished: false,
             rationale: Rationale::default(),
-            verdict: Err(Unresolved::OffContract { mass: 0.0, least: script.rule.min_mass }),
+            verdict: Err(Unresolved::OffContract { mass: 0.0, least: plan.rule.min_mass }),
             usage: Usage { prefix, suffix: suffix.len(), ..Usage::default() },
-            script,
+            plan,
         };
         let last = |tokens: &[Token]| tokens.len().saturating_sub(1);
-        match item.script.mode {
+        match item.plan.mode {
             Mode::Answer => {
-                item.lane.feed(suffix, suffix.len());
+                item.sequence.feed(suffix, suffix.len());
                 item.open_answer();
             }
             Mode::Reason { .. } => {
-                let tokens = [suffix, &item.script.analysis].concat();
-                item.lane.feed(&tokens, last(&tokens));
+                let tokens = [suffix, &item.plan.analysis].concat();
+                item.sequence.feed(&tokens, last(&tokens));
                 item.phase = Phase::Reason;
             }
             Mode::Cascade { .. } => {
-                item.lane.feed(suffix, suffix.len());
+                item.sequence.feed(suffix, suffix.len());
                 item.phase = Phase::Read;
             }
             Mode::Free { .. } => {
-                item.lane.feed(suffix, last(suffix));
+                item.sequence.feed(suffix, last(suffix));
                 item.phase = Phase::Free;
             }
         }
@@ -153,26 +154,26 @@ impl Item {
 
     /// Puts the tokens that it wants decoded into a batch, as many as there is room for.
     pub fn fill(&mut self, batch: &mut Batch) {
-        self.lane.fill(batch);
-        let branches = self.scoring.iter_mut().flat_map(Scoring::lanes);
-        for lane in self.probe.iter_mut().chain(branches) {
-            lane.fill(batch);
+        self.sequence.fill(batch);
+        let branches = self.scoring.iter_mut().flat_map(Scoring::sequences);
+        for sequence in self.probe.iter_mut().chain(branches) {
+            sequence.fill(batch);
         }
     }
 
     /// How many tokens it wants decoded.
     #[must_use]
     pub fn wants(&self) -> usize {
-        self.lane.left()
-            + self.probe.iter().map(Lane::left).sum::<usize>()
+        self.sequence.left()
+            + self.probe.iter().map(Sequence::left).sum::<usize>()
             + self.scoring.iter().map(Scoring::left).sum::<usize>()
     }
 
     /// Whether a sequence is the item's own, or a fork of it.
     #[must_use]
-    pub fn holds(&self, seq: Seq) -> bool {
-        self.lane.seq == seq
-            || self.probe.iter().any(|lane| lane.seq == seq)
+    pub fn holds(&self, seq: SeqId) -> bool {
+        self.sequence.seq == seq
+            || self.probe.iter().any(|sequence| sequence.seq == seq)
             || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
@@ -182,13 +183,13 @@ impl Item {
     /// # Errors
     ///
     /// A [`Fault`] of the backend, or [`Fault::NotFinite`]; the item is then to be released.
-    pub fn advance(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
+    pub fn advance(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         match self.phase {
             Phase::Read => self.open_probe(backend, free),
             Phase::Probe => self.score_probe(backend, free),
             Phase::Answer => self.score(backend, free),
             Phase::Done => Ok(()),
-            Phase::Reason | Phase::Free | Phase::Rationale => match self.lane.take_rows().pop() {
+            Phase::Reason | Phase::Free | Phase::Rationale => match self.sequence.take_rows().pop() {
                 Some((_, row)) => self.write(backend.logits(row)),
                 None => Ok(()),
             },
@@ -197,16 +198,16 @@ impl Item {
 
     /// Samples one token of a body.
     fn write(&mut self, logits: &[f32]) -> Result<(), Fault> {
-        let script = Arc::clone(&self.script);
-        let allowed = if self.phase == Phase::Free { &script.controls } else { &script.stops };
-        let token = self.sampler.take(logits, &script.ordinary(), allowed)?;
-        let stopped = script.stops.contains(&token);
-        match (self.phase, script.mode) {
+        let plan = Arc::clone(&self.plan);
+        let allowed = if self.phase == Phase::Free { &plan.controls } else { &plan.stops };
+        let token = self.sampler.take(logits, &plan.ordinary(), allowed)?;
+        let stopped = plan.stops.contains(&token);
+        match (self.phase, plan.mode) {
             (Phase::Free, Mode::Free { budget }) => {
                 self.written.push(token);
                 self.usage.reasoning += 1;
                 // An end may be that of the analysis, if it does not complete a reply.
-                let ended = token != script.tokenizer.control(Control::End) || reply::read(&self.segments()).is_ok();
+                let ended = token != plan.tokenizer.control(Control::End) || reply::read(&self.segments()).is_ok();
                 self.finished = stopped && ended;
                 if self.finished || self.written.len() >= budget {
                     self.phase = Phase::Done;
@@ -215,7 +216,7 @@ impl Item {
             }
             (Phase::Rationale, _) => {
                 self.usage.rationale += usize::from(!stopped);
-                let closed = stopped || self.rationale.push(script.tokenizer.bytes(token));
+                let closed = stopped || self.rationale.push(plan.tokenizer.bytes(token));
                 if closed || self.usage.rationale >= RATIONALE_BUDGET {
                     self.phase = Phase::Done;
                     return Ok(());
@@ -232,13 +233,13 @@ impl Item {
                 self.usage.reasoning += 1;
                 if matches!(mode, Mode::Reason { budget } | Mode::Cascade { budget, .. } if self.written.len() >= budget)
                 {
-                    self.lane.feed(&[token], 1);
+                    self.sequence.feed(&[token], 1);
                     self.open_answer();
                     return Ok(());
                 }
             }
         }
-        self.lane.feed(&[token], 0);
+        self.sequence.feed(&[token], 0);
         Ok(())
     }
 
@@ -249,36 +250,36 @@ impl Item {
     }
 
     /// Empties the item's sequences and gives them back.
-    pub fn release(&mut self, backend: &mut dyn Backend, free: &mut Free) {
+    pub fn release(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) {
         if let Some(scoring) = &mut self.scoring {
             scoring.release(backend, free);
         }
-        for lane in self.probe.iter().chain([&self.lane]) {
-            backend.clear(lane.seq);
-            free.give(lane.seq);
+        for sequence in self.probe.iter().chain([&self.sequence]) {
+            backend.clear(sequence.seq);
+            free.give(sequence.seq);
         }
     }
 
     /// What came of it, once it is done.
     #[must_use]
     pub fn completion(self) -> Completion {
-        if let Mode::Free { .. } = self.script.mode {
+        if let Mode::Free { .. } = self.plan.mode {
             return self.free_completion();
         }
-        let script = &self.script;
-        let reasoned = match script.mode {
+        let plan = &self.plan;
+        let reasoned = match plan.mode {
             Mode::Reason { .. } => true,
             Mode::Cascade { .. } => self.cascade.is_some_and(|cascade| cascade.escalated),
             Mode::Answer | Mode::Free { .. } => false,
         };
         let reasoning = reasoned.then(|| Reasoning {
-            text: String::from_utf8_lossy(&script.tokenizer.decode(&self.written)).into_owned(),
+            text: String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned(),
             finished: self.finished,
         });
         let outcome = match self.verdict {
             Ok((leaf, scores)) => {
-                let rationale = script.rationale.then(|| self.rationale.text());
-                Outcome::Verdict(judgement(&script.answers[leaf], Some(scores), rationale))
+                let rationale = plan.rationale.then(|| self.rationale.text());
+                Outcome::Verdict(judgement(&plan.answers[leaf], Some(scores), rationale))
             }
             Err(why) => Outcome::Unresolved(why),
         };
@@ -286,20 +287,20 @@ impl Item {
     }
 
     fn free_completion(self) -> Completion {
-        let script = &self.script;
+        let plan = &self.plan;
         let (outcome, analysis) = match reply::read(&self.segments()) {
             Ok(reply) => (
-                match read_answer(script.form, &script.answers, &reply.body) {
+                match read_answer(plan.form, &plan.answers, &reply.body) {
                     Some((leaf, rationale)) => Outcome::Verdict(Judgement {
                         repaired: reply.repaired,
-                        ..judgement(&script.answers[leaf], None, rationale)
+                        ..judgement(&plan.answers[leaf], None, rationale)
                     }),
                     None => Outcome::Unresolved(Unresolved::Unparsed),
                 },
                 reply.analysis,
             ),
             Err(_) if !self.finished => {
-                let text = String::from_utf8_lossy(&script.tokenizer.decode(&self.written)).into_owned();
+                let text = String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned();
                 (Outcome::Unresolved(reply::NoFinal::Truncated.into()), text)
             }
             Err(why) => (Outcome::Unresolved(why.into()), String::new()),
@@ -314,44 +315,44 @@ impl Item {
 
     /// Leaves reasoning, if there was any, for the answer.
     fn open_answer(&mut self) {
-        self.scoring = Some(Scoring::open(&self.script, &self.script.opener, &mut self.lane));
+        self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut self.sequence));
         self.phase = Phase::Answer;
     }
 
     /// Forks the content, once it is read, for an answer before any reasoning. Waits, if there is no sequence to fork into.
-    fn open_probe(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
-        if !self.lane.over() {
+    fn open_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
+        if !self.sequence.over() {
             return Ok(());
         }
         let Some(seq) = free.take() else { return Ok(()) };
-        let mut probe = Lane::new(seq, self.lane.position);
-        self.scoring = Some(Scoring::open(&self.script, &self.script.direct, &mut probe));
+        let mut probe = Sequence::new(seq, self.sequence.position);
+        self.scoring = Some(Scoring::open(&self.plan, &self.plan.direct, &mut probe));
         self.probe = Some(probe);
         self.phase = Phase::Probe;
         if self.is_long() {
-            backend.compact(self.lane.seq)?;
+            backend.compact(self.sequence.seq)?;
         }
-        backend.fork(self.lane.seq, seq);
+        backend.fork(self.sequence.seq, seq);
         Ok(())
     }
 
     /// Scores the first answer, and goes on with it if it can be called, else with the reasoning.
-    fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
-        let script = Arc::clone(&self.script);
+    fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
+        let plan = Arc::clone(&self.plan);
         let long = self.is_long();
         let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else { return Ok(()) };
-        let over = scoring.advance(&script, &mut probe, long, backend, free);
+        let over = scoring.advance(&plan, &mut probe, long, backend, free);
         self.usage.answer = scoring.tokens;
-        let (Ok(true), Mode::Cascade { band, .. }) = (&over, script.mode) else {
+        let (Ok(true), Mode::Cascade { band, .. }) = (&over, plan.mode) else {
             self.probe = Some(probe);
             return over.map(|_| ());
         };
-        let decided = script.rule.decide(&script.answers, &scoring.logs).ok();
+        let decided = plan.rule.decide(&plan.answers, &scoring.logs).ok();
         let first = decided.map(|(_, scores)| scores.probability);
         let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
         self.cascade = Some(Cascade { first, escalated });
         // One of the two stays: the fork with its answer, or the content as it was.
-        let gone = if escalated { probe.seq } else { std::mem::replace(&mut self.lane, probe).seq };
+        let gone = if escalated { probe.seq } else { std::mem::replace(&mut self.sequence, probe).seq };
         backend.clear(gone);
         free.give(gone);
         match decided.filter(|_| !escalated) {
@@ -359,29 +360,29 @@ impl Item {
             None => {
                 self.scoring = None;
                 self.probed = self.usage.answer;
-                self.lane.feed(&script.analysis, script.analysis.len() - 1);
+                self.sequence.feed(&plan.analysis, plan.analysis.len() - 1);
                 self.phase = Phase::Reason;
             }
         }
         Ok(())
     }
 
-    /// Whether the item's own lane goes on for longer than the window behind its prefix.
+    /// Whether the item's own sequence goes on for longer than the window behind its prefix.
     fn is_long(&self) -> bool {
-        self.lane.position > self.usage.prefix + WINDOW
+        self.sequence.position > self.usage.prefix + WINDOW
     }
 
     /// Scores the answers, and decides once that is done.
-    fn score(&mut self, backend: &mut dyn Backend, free: &mut Free) -> Result<(), Fault> {
-        let script = Arc::clone(&self.script);
+    fn score(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
+        let plan = Arc::clone(&self.plan);
         let long = self.is_long();
         let Some(scoring) = &mut self.scoring else { return Ok(()) };
-        let over = scoring.advance(&script, &mut self.lane, long, backend, free)?;
+        let over = scoring.advance(&plan, &mut self.sequence, long, backend, free)?;
         self.usage.answer = self.probed + scoring.tokens;
         if !over {
             return Ok(());
         }
-        match script.rule.decide(&script.answers, &scoring.logs) {
+        match plan.rule.decide(&plan.answers, &scoring.logs) {
             Ok((leaf, scores)) => self.decide(leaf, scores),
             // Off the contract there is nothing to explain.
             Err(why) => {
@@ -396,17 +397,17 @@ impl Item {
     fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
         self.verdict = Ok((leaf, scores));
-        let path = &self.script.tree.path(leaf)[self.script.trunk.len()..];
+        let path = &self.plan.tree.path(leaf)[self.plan.trunk.len()..];
         let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
-        if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.script.rationale) {
+        if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.plan.rationale) {
             self.usage.answer += rest.len();
-            self.lane.feed(rest, rest.len() - 1);
+            self.sequence.feed(rest, rest.len() - 1);
             self.phase = Phase::Rationale;
         }
     }
 
     fn segments(&self) -> Vec<Segment> {
-        segments(&self.script.tokenizer, &self.written)
+        segments(&self.plan.tokenizer, &self.written)
     }
 }
 

@@ -25,8 +25,9 @@ use self::caught::caught;
 use self::load::{Model, loaded};
 use self::log::{forget_log, said};
 use self::start::initialized;
-use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
-use super::{CacheType, EngineConfig, EngineError, FlashAttention};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
+use super::config::{CacheType, EngineConfig, FlashAttention, OUTPUTS};
+use super::error::EngineError;
 use crate::gguf::ModelFile;
 
 /// Loads the model and hands a backend to `work`, on this thread.
@@ -145,7 +146,7 @@ struct Llama<'model> {
     order: Vec<usize>,
     places: Vec<i32>,
     /// Sequences that are being copied, from and to: llama.cpp does so when it decodes next.
-    copies: Vec<Seq>,
+    copies: Vec<SeqId>,
     limits: Limits,
     vocabulary: usize,
     /// The exception that llama.cpp threw. Its memory is unknown since then, so nothing more is decoded.
@@ -165,7 +166,7 @@ impl<'model> Llama<'model> {
             cells: config.context,
             batch: config.batch.min(config.context),
             // llama.cpp asserts that there is one for each sequence.
-            outputs: config.sequences.max(super::OUTPUTS),
+            outputs: config.sequences.max(OUTPUTS),
             sequences: config.sequences,
         };
         initialized()?;
@@ -202,7 +203,7 @@ impl<'model> Llama<'model> {
     }
 
     /// Returns the state of a sequence as bytes.
-    fn state(&mut self, seq: Seq, flags: u32) -> Result<Vec<u8>, Fault> {
+    fn state(&mut self, seq: SeqId, flags: u32) -> Result<Vec<u8>, Fault> {
         // SAFETY: the context is whole. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
         // between.
         let (bytes, written) = self.call(|context| unsafe {
@@ -216,7 +217,7 @@ impl<'model> Llama<'model> {
     }
 
     /// Restores the state of a sequence from bytes.
-    fn set_state(&mut self, bytes: &[u8], seq: Seq, flags: u32) -> Result<(), Fault> {
+    fn set_state(&mut self, bytes: &[u8], seq: SeqId, flags: u32) -> Result<(), Fault> {
         // SAFETY: the context is whole. The bytes came from `state`, and their keeper has checked them. llama.cpp reads
         // them within their length, but trusts their content.
         let read = self.call(|context| unsafe {
@@ -274,7 +275,7 @@ impl Backend for Llama<'_> {
         Ok(())
     }
 
-    fn logits(&self, row: Row) -> &[f32] {
+    fn logits(&self, row: LogitsRow) -> &[f32] {
         // SAFETY: the context is whole. The row is one of the last batch that asked for logits, of which there are as many as
         // tokens in the vocabulary; they stay until it is decoded with again, for which the borrow has to end.
         unsafe {
@@ -284,7 +285,7 @@ impl Backend for Llama<'_> {
         }
     }
 
-    fn fork(&mut self, from: Seq, to: Seq) {
+    fn fork(&mut self, from: SeqId, to: SeqId) {
         if self.limits.layout == Layout::Split {
             self.copies.extend([from, to]);
         }
@@ -293,7 +294,7 @@ impl Backend for Llama<'_> {
         let _ = self.call(|context| unsafe { caught::llama_memory_seq_cp(context.memory, id(from), id(to), -1, -1) });
     }
 
-    fn clear(&mut self, seq: Seq) {
+    fn clear(&mut self, seq: SeqId) {
         // SAFETY: the context, and with it the memory, is whole.
         let _ = self.call(|context| unsafe { caught::llama_memory_seq_rm(context.memory, id(seq), -1, -1) });
     }
@@ -303,7 +304,7 @@ impl Backend for Llama<'_> {
     /// full layers', whose shared cells would become copies.
     ///
     /// In a stream of its own a sequence stands in nobody's way.
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+    fn compact(&mut self, seq: SeqId) -> Result<(), Fault> {
         if self.limits.layout == Layout::Split {
             return Ok(());
         }
@@ -311,17 +312,17 @@ impl Backend for Llama<'_> {
         self.set_state(&state, seq, SLIDING)
     }
 
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+    fn save(&mut self, seq: SeqId) -> Result<Vec<u8>, Fault> {
         self.settled(seq)?;
         self.state(seq, 0)
     }
 
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+    fn restore(&mut self, saved: &[u8], seq: SeqId) -> Result<(), Fault> {
         self.settled(seq)?;
         self.set_state(saved, seq, 0)
     }
 
-    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+    fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
         // SAFETY: the context, and with it the memory, is whole, and both functions only read it.
         let (first, last) = unsafe {
             let memory = self.context.memory;
@@ -333,7 +334,7 @@ impl Backend for Llama<'_> {
 
 impl Llama<'_> {
     /// A copy that is still to come would find, or overwrite, what is now read or written.
-    fn settled(&self, seq: Seq) -> Result<(), Fault> {
+    fn settled(&self, seq: SeqId) -> Result<(), Fault> {
         let pending = self.copies.contains(&seq);
         if pending { Err(Fault::Other("the sequence is still being copied".to_owned())) } else { Ok(()) }
     }
@@ -355,7 +356,7 @@ impl Llama<'_> {
     }
 }
 
-fn id(seq: Seq) -> i32 {
+fn id(seq: SeqId) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
 }
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::backend::{Backend, Batch, Fault, Free, Seq};
-use super::lane::Lane;
+use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
+use super::sequence::Sequence;
 use crate::tokenizer::Token;
 
 /// Names a prefix of a [`super::schedule::Schedule`].
@@ -29,14 +29,14 @@ pub(super) struct Room {
     /// Cells that are promised to nobody. Where each sequence has its own, they never run short.
     pub(super) cells: usize,
     /// Sequences that nobody holds.
-    pub(super) free: Free,
+    pub(super) free: FreeSequences,
     /// How many there would be, were those that are forked for answers back.
     pub(super) spare: usize,
 }
 
 impl Room {
     /// A sequence of one's own, with a claim to so many in all, and so many cells. They must be there.
-    pub(super) fn take(&mut self, cells: usize, sequences: usize) -> Option<Seq> {
+    pub(super) fn take(&mut self, cells: usize, sequences: usize) -> Option<SeqId> {
         let seq = self.free.take()?;
         self.spare -= sequences;
         self.cells -= cells;
@@ -80,8 +80,8 @@ struct Prefix {
 
 enum Place {
     Nowhere,
-    Decoding(Lane),
-    Here(Seq),
+    Decoding(Sequence),
+    Here(SeqId),
 }
 
 impl Prefixes {
@@ -141,13 +141,13 @@ impl Prefixes {
         let prefix = &self.all[&id];
         match &prefix.place {
             Place::Nowhere if prefix.saved.is_none() => 0,
-            Place::Decoding(lane) => lane.position,
+            Place::Decoding(sequence) => sequence.position,
             Place::Nowhere | Place::Here(_) => prefix.tokens.len(),
         }
     }
 
     /// Its sequence, if it is in the cache.
-    pub(super) fn here(&self, id: PrefixId) -> Option<Seq> {
+    pub(super) fn here(&self, id: PrefixId) -> Option<SeqId> {
         match self.all[&id].place {
             Place::Here(seq) => Some(seq),
             _ => None,
@@ -199,9 +199,9 @@ impl Prefixes {
             // What cannot be read back can be decoded again.
             backend.clear(seq);
         }
-        let mut lane = Lane::new(seq, 0);
-        lane.feed(&prefix.tokens, prefix.tokens.len());
-        prefix.place = Place::Decoding(lane);
+        let mut sequence = Sequence::new(seq, 0);
+        sequence.feed(&prefix.tokens, prefix.tokens.len());
+        prefix.place = Place::Decoding(sequence);
         false
     }
 
@@ -246,8 +246,8 @@ impl Prefixes {
     /// Puts the tokens of those that are being decoded into a batch, as many as there is room for.
     pub(super) fn fill(&mut self, batch: &mut Batch) {
         for prefix in self.all.values_mut() {
-            if let Place::Decoding(lane) = &mut prefix.place {
-                lane.fill(batch);
+            if let Place::Decoding(sequence) = &mut prefix.place {
+                sequence.fill(batch);
             }
         }
     }
@@ -255,8 +255,8 @@ impl Prefixes {
     /// Does so for the first of them alone.
     pub(super) fn fill_one(&mut self, batch: &mut Batch) {
         for prefix in self.all.values_mut() {
-            if let Place::Decoding(lane) = &mut prefix.place {
-                return lane.fill(batch);
+            if let Place::Decoding(sequence) = &mut prefix.place {
+                return sequence.fill(batch);
             }
         }
     }
@@ -265,20 +265,20 @@ impl Prefixes {
     pub(super) fn fill_suspect(&mut self, batch: &mut Batch) -> bool {
         let suspect =
             self.all.values_mut().filter(|prefix| prefix.suspect).find_map(|prefix| match &mut prefix.place {
-                Place::Decoding(lane) => Some(lane),
+                Place::Decoding(sequence) => Some(sequence),
                 _ => None,
             });
-        suspect.map(|lane| lane.fill(batch)).is_some()
+        suspect.map(|sequence| sequence.fill(batch)).is_some()
     }
 
     /// Moves those into the cache whose tokens are all decoded, now that the batch is. Those that failed in that.
     pub(super) fn settle(&mut self, backend: &mut dyn Backend, room: &mut Room) -> Vec<(PrefixId, Fault)> {
         let mut failed = Vec::new();
         for (id, prefix) in &mut self.all {
-            if let Place::Decoding(lane) = &prefix.place
-                && lane.over()
+            if let Place::Decoding(sequence) = &prefix.place
+                && sequence.over()
             {
-                let seq = lane.seq;
+                let seq = sequence.seq;
                 let wanted = self.keep || self.store.is_some();
                 // The sliding layers hold stale cells, which forks would keep there.
                 let done =
@@ -312,8 +312,8 @@ impl Prefixes {
     pub(super) fn restart(&mut self, batch: &Batch, backend: &mut dyn Backend, room: &mut Room) -> Vec<PrefixId> {
         let mut hit = Vec::new();
         for (id, prefix) in &mut self.all {
-            if let Place::Decoding(lane) = &prefix.place
-                && batch.entries().iter().any(|entry| entry.seq == lane.seq)
+            if let Place::Decoding(sequence) = &prefix.place
+                && batch.entries().iter().any(|entry| entry.seq == sequence.seq)
             {
                 prefix.suspect = true;
                 hit.push(*id);
@@ -359,7 +359,7 @@ impl Prefixes {
         let prefix = self.known(id);
         let seq = match &prefix.place {
             Place::Here(seq) => *seq,
-            Place::Decoding(lane) => lane.seq,
+            Place::Decoding(sequence) => sequence.seq,
             Place::Nowhere => return,
         };
         backend.clear(seq);

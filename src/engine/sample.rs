@@ -5,30 +5,21 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::backend::Fault;
+use super::config::Sampling;
+use crate::random::Random;
 use crate::tokenizer::Token;
-
-/// How the free parts, reasoning and rationale, are chosen. Verdicts never are: they are scored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sampling {
-    /// 0 takes the likeliest token; 1 draws as the model proposes.
-    pub temperature: f32,
-    /// Where the random numbers start. The same seed on the same machine and batch draws the same.
-    pub seed: u64,
-}
 
 /// Draws tokens for one item.
 #[derive(Clone, Debug)]
 pub(super) struct Sampler {
     temperature: f32,
-    state: u64,
+    random: Random,
 }
 
 impl Sampler {
     pub(super) fn new(sampling: Sampling) -> Self {
-        Self { temperature: sampling.temperature, state: sampling.seed }
+        Self { temperature: sampling.temperature, random: Random::new(sampling.seed) }
     }
 
     /// Takes one of `ordinary` and `controls`.
@@ -48,14 +39,9 @@ impl Sampler {
         best.filter(|(_, logit)| logit.is_finite()).map(|(id, _)| Token(id)).ok_or(Fault::NotFinite)
     }
 
+    /// Returns a number from the standard Gumbel distribution.
     fn gumbel(&mut self) -> f32 {
-        // SplitMix64 (Steele, Lea, Flood 2014), and of it 23 bits: a number strictly between 0 and 1.
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^= bits >> 31;
-        -(-open_unit(bits).ln()).ln()
+        -(-open_unit(self.random.bits()).ln()).ln()
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits};
+use super::decode_plan::DecodePlan;
 use super::item::{Completion, Item};
 pub use super::prefixes::PrefixId;
 use super::prefixes::{Prefixes, Room, Store};
-use super::script::Script;
 use crate::tokenizer::Token;
 
 /// Many items on one backend.
@@ -25,7 +25,7 @@ pub struct Schedule<'backend> {
     waiting: VecDeque<Waiting>,
     /// The oldest first.
     active: Vec<Active>,
-    ended: Vec<(JobId, Ended)>,
+    ended: Vec<(JobId, JobResult)>,
     /// One item after the other, each from the very same state.
     alone: bool,
 }
@@ -35,7 +35,7 @@ pub struct Schedule<'backend> {
 pub struct JobId(pub u64);
 
 /// What became of a job: a completion, or nothing for a prefix that is in the cache now.
-pub type Ended = Result<Option<Completion>, Fault>;
+pub type JobResult = Result<Option<Completion>, Fault>;
 
 /// How often a job may be overtaken by one that came later. Enough to gather those of one policy where two take turns in
 /// the cache; few enough not to be noticed by who waits.
@@ -52,7 +52,7 @@ struct Job {
 }
 
 struct Work {
-    script: Arc<Script>,
+    plan: Arc<DecodePlan>,
     suffix: Vec<Token>,
     cells: usize,
     sequences: usize,
@@ -144,14 +144,14 @@ impl<'backend> Schedule<'backend> {
     /// The cells that an item of so many suffix tokens can come to fill, its prefix included; where each sequence has its
     /// own, those of one of the item's.
     #[must_use]
-    pub fn cells(&self, prefix: PrefixId, script: &Script, suffix: usize) -> usize {
+    pub fn cells(&self, prefix: PrefixId, plan: &DecodePlan, suffix: usize) -> usize {
         let Limits { layout, sequences, .. } = self.limits();
         let forks = match layout {
             // One sequence is the prefix's, one the item's own.
             Layout::Unified => sequences.saturating_sub(2),
             Layout::Split => 0,
         };
-        self.prefixes.length(prefix).saturating_add(script.cells(suffix, forks))
+        self.prefixes.length(prefix).saturating_add(plan.cells(suffix, forks))
     }
 
     /// Adds a job that ends when its prefix is in the cache.
@@ -172,13 +172,13 @@ impl<'backend> Schedule<'backend> {
         &mut self,
         id: JobId,
         prefix: PrefixId,
-        script: Arc<Script>,
+        plan: Arc<DecodePlan>,
         suffix: Vec<Token>,
     ) -> Result<(), Fault> {
-        let needed = self.cells(prefix, &script, suffix.len());
+        let needed = self.cells(prefix, &plan, suffix.len());
         let cells = needed - self.prefixes.length(prefix);
-        let sequences = script.sequences();
-        self.submit_job(Job { id, prefix, work: Some(Work { script, suffix, cells, sequences }) }, needed)
+        let sequences = plan.sequences();
+        self.submit_job(Job { id, prefix, work: Some(Work { plan, suffix, cells, sequences }) }, needed)
     }
 
     fn submit_job(&mut self, job: Job, needed: usize) -> Result<(), Fault> {
@@ -223,20 +223,15 @@ impl<'backend> Schedule<'backend> {
         self.waiting.is_empty() && self.active.is_empty()
     }
 
-    /// Cells that are promised to nobody.
+    /// Returns the cells and the sequences that are not reserved, for tests.
+    #[doc(hidden)]
     #[must_use]
-    pub fn free_cells(&self) -> usize {
-        self.room.cells
-    }
-
-    /// Sequences that nobody holds.
-    #[must_use]
-    pub fn free_sequences(&self) -> usize {
-        self.room.free.count()
+    pub fn unreserved(&self) -> (usize, usize) {
+        (self.room.cells, self.room.free.count())
     }
 
     /// Admits whom it can, decodes one batch, and moves everyone on. The jobs that ended with it.
-    pub fn step(&mut self) -> Vec<(JobId, Ended)> {
+    pub fn step(&mut self) -> Vec<(JobId, JobResult)> {
         self.admit();
         self.fill();
         let decoded = if self.batch.entries().is_empty() { Ok(()) } else { self.backend.decode(&self.batch) };
@@ -254,7 +249,7 @@ impl<'backend> Schedule<'backend> {
         while keep.len() < self.waiting.len() && !self.active.iter().any(|active| active.suspect) {
             let place = keep.len();
             keep.push(self.waiting[place].job.prefix);
-            if self.fits(place, &keep) {
+            if self.try_make_ready(place, &keep) {
                 keep.pop();
                 let Some(waiting) = self.waiting.remove(place) else { return };
                 for passed in self.waiting.iter_mut().take(place) {
@@ -271,7 +266,7 @@ impl<'backend> Schedule<'backend> {
     }
 
     /// Whether a job can begin now: its prefix is in the cache, and there is room for all that it can come to.
-    fn fits(&mut self, place: usize, keep: &[PrefixId]) -> bool {
+    fn try_make_ready(&mut self, place: usize, keep: &[PrefixId]) -> bool {
         let Waiting { job, suspect, .. } = &self.waiting[place];
         let there = self.prefixes.bring(job.prefix, keep, self.backend, &mut self.room);
         let Some(work) = &job.work else { return there };
@@ -290,10 +285,10 @@ impl<'backend> Schedule<'backend> {
             return self.ended.push((job.id, Err(fault)));
         }
         let held = self.prefixes.here(job.prefix).zip(self.room.take(work.cells, work.sequences));
-        let (prefix, seq) = held.expect("`fits` has seen to both");
+        let (prefix, seq) = held.expect("`try_make_ready` has seen to both");
         self.backend.fork(prefix, seq);
         self.prefixes.join(job.prefix);
-        let item = Item::new(Arc::clone(&work.script), seq, self.prefixes.length(job.prefix), &work.suffix);
+        let item = Item::new(Arc::clone(&work.plan), seq, self.prefixes.length(job.prefix), &work.suffix);
         self.active.push(Active { job, item, suspect });
     }
 

@@ -5,10 +5,10 @@
 //! free sequence waits, and is then fed its whole path again, which is a few tokens long. One that can hardly matter is
 //! not followed. What the probabilities are for is not known here.
 
-use super::backend::{Backend, Fault, Free, Seq};
-use super::lane::Lane;
+use super::backend::{Backend, Fault, FreeSequences, SeqId};
+use super::decode_plan::{DecodePlan, forced};
 use super::sample::log_sum_exp;
-use super::script::{Script, forced};
+use super::sequence::Sequence;
 use crate::harmony::Control;
 use crate::tokenizer::Token;
 use crate::verdict::{NodeId, Step, Target};
@@ -39,7 +39,7 @@ pub(super) struct Scoring {
     /// How many tokens were fed for it.
     pub(super) tokens: usize,
     trunk: Branch,
-    branches: Vec<(Lane, Branch)>,
+    branches: Vec<(Sequence, Branch)>,
     /// Branches that wait for a free sequence.
     waiting: Vec<Branch>,
     /// The logarithm of the largest probability of a branch so far.
@@ -62,13 +62,13 @@ struct Branch {
 }
 
 impl Scoring {
-    /// Appends an opener of `final`, and what all answers begin with, to the item's own lane.
-    pub(super) fn open(script: &Script, opener: &[Token], own: &mut Lane) -> Self {
-        own.feed(&[opener, &script.trunk].concat(), opener.len() - 1);
+    /// Appends an opener of `final`, and what all answers begin with, to the item's own sequence.
+    pub(super) fn open(plan: &DecodePlan, opener: &[Token], own: &mut Sequence) -> Self {
+        own.feed(&[opener, &plan.trunk].concat(), opener.len() - 1);
         Self {
-            logs: vec![f64::NEG_INFINITY; script.answers.len()],
-            tokens: script.trunk.len(),
-            trunk: Branch { nodes: script.trunk_nodes.clone(), ..Branch::default() },
+            logs: vec![f64::NEG_INFINITY; plan.answers.len()],
+            tokens: plan.trunk.len(),
+            trunk: Branch { nodes: plan.trunk_nodes.clone(), ..Branch::default() },
             branches: Vec::new(),
             waiting: Vec::new(),
             likeliest: f64::NEG_INFINITY,
@@ -81,34 +81,34 @@ impl Scoring {
         &self.trunk.path
     }
 
-    /// The lanes beside the item's own.
-    pub(super) fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.branches.iter_mut().map(|(lane, _)| lane)
+    /// The sequences beside the item's own.
+    pub(super) fn sequences(&mut self) -> impl Iterator<Item = &mut Sequence> {
+        self.branches.iter_mut().map(|(sequence, _)| sequence)
     }
 
     /// How many tokens these want decoded.
     pub(super) fn left(&self) -> usize {
-        self.branches.iter().map(|(lane, _)| lane.left()).sum()
+        self.branches.iter().map(|(sequence, _)| sequence.left()).sum()
     }
 
     /// Whether a sequence is one of theirs.
-    pub(super) fn holds(&self, seq: Seq) -> bool {
-        self.branches.iter().any(|(lane, _)| lane.seq == seq)
+    pub(super) fn holds(&self, seq: SeqId) -> bool {
+        self.branches.iter().any(|(sequence, _)| sequence.seq == seq)
     }
 
     /// Goes as far as the last batch went, and branches. True once every answer is scored.
     ///
-    /// `long` says that the item's own lane goes on for longer than the window behind its prefix.
+    /// `long` says that the item's own sequence goes on for longer than the window behind its prefix.
     pub(super) fn advance(
         &mut self,
-        script: &Script,
-        own: &mut Lane,
+        plan: &DecodePlan,
+        own: &mut Sequence,
         long: bool,
         backend: &mut dyn Backend,
-        free: &mut Free,
+        free: &mut FreeSequences,
     ) -> Result<bool, Fault> {
-        let children = score(script, own, &mut self.trunk, &mut self.logs, backend)?;
-        let mut children = self.worth_following(script, children);
+        let children = score(plan, own, &mut self.trunk, &mut self.logs, backend)?;
+        let mut children = self.worth_following(plan, children);
         if self.branches.is_empty() && self.waiting.is_empty() && children.len() == 1 {
             // The only one needs no fork: the trunk grows.
             self.trunk = children.remove(0);
@@ -126,10 +126,10 @@ impl Scoring {
             self.fork(own.seq, own.position, child, backend, free);
         }
         for index in 0..here {
-            let (lane, branch) = &mut self.branches[index];
-            let (seq, position) = (lane.seq, lane.position);
-            let children = score(script, lane, branch, &mut self.logs, backend)?;
-            let mut children = self.worth_following(script, children).into_iter();
+            let (sequence, branch) = &mut self.branches[index];
+            let (seq, position) = (sequence.seq, sequence.position);
+            let children = score(plan, sequence, branch, &mut self.logs, backend)?;
+            let mut children = self.worth_following(plan, children).into_iter();
             // One goes on where its parent stands, once the others are forked from there.
             let stays = children.next();
             for child in children {
@@ -151,14 +151,14 @@ impl Scoring {
     }
 
     /// Those of some branches that can matter, the likeliest first.
-    fn worth_following(&mut self, script: &Script, mut branches: Vec<Branch>) -> Vec<Branch> {
+    fn worth_following(&mut self, plan: &DecodePlan, mut branches: Vec<Branch>) -> Vec<Branch> {
         branches.sort_by(|one, two| two.log.total_cmp(&one.log));
         self.likeliest = branches.first().map_or(self.likeliest, |branch| branch.log.max(self.likeliest));
-        let share = negligible(script.rule.threshold, script.answers.len());
+        let share = negligible(plan.rule.threshold, plan.answers.len());
         let least = if self.likeliest < CLEAR.ln() { f64::NEG_INFINITY } else { self.likeliest + share.ln() };
         let few = branches.partition_point(|branch| branch.log >= least);
         for branch in branches.drain(few..) {
-            if let Some(leaf) = branch.nodes.first().and_then(|node| script.tree.leaf(*node)) {
+            if let Some(leaf) = branch.nodes.first().and_then(|node| plan.tree.leaf(*node)) {
                 self.passed.push((leaf, branch.log - self.likeliest));
             }
         }
@@ -166,34 +166,41 @@ impl Scoring {
     }
 
     /// Empties its sequences and gives them back.
-    pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut Free) {
-        for (lane, _) in self.branches.drain(..) {
-            backend.clear(lane.seq);
-            free.give(lane.seq);
+    pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) {
+        for (sequence, _) in self.branches.drain(..) {
+            backend.clear(sequence.seq);
+            free.give(sequence.seq);
         }
     }
 
     /// Lets a branch go on in a fork of a sequence that holds all that is scored of it.
-    fn fork(&mut self, from: Seq, position: usize, branch: Branch, backend: &mut dyn Backend, free: &mut Free) {
+    fn fork(
+        &mut self,
+        from: SeqId,
+        position: usize,
+        branch: Branch,
+        backend: &mut dyn Backend,
+        free: &mut FreeSequences,
+    ) {
         let Some(seq) = free.take() else { return self.waiting.push(branch) };
         backend.fork(from, seq);
         let grown = self.grow(seq, position, branch.scored, branch);
         self.branches.push(grown);
     }
 
-    /// A lane that goes down a branch, of whose path so many tokens are in its sequence.
-    fn grow(&mut self, seq: Seq, position: usize, there: usize, branch: Branch) -> (Lane, Branch) {
-        let mut lane = Lane::new(seq, position);
-        lane.feed(&branch.path[there..], branch.scored - there);
+    /// A sequence that goes down a branch, of whose path so many tokens are in its sequence.
+    fn grow(&mut self, seq: SeqId, position: usize, there: usize, branch: Branch) -> (Sequence, Branch) {
+        let mut sequence = Sequence::new(seq, position);
+        sequence.feed(&branch.path[there..], branch.scored - there);
         self.tokens += branch.path.len() - there;
-        (lane, branch)
+        (sequence, branch)
     }
 
     /// Takes back the sequences of branches that are over, and lends free ones to those that wait.
-    fn lend(&mut self, own: &Lane, backend: &mut dyn Backend, free: &mut Free) {
-        for (lane, _) in self.branches.extract_if(.., |(lane, _)| lane.over()) {
-            backend.clear(lane.seq);
-            free.give(lane.seq);
+    fn lend(&mut self, own: &Sequence, backend: &mut dyn Backend, free: &mut FreeSequences) {
+        for (sequence, _) in self.branches.extract_if(.., |(sequence, _)| sequence.over()) {
+            backend.clear(sequence.seq);
+            free.give(sequence.seq);
         }
         while !self.waiting.is_empty()
             && let Some(seq) = free.take()
@@ -208,16 +215,16 @@ impl Scoring {
 
 /// Takes in what the last batch tells of a branch. From its end, if that is reached, the branches that go on from there.
 fn score(
-    script: &Script,
-    lane: &mut Lane,
+    plan: &DecodePlan,
+    sequence: &mut Sequence,
     branch: &mut Branch,
     logs: &mut [f64],
     backend: &dyn Backend,
 ) -> Result<Vec<Branch>, Fault> {
-    for (place, row) in lane.take_rows() {
+    for (place, row) in sequence.take_rows() {
         let node = branch.nodes[place];
         let mut ways = Vec::new();
-        for (edge, log) in script.tree.edges(node).iter().zip(edge_logs(script, node, backend.logits(row))?) {
+        for (edge, log) in plan.tree.edges(node).iter().zip(edge_logs(plan, node, backend.logits(row))?) {
             match (edge.to, edge.step) {
                 (Target::Leaf(leaf), _) => logs[leaf] = branch.log + log,
                 (Target::Node(next), Step::Token(token)) => ways.push((token, next, branch.log + log)),
@@ -226,7 +233,7 @@ fn score(
             }
         }
         if place + 1 == branch.nodes.len() {
-            return Ok(ways.into_iter().map(|(token, next, log)| branch.child(script, token, next, log)).collect());
+            return Ok(ways.into_iter().map(|(token, next, log)| branch.child(plan, token, next, log)).collect());
         }
         // In the middle of a forced stretch the only way on is what stands next.
         branch.log = ways.first().map_or(branch.log, |(_, _, log)| *log);
@@ -236,8 +243,8 @@ fn score(
 
 impl Branch {
     /// What goes on from its end with a token, as far as there is no choice.
-    fn child(&self, script: &Script, token: Token, next: NodeId, log: f64) -> Self {
-        let (tokens, nodes) = forced(&script.tree, next);
+    fn child(&self, plan: &DecodePlan, token: Token, next: NodeId, log: f64) -> Self {
+        let (tokens, nodes) = forced(&plan.tree, next);
         Self {
             path: [self.path.as_slice(), &[token], &tokens].concat(),
             scored: self.path.len(),
@@ -248,13 +255,13 @@ impl Branch {
 }
 
 /// The logarithm of the probability of each way on from a node, among all of the vocabulary.
-fn edge_logs(script: &Script, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
+fn edge_logs(plan: &DecodePlan, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
     let total = log_sum_exp(logits)?;
     let log = |token: Token| f64::from(logits[token.0 as usize]) - total;
-    let ends = [Control::Return, Control::End].map(|control| script.tokenizer.control(control));
+    let ends = [Control::Return, Control::End].map(|control| plan.tokenizer.control(control));
     let of_step = |step| match step {
         Step::Token(token) => log(token),
         Step::Stop => ends.map(log).map(f64::exp).iter().sum::<f64>().ln(),
     };
-    Ok(script.tree.edges(node).iter().map(|edge| of_step(edge.step)).collect())
+    Ok(plan.tree.edges(node).iter().map(|edge| of_step(edge.step)).collect())
 }

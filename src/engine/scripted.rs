@@ -3,7 +3,7 @@
 //! The one idea: it is strict where llama.cpp would assert. Whatever breaks a precondition panics here, with words, in
 //! a test, rather than there, without any, in front of a user.
 
-use super::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
 use crate::tokenizer::Token;
 
 /// How far the sliding layers see, in tokens.
@@ -44,13 +44,13 @@ impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
 
     /// The tokens that a sequence holds.
     #[must_use]
-    pub fn tokens(&self, seq: Seq) -> &[Token] {
+    pub fn tokens(&self, seq: SeqId) -> &[Token] {
         &self.sequences[seq.index()]
     }
 
     /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of the only sequence
     /// that holds it. That is llama.cpp's rule, and why a long sequence is compacted before it is forked.
-    fn slide(&mut self, seq: Seq, position: usize) -> Result<(), Fault> {
+    fn slide(&mut self, seq: SeqId, position: usize) -> Result<(), Fault> {
         if self.limits.layout == Layout::Split {
             return Ok(());
         }
@@ -104,11 +104,11 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         if filled > self.limits.cells { Err(Fault::NoCells) } else { Ok(()) }
     }
 
-    fn logits(&self, row: Row) -> &[f32] {
+    fn logits(&self, row: LogitsRow) -> &[f32] {
         self.rows[row.index()].as_deref().expect("logits of a row that asked for none")
     }
 
-    fn fork(&mut self, from: Seq, to: Seq) {
+    fn fork(&mut self, from: SeqId, to: SeqId) {
         assert_ne!(from, to, "a fork onto itself");
         assert!(self.sequences[to.index()].is_empty(), "a fork onto a sequence in use");
         self.sequences[to.index()] = self.sequences[from.index()].clone();
@@ -120,7 +120,7 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         }
     }
 
-    fn clear(&mut self, seq: Seq) {
+    fn clear(&mut self, seq: SeqId) {
         self.sequences[seq.index()].clear();
         self.shared[seq.index()] = 0;
         for (_, holders) in &mut self.window {
@@ -128,7 +128,7 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         }
     }
 
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
+    fn compact(&mut self, seq: SeqId) -> Result<(), Fault> {
         let length = self.sequences[seq.index()].len();
         assert!(length > 0, "compacting an empty sequence");
         for (_, holders) in self.window.iter_mut().filter(|(at, _)| at + WINDOW <= length) {
@@ -137,13 +137,13 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         Ok(())
     }
 
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+    fn save(&mut self, seq: SeqId) -> Result<Vec<u8>, Fault> {
         let tokens = &self.sequences[seq.index()];
         assert!(!tokens.is_empty(), "saving an empty sequence");
         Ok(tokens.iter().flat_map(|token| token.0.to_le_bytes()).collect())
     }
 
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
+    fn restore(&mut self, saved: &[u8], seq: SeqId) -> Result<(), Fault> {
         assert!(self.sequences[seq.index()].is_empty(), "restoring onto a sequence in use");
         let (tokens, rest) = saved.as_chunks::<4>();
         assert!(rest.is_empty(), "a state of another backend");
@@ -156,7 +156,7 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         Ok(())
     }
 
-    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
+    fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
         if self.limits.layout == Layout::Split {
             let last = self.sequences[seq.index()].len().checked_sub(1)?;
             return Some((last.saturating_sub(WINDOW - 1), last));

@@ -11,20 +11,26 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use super::EngineConfig;
+use super::config::EngineConfig;
 use super::prefixes::Store;
 use crate::cache;
 use crate::gguf::ModelFile;
 use crate::tokenizer::Token;
 
-/// The llama.cpp that is built in. The copies of another may be laid out differently.
-pub const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
+/// The version of llama.cpp that is built in.
+const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
 
 /// What a file begins with.
 const MAGIC: &[u8; 16] = b"magistrate-pfx-1";
 
 /// Bytes that all copies together may take. For the 20b a policy of 2,000 tokens takes some 50 MB.
 const BUDGET: u64 = 4 << 30;
+
+/// Returns the binding of llama.cpp that is built in, with its version.
+#[must_use]
+pub fn llama_version() -> &'static str {
+    LLAMA
+}
 
 /// A folder of copies, for one model as one engine runs it.
 pub(super) struct Folder {

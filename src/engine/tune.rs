@@ -10,7 +10,7 @@ use super::backend::Layout;
 /// How many contents are decoded at once, by how many workers, and how their caches are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setting {
+pub struct Tuning {
     /// Contents at once, of all workers together.
     pub parallel: usize,
     /// Workers.
@@ -29,10 +29,10 @@ pub const GAIN: f64 = 1.03;
 ///
 /// Those of `faster`.
 pub fn climb<E>(
-    start: Setting,
-    fits: impl Fn(Setting) -> bool,
-    mut faster: impl FnMut(Setting, Setting) -> Result<f64, E>,
-) -> Result<Setting, E> {
+    start: Tuning,
+    fits: impl Fn(Tuning) -> bool,
+    mut faster: impl FnMut(Tuning, Tuning) -> Result<f64, E>,
+) -> Result<Tuning, E> {
     let mut best = start;
     for [ahead, back] in STEPS {
         for step in [ahead, back] {
@@ -51,21 +51,21 @@ pub fn climb<E>(
     Ok(best)
 }
 
-type Step = fn(Setting) -> Option<Setting>;
+type Step = fn(Tuning) -> Option<Tuning>;
 
 /// In each direction, and if that gains nothing, back. What comes earlier changes what is best later.
 const STEPS: [[Step; 2]; 3] = [
     [
-        |at| doubled(at.workers).map(|workers| Setting { workers, ..at }),
-        |at| halved(at.workers).map(|workers| Setting { workers, ..at }),
+        |at| doubled(at.workers).map(|workers| Tuning { workers, ..at }),
+        |at| halved(at.workers).map(|workers| Tuning { workers, ..at }),
     ],
     [
-        |at| doubled(at.parallel).map(|parallel| Setting { parallel, ..at }),
-        |at| halved(at.parallel).map(|parallel| Setting { parallel, ..at }),
+        |at| doubled(at.parallel).map(|parallel| Tuning { parallel, ..at }),
+        |at| halved(at.parallel).map(|parallel| Tuning { parallel, ..at }),
     ],
     [
-        |at| (at.layout == Layout::Unified).then_some(Setting { layout: Layout::Split, ..at }),
-        |at| (at.layout == Layout::Split).then_some(Setting { layout: Layout::Unified, ..at }),
+        |at| (at.layout == Layout::Unified).then_some(Tuning { layout: Layout::Split, ..at }),
+        |at| (at.layout == Layout::Split).then_some(Tuning { layout: Layout::Unified, ..at }),
     ],
 ];
 
@@ -83,10 +83,10 @@ mod tests {
 
     use super::*;
 
-    const START: Setting = Setting { parallel: 8, workers: 1, layout: Layout::Unified };
+    const START: Tuning = Tuning { parallel: 8, workers: 1, layout: Layout::Unified };
 
     /// The setting that is found where speed is this function, and how many pairs were tried.
-    fn found(speed: impl Fn(Setting) -> f64, fits: impl Fn(Setting) -> bool) -> (Setting, usize) {
+    fn found(speed: impl Fn(Tuning) -> f64, fits: impl Fn(Tuning) -> bool) -> (Tuning, usize) {
         let mut pairs = 0;
         let best = climb(START, fits, |one, two| {
             pairs += 1;
@@ -99,7 +99,7 @@ mod tests {
         f64::from(number.ilog2())
     }
 
-    fn small(setting: Setting) -> bool {
+    fn small(setting: Tuning) -> bool {
         setting.parallel <= 64 && setting.workers <= 4
     }
 
@@ -109,27 +109,27 @@ mod tests {
             [(32, 1, Layout::Unified), (2, 2, Layout::Split), (8, 1, Layout::Unified), (64, 4, Layout::Split)]
         {
             let away = |one: usize, other: usize| f64::from(one.ilog2().abs_diff(other.ilog2()));
-            let speed = |at: Setting| {
+            let speed = |at: Tuning| {
                 let off = away(at.parallel, parallel) + away(at.workers, workers);
                 0.8_f64.powf(off) * if at.layout == layout { 1.0 } else { 0.9 }
             };
-            assert_eq!(found(speed, small).0, Setting { parallel, workers, layout });
+            assert_eq!(found(speed, small).0, Tuning { parallel, workers, layout });
         }
     }
 
     #[test]
     fn what_gains_hardly_anything_is_not_taken() {
-        let speed = |at: Setting| 1.02_f64.powf(logarithm(at.parallel) + logarithm(at.workers));
+        let speed = |at: Tuning| 1.02_f64.powf(logarithm(at.parallel) + logarithm(at.workers));
         assert_eq!(found(speed, small), (START, 4));
     }
 
     #[test]
     fn what_does_not_fit_is_not_tried() {
-        let speed = |at: Setting| {
+        let speed = |at: Tuning| {
             assert!(small(at), "{at:?}");
             2_f64.powf(logarithm(at.parallel) + logarithm(at.workers))
         };
-        assert_eq!(found(speed, small).0, Setting { parallel: 64, workers: 4, layout: Layout::Unified });
+        assert_eq!(found(speed, small).0, Tuning { parallel: 64, workers: 4, layout: Layout::Unified });
         assert_eq!(found(|_| panic!("nothing fits"), |_| false), (START, 0));
     }
 

@@ -5,9 +5,9 @@ use crate::support;
 use std::sync::Arc;
 
 use magistrate::engine::backend::{Backend, Fault, Layout, Limits};
+use magistrate::engine::decode_plan::DecodePlan;
 use magistrate::engine::item::Completion;
 use magistrate::engine::schedule::{JobId, Schedule};
-use magistrate::engine::script::Script;
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Mode, Sampling};
 use magistrate::harmony::{Control, Segment};
@@ -99,9 +99,9 @@ impl Author {
 fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limits) -> Result<Completion, Fault> {
     let tokenizer = &author.tokenizer;
     let mut backend = Scripted::new(limits, tokenizer.len(), |history, logits| author.logits(history, logits));
-    let script =
-        Script::new(Arc::clone(tokenizer), policy.contract.form, policy.answers(), mode, rule, Sampling::default());
-    let script = Arc::new(script);
+    let plan =
+        DecodePlan::new(Arc::clone(tokenizer), policy.contract.form, policy.answers(), mode, rule, Sampling::default());
+    let plan = Arc::new(plan);
     let prefix = [tokenizer.encode("A policy."), vec![tokenizer.control(Control::Message)]].concat();
     let suffix = tokenizer.encode_segments(&[
         Segment::Text("A text.".into()),
@@ -109,8 +109,8 @@ fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limi
         Segment::Control(Control::Start),
         Segment::Text("assistant".into()),
     ]);
-    let completion = run(&mut backend, &prefix, &script, &suffix);
-    let needed = script.cells(suffix.len(), limits.sequences - 2);
+    let completion = run(&mut backend, &prefix, &plan, &suffix);
+    let needed = plan.cells(suffix.len(), limits.sequences - 2);
     assert_eq!(backend.used(), prefix.len(), "every cell is given back");
     assert!(backend.peak <= prefix.len() + needed, "{} cells in use, {needed} foreseen", backend.peak - prefix.len());
     completion
@@ -120,16 +120,16 @@ fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limi
 fn run(
     backend: &mut dyn Backend,
     prefix: &[Token],
-    script: &Arc<Script>,
+    plan: &Arc<DecodePlan>,
     suffix: &[Token],
 ) -> Result<Completion, Fault> {
     let sequences = backend.limits().sequences;
     let mut schedule = Schedule::new(backend, 1, 0);
     let prefix = schedule.add_prefix(prefix.to_vec());
-    schedule.submit(JobId(0), prefix, Arc::clone(script), suffix.to_vec()).unwrap();
+    schedule.submit(JobId(0), prefix, Arc::clone(plan), suffix.to_vec()).unwrap();
     for _ in 0..100_000 {
         if let Some((_, ended)) = schedule.step().pop() {
-            assert_eq!(schedule.free_sequences(), sequences - 1, "every sequence is given back");
+            assert_eq!(schedule.unreserved().1, sequences - 1, "every sequence is given back");
             return ended.map(Option::unwrap);
         }
     }
@@ -405,7 +405,7 @@ impl Free<'_> {
             }
         });
         let mode = Mode::Free { budget };
-        let script = Script::new(
+        let plan = DecodePlan::new(
             Arc::clone(self.tokenizer),
             policy.contract.form,
             policy.answers(),
@@ -413,7 +413,7 @@ impl Free<'_> {
             support::any_mass(),
             Sampling::default(),
         );
-        run(&mut backend, &[self.tokenizer.control(Message)], &Arc::new(script), &suffix).unwrap()
+        run(&mut backend, &[self.tokenizer.control(Message)], &Arc::new(plan), &suffix).unwrap()
     }
 }
 
@@ -424,7 +424,7 @@ fn logits_that_are_no_numbers_are_a_fault_and_nothing_stays_behind() {
     let mut backend = Scripted::new(LIMITS, tokenizer.len(), |_: &[Token], logits: &mut [f32]| logits.fill(f32::NAN));
     let rule = support::any_mass();
     for mode in [Mode::Answer, Mode::Reason { budget: 9 }, Mode::Free { budget: 9 }] {
-        let script = Script::new(
+        let plan = DecodePlan::new(
             Arc::clone(&tokenizer),
             policy.contract.form,
             policy.answers(),
@@ -432,7 +432,7 @@ fn logits_that_are_no_numbers_are_a_fault_and_nothing_stays_behind() {
             rule,
             Sampling::default(),
         );
-        assert_eq!(run(&mut backend, &[Token(1)], &Arc::new(script), &[Token(2)]), Err(Fault::NotFinite));
+        assert_eq!(run(&mut backend, &[Token(1)], &Arc::new(plan), &[Token(2)]), Err(Fault::NotFinite));
         assert_eq!(backend.used(), 1, "the prefix alone is still there");
         backend.clear(LIMITS.seqs().next().unwrap());
         assert_eq!(backend.used(), 0);

@@ -4,7 +4,6 @@ use crate::support;
 
 use std::io::Cursor;
 
-use magistrate::calibration::interval::Random;
 use magistrate::calibration::reliability::Reliability;
 use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::calibration::terms::Terms;

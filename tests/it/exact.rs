@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use magistrate::engine::backend::{Backend, Batch, Fault, Limits, Row, Seq};
+use magistrate::engine::backend::{Backend, Batch, Fault, Limits, LogitsRow, SeqId};
+use magistrate::engine::decode_plan::DecodePlan;
+use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, Schedule};
-use magistrate::engine::script::Script;
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
 use magistrate::gguf::inspect;
 use magistrate::policy::{Contract, Form, Policy};
@@ -60,14 +61,14 @@ fn tokens(length: usize, seed: u64) -> Vec<Token> {
 }
 
 /// Feeds a sequence and returns the logits behind each of its last `rows` tokens.
-fn feed(backend: &mut dyn Backend, seq: Seq, from: usize, tokens: &[Token], rows: usize) -> Vec<Vec<f32>> {
+fn feed(backend: &mut dyn Backend, seq: SeqId, from: usize, tokens: &[Token], rows: usize) -> Vec<Vec<f32>> {
     let mut logits = Vec::new();
     let mut batch = Batch::new(backend.limits());
     let Limits { batch: size, outputs, .. } = backend.limits();
     let size = if rows > outputs { outputs } else { size };
     for (number, chunk) in tokens.chunks(size).enumerate() {
         batch.clear();
-        let mut wanted: Vec<Row> = Vec::new();
+        let mut wanted: Vec<LogitsRow> = Vec::new();
         for (place, &token) in chunk.iter().enumerate() {
             let index = number * size + place;
             let want = index + rows >= tokens.len();
@@ -88,7 +89,7 @@ fn difference(one: &[Vec<f32>], two: &[Vec<f32>]) -> f32 {
     one.iter().flatten().zip(two.iter().flatten()).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max)
 }
 
-fn seqs(limits: Limits) -> Vec<Seq> {
+fn seqs(limits: Limits) -> Vec<SeqId> {
     limits.seqs().collect()
 }
 
@@ -110,7 +111,7 @@ fn forked_against_alone(backend: &mut dyn Backend, prefix: usize) -> f32 {
     let mut batch = Batch::new(backend.limits());
     for step in 0..4 {
         batch.clear();
-        let rows: Vec<Row> = suffixes
+        let rows: Vec<LogitsRow> = suffixes
             .iter()
             .zip(&seqs[1..9])
             .map(|(suffix, &seq)| {
@@ -216,7 +217,7 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         support::model(&Shape { ranks: Some(2000), layers: 2, heads: 2, kv_heads: 1, head_dim: 32, ..Shape::exact() });
     let tokenizer = Arc::new(inspect(&path).unwrap().tokenizer().unwrap());
     let contract = Contract::parse_labels("0=safe,1=violation").unwrap();
-    let script = Arc::new(Script::new(
+    let plan = Arc::new(DecodePlan::new(
         Arc::clone(&tokenizer),
         Form::Label,
         Policy::from_plain("plain", "Judge.", Some(contract)).unwrap().answers(),
@@ -233,9 +234,9 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
 
     with_sequences(&path, FlashAttention::Off, 48, |backend| {
         let seqs = seqs(backend.limits());
-        let mut alone = Recorder::new(&mut *backend, HashMap::new());
-        judge_all(&mut alone, &prefixes, &script, &items, 1);
-        let rows = alone.notes.into_inner().rows;
+        let mut alone = Recorder::watch(&mut *backend, HashMap::new());
+        judge_all(&mut alone, &prefixes, &plan, &items, 1);
+        let rows = alone.observer.notes.into_inner().rows;
         // The sliding layers hold a prefix's last 127 tokens, which the next one sees, and perhaps one more.
         let windows = |backend: &dyn Backend| {
             let spans = [0, 1].map(|prefix| backend.span(seqs[prefix]).unwrap());
@@ -248,9 +249,9 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         }
 
         let expected = rows.len();
-        let mut together = Recorder::new(&mut *backend, rows);
-        let most = judge_all(&mut together, &prefixes, &script, &again, 33);
-        let notes = together.notes.into_inner();
+        let mut together = Recorder::watch(&mut *backend, rows);
+        let most = judge_all(&mut together, &prefixes, &plan, &again, 33);
+        let notes = together.observer.notes.into_inner();
         println!("{} rows, at most {most} items at once: {:.1e}", notes.seen, notes.worst);
         assert_eq!(notes.unknown, 0, "rows that no item had alone");
         assert!(notes.seen >= expected, "{} rows of {expected}", notes.seen);
@@ -275,9 +276,9 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         backend.clear(seqs[2]);
 
         // Some of them without any fork: prefix and item in one empty cache.
-        let mut judge = Recorder::new(&mut *backend, HashMap::new());
-        judge_all(&mut judge, &prefixes, &script, &items[..2], 2);
-        let (rows, mut worst) = (judge.notes.into_inner().rows, 0f32);
+        let mut judge = Recorder::watch(&mut *backend, HashMap::new());
+        judge_all(&mut judge, &prefixes, &plan, &items[..2], 2);
+        let (rows, mut worst) = (judge.observer.notes.into_inner().rows, 0f32);
         for &seq in &seqs {
             backend.clear(seq);
         }
@@ -300,7 +301,7 @@ fn ordinary(tokens: Vec<Token>) -> Vec<Token> {
 fn judge_all(
     backend: &mut dyn Backend,
     prefixes: &[Vec<Token>],
-    script: &Arc<Script>,
+    plan: &Arc<DecodePlan>,
     items: &[(usize, Vec<Token>)],
     parallel: usize,
 ) -> usize {
@@ -313,7 +314,7 @@ fn judge_all(
     while ended < items.len() + prefixes.len() {
         while sent < items.len() && schedule.waiting() < 64 {
             let (prefix, suffix) = &items[sent];
-            schedule.submit(JobId(sent as u64), prefixes[*prefix], Arc::clone(script), suffix.clone()).unwrap();
+            schedule.submit(JobId(sent as u64), prefixes[*prefix], Arc::clone(plan), suffix.clone()).unwrap();
             sent += 1;
         }
         for (_, result) in schedule.step() {
@@ -326,8 +327,7 @@ fn judge_all(
 }
 
 /// Keeps the logits of all rows that items look at, under the tokens that led to them, or compares them with what it kept.
-struct Recorder<'a> {
-    inner: &'a mut dyn Backend,
+struct Recorder {
     histories: Vec<Vec<Token>>,
     /// The history of each row of the last batch.
     batch: Vec<Vec<Token>>,
@@ -343,26 +343,27 @@ struct Notes {
     worst: f32,
 }
 
-impl<'a> Recorder<'a> {
-    fn new(inner: &'a mut dyn Backend, rows: HashMap<Vec<Token>, Vec<f32>>) -> Self {
-        let histories = vec![Vec::new(); inner.limits().sequences];
+impl Recorder {
+    fn watch(backend: &mut dyn Backend, rows: HashMap<Vec<Token>, Vec<f32>>) -> Observed<'_, Self> {
+        let histories = vec![Vec::new(); backend.limits().sequences];
         let notes = Notes { comparing: !rows.is_empty(), rows, ..Notes::default() };
-        Self { inner, histories, batch: Vec::new(), notes: RefCell::new(notes) }
+        Observed::new(backend, Self { histories, batch: Vec::new(), notes: RefCell::new(notes) })
     }
 }
 
-impl Backend for Recorder<'_> {
-    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+impl Observer for Recorder {
+    fn batch(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.batch.clear();
         for entry in batch.entries() {
             let history = &mut self.histories[entry.seq.index()];
             history.push(entry.token);
             self.batch.push(if entry.logits { history.clone() } else { Vec::new() });
         }
-        self.inner.decode(batch)
+        Ok(())
     }
-    fn logits(&self, row: Row) -> &[f32] {
-        let (logits, history) = (self.inner.logits(row), &self.batch[row.index()]);
+
+    fn logits(&self, row: LogitsRow, logits: &[f32]) {
+        let history = &self.batch[row.index()];
         let mut notes = self.notes.borrow_mut();
         notes.seen += 1;
         let worst = notes.rows.get(history).map(|known| difference(std::slice::from_ref(known), &[logits.to_vec()]));
@@ -371,30 +372,14 @@ impl Backend for Recorder<'_> {
             None if notes.comparing => notes.unknown += 1,
             _ => drop(notes.rows.insert(history.clone(), logits.to_vec())),
         }
-        logits
     }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn fork(&mut self, from: Seq, to: Seq) {
+
+    fn fork(&mut self, from: SeqId, to: SeqId) {
         self.histories[to.index()] = self.histories[from.index()].clone();
-        self.inner.fork(from, to);
     }
-    fn clear(&mut self, seq: Seq) {
+
+    fn clear(&mut self, seq: SeqId) {
         self.histories[seq.index()].clear();
-        self.inner.clear(seq);
-    }
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
-        self.inner.compact(seq)
-    }
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
-        self.inner.save(seq)
-    }
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
-        self.inner.restore(saved, seq)
-    }
-    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
-        self.inner.span(seq)
     }
 }
 
@@ -429,7 +414,7 @@ fn a_saved_prefix_comes_back_exact() {
         let (prefix, suffix) = (tokens(2000, 1), tokens(40, 2));
         feed(backend, seqs[0], 0, &prefix, 0);
         backend.compact(seqs[0]).unwrap();
-        let judge = |backend: &mut dyn Backend, from: Seq| {
+        let judge = |backend: &mut dyn Backend, from: SeqId| {
             backend.fork(from, seqs[2]);
             let logits = feed(backend, seqs[2], prefix.len(), &suffix, 40);
             backend.clear(seqs[2]);

@@ -2,8 +2,8 @@
 
 use crate::support;
 
-use magistrate::engine::plan::{Job, Plan, Wishes};
-use magistrate::engine::tune::Setting;
+use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
+use magistrate::engine::tune::Tuning;
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout};
 use magistrate::gguf::{ModelFile, inspect};
 use magistrate::machine::{Device, Kind, Machine, Memory};
@@ -36,9 +36,9 @@ fn machine(free: u64, gpus: &[(Kind, u64)]) -> Machine {
     Machine { memory, devices: gpus.iter().enumerate().map(device).collect() }
 }
 
-fn wishes() -> Wishes {
+fn options() -> LoadOptions {
     let base = EngineConfig::new("");
-    Wishes {
+    LoadOptions {
         base,
         parallel: None,
         workers: None,
@@ -52,13 +52,13 @@ fn wishes() -> Wishes {
     }
 }
 
-fn job() -> Job {
-    Job { parallel: 8, tuned: None, policies: vec![700, 500] }
+fn job() -> Workload {
+    Workload { parallel: 8, tuned: None, policies: vec![700, 500] }
 }
 
 #[test]
 fn where_there_is_room_all_that_is_wanted_is_chosen() {
-    let plan = Plan::new(&large(), &wishes(), &job(), &machine(20 * GB, &[]));
+    let plan = MemoryPlan::new(&large(), &options(), &job(), &machine(20 * GB, &[]));
     assert!(plan.fits());
     let EngineConfig { parallel, context, cache, gpu_layers, cpu_experts, sequences, .. } = plan.config;
     assert_eq!((parallel, context, cache, sequences), (8, 8192 + 1200, CacheType::F16, 24));
@@ -70,14 +70,14 @@ fn where_there_is_room_all_that_is_wanted_is_chosen() {
 #[test]
 fn as_memory_gets_short_fewer_texts_are_judged_at_once_then_keys_are_rounded_then_the_context_shrinks() {
     let model = large();
-    let wishes = Wishes { parallel: None, ..wishes() };
-    let job = Job { parallel: 32, ..job() };
-    let wide = Plan::new(&model, &wishes, &job, &machine(20 * GB, &[]));
+    let options = LoadOptions { parallel: None, ..options() };
+    let job = Workload { parallel: 32, ..job() };
+    let wide = MemoryPlan::new(&model, &options, &job, &machine(20 * GB, &[]));
     let mut seen = vec![(32, CacheType::F16, wide.config.context)];
     let mut free = wide.cpu.bytes();
     loop {
         free -= 1;
-        let plan = Plan::new(&model, &wishes, &job, &machine(free, &[]));
+        let plan = MemoryPlan::new(&model, &options, &job, &machine(free, &[]));
         let EngineConfig { parallel, cache, context, .. } = plan.config;
         seen.push((parallel, cache, context));
         if !plan.fits() {
@@ -107,7 +107,12 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     let workers = |model: &ModelFile, threads: usize, parallel: usize, gpu: bool| {
         let base = EngineConfig { threads, ..EngineConfig::new("") };
         let gpus: &[(Kind, u64)] = if gpu { &[(Kind::Gpu, 4 * GB)] } else { &[] };
-        let plan = Plan::new(model, &Wishes { base, ..wishes() }, &Job { parallel, ..job() }, &machine(20 * GB, gpus));
+        let plan = MemoryPlan::new(
+            model,
+            &LoadOptions { base, ..options() },
+            &Workload { parallel, ..job() },
+            &machine(20 * GB, gpus),
+        );
         plan.config.workers
     };
     assert_eq!(workers(&small, 2, 8, false), 2);
@@ -118,68 +123,78 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     {
         assert_eq!(workers(model, threads, parallel, gpu), 1, "{threads} {parallel} {gpu}");
     }
-    let pass = |model, wishes: &Wishes| Plan::new(model, wishes, &job(), &machine(20 * GB, &[])).config.micro_batch;
-    assert_eq!([&small, &large].map(|model| pass(model, &wishes())), [128, 512]);
-    assert_eq!(pass(&small, &Wishes { micro_batch: Some(64), ..wishes() }), 64);
-    let asked = Wishes { workers: Some(4), ..wishes() };
+    let pass = |model, options: &LoadOptions| {
+        MemoryPlan::new(model, options, &job(), &machine(20 * GB, &[])).config.micro_batch
+    };
+    assert_eq!([&small, &large].map(|model| pass(model, &options())), [128, 512]);
+    assert_eq!(pass(&small, &LoadOptions { micro_batch: Some(64), ..options() }), 64);
+    let asked = LoadOptions { workers: Some(4), ..options() };
     let base = EngineConfig { reproducible: true, ..EngineConfig::new("") };
     let machine = machine(20 * GB, &[]);
-    let plan = Plan::new(
+    let plan = MemoryPlan::new(
         &large,
-        &Wishes { base: EngineConfig { threads: 8, ..asked.base.clone() }, ..asked.clone() },
+        &LoadOptions { base: EngineConfig { threads: 8, ..asked.base.clone() }, ..asked.clone() },
         &job(),
         &machine,
     );
-    let alone = Plan::new(&large, &wishes(), &job(), &machine);
+    let alone = MemoryPlan::new(&large, &options(), &job(), &machine);
     assert_eq!((plan.config.workers, plan.config.sequences), (4, 18), "two texts for each, and 16 more sequences");
     assert!(plan.cpu.cells > 2 * alone.cpu.cells, "each has a cache of its own");
-    assert_eq!(Plan::new(&small, &Wishes { base, ..asked }, &job(), &machine).config.workers, 1, "one after the other");
+    assert_eq!(
+        MemoryPlan::new(&small, &LoadOptions { base, ..asked }, &job(), &machine).config.workers,
+        1,
+        "one after the other"
+    );
 }
 
 #[test]
 fn what_was_measured_to_be_fastest_is_chosen_where_nothing_else_is_asked_for_and_it_fits() {
-    let tuned = Setting { parallel: 32, workers: 2, layout: Layout::Split };
-    let job = Job { tuned: Some(tuned), policies: vec![700], ..job() };
-    let chosen = |wishes: &Wishes, free: u64| {
+    let tuned = Tuning { parallel: 32, workers: 2, layout: Layout::Split };
+    let job = Workload { tuned: Some(tuned), policies: vec![700], ..job() };
+    let chosen = |options: &LoadOptions, free: u64| {
         let EngineConfig { parallel, workers, layout, .. } =
-            Plan::new(&large(), wishes, &job, &machine(free, &[])).config;
-        Setting { parallel, workers, layout }
+            MemoryPlan::new(&large(), options, &job, &machine(free, &[])).config;
+        Tuning { parallel, workers, layout }
     };
-    assert_eq!(chosen(&wishes(), 64 * GB), tuned);
-    let less = chosen(&wishes(), 14 * GB);
+    assert_eq!(chosen(&options(), 64 * GB), tuned);
+    let less = chosen(&options(), 14 * GB);
     assert!(less.parallel < 32 && less.layout == Layout::Split, "{less:?}");
-    let asked = Setting { parallel: 4, workers: 4, layout: Layout::Unified };
-    let flags =
-        Wishes { parallel: Some(asked.parallel), workers: Some(asked.workers), layout: Some(asked.layout), ..wishes() };
+    let asked = Tuning { parallel: 4, workers: 4, layout: Layout::Unified };
+    let flags = LoadOptions {
+        parallel: Some(asked.parallel),
+        workers: Some(asked.workers),
+        layout: Some(asked.layout),
+        ..options()
+    };
     assert_eq!(chosen(&flags, 64 * GB), asked);
 }
 
 #[test]
 fn what_was_asked_for_stays_whether_it_fits_or_not() {
-    let asked = Wishes {
+    let asked = LoadOptions {
         parallel: Some(12),
         context: Some(50_000),
         cache: Some(CacheType::F16),
         gpu_layers: Some(3),
         cpu_experts: Some(2),
-        ..wishes()
+        ..options()
     };
     for free in [GB, 30 * GB] {
-        let plan = Plan::new(&large(), &asked, &job(), &machine(free, &[(Kind::Gpu, 4 * GB)]));
+        let plan = MemoryPlan::new(&large(), &asked, &job(), &machine(free, &[(Kind::Gpu, 4 * GB)]));
         let EngineConfig { parallel, context, cache, gpu_layers, cpu_experts, .. } = plan.config;
         assert_eq!((parallel, context, cache), (12, 50_000, CacheType::F16));
         assert_eq!((gpu_layers, cpu_experts), (Some(3), 2));
         assert_eq!(plan.fits(), free > GB);
     }
-    let believed = Wishes { memory: Some(30 * GB), ..asked };
-    assert!(Plan::new(&large(), &believed, &job(), &machine(GB, &[(Kind::Gpu, 4 * GB)])).fits());
+    let believed = LoadOptions { memory: Some(30 * GB), ..asked };
+    assert!(MemoryPlan::new(&large(), &believed, &job(), &machine(GB, &[(Kind::Gpu, 4 * GB)])).fits());
 }
 
 #[test]
 fn a_card_takes_all_layers_or_all_but_some_experts_or_a_few_layers_or_none() {
     let model = large();
     let placed = |free| {
-        let plan = Plan::new(&model, &wishes(), &job(), &machine(20 * GB, &[(Kind::Gpu, free)]));
+        let plan = MemoryPlan::new(&model, &options(), &job(), &machine(20 * GB, &[(Kind::Gpu, free)]));
         assert!(plan.fits(), "{free}");
         assert!(plan.gpu.bytes() <= free, "{free}");
         let all = plan.cpu.weights + plan.gpu.weights;
@@ -194,26 +209,26 @@ fn a_card_takes_all_layers_or_all_but_some_experts_or_a_few_layers_or_none() {
     assert_eq!(experts, 24, "all experts stay on the CPU");
     assert!(layers.is_some_and(|layers| (2..24).contains(&layers)), "{layers:?}");
     assert_eq!(placed(GB), (Some(0), 24));
-    assert_eq!(Plan::new(&model, &wishes(), &job(), &machine(20 * GB, &[])).config.gpu_layers, None);
+    assert_eq!(MemoryPlan::new(&model, &options(), &job(), &machine(20 * GB, &[])).config.gpu_layers, None);
 }
 
 #[test]
 fn two_cards_share_and_one_that_is_not_named_takes_nothing() {
     let two = machine(20 * GB, &[(Kind::Gpu, 9 * GB), (Kind::Gpu, 9 * GB)]);
-    let plan = Plan::new(&large(), &wishes(), &job(), &two);
+    let plan = MemoryPlan::new(&large(), &options(), &job(), &two);
     assert_eq!((plan.config.gpu_layers, plan.config.cpu_experts, plan.gpu_room), (None, 0, 18 * GB - 2 * (1 << 30)));
-    let mut named = wishes();
+    let mut named = options();
     named.base.devices = vec!["GPU1".to_owned()];
-    assert_eq!(Plan::new(&large(), &named, &job(), &two).gpu_room, 9 * GB - (1 << 30));
+    assert_eq!(MemoryPlan::new(&large(), &named, &job(), &two).gpu_room, 9 * GB - (1 << 30));
     named.base.devices = vec!["CPU".to_owned()];
-    assert_eq!(Plan::new(&large(), &named, &job(), &two).gpu.bytes(), 0);
+    assert_eq!(MemoryPlan::new(&large(), &named, &job(), &two).gpu.bytes(), 0);
 }
 
 #[test]
 fn what_an_integrated_device_takes_is_the_cpus_memory() {
-    let plan = Plan::new(&large(), &wishes(), &job(), &machine(10 * GB, &[(Kind::Integrated, 20 * GB)]));
+    let plan = MemoryPlan::new(&large(), &options(), &job(), &machine(10 * GB, &[(Kind::Integrated, 20 * GB)]));
     assert!(plan.gpu.bytes() <= plan.gpu_room && !plan.fits(), "{plan:?}");
-    assert!(Plan::new(&large(), &wishes(), &job(), &machine(13 * GB, &[(Kind::Integrated, 20 * GB)])).fits());
+    assert!(MemoryPlan::new(&large(), &options(), &job(), &machine(13 * GB, &[(Kind::Integrated, 20 * GB)])).fits());
 }
 
 #[test]
@@ -221,10 +236,10 @@ fn a_second_try_asks_for_less_than_the_first() {
     let model = large();
     for gpus in [&[][..], &[(Kind::Gpu, 8 * GB)], &[(Kind::Gpu, 24 * GB)], &[(Kind::Integrated, 30 * GB)]] {
         let machine = machine(20 * GB, gpus);
-        let first = Plan::new(&model, &wishes(), &job(), &machine);
-        let second = first.again(&model, &wishes(), &job(), &machine);
+        let first = MemoryPlan::new(&model, &options(), &job(), &machine);
+        let second = first.again(&model, &options(), &job(), &machine);
         assert_ne!(second.config, first.config);
-        let all = |plan: &Plan| (plan.cpu.bytes(), plan.gpu.bytes());
+        let all = |plan: &MemoryPlan| (plan.cpu.bytes(), plan.gpu.bytes());
         let less = if gpus.is_empty() { all(&second).0 < all(&first).0 } else { all(&second).1 < all(&first).1 };
         assert!(less, "{:?} after {:?}", all(&second), all(&first));
     }
@@ -233,10 +248,10 @@ fn a_second_try_asks_for_less_than_the_first() {
 #[test]
 fn repacking_split_layout_wide_keys_and_no_flash_attention_each_take_more() {
     let model = large();
-    let need = |change: &dyn Fn(&mut Wishes)| {
-        let mut wishes = wishes();
-        change(&mut wishes);
-        Plan::new(&model, &wishes, &job(), &machine(64 * GB, &[])).cpu
+    let need = |change: &dyn Fn(&mut LoadOptions)| {
+        let mut options = options();
+        change(&mut options);
+        MemoryPlan::new(&model, &options, &job(), &machine(64 * GB, &[])).cpu
     };
     let plain = need(&|_| ());
     assert!(need(&|it| it.base.repack = true).repacked > 10 * GB);

@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use magistrate::engine::Store;
-use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits, Row, Seq};
+use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits};
+use magistrate::engine::decode_plan::DecodePlan;
 use magistrate::engine::item::Completion;
-use magistrate::engine::schedule::{Ended, JobId, OVERTAKEN, Schedule};
-use magistrate::engine::script::Script;
+use magistrate::engine::observed::{Observed, Observer};
+use magistrate::engine::schedule::{JobId, JobResult, OVERTAKEN, Schedule};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Mode, Sampling};
 use magistrate::policy::{Contract, Form, Policy};
@@ -55,18 +56,18 @@ fn tokens(length: usize, seed: u64) -> Vec<Token> {
         .collect()
 }
 
-fn script(mode: Mode) -> Arc<Script> {
+fn plan(mode: Mode) -> Arc<DecodePlan> {
     let contract = Contract::parse_labels("0=safe,1=violation,2=review").unwrap();
     let policy = Policy::from_plain("plain", "Judge.", Some(contract)).unwrap();
     let form = policy.contract.form;
-    Arc::new(Script::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
+    Arc::new(DecodePlan::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
 }
 
 /// A contract with many answers, and a rationale behind them.
-fn branching(mode: Mode) -> Arc<Script> {
+fn branching(mode: Mode) -> Arc<DecodePlan> {
     let policy = magistrate::policy::PolicyLibrary::shipped().get("spam").unwrap();
     assert_eq!(policy.contract.form, Form::Rationale);
-    Arc::new(Script::new(
+    Arc::new(DecodePlan::new(
         tokenizer(),
         Form::Rationale,
         policy.answers(),
@@ -82,7 +83,7 @@ struct Plan {
     after: usize,
     prefix: usize,
     suffix: usize,
-    script: usize,
+    plan: usize,
     cancelled: Option<usize>,
 }
 
@@ -98,27 +99,27 @@ struct Setup {
 
 struct Run {
     /// Of each job by its number, how it ended. `None` if it was cancelled.
-    ended: HashMap<usize, Option<Ended>>,
+    ended: HashMap<usize, Option<JobResult>>,
     /// The jobs, in the order in which they ended by themselves.
     order: Vec<usize>,
     refused: Vec<usize>,
 }
 
-fn scripts() -> Vec<Arc<Script>> {
+fn plans() -> Vec<Arc<DecodePlan>> {
     vec![
-        script(Mode::Answer),
-        script(Mode::Reason { budget: 7 }),
+        plan(Mode::Answer),
+        plan(Mode::Reason { budget: 7 }),
         branching(Mode::Answer),
         branching(Mode::Reason { budget: 200 }),
-        script(Mode::Free { budget: 9 }),
-        script(Mode::Cascade { budget: 7, band: Band { low: 0.3, high: 0.6 } }),
+        plan(Mode::Free { budget: 9 }),
+        plan(Mode::Cascade { budget: 7, band: Band { low: 0.3, high: 0.6 } }),
         branching(Mode::Cascade { budget: 20, band: Band { low: 0.4, high: 0.7 } }),
     ]
 }
 
 /// Runs a setup to its end.
 fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
-    let scripts = scripts();
+    let plans = plans();
     let mut schedule = Schedule::new(backend, setup.parallel, setup.saved);
     if setup.alone {
         schedule = schedule.one_by_one();
@@ -137,7 +138,7 @@ fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
             let id = JobId(number as u64);
             if job.after == step {
                 let suffix = tokens(job.suffix, number as u64);
-                if schedule.submit(id, prefixes[job.prefix], Arc::clone(&scripts[job.script]), suffix).is_err() {
+                if schedule.submit(id, prefixes[job.prefix], Arc::clone(&plans[job.plan]), suffix).is_err() {
                     run.refused.push(number);
                 }
             }
@@ -157,10 +158,9 @@ fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
     for prefix in prefixes {
         schedule.remove_prefix(prefix);
     }
-    assert_eq!(schedule.free_sequences(), setup.limits.sequences, "every sequence is given back");
     let Limits { layout, cells, sequences, .. } = setup.limits;
     let cells = if layout == Layout::Split { cells * sequences } else { cells };
-    assert_eq!(schedule.free_cells(), cells, "every cell is given back");
+    assert_eq!(schedule.unreserved(), (cells, sequences), "every cell and every sequence is given back");
     run
 }
 
@@ -173,7 +173,7 @@ fn alone(setup: &Setup, number: usize) -> Completion {
     let seed = 1000 + setup.jobs[number].prefix as u64;
     let prefix = schedule.add_prefix(tokens(setup.prefixes[setup.jobs[number].prefix], seed));
     let suffix = tokens(job.suffix, number as u64);
-    schedule.submit(JobId(0), prefix, Arc::clone(&scripts()[job.script]), suffix).unwrap();
+    schedule.submit(JobId(0), prefix, Arc::clone(&plans()[job.plan]), suffix).unwrap();
     loop {
         if let Some((_, ended)) = schedule.step().pop() {
             return ended.unwrap().unwrap();
@@ -192,7 +192,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         },
     );
     let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
-        .prop_map(|(after, prefix, suffix, script, cancelled)| Plan { after, prefix, suffix, script, cancelled });
+        .prop_map(|(after, prefix, suffix, plan, cancelled)| Plan { after, prefix, suffix, plan, cancelled });
     let lengths = prop::collection::vec(1usize..250, 4);
     (limits, prop::bool::weighted(0.2), 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40)).prop_map(
         |(limits, alone, parallel, saved, prefixes, jobs)| Setup { limits, alone, parallel, saved, prefixes, jobs },
@@ -263,7 +263,7 @@ fn jobs(count: usize, plan: &Plan) -> Vec<Plan> {
     vec![plan.clone(); count]
 }
 
-const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, script: 1, cancelled: None };
+const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, plan: 1, cancelled: None };
 
 fn setup(jobs: Vec<Plan>) -> Setup {
     let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, outputs: 64, sequences: 16 };
@@ -306,7 +306,7 @@ fn a_prefix_that_is_in_the_store_is_not_decoded_and_judges_alike() {
                 schedule = schedule.one_by_one();
             }
             let id = schedule.add_prefix(prefix.clone());
-            schedule.submit(JobId(0), id, Arc::clone(&scripts()[1]), tokens(20, 1)).unwrap();
+            schedule.submit(JobId(0), id, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
             let completion = loop {
                 if let Some((_, ended)) = schedule.step().pop() {
                     break ended.unwrap().unwrap();
@@ -333,11 +333,11 @@ fn a_prefix_is_decoded_once_for_all() {
 fn cost_grows_in_line_with_the_work() {
     let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, outputs: 64, sequences: 64 };
     let count = |prefixes: usize, items: usize| {
-        let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, script: 0, ..PLAIN }).collect();
-        let inner = Scripted::new(limits, tokenizer().len(), model);
-        let mut backend = Watched { inner, fault: |_: &Batch| None, tokens: 0 };
+        let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, plan: 0, ..PLAIN }).collect();
+        let mut inner = Scripted::new(limits, tokenizer().len(), model);
+        let mut backend = Observed::new(&mut inner, Faults { fault: |_: &Batch| None, tokens: 0 });
         run(&Setup { limits, prefixes: vec![100; prefixes], ..setup(jobs) }, &mut backend);
-        (backend.tokens, backend.inner.batches)
+        (backend.observer.tokens, inner.batches)
     };
     let (one, two, three) = (count(1, 80), count(1, 160), count(1, 240));
     assert_eq!(two.0 - one.0, three.0 - two.0, "tokens");
@@ -354,7 +354,7 @@ fn ten_thousand_items_leave_nothing_behind() {
             after: number / 8,
             prefix: number % 3,
             suffix: if number % 97 == 5 { 4000 } else { number * 7919 % 120 + 1 },
-            script: number * 31 % 2,
+            plan: number * 31 % 2,
             cancelled: (number % 23 == 7).then_some(number % 11),
         })
         .collect();
@@ -439,44 +439,21 @@ fn a_backend_that_is_gone_ends_every_job_with_its_fault() {
 
 /// Runs a setup on a backend that faults where it is told to, and counts the tokens that are decoded.
 fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run) {
-    let mut backend = Watched { inner: backend(setup.limits), fault, tokens: 0 };
+    let mut inner = backend(setup.limits);
+    let mut backend = Observed::new(&mut inner, Faults { fault, tokens: 0 });
     let run = run(setup, &mut backend);
-    (backend.tokens, run)
+    (backend.observer.tokens, run)
 }
 
-struct Watched<B, F> {
-    inner: B,
+/// Reports a fault where `fault` returns one, and counts the tokens that are decoded.
+struct Faults<F> {
     fault: F,
     tokens: usize,
 }
 
-impl<B: Backend, F: Fn(&Batch) -> Option<Fault>> Backend for Watched<B, F> {
-    fn decode(&mut self, batch: &Batch) -> Result<(), Fault> {
+impl<F: Fn(&Batch) -> Option<Fault>> Observer for Faults<F> {
+    fn batch(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.tokens += batch.entries().len();
-        (self.fault)(batch).map_or_else(|| self.inner.decode(batch), Err)
-    }
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn logits(&self, row: Row) -> &[f32] {
-        self.inner.logits(row)
-    }
-    fn fork(&mut self, from: Seq, to: Seq) {
-        self.inner.fork(from, to);
-    }
-    fn clear(&mut self, seq: Seq) {
-        self.inner.clear(seq);
-    }
-    fn compact(&mut self, seq: Seq) -> Result<(), Fault> {
-        self.inner.compact(seq)
-    }
-    fn save(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
-        self.inner.save(seq)
-    }
-    fn restore(&mut self, saved: &[u8], seq: Seq) -> Result<(), Fault> {
-        self.inner.restore(saved, seq)
-    }
-    fn span(&self, seq: Seq) -> Option<(usize, usize)> {
-        self.inner.span(seq)
+        (self.fault)(batch).map_or(Ok(()), Err)
     }
 }

@@ -4,11 +4,11 @@
 //! that order and stops at the first failure.
 
 use super::{Certificate, VERSION, thresholds};
-use crate::calibration::interval::Random;
 use crate::calibration::map::{CalibrationMap, FitMethod};
 use crate::calibration::reliability::Reliability;
 use crate::calibration::setup::EvaluationSetup;
 use crate::hint::{Hint, Hints, Setting};
+use crate::random::Random;
 
 /// The reason why no certificate is issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 use super::*;
-use crate::calibration::interval::{Random, upper_bound};
+use crate::calibration::interval::upper_bound;
 use crate::calibration::map::FitMethod;
+use crate::random::Random;
 
 /// Rows whose probability is a quarter too bold.
 fn rows(count: usize, seed: u64) -> Vec<(bool, f64)> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use magistrate::cache;
-use magistrate::engine::plan::Wishes;
+use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::engine::{self, EngineConfig};
 
 #[derive(Debug, Args)]
@@ -106,9 +106,9 @@ impl EngineArgs {
     }
 
     /// Resolves the flags, for a model.
-    pub fn resolve(&self, model: PathBuf) -> Wishes {
+    pub fn resolve(&self, model: PathBuf) -> LoadOptions {
         let config = EngineConfig::new(model);
-        Wishes {
+        LoadOptions {
             parallel: self.parallel,
             workers: self.workers,
             layout: self.layout.map(|layout| match layout {

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use magistrate::calibration::certificate::{Certificate, possible};
-use magistrate::calibration::interval::Random;
 use magistrate::calibration::map::FitMethod;
 use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::eval::Evaluation;
 use magistrate::files::{self, Files};
 use magistrate::policy::Policy;
+use magistrate::random::Random;
 
 use crate::cli::args::golden::{GoldenArgs, read, without_verdicts};
 use crate::cli::devices;

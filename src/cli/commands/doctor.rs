@@ -10,8 +10,8 @@ use std::slice;
 use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
-use magistrate::engine::plan::Wishes;
-use magistrate::engine::{LLAMA, llama};
+use magistrate::engine::memory_plan::LoadOptions;
+use magistrate::engine::{llama, llama_version};
 use magistrate::files::Draft;
 use magistrate::gguf::Opened;
 use magistrate::label::config::RunConfig;
@@ -86,7 +86,7 @@ impl Doctor {
     /// Checks the model, and its verdicts on the canary set if it can be loaded.
     fn judge(
         &self,
-        mut wishes: Wishes,
+        mut wishes: LoadOptions,
         machine: &Machine,
         tell: &mut impl FnMut(Finding) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
@@ -121,7 +121,10 @@ fn backends() -> impl Iterator<Item = &'static str> {
 fn build() -> Finding {
     let names = std::iter::once("cpu").chain(backends()).collect::<Vec<_>>().join(", ");
     let chosen = if cfg!(feature = "dynamic-backends") { ", chosen at start" } else { "" };
-    Finding::ok("build", format!("magistrate {}, {LLAMA}; backends: {names}{chosen}", env!("CARGO_PKG_VERSION")))
+    Finding::ok(
+        "build",
+        format!("magistrate {}, {}; backends: {names}{chosen}", env!("CARGO_PKG_VERSION"), llama_version()),
+    )
 }
 
 fn processor() -> Finding {

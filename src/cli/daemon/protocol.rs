@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use magistrate::calibration::certificate::Certificate;
 use magistrate::engine::SessionOptions;
-use magistrate::engine::plan::Wishes;
+use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::Fields;
 use magistrate::policy::Policy;
@@ -45,7 +45,7 @@ pub struct Start {
     /// Seconds without a question, after which it stops.
     pub idle: u64,
     /// The model's file, and the way of loading it.
-    pub wishes: Wishes,
+    pub wishes: LoadOptions,
     /// The origin of the templates.
     pub templates: String,
     /// Their sources.

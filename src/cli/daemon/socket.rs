@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use magistrate::cache;
-use magistrate::engine::plan::Wishes;
+use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::prompt::Templates;
 
 use super::peer;
@@ -29,7 +29,7 @@ pub struct Socket {
 impl Socket {
     /// Returns the socket of a daemon for a model, the way of loading it, and templates. The program is a part of the
     /// name, so another build gets another daemon.
-    pub fn of(wishes: &Wishes, templates: &Templates) -> Result<Self> {
+    pub fn of(wishes: &LoadOptions, templates: &Templates) -> Result<Self> {
         let model = fs::canonicalize(&wishes.base.model)?;
         let mut wishes = wishes.clone();
         wishes.base.model.clone_from(&model);

@@ -1,6 +1,6 @@
 //! A plan to load a model, as a table and as flags.
 
-use magistrate::engine::plan::{Job, Need, Plan, Wishes};
+use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Need, Workload};
 use magistrate::engine::{CacheType, Layout};
 use magistrate::gguf::ModelFile;
 use magistrate::machine::Machine;
@@ -8,14 +8,14 @@ use magistrate::machine::Machine;
 use super::units::megabytes;
 
 /// Returns a note if memory allows less than was asked for, or less than the default.
-pub fn note(plan: &Plan, wishes: &Wishes, job: &Job) -> Option<String> {
+pub fn note(plan: &MemoryPlan, wishes: &LoadOptions, job: &Workload) -> Option<String> {
     let less = plan.config.parallel < wishes.parallel.unwrap_or(job.at_once())
         || wishes.cache.is_none() && plan.config.cache != CacheType::default();
     less.then(|| format!("note: memory is short, so the model is loaded with {}", flags(plan)))
 }
 
 /// Returns a plan as flags.
-pub fn flags(plan: &Plan) -> String {
+pub fn flags(plan: &MemoryPlan) -> String {
     let config = &plan.config;
     let mut text = format!("--parallel {} --context {}", config.parallel, config.context);
     if config.workers > 1 {
@@ -40,7 +40,7 @@ pub fn flags(plan: &Plan) -> String {
 }
 
 /// Returns a table of the memory that a model takes, and the flags by which it is loaded.
-pub fn table(model: &ModelFile, plan: &Plan, wishes: &Wishes, machine: &Machine) -> String {
+pub fn table(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, machine: &Machine) -> String {
     let fits = plan.fits();
     let mut text = format!("{} {}\n\n", model.name, if fits { "fits" } else { "does not fit" });
     let gpu = plan.gpu.bytes() > 0;

@@ -6,7 +6,7 @@ use llama_cpp_2::{LlamaBackendDevice, LlamaBackendDeviceType};
 use llama_cpp_sys_2 as sys;
 
 use super::start::initialized;
-use crate::engine::EngineError;
+use crate::engine::error::EngineError;
 use crate::machine::{Device, Kind};
 
 /// Returns the devices that llama.cpp was built for and has found.

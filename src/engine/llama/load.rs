@@ -9,7 +9,8 @@ use super::caught::{self, caught};
 use super::host::{check_cpu, chosen};
 use super::log::{forget_log, said};
 use super::start::initialized;
-use crate::engine::{CacheType, EngineConfig, EngineError, FlashAttention};
+use crate::engine::config::{CacheType, EngineConfig, FlashAttention};
+use crate::engine::error::EngineError;
 use crate::gguf::ModelFile;
 
 /// Loads a model, and compares its vocabulary with the file's.

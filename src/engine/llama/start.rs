@@ -1,4 +1,4 @@
-//! The start of llama.cpp: its callbacks, and where they are libraries its backends.
+//! The start of llama.cpp: its callbacks, and its backends where those are libraries.
 
 #[cfg(feature = "dynamic-backends")]
 use std::ffi::CString;
@@ -8,44 +8,64 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
 
 use super::log::{keep, last_words};
-use crate::engine::EngineError;
+use crate::engine::error::EngineError;
 
-/// Returns llama.cpp's own state, which is made once for each process.
+/// Returns llama.cpp's global state, which is made once for each process.
+///
+/// # Errors
+///
+/// [`EngineError::Start`] or [`EngineError::NoBackend`], on every call the same.
 pub fn initialized() -> Result<&'static LlamaBackend, EngineError> {
-    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+    static BACKEND: OnceLock<Result<LlamaBackend, StartError>> = OnceLock::new();
     BACKEND
         .get_or_init(|| {
-            // SAFETY: the callbacks are plain functions that live for ever and take no user data.
+            // SAFETY: the callbacks are plain functions that live forever and take no user data.
             unsafe {
                 sys::llama_log_set(Some(keep), std::ptr::null_mut());
                 sys::ggml_set_abort_callback(Some(last_words));
             }
             #[cfg(feature = "dynamic-backends")]
             load_backends()?;
-            LlamaBackend::init().map_err(|error| error.to_string())
+            LlamaBackend::init().map_err(|error| StartError::Failed(error.to_string()))
         })
         .as_ref()
-        .map_err(|error| EngineError::Start(error.clone()))
+        .map_err(StartError::to_engine)
 }
 
-/// Loads the best backend of each kind for this machine. llama.cpp left to itself would look in the current folder, too, and
-/// run what somebody put there.
+/// The reason why llama.cpp does not start. It is kept for later calls, so unlike [`EngineError`] it is copied from there.
+enum StartError {
+    Failed(String),
+    #[cfg(feature = "dynamic-backends")]
+    NoBackend(String),
+}
+
+impl StartError {
+    fn to_engine(&self) -> EngineError {
+        match self {
+            Self::Failed(reason) => EngineError::Start(reason.clone()),
+            #[cfg(feature = "dynamic-backends")]
+            Self::NoBackend(folder) => EngineError::NoBackend { folder: folder.clone(), variable: BACKENDS },
+        }
+    }
+}
+
+/// Loads the best backend of each kind for this machine.
+///
+/// The folder is named explicitly. llama.cpp by itself would also look in the current folder, and run a library that
+/// somebody else put there.
 #[cfg(feature = "dynamic-backends")]
-fn load_backends() -> Result<(), String> {
+fn load_backends() -> Result<(), StartError> {
     let folder = backends_folder();
     let path = folder.to_str().and_then(|path| CString::new(path).ok());
-    let path = path.ok_or_else(|| format!("{}: its path cannot be given to llama.cpp", folder.display()))?;
+    let path =
+        path.ok_or_else(|| StartError::Failed(format!("{}: its path cannot be given to llama.cpp", folder.display())))?;
     // SAFETY: `path` is NUL-terminated and outlives the call; counting takes nothing.
     let count = unsafe {
         sys::ggml_backend_load_all_from_path(path.as_ptr());
         sys::ggml_backend_reg_count()
     };
     if count == 0 {
-        return Err(format!(
-            "{}: there is no backend for this CPU\nhint: put the folder `backends` beside the program, or name it in {}",
-            folder.display(),
-            BACKENDS
-        ));
+        return Err(StartError::NoBackend(folder.display().to_string()));
     }
     Ok(())
 }
@@ -54,7 +74,8 @@ fn load_backends() -> Result<(), String> {
 #[cfg(feature = "dynamic-backends")]
 const BACKENDS: &str = "MAGISTRATE_BACKENDS";
 
-/// Returns the folder of llama.cpp's backends: as [`BACKENDS`] says, else beside the program, else where they were built.
+/// Returns the folder of llama.cpp's backends: the one in [`BACKENDS`], else `backends` beside the program, else the folder
+/// of the build.
 #[cfg(feature = "dynamic-backends")]
 fn backends_folder() -> std::path::PathBuf {
     if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {

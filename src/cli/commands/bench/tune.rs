@@ -6,8 +6,8 @@
 use std::process::ExitCode;
 
 use magistrate::engine::Layout;
-use magistrate::engine::plan::{Job, Plan, Wishes};
-use magistrate::engine::tune::{Setting, climb};
+use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
+use magistrate::engine::tune::{Tuning, climb};
 use magistrate::gguf::Opened;
 use serde::Serialize;
 
@@ -24,27 +24,27 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     let wishes = flags.engine.resolve(file.path.clone());
     ensure_hint!(!wishes.base.reproducible, "--reproducible judges one text after the other", "tune without it");
     let machine = devices::machine()?;
-    let planned = |setting: Option<Setting>| {
-        let asked = Wishes {
+    let planned = |setting: Option<Tuning>| {
+        let asked = LoadOptions {
             parallel: setting.map(|setting| setting.parallel),
             workers: setting.map(|setting| setting.workers),
             layout: setting.map(|setting| setting.layout),
             ..wishes.clone()
         };
-        Plan::new(&file, &asked, &Job { parallel: SEVERAL, tuned: None, policies: Vec::new() }, &machine)
+        MemoryPlan::new(&file, &asked, &Workload { parallel: SEVERAL, tuned: None, policies: Vec::new() }, &machine)
     };
     let plan = planned(None);
-    let start = Setting { parallel: plan.config.parallel, workers: plan.config.workers, layout: plan.config.layout };
+    let start = Tuning { parallel: plan.config.parallel, workers: plan.config.workers, layout: plan.config.layout };
     // Workers share the CPU's threads. With a GPU there is nothing to share.
     let workers = if plan.gpu.bytes() == 0 { wishes.base.threads } else { 1 };
-    let fits = |setting: Setting| {
-        let Setting { parallel, workers: some, .. } = setting;
+    let fits = |setting: Tuning| {
+        let Tuning { parallel, workers: some, .. } = setting;
         parallel <= tuned::MOST && some <= workers.min(parallel) && planned(Some(setting)).fits()
     };
 
     let line = words()?;
-    let measure = |setting: Setting, items: usize| {
-        let Setting { parallel, workers, .. } = setting;
+    let measure = |setting: Tuning, items: usize| {
+        let Tuning { parallel, workers, .. } = setting;
         let more = format!("--parallel {parallel} --workers {workers} --layout {} --items {items}", layout_of(setting));
         rate(&[&line[..], &more.split(' ').map(str::to_owned).collect::<Vec<_>>()].concat())
     };
@@ -90,12 +90,12 @@ fn enough(rate: f64, parallel: usize) -> usize {
 const SECONDS: f64 = 4.0;
 
 /// Returns a setting as flags.
-fn flags_of(setting: Setting) -> String {
-    let Setting { parallel, workers, .. } = setting;
+fn flags_of(setting: Tuning) -> String {
+    let Tuning { parallel, workers, .. } = setting;
     format!("--parallel {parallel} --workers {workers} --layout {}", layout_of(setting))
 }
 
-fn layout_of(setting: Setting) -> &'static str {
+fn layout_of(setting: Tuning) -> &'static str {
     match setting.layout {
         Layout::Unified => "unified",
         Layout::Split => "split",
@@ -104,15 +104,15 @@ fn layout_of(setting: Setting) -> &'static str {
 
 #[derive(Serialize)]
 struct Tuned {
-    fastest: Setting,
+    fastest: Tuning,
     tried: Vec<Tried>,
 }
 
 /// Two settings, the items per second of each in pairs, and the median of the ratios.
 #[derive(Serialize)]
 struct Tried {
-    one: Setting,
-    two: Setting,
+    one: Tuning,
+    two: Tuning,
     pairs: Vec<(f64, f64)>,
     times: f64,
 }

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use magistrate::bench::peak_memory;
 use magistrate::engine::Engine;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
@@ -13,6 +12,7 @@ use magistrate::label::plan::Survey;
 use magistrate::label::run::{Judge, Known, Settings, run};
 use magistrate::label::sink::{Rows, Sink};
 use magistrate::label::source::Source;
+use magistrate::machine::peak_memory;
 use serde::Serialize;
 
 use crate::cli::terminal::{exit, output, progress, summary};

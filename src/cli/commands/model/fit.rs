@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use magistrate::engine::CacheType;
-use magistrate::engine::plan::{Job, Need, Plan};
+use magistrate::engine::memory_plan::{MemoryPlan, Need, Workload};
 use magistrate::gguf::{ModelFile, Opened};
 use serde_json::{Value, json};
 
@@ -57,12 +57,12 @@ impl Fit {
         let wishes = self.engine.resolve(opened.file.path.clone());
         let machine = devices::machine()?;
         let job = match self.what {
-            What::Check => Job { parallel: ONE, tuned: None, policies },
+            What::Check => Workload { parallel: ONE, tuned: None, policies },
             What::Label => {
-                Job { parallel: SEVERAL, tuned: tuned::remembered(&opened.file, &wishes, &machine), policies }
+                Workload { parallel: SEVERAL, tuned: tuned::remembered(&opened.file, &wishes, &machine), policies }
             }
         };
-        let planned = Plan::new(&opened.file, &wishes, &job, &machine);
+        let planned = MemoryPlan::new(&opened.file, &wishes, &job, &machine);
         if self.json {
             output::data(&format!("{}\n", object(&opened.file, &planned)))?;
         } else {
@@ -72,7 +72,7 @@ impl Fit {
     }
 }
 
-fn object(model: &ModelFile, plan: &Plan) -> Value {
+fn object(model: &ModelFile, plan: &MemoryPlan) -> Value {
     let need = |need: &Need| {
         let rows = [
             ("weights", need.weights),

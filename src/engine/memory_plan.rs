@@ -6,14 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::backend::Layout;
-use super::tune::Setting;
-use super::{CacheType, EngineConfig, FlashAttention};
+use super::config::{CacheType, EngineConfig, FlashAttention, OUTPUTS};
+use super::tune::Tuning;
 use crate::gguf::ModelFile;
 use crate::machine::{Device, Kind, Machine};
 
 /// What is asked for. What is `None` is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wishes {
+pub struct LoadOptions {
     /// All that there is no choice about.
     pub base: EngineConfig,
     /// Contents that are decoded at once.
@@ -38,16 +38,16 @@ pub struct Wishes {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
+pub struct Workload {
     /// Contents that should be decoded at once, where nothing was measured.
     pub parallel: usize,
     /// What was measured to be the fastest on this machine.
-    pub tuned: Option<Setting>,
+    pub tuned: Option<Tuning>,
     /// Tokens of each policy.
     pub policies: Vec<usize>,
 }
 
-impl Job {
+impl Workload {
     /// Contents that should be decoded at once.
     #[must_use]
     pub fn at_once(&self) -> usize {
@@ -57,7 +57,7 @@ impl Job {
 
 /// What was chosen, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct MemoryPlan {
     /// How the model is to be loaded.
     pub config: EngineConfig,
     /// The CPU's memory that it takes.
@@ -93,29 +93,29 @@ impl Need {
     }
 }
 
-impl Plan {
+impl MemoryPlan {
     /// Chooses what was not asked for. What comes out may not fit: then nothing that could be chosen would.
     #[must_use]
-    pub fn new(model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine) -> Self {
-        let gpus = gpus(&wishes.base.devices, machine);
-        let (sizes, last) = sizes(model, wishes, job, !gpus.is_empty());
-        let plan = |size| Self::of(model, wishes, size, &gpus, machine);
+    pub fn new(model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
+        let gpus = gpus(&options.base.devices, machine);
+        let (sizes, last) = sizes(model, options, job, !gpus.is_empty());
+        let plan = |size| Self::of(model, options, size, &gpus, machine);
         sizes.into_iter().map(plan).find(Self::fits).unwrap_or_else(|| plan(last))
     }
 
     /// What it comes to if the first plan was wrong, and memory ran out: as if there were a tenth less than that took.
     #[must_use]
-    pub fn again(&self, model: &ModelFile, wishes: &Wishes, job: &Job, machine: &Machine) -> Self {
+    pub fn again(&self, model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
         let less = |bytes: u64| bytes / 10 * 9;
-        let wishes = Wishes { memory: Some(less(self.cpu.bytes())), ..wishes.clone() };
+        let options = LoadOptions { memory: Some(less(self.cpu.bytes())), ..options.clone() };
         let mut machine = machine.clone();
-        let room = gpus(&wishes.base.devices, &machine).iter().map(|device| device.free).sum::<u64>().max(1);
+        let room = gpus(&options.base.devices, &machine).iter().map(|device| device.free).sum::<u64>().max(1);
         for device in &mut machine.devices {
             // In proportion, so that together they have it.
             let share = u128::from(device.free) * u128::from(less(self.gpu.bytes())) / u128::from(room);
             device.free = device.free.min(u64::try_from(share).unwrap_or(u64::MAX).saturating_add(MARGIN));
         }
-        Self::new(model, &wishes, job, &machine)
+        Self::new(model, &options, job, &machine)
     }
 
     /// Whether there is room for it.
@@ -124,11 +124,11 @@ impl Plan {
         self.cpu.bytes() <= self.cpu_room && self.gpu.bytes() <= self.gpu_room
     }
 
-    fn of(model: &ModelFile, wishes: &Wishes, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
+    fn of(model: &ModelFile, options: &LoadOptions, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
         let Size { parallel, workers, layout, context, cache } = size;
-        let base = &wishes.base;
+        let base = &options.base;
         let pass = if short(model, !gpus.is_empty()) { SHORT_PASS } else { base.micro_batch };
-        let micro_batch = wishes.micro_batch.unwrap_or(pass);
+        let micro_batch = options.micro_batch.unwrap_or(pass);
         let config = EngineConfig {
             parallel,
             workers,
@@ -137,13 +137,13 @@ impl Plan {
             layout,
             context,
             cache,
-            gpu_layers: wishes.gpu_layers,
-            cpu_experts: wishes.cpu_experts.unwrap_or(0),
+            gpu_layers: options.gpu_layers,
+            cpu_experts: options.cpu_experts.unwrap_or(0),
             micro_batch,
             batch: base.batch.max(micro_batch),
             ..base.clone()
         };
-        let cpu_room = wishes.memory.unwrap_or(machine.memory.free);
+        let cpu_room = options.memory.unwrap_or(machine.memory.free);
         let gpu_room = gpus.iter().map(|device| device.free.saturating_sub(MARGIN)).sum();
         let shared = gpus.iter().any(|device| shares(device));
         let with = |gpu_layers, cpu_experts| {
@@ -158,8 +158,8 @@ impl Plan {
             Self { config, cpu, gpu, cpu_room, gpu_room }
         };
         let blocks = model.shape.blocks;
-        let places = match (wishes.gpu_layers, wishes.cpu_experts) {
-            _ if gpus.is_empty() => vec![(wishes.gpu_layers, config.cpu_experts)],
+        let places = match (options.gpu_layers, options.cpu_experts) {
+            _ if gpus.is_empty() => vec![(options.gpu_layers, config.cpu_experts)],
             (layers, Some(experts)) => vec![(layers, experts)],
             (Some(layers), None) => (0..=blocks).map(|experts| (Some(layers), experts)).collect(),
             // Experts go first: they are most of the weights, and a token uses few of them. Then whole layers.
@@ -191,43 +191,43 @@ struct Size {
 }
 
 /// From what is wanted on, and the least that is of use.
-fn sizes(model: &ModelFile, wishes: &Wishes, job: &Job, gpus: bool) -> (Vec<Size>, Size) {
+fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -> (Vec<Size>, Size) {
     let most = usize::try_from(model.shape.context_length).unwrap_or(usize::MAX);
     let policies: usize = job.policies.iter().sum();
     let longest = job.policies.iter().copied().max().unwrap_or(0);
-    let layout = wishes.layout.or(job.tuned.map(|tuned| tuned.layout)).unwrap_or_default();
+    let layout = options.layout.or(job.tuned.map(|tuned| tuned.layout)).unwrap_or_default();
     let context = |parallel: usize| match layout {
         Layout::Unified => policies.saturating_add(parallel.saturating_mul(1024).max(8192)).min(most),
         Layout::Split => longest.saturating_add(4096).min(most),
     };
     let size = |parallel| {
-        let workers = workers(model, wishes, job, parallel, gpus);
+        let workers = workers(model, options, job, parallel, gpus);
         Size {
             parallel,
             workers,
             layout,
-            context: wishes.context.unwrap_or_else(|| context(parallel.div_ceil(workers))),
-            cache: wishes.cache.unwrap_or_default(),
+            context: options.context.unwrap_or_else(|| context(parallel.div_ceil(workers))),
+            cache: options.cache.unwrap_or_default(),
         }
     };
-    let first = wishes.parallel.unwrap_or(job.at_once()).max(1);
-    let half = |last: &usize| (wishes.parallel.is_none() && *last > 1).then_some(last / 2);
+    let first = options.parallel.unwrap_or(job.at_once()).max(1);
+    let half = |last: &usize| (options.parallel.is_none() && *last > 1).then_some(last / 2);
     let mut sizes: Vec<Size> = std::iter::successors(Some(first), half).map(size).collect();
-    let mut last = size(if wishes.parallel.is_none() { 1 } else { first });
-    if wishes.cache.is_none() && wishes.base.flash_attention != FlashAttention::Off {
+    let mut last = size(if options.parallel.is_none() { 1 } else { first });
+    if options.cache.is_none() && options.base.flash_attention != FlashAttention::Off {
         last.cache = CacheType::Q8_0;
         sizes.push(last);
     }
-    if wishes.context.is_none() {
+    if options.context.is_none() {
         last.context = longest.saturating_add(2048).min(last.context);
     }
     (sizes, last)
 }
 
 /// Workers: several where a step of the model is so short that threads would spend it waiting for one another.
-fn workers(model: &ModelFile, wishes: &Wishes, job: &Job, parallel: usize, gpus: bool) -> usize {
-    let EngineConfig { threads, reproducible, .. } = wishes.base;
-    match wishes.workers.or(job.tuned.map(|tuned| tuned.workers)) {
+fn workers(model: &ModelFile, options: &LoadOptions, job: &Workload, parallel: usize, gpus: bool) -> usize {
+    let EngineConfig { threads, reproducible, .. } = options.base;
+    match options.workers.or(job.tuned.map(|tuned| tuned.workers)) {
         // One text after the other: there is nothing to share.
         _ if reproducible => 1,
         Some(workers) => workers.clamp(1, parallel),
@@ -334,7 +334,7 @@ fn computing(model: &ModelFile, config: &EngineConfig) -> u64 {
     let (batch, wide) = (micro_batch(config), u64::from(shape.embedding_length));
     let heads = u64::from(shape.heads);
     let experts = u64::from(shape.experts_used) * u64::from(shape.expert_length) * 3;
-    let outputs = super::OUTPUTS.max(config.sequences) as u64;
+    let outputs = OUTPUTS.max(config.sequences) as u64;
     let logits = outputs.min(batch) * model.vocabulary.tokens.len() as u64;
     let context = config.context as u64;
     // Keys that are seen, as a mask for each token of the batch; without flash attention their scores, for each head.

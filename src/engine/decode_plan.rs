@@ -1,82 +1,60 @@
-//! What a session fixes for all of its items: the headers that we write, the answers, and how they are decided.
+//! The decoding plan shared by all items of a session: fixed headers, allowed answers and the decision rule.
 //!
-//! The one idea: everything that is known before a content comes is tokenized and laid out once. Sequences and logits are
-//! not known here.
+//! Everything that is known before a content arrives is tokenized and laid out here, once. Sequences and logits are not
+//! known here.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::sample::Sampling;
+use super::config::{Mode, Sampling, SessionOptions};
 use crate::harmony::{Control, Segment};
-use crate::policy::{Answer, Form};
+use crate::policy::{Answer, Form, Policy};
 use crate::tokenizer::{Token, Tokenizer};
 use crate::verdict::{AnswerTree, NodeId, Rule, Step, Target};
 
-/// What all items of a session have in common.
+/// The decoding plan of a session.
 #[derive(Debug)]
-pub struct Script {
+pub struct DecodePlan {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) form: Form,
     /// Whether a rationale is sampled behind the answer.
     pub(super) rationale: bool,
     pub(super) answers: Vec<Answer>,
     pub(super) tree: AnswerTree,
-    /// What opens `analysis`, right behind `<|start|>assistant`. Empty where the model writes freely.
+    /// The header of `analysis`, directly behind `<|start|>assistant`. Empty where the model writes freely.
     pub(super) analysis: Vec<Token>,
-    /// What opens `final`: from within `analysis`, or right behind `<|start|>assistant`.
+    /// The header of `final`. It ends `analysis` first, or stands directly behind `<|start|>assistant`.
     pub(super) opener: Vec<Token>,
-    /// What opens `final` right behind `<|start|>assistant`, where an answer comes before the reasoning.
+    /// The header of `final` directly behind `<|start|>assistant`, for an answer before the reasoning.
     pub(super) direct: Vec<Token>,
-    /// The answers' common beginning, behind the opener, and the nodes that it passes, the root first.
+    /// The tokens that all answers begin with, behind the header.
     pub(super) trunk: Vec<Token>,
+    /// The nodes that the trunk passes, the root first.
     pub(super) trunk_nodes: Vec<NodeId>,
-    /// What ends a body, by itself or as an early end of the turn. Nothing, where bodies are as long as their budget.
+    /// The tokens that end a body. Empty where a body is as long as its budget.
     pub(super) stops: Vec<Token>,
-    /// What the model may write beside words where it writes its headers itself.
+    /// The control tokens that the model may write where it writes its headers itself.
     pub(super) controls: Vec<Token>,
     pub(super) mode: Mode,
     pub(super) rule: Rule,
     pub(super) sampling: Sampling,
 }
 
-/// How the model's turn is decoded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mode {
-    /// Straight to the answer.
-    Answer,
-    /// Reasoning of at most so many tokens, then the answer.
-    Reason {
-        /// The budget, in tokens.
-        budget: usize,
-    },
-    /// Straight to the answer, and where the probability of that lies in the band, reasoning and another answer.
-    Cascade {
-        /// The budget of the reasoning, in tokens.
-        budget: usize,
-        /// The band.
-        band: Band,
-    },
-    /// The model writes all of it, headers included, at most so many tokens.
-    Free {
-        /// The budget, in tokens.
-        budget: usize,
-    },
-}
-
-/// Probabilities that are too close to call without reasoning, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Band {
-    /// The least of them, 0 to 1.
-    pub low: f64,
-    /// The largest of them, 0 to 1.
-    pub high: f64,
-}
-
-/// The longest rationale, in tokens: two or three sentences.
+/// Most tokens of a rationale: two or three sentences.
 pub(super) const RATIONALE_BUDGET: usize = 96;
 
-impl Script {
-    /// Prepares what a session's items share.
+impl SessionOptions {
+    /// Returns the decoding plan for a policy under these options.
+    #[must_use]
+    pub fn decode_plan(&self, tokenizer: &Arc<Tokenizer>, policy: &Policy) -> DecodePlan {
+        let (form, mode) = (policy.contract.form, self.mode(policy.effort));
+        let plan = DecodePlan::new(Arc::clone(tokenizer), form, policy.answers(), mode, self.rule, self.sampling);
+        if self.no_rationale { plan.without_rationale() } else { plan }
+    }
+}
+
+impl DecodePlan {
+    /// Returns the plan for these answers.
     #[must_use]
     pub fn new(
         tokenizer: Arc<Tokenizer>,
@@ -120,14 +98,14 @@ impl Script {
         }
     }
 
-    /// The same, but nothing is written behind the answer.
+    /// Returns the plan with nothing sampled behind the answer.
     #[must_use]
     pub(super) fn without_rationale(self) -> Self {
         Self { rationale: false, ..self }
     }
 
-    /// Work that is counted in tokens, for measuring: so many are sampled, whatever they are, then so many appended, and
-    /// nothing is asked.
+    /// Returns a plan for measurements: each item samples exactly `sampled` tokens, then appends `appended`. No answers
+    /// are scored.
     #[must_use]
     pub fn counted(tokenizer: Arc<Tokenizer>, sampled: usize, appended: &[Token]) -> Self {
         let mode = match (sampled, appended) {
@@ -135,21 +113,24 @@ impl Script {
             (_, []) => Mode::Free { budget: sampled },
             _ => Mode::Reason { budget: sampled },
         };
-        let script = Self::new(tokenizer, Form::Label, Vec::new(), mode, Rule::default(), Sampling::default());
-        Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..script }
+        let plan = Self::new(tokenizer, Form::Label, Vec::new(), mode, Rule::default(), Sampling::default());
+        Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..plan }
     }
 
-    /// The cells that an item of so many suffix tokens can come to fill beyond its prefix, when it may fork `forks`
-    /// times.
+    /// Returns the most cells that an item fills beyond its prefix, for a suffix of `suffix` tokens and at most `forks`
+    /// forks at once.
+    ///
+    /// Admission relies on it: an item that filled more could overflow the KV cache.
     #[must_use]
     pub fn cells(&self, suffix: usize, forks: usize) -> usize {
         let answers = self.tree.depth() + self.opener.len();
         let scoring = self.tree.leaves().min(forks) * self.tree.depth();
+        // The forks are cleared before the rationale begins.
         let behind = if self.rationale { scoring.max(self.tree.depth() + RATIONALE_BUDGET) } else { scoring };
-        // A budget may be any number that a user wrote.
+        // The sums saturate, as a budget may be any number that a user wrote.
         suffix.saturating_add(match self.mode {
             Mode::Answer => answers + behind,
-            // A cascade's first answer takes less, and has gone when the second comes.
+            // The first answer of a cascade takes less, and is cleared before the second.
             Mode::Reason { budget } | Mode::Cascade { budget, .. } => {
                 budget.saturating_add(self.analysis.len() + answers + behind)
             }
@@ -157,18 +138,18 @@ impl Script {
         })
     }
 
-    /// The sequences that an item holds for good: its own, and of a cascade the fork of its first answer.
+    /// Returns the number of sequences that an item reserves: its own, and in a cascade the fork of its first answer.
     pub(super) fn sequences(&self) -> usize {
         if matches!(self.mode, Mode::Cascade { .. }) { 2 } else { 1 }
     }
 
-    /// What a body is made of.
+    /// Returns the tokens that a body consists of.
     pub(super) fn ordinary(&self) -> Range<u32> {
         self.tokenizer.ordinary()
     }
 }
 
-/// The tokens and nodes that follow a node without a choice, as far as they go.
+/// Returns the tokens and nodes below a node up to the first choice.
 pub(super) fn forced(tree: &AnswerTree, mut node: NodeId) -> (Vec<Token>, Vec<NodeId>) {
     let (mut tokens, mut nodes) = (Vec::new(), Vec::new());
     while let [edge] = tree.edges(node)

@@ -1,0 +1,127 @@
+//! The error of the engine, with the remedies that it proposes.
+
+use super::backend::Fault;
+use crate::gguf::ModelError;
+use crate::hint::{Hint, Hints, Setting};
+use crate::policy::PolicyError;
+use crate::prompt::TemplateError;
+
+/// The reason why an engine cannot be loaded, a session cannot be opened or a content cannot be judged.
+///
+/// A content without a verdict is no error: see [`crate::verdict::Unresolved`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The model file cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A template fails.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// llama.cpp cannot be started.
+    #[error("llama.cpp cannot be started: {0}")]
+    Start(String),
+    /// The folder of llama.cpp's backends has no backend for this CPU.
+    #[error("llama.cpp cannot be started: {folder}: there is no backend for this CPU")]
+    NoBackend {
+        /// The folder.
+        folder: String,
+        /// The environment variable that names another folder.
+        variable: &'static str,
+    },
+    /// llama.cpp cannot load the model.
+    #[error("the model cannot be loaded: {0}")]
+    Load(String),
+    /// The CPU lacks an instruction set that this build needs.
+    #[error("this build needs {0}, which this CPU does not have")]
+    Cpu(String),
+    /// A device does not exist.
+    #[error("there is no device `{name}`")]
+    Device {
+        /// The name that was asked for.
+        name: String,
+        /// The names of all devices.
+        known: Vec<String>,
+    },
+    /// A setting is out of range.
+    #[error("{name} must be from {least} to {most}, not {value}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The smallest allowed value.
+        least: usize,
+        /// The largest allowed value.
+        most: usize,
+    },
+    /// The content or the policy does not fit into the context.
+    #[error("{what} takes {tokens} tokens, and there is room for {room}")]
+    TooLong {
+        /// The part that does not fit: `the content` or `the policy`.
+        what: &'static str,
+        /// Its tokens.
+        tokens: usize,
+        /// The tokens that there is room for.
+        room: usize,
+        /// The context that would suffice, in tokens.
+        needed: usize,
+        /// The largest context of the model, in tokens.
+        most: usize,
+    },
+    /// The content is longer than the session's options allow.
+    #[error("the content takes {tokens} tokens, and at most {most} are allowed")]
+    OverLimit {
+        /// Its tokens, its framing in the prompt included.
+        tokens: usize,
+        /// The limit in tokens.
+        most: usize,
+    },
+    /// The engine's queue is full.
+    #[error("the engine is overloaded: {queue} contents wait already")]
+    Overloaded {
+        /// The number of contents that may wait.
+        queue: usize,
+    },
+    /// The backend failed.
+    #[error("decoding failed: {0}")]
+    Fault(#[from] Fault),
+    /// The engine's thread has ended.
+    #[error("the engine has stopped: it failed earlier, or llama.cpp did")]
+    Stopped,
+}
+
+impl Hints for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Model(error) => error.hints(),
+            Self::Template(error) => error.hints(),
+            Self::Policy(error) => error.hints(),
+            Self::NoBackend { variable, .. } => {
+                let hint = format!("put the folder `backends` beside the program, or name it in {variable}");
+                vec![Hint::new(hint)]
+            }
+            Self::Cpu(_) => {
+                vec![Hint::new("build magistrate on this machine, for its own instruction set: scripts/run")]
+            }
+            Self::Device { known, .. } => vec![Hint::new(format!("the devices are {}", known.join(", ")))],
+            Self::TooLong { what, needed, most, .. } => {
+                let hint = if needed <= most {
+                    Hint::of_value(Setting::Context, needed).text(" makes room")
+                } else {
+                    Hint::new(format!(
+                        "the context would be {needed} tokens, and this model takes {most}: shorten it, or lower "
+                    ))
+                    .setting(Setting::Budget)
+                };
+                // A policy cannot be judged in pieces.
+                let pieces = *what == "the content";
+                vec![if pieces { hint.text("; ").setting(Setting::Chunk).text(" judges it in pieces") } else { hint }]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The queue between sessions and a worker: its requests, and their replies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+
+use super::decode_plan::DecodePlan;
+use super::error::EngineError;
+use super::item::Completion;
+use super::prefixes::PrefixId;
+use crate::tokenizer::Token;
+
+/// Most requests that wait for a worker. Further senders wait, or get [`EngineError::Overloaded`].
+pub(super) const QUEUE: usize = 64;
+
+/// The sending end of a worker's queue.
+#[derive(Debug)]
+pub(super) struct WorkerHandle {
+    pub(super) requests: SyncSender<Request>,
+    /// Contents that were sent and are not answered yet.
+    pub(super) load: Arc<AtomicUsize>,
+}
+
+impl WorkerHandle {
+    /// Makes an empty queue.
+    pub(super) fn new() -> (Self, Receiver<Request>) {
+        let (requests, inbox) = sync_channel(QUEUE);
+        (Self { requests, load: Arc::default() }, inbox)
+    }
+
+    /// Sends a request, and waits for room in the queue.
+    pub(super) fn send(&self, request: Request) -> Result<(), EngineError> {
+        self.requests.send(request).map_err(|_| EngineError::Stopped)
+    }
+}
+
+/// A request to a worker.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Decodes a prefix. `least` is the number of cells that the shortest content takes beside it.
+    Open { prefix: Vec<Token>, least: usize, reply: Sender<OpenEvent> },
+    /// Removes a prefix.
+    Close(PrefixId),
+    /// Judges a content, given as its suffix of the prompt.
+    Judge { prefix: PrefixId, plan: Arc<DecodePlan>, suffix: Vec<Token>, caller: Caller },
+}
+
+/// The progress or the result of opening a session.
+#[derive(Debug)]
+pub(super) enum OpenEvent {
+    /// The number of tokens that are decoded.
+    Progress(usize),
+    Done(Result<PrefixId, EngineError>),
+}
+
+/// The receiver of a completion.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) reply: Sender<Result<Completion, EngineError>>,
+    /// Set once nobody waits for the completion.
+    pub(super) abandoned: Arc<AtomicBool>,
+    /// Counts the content among those in flight until it is answered.
+    pub(super) _in_flight: InFlight,
+}
+
+/// Adds one to a counter for as long as it lives.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    pub(super) fn count(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
