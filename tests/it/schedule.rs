@@ -79,7 +79,7 @@ fn branching(mode: Mode) -> Arc<DecodePlan> {
 
 /// A job of a run: when it comes, behind which prefix, how long, how decoded, and when it is cancelled, if it is.
 #[derive(Clone, Debug)]
-struct Plan {
+struct Job {
     after: usize,
     prefix: usize,
     suffix: usize,
@@ -94,7 +94,7 @@ struct Setup {
     parallel: usize,
     saved: usize,
     prefixes: Vec<usize>,
-    jobs: Vec<Plan>,
+    jobs: Vec<Job>,
 }
 
 struct Run {
@@ -166,7 +166,7 @@ fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
 
 /// What comes of a job when it has the backend to itself.
 fn alone(setup: &Setup, number: usize) -> Completion {
-    let job = Plan { after: 0, prefix: 0, cancelled: None, ..setup.jobs[number].clone() };
+    let job = Job { after: 0, prefix: 0, cancelled: None, ..setup.jobs[number].clone() };
     let limits = setup.limits;
     let mut backend = backend(limits);
     let mut schedule = Schedule::new(&mut backend, 1, 0);
@@ -192,7 +192,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         },
     );
     let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
-        .prop_map(|(after, prefix, suffix, plan, cancelled)| Plan { after, prefix, suffix, plan, cancelled });
+        .prop_map(|(after, prefix, suffix, plan, cancelled)| Job { after, prefix, suffix, plan, cancelled });
     let lengths = prop::collection::vec(1usize..250, 4);
     (limits, prop::bool::weighted(0.2), 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40)).prop_map(
         |(limits, alone, parallel, saved, prefixes, jobs)| Setup { limits, alone, parallel, saved, prefixes, jobs },
@@ -259,13 +259,13 @@ fn same(one: &Completion, two: &Completion) -> bool {
     close && one.reasoning == two.reasoning && one.usage.rationale == two.usage.rationale
 }
 
-fn jobs(count: usize, plan: &Plan) -> Vec<Plan> {
-    vec![plan.clone(); count]
+fn jobs(count: usize, job: &Job) -> Vec<Job> {
+    vec![job.clone(); count]
 }
 
-const PLAIN: Plan = Plan { after: 0, prefix: 0, suffix: 20, plan: 1, cancelled: None };
+const PLAIN: Job = Job { after: 0, prefix: 0, suffix: 20, plan: 1, cancelled: None };
 
-fn setup(jobs: Vec<Plan>) -> Setup {
+fn setup(jobs: Vec<Job>) -> Setup {
     let limits = Limits { layout: Layout::Unified, cells: 4000, batch: 256, outputs: 64, sequences: 16 };
     Setup { limits, alone: false, parallel: 8, saved: 0, prefixes: vec![100, 100, 100], jobs }
 }
@@ -333,7 +333,7 @@ fn a_prefix_is_decoded_once_for_all() {
 fn cost_grows_in_line_with_the_work() {
     let limits = Limits { layout: Layout::Unified, cells: 8000, batch: 2000, outputs: 64, sequences: 64 };
     let count = |prefixes: usize, items: usize| {
-        let jobs = (0..items).map(|number| Plan { prefix: number % prefixes, plan: 0, ..PLAIN }).collect();
+        let jobs = (0..items).map(|number| Job { prefix: number % prefixes, plan: 0, ..PLAIN }).collect();
         let mut inner = Scripted::new(limits, tokenizer().len(), model);
         let mut backend = Observed::new(&mut inner, Faults { fault: |_: &Batch| None, tokens: 0 });
         run(&Setup { limits, prefixes: vec![100; prefixes], ..setup(jobs) }, &mut backend);
@@ -350,7 +350,7 @@ fn cost_grows_in_line_with_the_work() {
 fn ten_thousand_items_leave_nothing_behind() {
     let limits = Limits { layout: Layout::Unified, cells: 3000, batch: 512, outputs: 64, sequences: 48 };
     let jobs = (0..10_000usize)
-        .map(|number| Plan {
+        .map(|number| Job {
             after: number / 8,
             prefix: number % 3,
             suffix: if number % 97 == 5 { 4000 } else { number * 7919 % 120 + 1 },
@@ -373,7 +373,7 @@ fn ten_thousand_items_leave_nothing_behind() {
 
 #[test]
 fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
-    let mixed: Vec<Plan> = (0..400).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
+    let mixed: Vec<Job> = (0..400).map(|number| Job { prefix: number % 2, ..PLAIN }).collect();
     let limits = Limits { layout: Layout::Unified, cells: 700, batch: 256, outputs: 64, sequences: 16 };
     let count = |saved| {
         let (tokens, run) = watch(&Setup { limits, saved, prefixes: vec![400, 400], ..setup(mixed.clone()) }, |_| None);
@@ -396,7 +396,7 @@ fn poisoned(batch: &Batch) -> Option<Fault> {
 
 #[test]
 fn a_fault_costs_only_the_item_that_causes_it() {
-    let setup = setup((0..20).map(|number| Plan { suffix: if number == 5 { 0 } else { 20 }, ..PLAIN }).collect());
+    let setup = setup((0..20).map(|number| Job { suffix: if number == 5 { 0 } else { 20 }, ..PLAIN }).collect());
     let (_, run) = watch(&setup, poisoned);
     for (number, ended) in run.ended {
         match ended.unwrap() {
@@ -408,7 +408,7 @@ fn a_fault_costs_only_the_item_that_causes_it() {
 
 #[test]
 fn a_fault_over_a_prefix_costs_only_the_items_behind_it() {
-    let jobs = (0..20).map(|number| Plan { prefix: number % 2, ..PLAIN }).collect();
+    let jobs = (0..20).map(|number| Job { prefix: number % 2, ..PLAIN }).collect();
     let setup = Setup { prefixes: vec![100, 0], ..setup(jobs) };
     let (_, run) = watch(&setup, poisoned);
     assert!(run.ended.iter().all(|(number, ended)| ended.as_ref().unwrap().is_ok() == (number % 2 == 0)));
