@@ -10,8 +10,8 @@ use super::row::{Fields, Provenance};
 use super::run::Judge;
 use crate::calibration::certificate::Certificate;
 use crate::calibration::terms::Terms;
-use crate::engine::plan::{Job, Plan, Wishes};
-use crate::engine::tune::Setting;
+use crate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
+use crate::engine::tune::Tuning;
 use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use crate::gguf::{ModelFile, Opened};
 use crate::hint::{Hint, Hints};
@@ -25,7 +25,7 @@ use crate::tokenizer::Token;
 #[non_exhaustive]
 pub struct RunConfig {
     /// The model's file, and how it is loaded.
-    pub wishes: Wishes,
+    pub wishes: LoadOptions,
     /// The templates of the prompt.
     pub templates: Templates,
     /// The folder of the templates. `None` for the shipped ones.
@@ -81,7 +81,7 @@ impl Hints for RunConfigError {
 impl RunConfig {
     /// Returns settings with the shipped templates and without chunking, fields or a certificate.
     #[must_use]
-    pub fn new(wishes: Wishes, options: SessionOptions) -> Self {
+    pub fn new(wishes: LoadOptions, options: SessionOptions) -> Self {
         Self {
             wishes,
             templates: Templates::shipped(),
@@ -107,13 +107,13 @@ impl RunConfig {
         model: &Opened,
         policies: &[Policy],
         parallel: usize,
-        tuned: Option<Setting>,
+        tuned: Option<Tuning>,
         machine: &Machine,
-    ) -> Result<(Job, Plan), TemplateError> {
+    ) -> Result<(Workload, MemoryPlan), TemplateError> {
         let length = |policy| Ok(self.prefix(model, policy)?.len());
         let policies = policies.iter().map(length).collect::<Result<_, TemplateError>>()?;
-        let job = Job { parallel, tuned, policies };
-        let plan = Plan::new(&model.file, &self.wishes, &job, machine);
+        let job = Workload { parallel, tuned, policies };
+        let plan = MemoryPlan::new(&model.file, &self.wishes, &job, machine);
         Ok((job, plan))
     }
 

@@ -18,6 +18,7 @@ use magistrate::label::records::{Fields, Format, Text};
 use magistrate::label::run::{Settings, run};
 use magistrate::label::source::{Placed, Source};
 use magistrate::policy::{Contract, Policy, PolicyLibrary, Verdict};
+use magistrate::random::Random;
 use serde_json::{Value, json};
 
 use support::scripted::{engine, judge, nothing, options, policy, rows};
