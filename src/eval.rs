@@ -19,8 +19,9 @@ use crate::calibration::reliability::Reliability;
 use crate::calibration::setup::EvaluationSetup;
 use crate::digest::Hash;
 use crate::label::entry::Entry;
+use crate::label::row;
 use crate::label::sink::{Sink, Written};
-use crate::label::summary::{Count, Standing, Summary};
+use crate::label::summary::Summary;
 use crate::policy::Verdict;
 use crate::text::json_place;
 use compare::Comparison;
@@ -125,21 +126,8 @@ impl<'run> Gathering<'run> {
     }
 }
 
-/// As much of a row of ours as an evaluation keeps beside what is counted.
-#[derive(Deserialize)]
-struct Words {
-    rationale: Option<String>,
-    reasoning: Option<String>,
-    error: Option<Message>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    code: String,
-}
-
 impl Sink for Gathering<'_> {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[row::Row]) -> io::Result<Written> {
         let text = |value: &RawValue| match serde_json::from_str(value.get()) {
             Ok(serde_json::Value::String(text)) => text,
             _ => value.get().to_owned(),
@@ -148,23 +136,19 @@ impl Sink for Gathering<'_> {
             return Ok(Written::default());
         };
         let Some(Some(expected)) = expected.get(self.place) else { return Ok(Written::default()) };
-        let words: Vec<Words> = serde_json::from_str(entry.verdicts.get())?;
-        let counts = Count::of(&entry.verdicts).into_iter();
-        let Some((Count { verdict, category, probability, .. }, words)) = counts.zip(words).nth(self.place) else {
-            return Ok(Written::default());
-        };
+        let Some(row) = rows.get(self.place) else { return Ok(Written::default()) };
         self.rows.push(Row {
             number: entry.number,
             hash: *hash,
             id: entry.id.as_deref().map(text),
             text: judged.clone(),
             expected: expected.clone(),
-            verdict,
-            category,
-            probability,
-            rationale: words.rationale,
-            reasoning: words.reasoning,
-            error: words.error.map(|error| error.code),
+            verdict: row.verdict,
+            category: row.category.clone(),
+            probability: row.probability,
+            rationale: row.rationale.clone(),
+            reasoning: row.reasoning.clone(),
+            error: row.error_code().map(str::to_owned),
             slice: slice.clone(),
         });
         Ok(Written { rows: 1, place: None })
@@ -175,8 +159,8 @@ impl Sink for Gathering<'_> {
 pub struct All<'run>(pub Vec<Gathering<'run>>);
 
 impl Sink for All<'_> {
-    fn put(&mut self, entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written> {
-        self.0.iter_mut().try_for_each(|gathering| gathering.put(entry, raw, standing).map(|_| ()))?;
+    fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[row::Row]) -> io::Result<Written> {
+        self.0.iter_mut().try_for_each(|gathering| gathering.put(entry, raw, rows).map(|_| ()))?;
         Ok(Written { rows: 1, place: None })
     }
 }

@@ -11,7 +11,7 @@ use magistrate::policy::Policy;
 
 use super::terminal::output::Output;
 use super::terminal::progress;
-use super::terminal::row::of_row as row_text;
+use super::terminal::row::{of_error as error_text, of_row as row_text};
 use super::{fitting, loading};
 
 /// Policies, the settings to judge by them, and the form of the output.
@@ -114,7 +114,7 @@ impl Clock {
 /// Prints a verdict on stdout, or an error on stderr.
 fn print(policy: &Policy, row: &Row, output: &mut Output) -> Result<(), anyhow::Error> {
     match (row.status, &row.error) {
-        (Status::Error, Some(error)) => output.message(&format!("error: {}: {}", policy.id, error.message)),
+        (Status::Error, Some(error)) => output.message(&format!("error: {}: {}", policy.id, error_text(error))),
         _ => output.print(&row_text(policy, row))?,
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::judge::Chunking;
-use super::row::{Fields, Provenance};
+use super::row::{RowFields, Provenance};
 use super::run::Judge;
 use crate::calibration::certificate::Certificate;
 use crate::calibration::terms::Terms;
@@ -37,7 +37,9 @@ pub struct RunConfig {
     /// Puts the raw reasoning into rows.
     pub reasoning: bool,
     /// The fields of a row that are printed. All if `None`.
-    pub fields: Option<Arc<Fields>>,
+    pub fields: Option<Arc<RowFields>>,
+    /// The function that writes the hint of an error into a row [default: [`Hint::to_string`]].
+    pub hint: fn(&Hint) -> String,
     /// The way in which a record's columns make its text: [`ONE_COLUMN`], or a description. Certificates depend on it.
     pub composition: String,
     /// A certificate, and its file.
@@ -90,6 +92,7 @@ impl RunConfig {
             chunking: None,
             reasoning: false,
             fields: None,
+            hint: Hint::to_string,
             composition: ONE_COLUMN.to_owned(),
             certificate: None,
         }
@@ -276,7 +279,8 @@ impl RunConfig {
         self.check_certificate(engine.model(), engine.config(), policy)?;
         let effort = self.effort(policy);
         let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule())
-            .with_fields(self.fields.clone());
+            .with_fields(self.fields.clone())
+            .with_hints(self.hint);
         Ok(match &self.certificate {
             None => provenance,
             Some((_, certificate)) => provenance.with_certificate(Arc::clone(certificate)),

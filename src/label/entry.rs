@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
 use super::records::Record;
-use super::row::{Fields, Row};
+use super::row::RowFields;
 
 /// A record that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Form {
     /// The ids of the policies, in the order of an entry's verdicts.
     pub policies: Vec<String>,
     /// The fields of a row; all if `None`.
-    pub fields: Option<Arc<Fields>>,
+    pub fields: Option<Arc<RowFields>>,
 }
 
 impl Hash {
@@ -77,27 +77,6 @@ impl Hash {
         Self::half(&digest.finalize())
     }
 }
-
-/// Rows as an entry keeps them. Their ids, which are the entry's, are not looked at.
-///
-/// # Panics
-///
-/// Never: rows can always be written as JSON.
-#[must_use]
-pub fn verdicts(rows: &[Row]) -> Box<RawValue> {
-    let mut json = String::with_capacity(1024 * rows.len());
-    for (place, row) in rows.iter().enumerate() {
-        json.push(if place == 0 { '[' } else { ',' });
-        let row = serde_json::to_string(&Row { id: None, ..row.clone() }).expect("a row can always be written as JSON");
-        json.push('{');
-        json.push_str(row.strip_prefix(NO_ID).expect("the id comes first"));
-    }
-    json.push(']');
-    RawValue::from_string(json).expect("what was just written is JSON")
-}
-
-/// What a row begins with that has no id.
-const NO_ID: &str = "{\"id\":null,";
 
 impl Entry {
     /// The line that goes out: what is said of the record, and its columns.
@@ -174,7 +153,7 @@ mod tests {
     fn a_line_has_what_was_said_and_then_the_columns_byte_for_byte() {
         let form = |policies: &[&str], fields: Option<&str>| Form {
             policies: policies.iter().map(ToString::to_string).collect(),
-            fields: fields.map(|fields| Arc::new(Fields::parse(fields).unwrap())),
+            fields: fields.map(|fields| Arc::new(RowFields::parse(fields).unwrap())),
         };
         let one = entry(r#"[{"status":"ok","verdict":"safe"}]"#, r#"{"a\"b":1.50,"a":"\ud800"}"#);
         let line = one.line(&form(&["p"], None));

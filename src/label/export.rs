@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use super::entry::{Entry, Form};
 use super::journal::{JournalError, Ordered};
 use super::records;
-use super::summary::{Count, Standing};
+use super::row::{self, RowVerdict};
 use crate::files::{self, Draft};
 use table::Table;
 
@@ -140,7 +140,7 @@ pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Vec
     let rows = Ordered::open(journal)?;
     for entry in rows {
         let entry = entry?;
-        let part = if export.split { part(Standing::of(&Count::of(&entry.verdicts))) } else { 0 };
+        let part = if export.split { part(RowVerdict::of(&row::rows(&entry.verdicts))) } else { 0 };
         outputs[part].writer.put(&entry).map_err(failed)?;
     }
     let made = fs::metadata(journal).and_then(|about| about.modified()).map_err(failed)?;
@@ -155,11 +155,11 @@ pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Vec
 const PARTS: [Option<&str>; 3] = [Some("safe"), Some("violation"), Some("undecided")];
 
 /// The file that a record goes to: whatever a person must look at is undecided.
-fn part(standing: Standing) -> usize {
+fn part(standing: RowVerdict) -> usize {
     match standing {
-        Standing::Safe => 0,
-        Standing::Violation => 1,
-        Standing::Review | Standing::Undecided => 2,
+        RowVerdict::Safe => 0,
+        RowVerdict::Violation => 1,
+        RowVerdict::Review | RowVerdict::Undecided => 2,
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::journal::line;
-use super::summary::Count;
+use super::row::{Row, Verdicts};
 use crate::cache;
 use crate::digest::Hash;
 
@@ -39,7 +39,7 @@ pub enum Claim {
     /// It is being judged for the record of this number.
     InWork(u64),
     /// What was said of it.
-    Known(Box<RawValue>),
+    Known(Verdicts),
 }
 
 impl Memo {
@@ -88,7 +88,7 @@ impl Memo {
     }
 
     /// What was said of a text by now.
-    pub fn get(&self, hash: &Hash) -> Option<Box<RawValue>> {
+    pub fn get(&self, hash: &Hash) -> Option<Verdicts> {
         self.lock()?.find(hash)
     }
 
@@ -126,7 +126,7 @@ impl Memo {
 
 impl Inner {
     /// What cannot be read, or is of another text with the same short digest, is as good as not there.
-    fn find(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
+    fn find(&mut self, hash: &Hash) -> Option<Verdicts> {
         let place = self.table.get(hash).filter(|place| place & IN_WORK == 0);
         place.and_then(|place| self.shelf.get(hash, place)).or_else(|| self.archive.as_mut()?.get(hash))
     }
@@ -193,12 +193,13 @@ impl Shelf {
         *first + kept.len() as u64 - 1
     }
 
-    fn get(&mut self, hash: &Hash, place: u64) -> Option<Box<RawValue>> {
+    fn get(&mut self, hash: &Hash, place: u64) -> Option<Verdicts> {
         match self {
             Self::Journal(file) => read_at(file, hash, place),
             Self::Memory { kept, first, .. } => {
                 let place = usize::try_from(place.checked_sub(*first)?).ok()?;
-                kept.get(place).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts.clone())
+                let (_, verdicts) = kept.get(place).filter(|(of, _)| of == hash)?;
+                Verdicts::read(verdicts.clone())
             }
         }
     }
@@ -212,18 +213,18 @@ struct Said {
 }
 
 impl Said {
-    /// Reads a line, if it is whole and holds rows of ours.
-    fn read(line: &[u8]) -> Option<Self> {
+    /// Reads a line, if it is whole and contains rows.
+    fn read(line: &[u8]) -> Option<(Hash, Verdicts)> {
         let said: Self = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
-        (!Count::of(&said.verdicts).is_empty()).then_some(said)
+        Some((said.hash, Verdicts::read(said.verdicts)?))
     }
 }
 
-fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Box<RawValue>> {
+fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Verdicts> {
     let mut line = Vec::new();
     file.seek(SeekFrom::Start(place)).ok()?;
     BufReader::with_capacity(4096, file).read_until(b'\n', &mut line).ok()?;
-    Said::read(&line).filter(|said| said.hash == *hash).map(|said| said.verdicts)
+    Said::read(&line).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts)
 }
 
 /// What earlier runs said under the same terms. It can be made again, so it is not synced.
@@ -255,7 +256,7 @@ impl Archive {
         let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());
         while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
             match Said::read(&line) {
-                Some(said) => table.put(&said.hash, end),
+                Some((hash, _)) => table.put(&hash, end),
                 None => damaged += 1,
             }
             end += line.len() as u64;
@@ -274,7 +275,7 @@ impl Archive {
         self.damaged
     }
 
-    fn get(&mut self, hash: &Hash) -> Option<Box<RawValue>> {
+    fn get(&mut self, hash: &Hash) -> Option<Verdicts> {
         let place = self.table.get(hash)?;
         read_at(&mut self.file, hash, place)
     }
@@ -296,8 +297,8 @@ impl Archive {
 
 /// Reports whether a text would get the same verdicts again. It may not if the engine failed or had no room.
 #[must_use]
-pub fn lasts(counts: &[Count]) -> bool {
-    !counts.iter().any(|count| count.code().is_some_and(|code| matches!(code, "fault" | "engine" | "too-long")))
+pub fn lasts(rows: &[Row]) -> bool {
+    rows.iter().all(Row::is_lasting)
 }
 
 #[cfg(test)]
@@ -311,7 +312,7 @@ mod tests {
 
     /// Returns the policy that [`verdicts`] has put into the row of a text, if one is known.
     fn known(memo: &Memo, hash: &Hash) -> Option<String> {
-        memo.get(hash).map(|known| Count::of(&known)[0].policy().to_owned())
+        memo.get(hash).map(|known| known.rows[0].policy.id.clone())
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::journal::{End, Existing, Journal, JournalError, Ordered};
-use super::summary::{Count, Summary};
+use super::row;
+use super::summary::Summary;
 use crate::calibration::terms::Terms;
 
 /// Why journals do not make one.
@@ -189,7 +190,7 @@ impl<'path> Shares<'path> {
             miss(expected, entry.number);
             expected = entry.number + 1;
             put(&entry)?;
-            summary.add(&Count::of(&entry.verdicts), true);
+            summary.add(&row::rows(&entry.verdicts), true);
             summary.written += 1;
         }
         let all = end.map_or(expected - 1, |end| end.records);

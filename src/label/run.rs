@@ -12,19 +12,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
 use super::columns::{Clashes, Columns, Renamed};
-use super::entry::{Entry, verdicts};
+use super::entry::Entry;
 use super::journal::{DISORDER, Done, End, JournalError, Past};
 use super::judge::{Chunking, Judged, Ticket};
 use super::memo::{Claim, Memo, lasts};
 use super::records::{Defect, Record};
-use super::row::{self, Provenance};
+use super::row::{self, Provenance, Row, Verdicts};
 use super::shard::Shard;
 use super::sink::Sink;
 use super::source::Placed;
-use super::summary::{Count, Ended, Standing, Summary};
+use super::summary::{Ended, Summary};
 use crate::content::Content;
 use crate::digest::{Digests, Hash};
 use crate::engine::{Engine, EngineError, Pending, Session};
@@ -194,7 +192,7 @@ enum Awaited<'run> {
     /// Those of an equal text that is being judged.
     Same(Content),
     /// Nothing: an equal text was judged before.
-    Known(Box<RawValue>),
+    Known(Verdicts),
     /// Nothing: there is nothing to judge.
     Defect(Defect),
     /// Nothing: an earlier run has done it.
@@ -249,7 +247,7 @@ impl<'run> Sender<'run> {
         let found = past.find(&placed, &digest)?;
         // Verdicts that do not last are judged again.
         let (done, before) = match found {
-            Some(done) if lasts(&done.counts) => (Some(done), None),
+            Some(done) if lasts(&done.rows) => (Some(done), None),
             before => (None, before),
         };
         let Placed { input, number, row, mut record } = placed;
@@ -444,7 +442,7 @@ impl<'run> Writer<'run> {
             }
             Awaited::Defect(defect) => {
                 (self.tell)(News::Defect(&defect));
-                verdicts(&judges.iter().map(|judge| judge.provenance.row_of_defect(&defect)).collect::<Vec<_>>())
+                Verdicts::new(judges.iter().map(|judge| judge.provenance.row_of_defect(&defect)).collect())
             }
             Awaited::Same(content) => {
                 // Judged by itself after all, as the one before it came to nothing.
@@ -465,11 +463,11 @@ impl<'run> Writer<'run> {
                     }
                     rows.push(judge.provenance.row(&result, settings.reasoning));
                 }
-                verdicts(&rows)
+                Verdicts::new(rows)
             }
         };
-        let counts = Count::of(&verdicts);
-        if let Some(done) = before.filter(|done| Count::agree(&done.counts, &counts)) {
+        let Verdicts { rows, json } = verdicts;
+        if let Some(done) = before.filter(|done| agree(&done.rows, &rows)) {
             // The journal's row already holds the same verdicts.
             memo.forget(&hash);
             self.resumed(&done, record.end);
@@ -478,11 +476,11 @@ impl<'run> Writer<'run> {
         let open = is_open(&record);
         let mut columns = std::mem::take(&mut record.columns);
         self.choose(&mut columns);
-        let entry = Entry { number, input, row, record: digest, hash, open, id: record.id, verdicts, columns };
-        let written = self.sink.put(&entry, &record.raw, Standing::of(&counts));
+        let entry = Entry { number, input, row, record: digest, hash, open, id: record.id, verdicts: json, columns };
+        let written = self.sink.put(&entry, &record.raw, &rows);
         if judged {
             match &written {
-                Ok(written) if lasts(&counts) => memo.put(&hash, written.place, &entry.verdicts),
+                Ok(written) if lasts(&rows) => memo.put(&hash, written.place, &entry.verdicts),
                 _ => memo.forget(&hash),
             }
         }
@@ -492,7 +490,7 @@ impl<'run> Writer<'run> {
         if closed {
             return Ok(());
         }
-        self.summary.add(&counts, judged);
+        self.summary.add(&rows, judged);
         self.summary.bytes = record.end;
         (self.tell)(News::Done(&self.summary));
         Ok(())
@@ -500,7 +498,7 @@ impl<'run> Writer<'run> {
 
     /// Counts a record that an earlier run has done.
     fn resumed(&mut self, done: &Done, end: u64) {
-        self.summary.add(&done.counts, false);
+        self.summary.add(&done.rows, false);
         self.summary.resumed += 1;
         self.summary.bytes = end;
         (self.tell)(News::Done(&self.summary));
@@ -532,6 +530,11 @@ impl<'run> Writer<'run> {
     fn rows(&self) -> u64 {
         self.summary.rows()
     }
+}
+
+/// Reports whether the rows of a record have the same verdicts, or lack them for the same reasons.
+fn agree(some: &[Row], others: &[Row]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| one.agrees(other))
 }
 
 /// Reports whether the input seems to end in the middle of a record: others may still be writing it.

@@ -6,16 +6,16 @@ use std::io::{self, Write};
 
 use super::entry::{Entry, Form};
 use super::journal::Journal;
-use super::summary::Standing;
+use super::row::{Row, RowVerdict};
 
 /// Takes records that are done.
 pub trait Sink {
-    /// Takes a record, with its bytes as they came in, and how it stands.
+    /// Takes a record, with its bytes as they were read, and its rows.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    fn put(&mut self, entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written>;
+    fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written>;
 
     /// Hands out what was taken and held back, if anything was.
     ///
@@ -46,7 +46,7 @@ pub struct Rows<W> {
 }
 
 impl<W: Write> Sink for Rows<W> {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], _rows: &[Row]) -> io::Result<Written> {
         self.output.write_all(entry.line(&self.form).as_bytes())?;
         Ok(Written { rows: 1, place: None })
     }
@@ -60,7 +60,7 @@ impl<W: Write> Sink for Rows<W> {
 #[derive(Debug)]
 pub struct Only<W> {
     output: W,
-    standing: Standing,
+    standing: RowVerdict,
 }
 
 impl<W: Write> Only<W> {
@@ -69,7 +69,7 @@ impl<W: Write> Only<W> {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn new(mut output: W, standing: Standing, header: Option<&[u8]>) -> io::Result<Self> {
+    pub fn new(mut output: W, standing: RowVerdict, header: Option<&[u8]>) -> io::Result<Self> {
         if let Some(header) = header {
             write_line(&mut output, header)?;
         }
@@ -78,8 +78,8 @@ impl<W: Write> Only<W> {
 }
 
 impl<W: Write> Sink for Only<W> {
-    fn put(&mut self, _entry: &Entry, raw: &[u8], standing: Standing) -> io::Result<Written> {
-        if standing != self.standing {
+    fn put(&mut self, _entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        if RowVerdict::of(rows) != self.standing {
             return Ok(Written::default());
         }
         write_line(&mut self.output, raw)?;
@@ -97,7 +97,7 @@ fn write_line(output: &mut impl Write, line: &[u8]) -> io::Result<()> {
 }
 
 impl Sink for Journal {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], _rows: &[Row]) -> io::Result<Written> {
         Ok(Written { rows: 1, place: Some(Journal::put(self, entry)?) })
     }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::entry::Entry;
 use super::journal::{JournalError, Ordered};
+use super::row::{self, Row};
 use super::sink::{Sink, Written};
-use super::summary::{Count, Standing};
 use crate::calibration::terms::Terms;
 use crate::digest::Hash;
 
@@ -20,7 +20,7 @@ use crate::digest::Hash;
 pub struct Sample {
     /// The terms of the journal's rows.
     pub terms: Terms,
-    rows: BTreeMap<u64, (Hash, Vec<Count>)>,
+    rows: BTreeMap<u64, (Hash, Vec<Row>)>,
 }
 
 /// What came of judging them again. Each counts once for each policy.
@@ -66,7 +66,7 @@ impl Sample {
             let entry = entry?;
             let rank = Hash::of(format!("{seed} {}", entry.number).as_bytes()).short();
             chosen.push((rank, entry.number));
-            rows.insert(entry.number, (entry.hash, Count::of(&entry.verdicts)));
+            rows.insert(entry.number, (entry.hash, row::rows(&entry.verdicts)));
             if chosen.len() > size
                 && let Some((_, number)) = chosen.pop()
             {
@@ -92,7 +92,7 @@ pub struct Comparison {
 }
 
 impl Sink for Comparison {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], _standing: Standing) -> io::Result<Written> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
         let Some((hash, before)) = self.sample.rows.get(&entry.number) else { return Ok(Written::default()) };
         if *hash != entry.hash {
             let what = format!(
@@ -101,7 +101,7 @@ impl Sink for Comparison {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        for (before, now) in before.iter().zip(&Count::of(&entry.verdicts)) {
+        for (before, now) in before.iter().zip(rows) {
             self.agreement.add(entry, before, now);
         }
         Ok(Written { rows: 1, place: None })
@@ -109,7 +109,7 @@ impl Sink for Comparison {
 }
 
 impl Agreement {
-    fn add(&mut self, entry: &Entry, before: &Count, now: &Count) {
+    fn add(&mut self, entry: &Entry, before: &Row, now: &Row) {
         if let (Some(one), Some(other)) = (before.probability, now.probability) {
             self.drift = self.drift.max((one - other).abs());
         }
@@ -118,13 +118,14 @@ impl Agreement {
             *if same { &mut self.same } else { &mut self.near } += 1;
             return;
         }
-        let word = |count: &Count| {
-            count.verdict.map_or_else(|| count.code().unwrap_or("unresolved").to_owned(), |verdict| verdict.to_string())
+        let word = |row: &Row| {
+            row.verdict
+                .map_or_else(|| row.error_code().unwrap_or("unresolved").to_owned(), |verdict| verdict.to_string())
         };
         self.flipped.push(Flip {
             input: entry.input.to_string(),
             row: entry.row,
-            policy: now.policy().to_owned(),
+            policy: now.policy.id.clone(),
             verdicts: [word(before), word(now)],
             probabilities: [before.probability, now.probability],
         });

@@ -21,10 +21,8 @@ use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Engine, EngineConfig, Session, SessionOptions};
 use magistrate::harmony::Control;
-use magistrate::label::entry::verdicts;
 use magistrate::label::judge::{Chunking, Ticket};
-use magistrate::label::row::{Provenance, Row, Status};
-use magistrate::label::summary::{Count, Standing};
+use magistrate::label::row::{self, Provenance, Row, RowVerdict, Status, Verdicts};
 use magistrate::policy::{Contract, Effort, Policy, Verdict};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::Token;
@@ -203,12 +201,12 @@ fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), Tes
     prop_assert_eq!(exit::of_rows(std::slice::from_ref(row)), expected);
     // What `label` counts, and --only lets through, is read back from the JSON.
     let standing = match expected {
-        0 => Standing::Safe,
-        1 => Standing::Violation,
-        _ if row.status == Status::Ok => Standing::Review,
-        _ => Standing::Undecided,
+        0 => RowVerdict::Safe,
+        1 => RowVerdict::Violation,
+        _ if row.status == Status::Ok => RowVerdict::Review,
+        _ => RowVerdict::Undecided,
     };
-    prop_assert_eq!(Standing::of(&Count::of(&verdicts(std::slice::from_ref(row)))), standing);
+    prop_assert_eq!(RowVerdict::of(&row::rows(&Verdicts::new(vec![row.clone()]).json)), standing);
     Ok(())
 }
 

@@ -18,12 +18,12 @@ use magistrate::label::journal::{Existing, Journal, JournalError, Ordered, besid
 use magistrate::label::memo::Memo;
 use magistrate::label::merge::{MergeError, check, merge};
 use magistrate::label::records::Format;
-use magistrate::label::row::Fields;
+use magistrate::label::row::RowVerdict::{Safe, Undecided};
+use magistrate::label::row::{Row, RowFields, RowVerdict};
 use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
 use magistrate::label::sink::{Sink, Written};
 use magistrate::label::source::Placed;
-use magistrate::label::summary::Standing::{Safe, Undecided};
-use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::label::summary::{Ended, Summary};
 use magistrate::label::verify::{Agreement, Comparison, Sample};
 use proptest::prelude::*;
 use serde_json::json;
@@ -314,7 +314,7 @@ fn an_output_that_is_split_has_each_record_in_one_file() {
     let house = House::new();
     let journal = house.whole("a");
     let out = house.path("v.jsonl");
-    let form = Form { policies: vec!["rules".into()], fields: Some(Arc::new(Fields::parse("id,verdict").unwrap())) };
+    let form = Form { policies: vec!["rules".into()], fields: Some(Arc::new(RowFields::parse("id,verdict").unwrap())) };
     let files =
         export(&journal, Target::File(&out), &Export { format: Output::Jsonl, packing: None, form, split: true });
     let names: Vec<String> =
@@ -360,13 +360,13 @@ fn rows_that_are_judged_again_are_compared_with_what_was_said() {
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("the input has changed"), "{error}");
 }
 
-/// Keeps how records stand, whose verdicts are of no interest.
+/// Keeps the verdict on each record alone.
 #[derive(Default)]
-struct Standings(Vec<Standing>);
+struct Standings(Vec<RowVerdict>);
 
 impl Sink for Standings {
-    fn put(&mut self, _: &magistrate::label::entry::Entry, _: &[u8], standing: Standing) -> std::io::Result<Written> {
-        self.0.push(standing);
+    fn put(&mut self, _: &magistrate::label::entry::Entry, _: &[u8], rows: &[Row]) -> std::io::Result<Written> {
+        self.0.push(RowVerdict::of(rows));
         Ok(Written::default())
     }
 

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use magistrate::engine::SessionOptions;
 use magistrate::label::judge::Chunking;
 use magistrate::label::records::Format;
+use magistrate::label::row::RowVerdict;
 use magistrate::label::run::{Judge, News, RunError, Settings, run};
 use magistrate::label::sink::{Only, Sink};
 use magistrate::label::source::Source;
-use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::label::summary::{Ended, Summary};
 use magistrate::policy::{Contract, Policy};
 
 use support::scripted::{Endless, engine, judge, nothing, options, policy, rows, source};
@@ -39,7 +40,7 @@ fn label(
 }
 
 /// The lines that a run let through.
-fn pass(input: &str, format: Format, standing: Standing) -> Vec<String> {
+fn pass(input: &str, format: Format, standing: RowVerdict) -> Vec<String> {
     let source = source(Cursor::new(input.to_owned()), format);
     let header = source.header().map(<[u8]>::to_vec);
     let mut output = Vec::new();
@@ -130,7 +131,7 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
             assert_eq!(row["id"], number, "in order");
         }
     }
-    assert_eq!(done.summary.of(Standing::Undecided), 100);
+    assert_eq!(done.summary.of(RowVerdict::Undecided), 100);
     assert!(
         done.news.iter().all(|defect| defect.starts_with("input: line ") && !defect.contains("word")),
         "{:?}",
@@ -165,11 +166,11 @@ fn the_inputs_columns_come_out_and_ours_win() {
 fn only_lets_the_lines_through_as_they_came() {
     let input = "{\"text\":  \"bad!\", \"n\": 1.50}\n{\"text\": \"good\"}\nbroken\n{ \"text\": \"worse!\" }";
     let pass = |standing| pass(input, Format::Jsonl, standing);
-    assert_eq!(pass(Standing::Violation), ["{\"text\":  \"bad!\", \"n\": 1.50}", "{ \"text\": \"worse!\" }"]);
-    assert_eq!(pass(Standing::Safe), ["{\"text\": \"good\"}"]);
-    assert_eq!(pass(Standing::Undecided), ["broken"]);
-    assert!(pass(Standing::Review).is_empty());
-    let csv = self::pass("id,text\n1,good\n2,\"ba\nd!\"\n", Format::Csv, Standing::Violation);
+    assert_eq!(pass(RowVerdict::Violation), ["{\"text\":  \"bad!\", \"n\": 1.50}", "{ \"text\": \"worse!\" }"]);
+    assert_eq!(pass(RowVerdict::Safe), ["{\"text\": \"good\"}"]);
+    assert_eq!(pass(RowVerdict::Undecided), ["broken"]);
+    assert!(pass(RowVerdict::Review).is_empty());
+    let csv = self::pass("id,text\n1,good\n2,\"ba\nd!\"\n", Format::Csv, RowVerdict::Violation);
     assert_eq!(csv.join("\n"), "id,text\n2,\"ba\nd!\"", "with the header, or what follows is no CSV");
 }
 
@@ -230,7 +231,7 @@ fn many_policies_more_than_the_cache_holds_each_judge_every_row() {
     let source = source(Cursor::new(input), Format::Lines);
     let mut sink = rows(Vec::new(), &["p0", "p1", "p2"]);
     let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
-    assert_eq!((summary.of(Standing::Violation), summary.of(Standing::Safe)), (50, 50));
+    assert_eq!((summary.of(RowVerdict::Violation), summary.of(RowVerdict::Safe)), (50, 50));
 }
 
 #[test]

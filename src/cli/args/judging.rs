@@ -9,7 +9,7 @@ use magistrate::calibration::certificate::Certificate;
 use magistrate::engine::{Band, Sampling, SessionOptions};
 use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Chunking;
-use magistrate::label::row::Fields;
+use magistrate::label::row::RowFields;
 use magistrate::policy::{Effort, Policy};
 use magistrate::verdict::{MIN_MASS, Rule};
 
@@ -33,8 +33,8 @@ pub struct JudgingArgs {
     reasoning: bool,
 
     /// Fields of a row to print, such as verdict,probability. Skips work that only other fields need
-    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
-    fields: Option<Fields>,
+    #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse)]
+    fields: Option<RowFields>,
 
     /// Certificate of `magistrate calibrate`. Rows then contain the calibrated probability, and the decision to act or
     /// to review
@@ -132,6 +132,7 @@ impl JudgingArgs {
         config.chunking = self.chunk.map(Chunking::of);
         config.reasoning = self.reasoning;
         config.fields = self.fields.map(Arc::new);
+        config.hint = with_flags;
         config.certificate = self.certificate.map(certificate).transpose()?;
         ensure_hint!(
             config.certificate.is_none() || policies.len() == 1,

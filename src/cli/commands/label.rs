@@ -21,12 +21,13 @@ use magistrate::label::entry::Form;
 use magistrate::label::export::{self, export};
 use magistrate::label::journal::{self, Existing, Journal, Past};
 use magistrate::label::memo::{Archive, Memo};
+use magistrate::label::row::RowVerdict;
 use magistrate::label::row::{self, Printed};
 use magistrate::label::run::{Judge, Known, News, Settings, run};
 use magistrate::label::shard::Shard;
 use magistrate::label::sink::{Only, Rows, Sink};
 use magistrate::label::source::Source;
-use magistrate::label::summary::{Ended, Standing};
+use magistrate::label::summary::Ended;
 use magistrate::policy::Policy;
 use serde_json::value::RawValue;
 
@@ -191,7 +192,7 @@ impl Label {
                 .map_err(|what| hinted(anyhow::anyhow!("{what}"), "leave out --only, or name one input at a time"))?;
         }
         let target = self.output.resolve(self.input.is_batch(), form)?;
-        let only = self.only.map(Standing::from);
+        let only = self.only.map(RowVerdict::from);
         let mut files = Files::new();
         self.policy.reads(&mut files)?;
         loading::claim(&config, &mut files)?;
@@ -397,7 +398,7 @@ fn schema() -> serde_json::Value {
     schema.to_value()
 }
 
-impl From<OnlyArg> for Standing {
+impl From<OnlyArg> for RowVerdict {
     fn from(only: OnlyArg) -> Self {
         match only {
             OnlyArg::Violation => Self::Violation,

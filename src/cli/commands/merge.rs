@@ -11,7 +11,7 @@ use magistrate::label::entry::Form;
 use magistrate::label::export::{Target, export};
 use magistrate::label::journal::{JournalError, Ordered, beside};
 use magistrate::label::merge::{check, merge};
-use magistrate::label::row::Fields;
+use magistrate::label::row::RowFields;
 
 use crate::cli::args::journal::journal;
 use crate::cli::args::target::OutputArgs;
@@ -28,8 +28,8 @@ pub struct Merge {
     output: OutputArgs,
 
     /// Fields of a row to print, such as verdict,probability
-    #[arg(long, value_name = "FIELD,...", value_parser = Fields::parse)]
-    fields: Option<Fields>,
+    #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse)]
+    fields: Option<RowFields>,
 
     /// Merge although records are missing
     #[arg(long)]

@@ -12,7 +12,7 @@ use magistrate::calibration::certificate::Certificate;
 use magistrate::engine::SessionOptions;
 use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::label::judge::Chunking;
-use magistrate::label::row::Fields;
+use magistrate::label::row::RowFields;
 use magistrate::policy::Policy;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ pub struct Question {
     pub options: SessionOptions,
     pub chunking: Option<Chunking>,
     pub reasoning: bool,
-    pub fields: Option<Fields>,
+    pub fields: Option<RowFields>,
     pub certificate: Option<(PathBuf, Certificate)>,
     pub json: bool,
     pub verbose: bool,

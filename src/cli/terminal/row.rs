@@ -1,7 +1,7 @@
 //! A row for people: the verdict first, then its reasons.
 
 use magistrate::calibration::certificate::Decision;
-use magistrate::label::row::{Row, Status};
+use magistrate::label::row::{Row, RowError, Status};
 use magistrate::policy::{Policy, Verdict};
 use magistrate::verdict::MIN_MASS;
 
@@ -46,7 +46,7 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
         }));
     }
     if let Some(error) = &row.error {
-        text.push_str(&indented(&error.message));
+        text.push_str(&indented(&of_error(error)));
     }
     if let Some(rationale) = &row.rationale {
         // A sentence or two: the model's line breaks carry no meaning.
@@ -58,6 +58,12 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
     }
     row_text.push(text);
     row_text
+}
+
+/// Returns the message of an error, and its hint on a line of its own.
+pub fn of_error(error: &RowError) -> String {
+    let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+    format!("{}{hint}", error.message)
 }
 
 /// Returns a probability with three decimals, or with an exponent if these would be zero.

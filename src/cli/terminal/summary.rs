@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use magistrate::files;
-use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::label::row::RowVerdict;
+use magistrate::label::summary::{Ended, Summary};
 use magistrate::verdict::MIN_MASS;
 
 use super::{exit, output};
@@ -22,7 +23,7 @@ pub struct Timed {
 /// Prints the summary, and returns the exit code. `hint` is printed if the run was stopped.
 pub fn finish(
     timed: &Timed,
-    only: Option<Standing>,
+    only: Option<RowVerdict>,
     hint: Option<String>,
     file: Option<&Path>,
 ) -> Result<ExitCode, anyhow::Error> {
@@ -56,7 +57,7 @@ fn sum_up(timed: &Timed) {
     if !table.is_empty() {
         output::message(&table);
     }
-    let order = [Standing::Violation, Standing::Review, Standing::Safe, Standing::Undecided];
+    let order = [RowVerdict::Violation, RowVerdict::Review, RowVerdict::Safe, RowVerdict::Undecided];
     let counts: Vec<String> = order
         .into_iter()
         .filter(|standing| summary.of(*standing) > 0)

@@ -7,7 +7,6 @@
 
 use std::io;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ use super::pack::Finish;
 use crate::calibration::certificate::Decision;
 use crate::label::entry::{Entry, Form};
 use crate::label::records::MODERATIONS;
-use crate::label::row::RowUsage;
+use crate::label::row::{Row, RowUsage};
 use crate::policy::Verdict;
 
 pub(super) struct Results {
@@ -24,34 +23,14 @@ pub(super) struct Results {
     pub form: Form,
 }
 
-/// As much of a row as a result shows elsewhere than under `magistrate`.
-#[derive(Deserialize)]
-struct Said {
-    verdict: Option<Verdict>,
-    label: Option<String>,
-    category: Option<String>,
-    probability: Option<f64>,
-    decision: Option<Decision>,
-    rationale: Option<String>,
-    policy: Id,
-    model: Id,
-    usage: Option<RowUsage>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: String,
-}
-
 impl Writer for Results {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
-        let rows: Vec<Said> = serde_json::from_str(entry.verdicts.get())?;
+        let rows: Vec<Row> = serde_json::from_str(entry.verdicts.get())?;
         let bare = Entry { columns: crate::label::columns::Columns::default(), ..entry.clone() };
         let all: Value = serde_json::from_str(&bare.line(&self.form))?;
         let url = entry.columns.named("url").last().map(RawValue::get).unwrap_or_default();
         let body = if url.trim_matches('"') == MODERATIONS { moderation(&rows) } else { chat(&rows, entry.number) };
-        let failed = rows.iter().find_map(|row| row.error.clone());
+        let failed = rows.iter().find_map(|row| row.error.as_ref());
         let response = body.filter(|_| failed.is_none()).map(|mut body| {
             body["magistrate"] = all;
             json!({ "status_code": 200, "request_id": format!("req_{}", entry.number), "body": body })
@@ -72,8 +51,8 @@ impl Writer for Results {
 }
 
 /// A chat completion, whose message is what is said of the text: by several policies each by its id.
-fn chat(rows: &[Said], number: u64) -> Option<Value> {
-    let said = |row: &Said| {
+fn chat(rows: &[Row], number: u64) -> Option<Value> {
+    let said = |row: &Row| {
         json!({
             "verdict": row.verdict,
             "label": row.label,
@@ -107,9 +86,9 @@ fn chat(rows: &[Said], number: u64) -> Option<Value> {
 }
 
 /// A moderation, whose categories are the policies.
-fn moderation(rows: &[Said]) -> Option<Value> {
-    let flagged = |row: &Said| row.verdict != Some(Verdict::Safe) || row.decision == Some(Decision::Review);
-    let by_policy = |value: &dyn Fn(&Said) -> Value| {
+fn moderation(rows: &[Row]) -> Option<Value> {
+    let flagged = |row: &Row| row.verdict != Some(Verdict::Safe) || row.decision == Some(Decision::Review);
+    let by_policy = |value: &dyn Fn(&Row) -> Value| {
         rows.iter().map(|row| (row.policy.id.clone(), value(row))).collect::<serde_json::Map<_, _>>()
     };
     Some(json!({
@@ -131,7 +110,7 @@ mod tests {
     fn only_safe_looks_safe() {
         let flagged = |verdict: &str, decision: Option<&str>| {
             let row = json!({
-                "verdict": verdict, "decision": decision, "policy": { "id": "p" }, "model": { "id": "m" }, "probability": 0.4,
+                "status": "ok", "verdict": verdict, "decision": decision, "policy": { "id": "p" }, "model": { "id": "m" }, "probability": 0.4,
             });
             let body = moderation(&[serde_json::from_value(row).unwrap()]).unwrap();
             let result = &body["results"][0];

@@ -15,7 +15,7 @@ use super::Writer;
 use super::pack::Finish;
 use super::table::{Table, text};
 use crate::label::entry::Entry;
-use crate::label::row::Kind;
+use crate::label::row::ColumnKind;
 
 /// Rows go out in groups, which are in memory until then.
 pub(super) struct Groups {
@@ -47,10 +47,10 @@ impl Groups {
     pub fn new(file: Box<dyn Finish>, table: Table) -> io::Result<Self> {
         let fields = table.columns.iter().map(|column| {
             let (physical, converted) = match column.kind {
-                Kind::Text => (Physical::BYTE_ARRAY, ConvertedType::UTF8),
-                Kind::Integer => (Physical::INT64, ConvertedType::NONE),
-                Kind::Number => (Physical::DOUBLE, ConvertedType::NONE),
-                Kind::Boolean => (Physical::BOOLEAN, ConvertedType::NONE),
+                ColumnKind::Text => (Physical::BYTE_ARRAY, ConvertedType::UTF8),
+                ColumnKind::Integer => (Physical::INT64, ConvertedType::NONE),
+                ColumnKind::Number => (Physical::DOUBLE, ConvertedType::NONE),
+                ColumnKind::Boolean => (Physical::BOOLEAN, ConvertedType::NONE),
             };
             let builder = Type::primitive_type_builder(&column.name, physical).with_converted_type(converted);
             builder.with_repetition(Repetition::OPTIONAL).build().map(Arc::new)
@@ -78,10 +78,10 @@ impl Groups {
 
 fn empty(table: &Table) -> Vec<Values> {
     let typed = |kind| match kind {
-        Kind::Text => Typed::Text(Vec::new()),
-        Kind::Integer => Typed::Integer(Vec::new()),
-        Kind::Number => Typed::Number(Vec::new()),
-        Kind::Boolean => Typed::Boolean(Vec::new()),
+        ColumnKind::Text => Typed::Text(Vec::new()),
+        ColumnKind::Integer => Typed::Integer(Vec::new()),
+        ColumnKind::Number => Typed::Number(Vec::new()),
+        ColumnKind::Boolean => Typed::Boolean(Vec::new()),
     };
     table.columns.iter().map(|column| Values { values: typed(column.kind), there: Vec::new() }).collect()
 }

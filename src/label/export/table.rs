@@ -13,7 +13,7 @@ use crate::label::columns::Columns;
 use crate::label::entry::{Entry, Form};
 use crate::label::journal::Ordered;
 use crate::label::records::MOST_COLUMNS;
-use crate::label::row::{Kind, PATHS, field, path_of};
+use crate::label::row::{ColumnKind, PATHS, field, policy_path};
 
 /// The columns of a table.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Table {
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     pub name: String,
-    pub kind: Kind,
+    pub kind: ColumnKind,
 }
 
 /// What stands in a place of a table, as JSON. Null is nothing.
@@ -43,10 +43,10 @@ impl Table {
             several => {
                 let of_each = several.iter().flat_map(|policy| {
                     let said = paths.clone().filter(|(path, _)| *path != "id");
-                    said.map(move |(path, kind)| Column { name: path_of(policy, path), kind })
+                    said.map(move |(path, kind)| Column { name: policy_path(policy, path), kind })
                 });
                 shown("id")
-                    .then(|| Column { name: "id".to_owned(), kind: Kind::Text })
+                    .then(|| Column { name: "id".to_owned(), kind: ColumnKind::Text })
                     .into_iter()
                     .chain(of_each)
                     .collect()
@@ -60,7 +60,7 @@ impl Table {
             None if held.len() == MOST_COLUMNS => Err(ExportError::Columns(MOST_COLUMNS)),
             None => {
                 places.insert(name.to_owned(), held.len());
-                columns.push(Column { name: name.to_owned(), kind: Kind::Text });
+                columns.push(Column { name: name.to_owned(), kind: ColumnKind::Text });
                 held.push(Held::default());
                 Ok(held.len() - 1)
             }
@@ -90,7 +90,7 @@ impl Table {
         let one = self.form.policies.len() == 1;
         for (policy, row) in self.form.policies.iter().zip(entry.rows()) {
             for (name, value) in flat(row) {
-                said.insert(if one { name } else { path_of(policy, &name) }, value);
+                said.insert(if one { name } else { policy_path(policy, &name) }, value);
             }
         }
         let (ours, theirs) = self.columns.split_at(self.ours);
@@ -133,7 +133,7 @@ pub(super) fn text(value: &RawValue) -> String {
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     /// The kind of the values; `None` if all are null.
-    kind: Option<Kind>,
+    kind: Option<ColumnKind>,
     /// Set once a number would lose digits as a double.
     inexact: bool,
 }
@@ -142,26 +142,30 @@ impl Held {
     fn add(&mut self, json: &str) {
         let kind = match json.as_bytes().first() {
             Some(b'n') => return,
-            Some(b't' | b'f') => Kind::Boolean,
+            Some(b't' | b'f') => ColumnKind::Boolean,
             Some(b'-' | b'0'..=b'9') => {
                 self.inexact |= !fits_a_double(json);
-                if json.parse::<i64>().is_ok() { Kind::Integer } else { Kind::Number }
+                if json.parse::<i64>().is_ok() { ColumnKind::Integer } else { ColumnKind::Number }
             }
-            _ => Kind::Text,
+            _ => ColumnKind::Text,
         };
         self.kind = Some(match self.kind {
             None => kind,
             Some(held) if held == kind => held,
-            Some(Kind::Integer | Kind::Number) if matches!(kind, Kind::Integer | Kind::Number) => Kind::Number,
-            Some(_) => Kind::Text,
+            Some(ColumnKind::Integer | ColumnKind::Number)
+                if matches!(kind, ColumnKind::Integer | ColumnKind::Number) =>
+            {
+                ColumnKind::Number
+            }
+            Some(_) => ColumnKind::Text,
         });
     }
 
     /// The kind that holds all values. It is text where a number would lose digits.
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnKind {
         match self.kind {
-            Some(Kind::Number) if self.inexact => Kind::Text,
-            kind => kind.unwrap_or(Kind::Text),
+            Some(ColumnKind::Number) if self.inexact => ColumnKind::Text,
+            kind => kind.unwrap_or(ColumnKind::Text),
         }
     }
 }
@@ -183,20 +187,20 @@ mod tests {
     #[test]
     fn a_column_is_what_holds_all_its_values_to_the_last_digit() {
         for (values, kind) in [
-            (&["1", "null", "-2"][..], Kind::Integer),
-            (&["9007199254740993"], Kind::Integer),
-            (&["1", "0.5", "1e300", "0.30000000000000004"], Kind::Number),
-            (&["9007199254740993", "0.5"], Kind::Text),
-            (&["1", "9223372036854775809"], Kind::Text),
-            (&["18446744073709551615"], Kind::Text),
-            (&["12345678901234567890.12"], Kind::Text),
-            (&["1e400"], Kind::Text),
-            (&["1e-400"], Kind::Text),
-            (&["true", "null"], Kind::Boolean),
-            (&["true", "1"], Kind::Text),
-            (&["1", "\"a\""], Kind::Text),
-            (&["null"], Kind::Text),
-            (&["10", "1.50", "0"], Kind::Number),
+            (&["1", "null", "-2"][..], ColumnKind::Integer),
+            (&["9007199254740993"], ColumnKind::Integer),
+            (&["1", "0.5", "1e300", "0.30000000000000004"], ColumnKind::Number),
+            (&["9007199254740993", "0.5"], ColumnKind::Text),
+            (&["1", "9223372036854775809"], ColumnKind::Text),
+            (&["18446744073709551615"], ColumnKind::Text),
+            (&["12345678901234567890.12"], ColumnKind::Text),
+            (&["1e400"], ColumnKind::Text),
+            (&["1e-400"], ColumnKind::Text),
+            (&["true", "null"], ColumnKind::Boolean),
+            (&["true", "1"], ColumnKind::Text),
+            (&["1", "\"a\""], ColumnKind::Text),
+            (&["null"], ColumnKind::Text),
+            (&["10", "1.50", "0"], ColumnKind::Number),
         ] {
             let mut held = Held::default();
             for value in values {

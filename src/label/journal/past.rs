@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{JournalError, Ordered};
 use crate::digest::Hash;
+use crate::label::row::Row;
 use crate::label::source::Placed;
-use crate::label::summary::Count;
 
 /// The rows of an earlier run, read in the order of the inputs.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub struct Past {
 pub struct Done {
     /// The place of its line.
     pub place: u64,
-    /// Its verdicts, as they are counted.
-    pub counts: Vec<Count>,
+    /// Its rows, one for each policy.
+    pub rows: Vec<Row>,
 }
 
 /// The part of an entry's line that it takes to know it again.
@@ -36,7 +36,7 @@ struct Known {
     record: Hash,
     #[serde(default)]
     open: bool,
-    verdicts: Vec<Count>,
+    verdicts: Vec<Row>,
 }
 
 impl Past {
@@ -67,7 +67,7 @@ impl Past {
             return Err(JournalError::OtherInput { path: path(), input: known.input, row: known.row });
         }
         match known.record == *digest {
-            true => Ok(Some(Done { place, counts: known.verdicts })),
+            true => Ok(Some(Done { place, rows: known.verdicts })),
             false if known.open => Ok(None),
             false => Err(JournalError::OtherInput { path: path(), input: Arc::clone(&placed.input), row: placed.row }),
         }

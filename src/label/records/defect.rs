@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::content::{self, Content, NotText};
+use crate::hint::{Hint, Hints};
 
 /// What keeps a record, or a header, from being read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,8 @@ pub struct Defect {
     pub code: &'static str,
     /// A sentence for people, which begins with the line.
     pub message: String,
+    /// The remedy, if one is known.
+    pub hint: Option<Hint>,
 }
 
 /// Where a defect is.
@@ -32,7 +35,13 @@ pub(super) enum Place {
 
 impl Defect {
     pub(super) fn new(code: &'static str, place: impl Into<Place>, what: impl fmt::Display) -> Self {
-        Self { code, message: format!("{}{what}", place.into()) }
+        Self { code, message: format!("{}{what}", place.into()), hint: None }
+    }
+}
+
+impl Hints for Defect {
+    fn hints(&self) -> Vec<Hint> {
+        self.hint.iter().cloned().collect()
     }
 }
 

@@ -80,6 +80,7 @@ fn answer_all(office: &Office, templates: Templates, work: &Receiver<Job>) -> an
     let Start { wishes, policies, parallel, idle, .. } = &office.start;
     let mut own = RunConfig::new(wishes.clone(), SessionOptions::default());
     own.templates = templates;
+    own.hint = with_flags;
     let engine = loading::load(&own, policies, *parallel)?;
     office.ready.store(true, Ordering::Relaxed);
     let mut sessions = Sessions::new(&engine, POLICIES);
@@ -126,7 +127,7 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
     let code = match judged {
         Ok(rows) => {
             let broken = |code: &str| matches!(code, "engine" | "fault");
-            let failed = rows.iter().filter_map(|row| row.error.as_ref()).any(|error| broken(error.code));
+            let failed = rows.iter().filter_map(|row| row.error.as_ref()).any(|error| broken(&error.code));
             anyhow::ensure!(!failed, "the engine has failed");
             exit::of_rows(&rows)
         }

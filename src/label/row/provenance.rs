@@ -1,0 +1,219 @@
+//! Provenance: the values that all rows of one run and policy have in common, and the rows made with them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Named, ReasoningEnd, Row, RowCascade, RowError, RowFields, RowPieces, RowUsage, Status};
+use crate::calibration::certificate::{Certificate, Decision};
+use crate::calibration::setup::EvaluationSetup;
+use crate::calibration::terms::Terms;
+use crate::engine::{Cascade, Completion, EngineError, Reasoning, Usage};
+use crate::gguf::ModelFile;
+use crate::hint::{Hint, Hints};
+use crate::label::judge::{Judged, Pieces};
+use crate::label::records::Defect;
+use crate::policy::{Effort, Policy, Verdict};
+use crate::prompt::Templates;
+use crate::verdict::{Judgement, Outcome, Rule, Unresolved};
+
+/// The values that all rows of one run and policy have in common.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    policy: Named,
+    model: Named,
+    template: Named,
+    effort: Effort,
+    /// `None` where the model writes freely.
+    rule: Option<Rule>,
+    fields: Option<Arc<RowFields>>,
+    certificate: Option<Arc<Certificate>>,
+    hint: fn(&Hint) -> String,
+}
+
+impl Provenance {
+    /// Returns the provenance of a policy, a model, templates and their use. `rule` is [`SessionOptions::rule`].
+    ///
+    /// [`SessionOptions::rule`]: crate::engine::SessionOptions::rule
+    #[must_use]
+    pub fn new(policy: &Policy, model: &ModelFile, templates: &Templates, effort: Effort, rule: Option<Rule>) -> Self {
+        Self {
+            policy: Named { id: policy.id.clone(), digest: policy.digest() },
+            model: Named { id: model.name.clone(), digest: model.digest.clone() },
+            template: Named { id: templates.id().to_owned(), digest: templates.digest().to_owned() },
+            effort,
+            rule,
+            fields: None,
+            certificate: None,
+            hint: Hint::to_string,
+        }
+    }
+
+    /// Decides by a certificate which verdicts may be acted on. It must hold under the terms of the rows.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Arc<Certificate>) -> Self {
+        Self { certificate: Some(certificate), ..self }
+    }
+
+    /// Restricts the printed fields.
+    #[must_use]
+    pub fn with_fields(self, fields: Option<Arc<RowFields>>) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// Sets the function that writes the hint of an error [default: [`Hint::to_string`]].
+    #[must_use]
+    pub fn with_hints(self, hint: fn(&Hint) -> String) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// Returns the subject of an evaluation under these terms.
+    #[must_use]
+    pub fn setup(&self, golden: &str, terms: Terms) -> EvaluationSetup {
+        let named = |named: &Named| [named.id.clone(), named.digest.clone()];
+        EvaluationSetup {
+            golden: golden.to_owned(),
+            policy: named(&self.policy),
+            model: named(&self.model),
+            template: named(&self.template),
+            effort: self.effort.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            terms,
+        }
+    }
+
+    /// Returns the policy's id.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy.id
+    }
+
+    /// Returns the row of a judged content.
+    #[must_use]
+    pub fn row(&self, judged: &Judged, show_reasoning: bool) -> Row {
+        let mut row = self.empty();
+        row.pieces = judged.pieces.map(RowPieces::new);
+        match &judged.result {
+            Ok(completion) => self.complete(&mut row, completion, show_reasoning),
+            Err(error) => {
+                let code = match error {
+                    EngineError::TooLong { .. } | EngineError::OverLimit { .. } => "too-long",
+                    EngineError::Fault(_) => "fault",
+                    _ => "engine",
+                };
+                row.error = Some(self.error(code, error.to_string(), &error.hints()));
+            }
+        }
+        row
+    }
+
+    fn complete(&self, row: &mut Row, completion: &Completion, show_reasoning: bool) {
+        row.usage = Some(RowUsage::new(completion.usage, completion.reasoning.as_ref()));
+        row.cascade =
+            completion.cascade.map(|Cascade { first, escalated }| RowCascade { probability: first, escalated });
+        if show_reasoning {
+            row.reasoning = completion.reasoning.as_ref().map(|reasoning| reasoning.text.clone());
+        }
+        match &completion.outcome {
+            Outcome::Verdict(judgement) => self.decide(row, judgement),
+            Outcome::Unresolved(why) => {
+                row.status = Status::Unresolved;
+                if let Unresolved::OffContract { mass, .. } = why {
+                    row.mass = Some(*mass);
+                }
+                row.error = Some(self.error(why.code(), why.to_string(), &[]));
+            }
+        }
+    }
+
+    fn decide(&self, row: &mut Row, judgement: &Judgement) {
+        row.status = Status::Ok;
+        row.verdict = Some(judgement.verdict);
+        row.label = Some(judgement.label.clone());
+        row.category.clone_from(&judgement.category);
+        row.probability = judgement.scores.map(|scores| scores.probability);
+        row.label_probability = judgement.scores.map(|scores| scores.label_probability);
+        row.mass = judgement.scores.map(|scores| scores.mass);
+        if let (Some(certificate), Some(probability)) = (&self.certificate, row.probability) {
+            let (calibrated, decision) = certificate.decide(probability);
+            row.calibrated = Some(calibrated);
+            row.decision =
+                Some(if is_covered(judgement.verdict, certificate, calibrated) { decision } else { Decision::Review });
+        }
+        row.repaired = judgement.repaired;
+        row.rationale.clone_from(&judgement.rationale);
+    }
+
+    /// Returns the row of a record without a text to judge.
+    #[must_use]
+    pub fn row_of_defect(&self, defect: &Defect) -> Row {
+        let error = self.error(defect.code, defect.message.clone(), &defect.hints());
+        Row { error: Some(error), ..self.empty() }
+    }
+
+    fn error(&self, code: &'static str, message: String, hints: &[Hint]) -> RowError {
+        let hint = hints.iter().map(self.hint).collect::<Vec<_>>().join("\n");
+        RowError { code: Cow::Borrowed(code), message, hint: (!hint.is_empty()).then_some(hint) }
+    }
+
+    /// Returns a row without a verdict.
+    #[must_use]
+    pub fn empty(&self) -> Row {
+        Row {
+            id: None,
+            status: Status::Error,
+            verdict: None,
+            label: None,
+            category: None,
+            probability: None,
+            label_probability: None,
+            mass: None,
+            cascade: None,
+            calibrated: None,
+            decision: self.certificate.as_ref().map(|_| Decision::Review),
+            threshold: self.rule.and_then(|rule| rule.threshold),
+            min_mass: self.rule.map(|rule| rule.min_mass),
+            repaired: false,
+            rationale: None,
+            reasoning: None,
+            policy: self.policy.clone(),
+            model: self.model.clone(),
+            template: self.template.clone(),
+            effort: self.effort,
+            version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
+            usage: None,
+            pieces: None,
+            error: None,
+            fields: self.fields.clone(),
+        }
+    }
+}
+
+/// Reports whether the verdict agrees with the side of the certified threshold.
+fn is_covered(verdict: Verdict, certificate: &Certificate, calibrated: f64) -> bool {
+    match verdict {
+        Verdict::Violation => certificate.high.is_some_and(|high| calibrated >= high),
+        Verdict::Safe => certificate.low.is_some_and(|low| calibrated <= low),
+        Verdict::Review => false,
+    }
+}
+
+impl RowPieces {
+    fn new(pieces: Pieces) -> Self {
+        let Pieces { count, chunking, worst, undecided } = pieces;
+        Self { count, tokens: chunking.size, overlap: chunking.overlap, worst: worst + 1, undecided }
+    }
+}
+
+impl RowUsage {
+    fn new(usage: Usage, reasoning: Option<&Reasoning>) -> Self {
+        let end = |reasoning: &Reasoning| if reasoning.finished { ReasoningEnd::Itself } else { ReasoningEnd::Budget };
+        Self {
+            prefix_tokens: usage.prefix,
+            content_tokens: usage.suffix,
+            reasoning_tokens: usage.reasoning,
+            answer_tokens: usage.answer,
+            rationale_tokens: usage.rationale,
+            reasoning_ended: reasoning.map(end),
+        }
+    }
+}
