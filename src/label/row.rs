@@ -197,6 +197,7 @@ pub struct RowError {
     pub message: String,
     /// A remedy, in a sentence for people. Absent if none is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub hint: Option<String>,
 }
 

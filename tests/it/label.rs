@@ -184,7 +184,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     let limited =
         label("one two three four five. ".repeat(9), Format::Lines, &Settings::default(), &limited, &["rules"]);
     let message = limited.rows[0]["error"]["message"].as_str().unwrap();
-    assert!(message.contains("allows 20") && message.contains("tokens"), "{message}");
+    assert!(message.contains("at most 20") && message.contains("tokens"), "{message}");
 
     let settings = Settings { chunking: Some(Chunking::of(200)), ..Settings::default() };
     let done = label(long, Format::Lines, &settings, &options(), &["rules"]);
