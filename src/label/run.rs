@@ -155,7 +155,7 @@ pub fn run(
 
 /// What the second hand passes on.
 enum Passed<'run> {
-    Slot(Slot<'run>),
+    Slot(Box<Slot<'run>>),
     /// The end: all records were read.
     All(End),
     Failed(Failure),
@@ -227,7 +227,7 @@ impl<'run> Sender<'run> {
                     if self.settings.shard.is_some_and(|shard| !shard.has(&placed)) {
                         continue;
                     }
-                    self.slot(past, placed, digest).map_or_else(Passed::from, Passed::Slot)
+                    self.slot(past, placed, digest).map_or_else(Passed::from, |slot| Passed::Slot(Box::new(slot)))
                 }
                 Ok(Some(Err(error))) => Passed::Failed(Failure::Read(error)),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -385,7 +385,7 @@ impl<'run> Writer<'run> {
 
     fn take(&mut self, passed: Passed<'run>) {
         match passed {
-            Passed::Slot(slot) => self.pending.push_back(slot),
+            Passed::Slot(slot) => self.pending.push_back(*slot),
             Passed::All(end) => self.summary.end = Some(end),
             Passed::Failed(why) => self.failure = Some(why),
         }
