@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::judge::Chunking;
-use super::row::{RowFields, Provenance};
+use super::row::{Provenance, RowFields};
 use super::run::Judge;
 use crate::calibration::certificate::Certificate;
 use crate::calibration::terms::Terms;

@@ -1,8 +1,8 @@
 //! Exit codes. They are an interface: see the table in the README.
 
 use magistrate::calibration::certificate::Decision;
-use magistrate::label::row::{Row, Status};
-use magistrate::label::summary::{Ended, Standing, Summary};
+use magistrate::label::row::{Row, RowVerdict, Status};
+use magistrate::label::summary::{Ended, Summary};
 use magistrate::policy::Verdict;
 
 pub const SAFE: u8 = 0;
@@ -28,8 +28,8 @@ pub fn of_rows(rows: &[Row]) -> u8 {
 }
 
 /// Returns the code of a run: as grep's if input lines are printed, else by whether every row has a verdict.
-pub fn of_run(summary: &Summary, only: Option<Standing>) -> u8 {
-    let undecided = summary.of(Standing::Undecided) > 0;
+pub fn of_run(summary: &Summary, only: Option<RowVerdict>) -> u8 {
+    let undecided = summary.of(RowVerdict::Undecided) > 0;
     match (summary.ended, only) {
         (Some(Ended::Stopped), _) => STOPPED,
         (None, None) if undecided => UNDECIDED,

@@ -20,7 +20,7 @@ use crate::cli::daemon::peer;
 use crate::cli::daemon::protocol::{Answer, Question, Reply, Request, SIGN, Start, Status, receive, send, sign};
 use crate::cli::daemon::socket::Socket;
 use crate::cli::loading;
-use crate::cli::terminal::error::render;
+use crate::cli::terminal::error::{render, with_flags};
 use crate::cli::terminal::exit;
 use crate::cli::terminal::output::Output;
 
