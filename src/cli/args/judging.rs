@@ -16,11 +16,7 @@ use magistrate::verdict::{MIN_MASS, Rule};
 use super::engine::{EngineArgs, at_least_one};
 use super::model::ModelArgs;
 use super::prompt::PromptArgs;
-<<<<<<< HEAD
-use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
-=======
-use crate::cli::terminal::error::{bail_hint, ensure_hint, with_flags};
->>>>>>> 715c117 (label: the command renders hints of rows)
+use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file, with_flags};
 
 #[derive(Debug, Args)]
 pub struct JudgingArgs {
