@@ -6,22 +6,31 @@
 //! Nothing here loads a model, fetches one or estimates memory. The data of the tensors is not checked.
 
 mod checks;
+mod digest;
 mod error;
 mod ggml;
 pub mod header;
 mod inspect;
+mod limits;
+mod model;
 mod parts;
 pub mod rewrite;
 #[cfg(test)]
 mod sample;
 mod source;
 mod trained;
+#[doc(hidden)]
+pub mod value;
+#[doc(hidden)]
+pub mod write;
 
 pub use checks::Shape;
-pub use error::{ModelError, Problem};
+pub use digest::sha256;
+pub use error::{GgufError, ModelError, Problem};
 pub use ggml::Type;
 pub(crate) use inspect::kind;
-pub use inspect::{Block, Demonstration, ModelFile, Opened, Weights, inspect, sha256, tokenizer};
+pub use inspect::{Opened, inspect, tokenizer};
+pub use model::{Block, Demonstration, ModelFile, Weights};
 pub use trained::TRAINED_FOR;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Hostile model files: each is refused in a sentence, and none costs more than 64 MB of memory.
+//! Hostile model files: each is refused in one sentence, and costs at most 64 MB of memory.
 //!
-//! All in one test: what is counted is the process's, whoever asked for it.
+//! All cases are in one test, because memory is counted for the whole process. A failure names its case.
 
-// The counting allocator, which hands everything on to the system's.
+// The counting allocator, which calls the system's.
 #![allow(unsafe_code)]
 
 mod support;
@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use magistrate::gguf::rewrite::convert;
+use magistrate::gguf::value::{kind, scalar, strings, text};
+use magistrate::gguf::write::{RawHeader, RawTensor};
 use magistrate::gguf::{ModelError, inspect, tokenizer};
+use magistrate::hint::Hints;
 use magistrate::models::stores::Places;
-use support::hostile::{self, Case, I32, Raw, RawTensor, U32};
+use support::hostile::{self, ALIGNMENT, Case};
 use support::synth;
 
-/// No allocation may be greater, nor all of them together at any time.
+/// Most bytes of one allocation, and of all allocations at any time.
 const MOST: usize = 64_000_000;
 
 struct Counting;
@@ -36,7 +39,7 @@ fn count(size: usize) {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: every call is the system's own, with the same arguments.
+// SAFETY: every call is passed to the system's allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -53,7 +56,7 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
 
-    // The old block is counted until the new one is there, as where the bytes have to be moved.
+    // The old block is counted until the new one exists, because the bytes may have to be moved.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
         LIVE.fetch_sub(layout.size(), Relaxed);
@@ -61,7 +64,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What some work took: the largest allocation, and the most at any time.
+/// Memory that some work took: the largest allocation, and the most bytes at any time.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     largest: usize,
@@ -76,7 +79,7 @@ fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     (done, Cost { largest: LARGEST.load(Relaxed), peak: PEAK.load(Relaxed) - before })
 }
 
-/// The greatest costs, with whose they were, and whatever went wrong.
+/// The greatest costs with the names of their cases, and all failures.
 #[derive(Default)]
 struct Tally {
     cases: usize,
@@ -100,15 +103,16 @@ impl Tally {
         }
     }
 
-    /// One sentence with the name of the file, and one that says what to do.
+    /// Checks that the message is one sentence with the file's name, and that one hint gives a remedy.
     fn message(&mut self, name: &str, error: &ModelError) {
         let text = error.to_string();
-        let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
-        let message = message.strip_prefix(&format!("{}: ", error.path.display())).unwrap_or("");
+        let message = text.strip_prefix(&format!("{}: ", error.path.display())).unwrap_or("");
+        let hints: Vec<String> = error.hints().iter().map(ToString::to_string).collect();
         let odd = |char: char| char.is_control() || char == '\u{202e}';
         let clear = |text: &str| (10..400).contains(&text.len()) && !text.contains(odd);
-        if !clear(message) || !clear(hint) {
-            self.failures.push(format!("{name}: {:?}", text.chars().take(1_000).collect::<String>()));
+        if !clear(message) || hints.len() != 1 || !clear(&hints[0]) {
+            let text: String = text.chars().take(1_000).collect();
+            self.failures.push(format!("{name}: {text:?} {hints:?}"));
         }
     }
 
@@ -125,14 +129,14 @@ impl Tally {
         }
     }
 
-    /// Whether the model is accepted, as it should be, and at what cost.
+    /// Checks that the model is accepted or refused as expected, and counts its memory.
     fn inspect(&mut self, name: &str, path: &Path, fine: bool) {
         let (found, spent) = cost(|| inspect(path).and_then(|model| model.tokenizer().map(drop)));
         self.add(name, spent);
         self.expect(name, fine, found);
     }
 
-    /// The same of what reads the header alone: whatever it says, it says it well.
+    /// Checks the functions that read the header alone: their memory, their messages, and that they leave no file.
     fn others(&mut self, name: &str, path: &Path) {
         let (found, spent) = cost(|| tokenizer(path).map(drop));
         self.add(&format!("{name}, its tokenizer"), spent);
@@ -161,20 +165,20 @@ fn no_hostile_file_takes_much_memory_or_is_refused_without_a_reason() {
         tally.others(&case.name, &path);
     }
     whole_vocabulary(&mut tally, folder.path());
-    parts(&mut tally, &Raw::of(&good));
-    conversions(&mut tally, folder.path(), &Raw::of(&good));
+    parts(&mut tally, &hostile::header(&good));
+    conversions(&mut tally, folder.path(), &hostile::header(&good));
     stores(&mut tally, folder.path(), &good);
     let Tally { cases, largest, peak, failures } = tally;
     println!("{cases} cases; the largest allocation was {largest:?}, the most at once {peak:?}");
     assert!(failures.is_empty(), "{} of {cases}:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Elsewhere a hole in a file takes room on the disk.
+/// Reports whether the case can be written. A hole in a file takes disk space except on Unix.
 fn has_room(case: &Case) -> bool {
     cfg!(unix) || case.size < case.head.len() as u64 + (1 << 24)
 }
 
-/// The real thing keeps well within what hostile files are held to.
+/// Checks that the whole vocabulary of gpt-oss stays well within the limit for hostile files.
 fn whole_vocabulary(tally: &mut Tally, folder: &Path) {
     let path = folder.join("whole.gguf");
     synth::write(&path, &synth::Shape::full_vocabulary()).unwrap();
@@ -185,20 +189,20 @@ fn whole_vocabulary(tally: &mut Tally, folder: &Path) {
 }
 
 fn u16(number: u16) -> Vec<u8> {
-    [&2_u32.to_le_bytes()[..], &number.to_le_bytes()].concat()
+    scalar(kind::U16, number.to_le_bytes())
 }
 
-/// A model in parts, all metadata in the first.
-fn split(raw: &Raw, count: u16) -> Vec<Raw> {
+/// Returns a model in parts, with all metadata in the first.
+fn split(raw: &RawHeader, count: u16) -> Vec<RawHeader> {
     let each = raw.tensors.len().div_ceil(count.into());
     let total = i32::try_from(raw.tensors.len()).unwrap();
     let part = |number: u16| {
-        let mut part = if number == 0 { raw.clone() } else { Raw::empty() };
+        let mut part = if number == 0 { raw.clone() } else { RawHeader::empty() };
         part.tensors = raw.tensors.iter().skip(each * usize::from(number)).take(each).cloned().collect();
-        part.lay_out();
+        part.lay_out(ALIGNMENT);
         part.set("split.no", u16(number));
         part.set("split.count", u16(count));
-        part.set("split.tensors.count", [I32.to_le_bytes(), total.to_le_bytes()].concat());
+        part.set("split.tensors.count", scalar(kind::I32, total.to_le_bytes()));
         part
     };
     (0..count).map(part).collect()
@@ -215,21 +219,20 @@ impl Folder {
         self.path.join(format!("m-{number:05}-of-{:05}.gguf", self.count))
     }
 
-    /// Inspects a model of these parts, after whatever is then done with its files.
-    fn check(tally: &mut Tally, (name, fine): (&str, bool), parts: &[Raw], after: impl FnOnce(&Self)) {
+    /// Inspects a model of these parts, after a change to its files.
+    fn check(tally: &mut Tally, (name, fine): (&str, bool), parts: &[RawHeader], after: impl FnOnce(&Self)) {
         let home = tempfile::tempdir().unwrap();
         let folder = Self { path: home.path().into(), count: parts.len() };
         for (part, raw) in (1..).zip(parts) {
-            let case = Case { name: String::new(), head: raw.header(), size: raw.size(), fine };
-            case.write(&folder.part(part)).unwrap();
+            hostile::case(raw, "").write(&folder.part(part)).unwrap();
         }
         after(&folder);
         tally.inspect(name, &folder.part(1), fine);
     }
 }
 
-fn parts(tally: &mut Tally, raw: &Raw) {
-    let mut changed = |name: &str, fine: bool, count: u16, change: &dyn Fn(&mut Vec<Raw>)| {
+fn parts(tally: &mut Tally, raw: &RawHeader) {
+    let mut changed = |name: &str, fine: bool, count: u16, change: &dyn Fn(&mut Vec<RawHeader>)| {
         let mut parts = split(raw, count);
         change(&mut parts);
         Folder::check(tally, (name, fine), &parts, |_| ());
@@ -244,38 +247,38 @@ fn parts(tally: &mut Tally, raw: &Raw) {
         changed(&format!("a second part that counts {lie}"), false, 2, &|it| it[1].set("split.count", u16(lie)));
     }
     for total in [i32::MIN, -1, 0, 1, 43, i32::MAX] {
-        let value = [I32.to_le_bytes(), total.to_le_bytes()].concat();
+        let value = scalar(kind::I32, total.to_le_bytes());
         changed(&format!("{total} tensors together"), false, 2, &|it| it[0].set("split.tensors.count", value.clone()));
     }
     for key in ["split.no", "split.count", "split.tensors.count"] {
         for part in 0..2 {
-            let value = [U32.to_le_bytes(), 2_u32.to_le_bytes()].concat();
+            let value = scalar(kind::U32, 2_u32.to_le_bytes());
             let fine = part == 1 && key == "split.tensors.count";
             changed(&format!("{key} of another type in part {part}"), fine, 2, &|it| it[part].set(key, value.clone()));
         }
     }
     changed("parts that contradict each other in what only the first is asked for", true, 3, &|it| {
         for part in &mut it[1..] {
-            part.set("general.architecture", hostile::text(b"llama"));
-            part.set("tokenizer.ggml.tokens", hostile::strings(&[b"a".to_vec()]));
+            part.set("general.architecture", text(b"llama"));
+            part.set("tokenizer.ggml.tokens", strings(&[b"a".to_vec()]));
         }
     });
     changed("a second part with the tensors of the first", false, 2, &|it| it[1].tensors = it[0].tensors.clone());
     changed("two parts with 20 MB of texts each", false, 2, &|it| {
         for part in it {
-            part.set("x", hostile::text(&vec![b'a'; 20 << 20]));
+            part.set("x", text(&vec![b'a'; 20 << 20]));
         }
     });
     changed("a hundred parts with 1 MB of texts each", false, 100, &|it| {
         for part in it {
-            part.set("x", hostile::text(&vec![b'a'; 1 << 20]));
+            part.set("x", text(&vec![b'a'; 1 << 20]));
         }
     });
     changed("twenty parts with 10,000 tensors each", false, 20, &|it| {
         for (number, part) in it.iter_mut().enumerate() {
             let more = (0..10_000).map(|tensor| format!("{number}.{tensor}").into_bytes());
             part.tensors.extend(more.map(|name| RawTensor { name, shape: vec![1], kind: 0, offset: 0 }));
-            part.lay_out();
+            part.lay_out(ALIGNMENT);
         }
     });
     changed("forty parts without tensors", false, 40, &|it| it[1..].iter_mut().for_each(|it| it.tensors.clear()));
@@ -283,9 +286,9 @@ fn parts(tally: &mut Tally, raw: &Raw) {
     links(tally, raw);
 }
 
-/// Names of parts that lead in circles, or nowhere.
+/// Checks parts that are links in a circle, or to nothing.
 #[cfg(unix)]
-fn links(tally: &mut Tally, raw: &Raw) {
+fn links(tally: &mut Tally, raw: &RawHeader) {
     let link = |from: PathBuf, to: &Path| {
         let _ = fs::remove_file(&from);
         std::os::unix::fs::symlink(to, from).unwrap();
@@ -308,11 +311,9 @@ fn links(tally: &mut Tally, raw: &Raw) {
     let folder = Folder { path: home.path().into(), count: u16::MAX.into() };
     let mut first = split(raw, 1).remove(0);
     first.set("split.count", u16(u16::MAX));
-    let size = first.size();
-    Case { name: String::new(), head: first.header(), size, fine: false }.write(&folder.part(1)).unwrap();
+    hostile::case(&first, "").write(&folder.part(1)).unwrap();
     tally.inspect("65,535 parts of which one is there", &folder.part(1), false);
-    let second = first.clone();
-    Case { name: String::new(), head: second.header(), size, fine: false }.write(&folder.part(2)).unwrap();
+    hostile::case(&first, "").write(&folder.part(2)).unwrap();
     tally.inspect("65,535 parts of which two are there and the same", &folder.part(1), false);
     for part in 2..=usize::from(u16::MAX) {
         link(folder.part(part), &folder.part(1));
@@ -320,23 +321,23 @@ fn links(tally: &mut Tally, raw: &Raw) {
     tally.inspect("65,535 parts that are all the first", &folder.part(1), false);
 }
 
-/// Files of Ollama's, which are written anew.
-fn conversions(tally: &mut Tally, folder: &Path, raw: &Raw) {
+/// Checks files of Ollama, which are rewritten.
+fn conversions(tally: &mut Tally, folder: &Path, raw: &RawHeader) {
     let blob = folder.join("blob");
-    let ollama = |change: &dyn Fn(&mut Raw)| {
+    let ollama = |change: &dyn Fn(&mut RawHeader)| {
         let mut raw = raw.clone();
         for (key, _) in &mut raw.keys {
             *key = String::from_utf8_lossy(key).replace("gpt-oss.", "gptoss.").into_bytes();
         }
-        raw.set("general.architecture", hostile::text(b"gptoss"));
+        raw.set("general.architecture", text(b"gptoss"));
         change(&mut raw);
-        Case { name: String::new(), head: raw.header(), size: raw.size(), fine: false }.write(&blob).unwrap();
+        hostile::case(&raw, "").write(&blob).unwrap();
     };
-    let mut check = |name: &str, fine: bool, change: &dyn Fn(&mut Raw)| {
+    let mut check = |name: &str, fine: bool, change: &dyn Fn(&mut RawHeader)| {
         ollama(change);
         let made = folder.join("made.gguf");
         let (found, spent) = cost(|| convert(&blob, &made).map(drop));
-        let name = format!("of Ollama's: {name}");
+        let name = format!("for Ollama: {name}");
         tally.add(&name, spent);
         tally.expect(&name, fine, found);
         if made.exists() != fine || half_done(folder) {
@@ -346,17 +347,17 @@ fn conversions(tally: &mut Tally, folder: &Path, raw: &Raw) {
     };
     check("as it should be", true, &|_| ());
     check("22 MB of texts", true, &|it| {
-        hostile::keys(it, 1, 1, &hostile::strings(&vec![vec![b'a'; 1 << 10]; 22 << 10]));
+        hostile::keys(it, 1, 1, &strings(&vec![vec![b'a'; 1 << 10]; 22 << 10]));
     });
-    check("a text of 22 MB", true, &|it| hostile::keys(it, 1, 1, &hostile::text(&vec![b'a'; 22 << 20])));
+    check("a text of 22 MB", true, &|it| hostile::keys(it, 1, 1, &text(&vec![b'a'; 22 << 20])));
     check("40,000 keys", true, &|it| hostile::keys(it, 40_000, 1, &[0; 5]));
     check("29,000 tensors", false, &|it| hostile::ones(it, 29_000, 1));
     check("a million keys", false, &|it| hostile::keys(it, 1_000_000, 1, &[0; 5]));
     check("keys under both names", false, &|it| {
-        it.set("gpt-oss.block_count", [U32.to_le_bytes(), 2_u32.to_le_bytes()].concat());
+        it.set("gpt-oss.block_count", scalar(kind::U32, 2_u32.to_le_bytes()));
     });
     check("no data, aligned to 2 GB", false, &|it| {
-        it.set("general.alignment", [U32.to_le_bytes(), (1_u32 << 31).to_le_bytes()].concat());
+        it.set("general.alignment", scalar(kind::U32, (1_u32 << 31).to_le_bytes()));
         it.tensors.clear();
     });
     check("no tensors", false, &|it| it.tensors.clear());
@@ -365,7 +366,7 @@ fn conversions(tally: &mut Tally, folder: &Path, raw: &Raw) {
     });
 }
 
-/// What other programs have left, none of it as it should be.
+/// Checks stores of other programs with damaged files in them.
 fn stores(tally: &mut Tally, folder: &Path, good: &[u8]) {
     let home = folder.join("home");
     let put = |name: &str, case: &Case| {
@@ -373,13 +374,13 @@ fn stores(tally: &mut Tally, folder: &Path, good: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         case.write(&path).unwrap();
     };
-    let raw = Raw::of(good);
+    let raw = hostile::header(good);
     let of = |head: &[u8], size: u64| Case { name: String::new(), head: head.into(), size, fine: false };
     put("own/good.gguf", &of(good, good.len() as u64));
     for (number, length) in [1 << 10, 22 << 20, 100 << 20].into_iter().enumerate() {
         let mut raw = raw.clone();
-        raw.set("general.architecture", hostile::text(&vec![b'a'; length]));
-        put(&format!("own/{number}.gguf"), &of(&raw.header(), raw.size()));
+        raw.set("general.architecture", text(&vec![b'a'; length]));
+        put(&format!("own/{number}.gguf"), &hostile::case(&raw, ""));
     }
     put("own/text.gguf", &of(b"text", 4));
     let layers = |text: &str, times: usize| [br#"{"layers":["#, text.repeat(times).as_bytes()].concat();

@@ -4,7 +4,8 @@
 use std::io::{self, Read};
 
 use libfuzzer_sys::fuzz_target;
-use magistrate::gguf::header::{GgufError, Header};
+use magistrate::gguf::GgufError;
+use magistrate::gguf::header::Header;
 
 fuzz_target!(|bytes: &[u8]| {
     check(Header::read(bytes, bytes.len() as u64), bytes.len() as u64);

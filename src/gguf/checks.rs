@@ -1,7 +1,7 @@
-//! Everything that llama.cpp reads of a gpt-oss header, or asserts about it: the hyperparameters and the tensors.
+//! Checks everything that llama.cpp reads from a gpt-oss header or asserts about it: hyperparameters and tensors.
 //!
-//! From its `llama_model_base::load_hparams`, `llama_model_openai_moe` and `llama_vocab::impl::load`. It is stricter where
-//! llama.cpp would go on with a value that no gpt-oss has.
+//! The rules are those of llama.cpp's `llama_model_base::load_hparams`, `llama_model_openai_moe` and
+//! `llama_vocab::impl::load`. They are stricter where llama.cpp would accept a value that no gpt-oss has.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use super::ggml::Type;
 use super::header::{Header, Tensor, Value};
 use crate::text::shown;
 
-/// The sizes of a gpt-oss model.
+/// Sizes of a gpt-oss model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Tokens that it was made to take in at once.
+    /// Longest text that the model was made for, in tokens.
     pub context_length: u32,
-    /// Layers. Of these the first, the third, … see only [`Self::sliding_window`] tokens back.
+    /// Layers. The first, the third and so on see only [`Self::sliding_window`] tokens back.
     pub blocks: u32,
     /// Values in a token's vector.
     pub embedding_length: u32,
@@ -27,7 +27,7 @@ pub struct Shape {
     pub kv_heads: u32,
     /// Values in one head's key, and in its value.
     pub key_length: u32,
-    /// Tokens.
+    /// Length of the sliding window in tokens.
     pub sliding_window: u32,
     /// Experts in a layer.
     pub experts: u32,
@@ -37,12 +37,12 @@ pub struct Shape {
     pub expert_length: u32,
 }
 
-/// llama.cpp makes room for 8 nodes of its graph for each tensor, 152 in a block, and asserts that they suffice. A block
-/// takes about 60, and two for each expert that a token uses. The real models use 4.
+/// llama.cpp reserves 8 nodes of its graph for each tensor, 152 in a block, and asserts that they suffice. A block takes
+/// about 60, and two for each expert that a token uses. The real models use 4.
 const EXPERTS_USED: u32 = 32;
 
 impl Shape {
-    /// The sizes, if all hyperparameters are there and llama.cpp can use them.
+    /// Reads the sizes, and checks that all hyperparameters exist and llama.cpp can use them.
     pub(super) fn of(header: &Header) -> Result<Self, Problem> {
         let shape = Self {
             context_length: number(header, "context_length", 1..=1 << 24)?,
@@ -63,7 +63,7 @@ impl Shape {
         Ok(shape)
     }
 
-    /// The sizes fit each other.
+    /// Checks that the sizes fit each other.
     fn agrees(&self, header: &Header) -> Result<(), Problem> {
         if !self.key_length.is_multiple_of(8) {
             return Err(wrong("attention.key_length", &self.key_length, "a multiple of 8".into()));
@@ -90,7 +90,7 @@ impl Shape {
     }
 }
 
-/// Positions and norms: floats.
+/// Checks the floats of positions and norms.
 fn rope(header: &Header, shape: &Shape) -> Result<(), Problem> {
     for (key, least, most) in [
         ("attention.layer_norm_rms_epsilon", f32::MIN_POSITIVE, 1.0),
@@ -121,7 +121,7 @@ fn rope(header: &Header, shape: &Shape) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Keys that may be there, but then of this type.
+/// Checks the types of keys that may be missing.
 fn optional(header: &Header) -> Result<(), Problem> {
     for (key, wanted) in OPTIONAL {
         match (header.get(key), wanted) {
@@ -169,7 +169,7 @@ const OPTIONAL: [(&str, &str); 27] = [
     ("tokenizer.ggml.suppress_tokens", "an array of i32"),
 ];
 
-/// Keys by which llama.cpp would make a model of another kind out of it, unless they say what holds without them.
+/// Refuses keys that make llama.cpp build another kind of model, unless their values are the defaults.
 fn foreign(header: &Header, shape: &Shape) -> Result<(), Problem> {
     let same = |number| Some(Value::U32(number));
     let pattern = "gpt-oss.attention.sliding_window_pattern";
@@ -196,13 +196,13 @@ fn foreign(header: &Header, shape: &Shape) -> Result<(), Problem> {
         let found = header.get(key);
         if found.is_some() && found != neutral.as_ref() {
             let key = key.into();
-            return Err(Problem::KeyType { key, wanted: "what a gpt-oss model has" });
+            return Err(Problem::KeyType { key, wanted: "the value of a gpt-oss model" });
         }
     }
     Ok(())
 }
 
-/// The tensors are those of a gpt-oss of this shape, no more and no less.
+/// Checks that the tensors are exactly those of a gpt-oss model of this shape.
 pub(super) fn tensors<'part>(
     tensors: impl Iterator<Item = &'part Tensor>,
     shape: &Shape,
@@ -240,7 +240,7 @@ pub(super) fn tensors<'part>(
     }
 }
 
-/// The tensors of one block: the name, the dimensions, and whether it must be of floats.
+/// Returns the tensors of one block: name, dimensions, and true for a tensor that must be of floats.
 fn block_tensors(shape: &Shape) -> [(&'static str, Vec<u64>, bool); 19] {
     let embedding = u64::from(shape.embedding_length);
     let queries = u64::from(shape.heads) * u64::from(shape.key_length);
@@ -278,7 +278,7 @@ fn wrong(key: &str, value: &(impl fmt::Display + ?Sized), wanted: String) -> Pro
     Problem::KeyValue { key: full(key), value: value.to_string(), wanted }
 }
 
-/// A number of the model.
+/// Returns a number of the model.
 fn number(header: &Header, key: &str, range: RangeInclusive<u32>) -> Result<u32, Problem> {
     match header.get(&full(key)) {
         Some(Value::U32(number)) if range.contains(number) => Ok(*number),
@@ -291,7 +291,7 @@ fn number(header: &Header, key: &str, range: RangeInclusive<u32>) -> Result<u32,
     }
 }
 
-/// The value of a key that must be a string.
+/// Returns the value of a key that must be a string.
 pub(super) fn text<'header>(header: &'header Header, key: &str) -> Result<&'header str, Problem> {
     match header.get(key) {
         Some(Value::String(text)) => Ok(text),

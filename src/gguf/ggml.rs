@@ -1,13 +1,13 @@
-//! The types of tensor values that ggml knows, and how many bytes they take.
+//! Types of tensor values in ggml, and their sizes.
 
 use std::fmt;
 
-/// The type of a tensor's values: blocks of so many values in so many bytes.
+/// The type of a tensor's values. They are stored in blocks of a fixed number of values and bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Type {
-    /// Its number in a GGUF file.
+    /// Id in a GGUF file.
     pub id: u32,
-    /// Its name in ggml.
+    /// Name in ggml.
     pub name: &'static str,
     /// Values in a block.
     values: u64,
@@ -19,17 +19,17 @@ impl Type {
     /// 32-bit floats, which llama.cpp demands for norms, biases and sinks.
     pub const F32: Self = row(0, "F32", 1, 4);
 
-    /// What gpt-oss was published in: 4-bit floats, of which 32 share an exponent.
+    /// 4-bit floats, 32 with a common exponent. gpt-oss was published in this type.
     pub const MXFP4: Self = row(39, "MXFP4", 32, 17);
 
-    /// The type of that number; none for a number that ggml has no (or no longer a) type for.
+    /// Returns the type with an id. `None` if ggml has no such type, or has removed it.
     #[must_use]
     pub fn of(id: u32) -> Option<Self> {
         TYPES.into_iter().find(|kind| kind.id == id)
     }
 
-    /// How many bytes a tensor of that shape takes; none if it is impossible: an empty dimension, a row that is no whole
-    /// number of blocks, or a size beyond 2⁶³.
+    /// Returns the bytes of a tensor of this shape. `None` if a dimension is 0, a row is not a whole number of blocks, or
+    /// the size exceeds 2⁶³.
     #[must_use]
     pub fn size(self, shape: [u64; 4]) -> Option<u64> {
         if shape.contains(&0) || !shape[0].is_multiple_of(self.values) {
@@ -40,14 +40,14 @@ impl Type {
         (i64::try_from(values).is_ok() && i64::try_from(size).is_ok()).then_some(size)
     }
 
-    /// Whether llama.cpp multiplies with matrices of this type: floats and quantized weights, no integers, no types of
-    /// intermediate results.
+    /// Reports whether llama.cpp multiplies with matrices of this type: floats and quantized weights, but not integers
+    /// and types of intermediate results.
     #[must_use]
     pub fn is_weight(self) -> bool {
         !matches!(self.id, 9 | 15 | 24..=28)
     }
 
-    /// Whether llama.cpp has another arrangement of this type for the kind of CPU that this is built for.
+    /// Reports whether llama.cpp can rearrange this type for the CPU that this program was built for.
     #[must_use]
     pub(super) fn is_repacked(self) -> bool {
         let arm = cfg!(target_arch = "aarch64") && matches!(self.name, "Q8_0" | "Q5_K" | "Q6_K");
@@ -65,7 +65,7 @@ const fn row(id: u32, name: &'static str, values: u64, bytes: u64) -> Type {
     Type { id, name, values, bytes }
 }
 
-/// From the size assertions in ggml-common.h.
+/// All types, from the size assertions in ggml-common.h.
 const TYPES: [Type; 35] = [
     Type::F32,
     row(1, "F16", 1, 2),

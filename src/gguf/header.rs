@@ -1,18 +1,23 @@
-//! The header of a GGUF file: metadata and the list of tensors. Versions 2 and 3, little-endian.
+//! Reads the header of a GGUF file: metadata and the list of tensors. Versions 2 and 3, little-endian.
 //!
-//! The one idea: no number of the file is believed before it is compared with what is left of the file, and of the
-//! room that headers may take. So a hostile header costs little memory whatever it says and however long its
-//! file is, and none of it makes a panic. What is accepted here llama.cpp's own reader accepts too.
+//! A number of the file is used only after it was compared with the rest of the file and with the limit on headers. So a
+//! hostile header costs little memory, whatever it states and however long its file is, and never causes a panic.
+//! llama.cpp's own reader accepts every header that is accepted here.
 //!
-//! It does not know what the keys and tensors mean, and reads none of the tensors' data.
+//! The meanings of keys and tensors are not known here, and the tensors' data is not read.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io::Read;
 
+use super::error::GgufError;
 use super::ggml::Type;
+use super::limits::LIMIT;
 use super::source::Source;
+use super::value::kind;
 use crate::text::shown;
 use crate::tokenizer::Strings;
+
+pub use super::value::Value;
 
 /// The header of one GGUF file.
 #[derive(Debug)]
@@ -20,115 +25,45 @@ pub struct Header {
     metadata: HashMap<String, Value>,
     /// The tensors, in the order of their data.
     pub tensors: Vec<Tensor>,
-    /// To this many bytes the data of every tensor is aligned.
+    /// Alignment of every tensor's data, in bytes.
     pub alignment: u64,
-    /// The length of the header in bytes, without the padding behind it.
+    /// Length of the header in bytes, without the padding after it.
     pub length: u64,
-    /// Where the data begins, in bytes from the beginning of the file.
+    /// Start of the data, in bytes from the beginning of the file.
     pub data: u64,
 }
 
-/// One metadata value.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the names are the types")]
-pub enum Value {
-    U8(u8),
-    I8(i8),
-    U16(u16),
-    I16(i16),
-    U32(u32),
-    I32(i32),
-    F32(f32),
-    Bool(bool),
-    String(String),
-    U64(u64),
-    I64(i64),
-    F64(f64),
-    /// An array of strings.
-    Strings(Strings),
-    /// An array of `i32`.
-    I32s(Vec<i32>),
-    /// An array of truth values.
-    Bools(Vec<bool>),
-    /// An array of some other type of number, by the id of that type; its elements are left where they are.
-    Array {
-        kind: u32,
-        count: u64,
-    },
-}
-
-/// One tensor, as the header describes it.
+/// A tensor in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its dimensions, the contiguous one first; those that it lacks are 1.
+    /// Dimensions, the contiguous one first. Missing ones are 1.
     pub shape: [u64; 4],
-    /// The type of its values.
+    /// Type of its values.
     pub kind: Type,
-    /// Where its data begins, in bytes from the beginning of the data.
+    /// Start of its data, in bytes from the beginning of the data.
     pub offset: u64,
-    /// The length of its data in bytes.
+    /// Length of its data in bytes.
     pub size: u64,
 }
 
-/// Why a header could not be read.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say what the fields are")]
-pub enum GgufError {
-    #[error("it could not be read: {0}")]
-    Io(#[from] io::Error),
-    #[error("it is not a GGUF file: it begins with {0:?}")]
-    Magic([u8; 4]),
-    #[error("it is a big-endian GGUF file")]
-    BigEndian,
-    #[error("its GGUF version is {0}; 2 and 3 are known")]
-    Version(u32),
-    #[error("the file ends at {size} bytes, within its header ({what} at {place} would need {length} bytes)")]
-    Short { what: &'static str, place: u64, length: u64, size: u64 },
-    #[error("its header is larger than {} MB, more than any gpt-oss model has", LIMIT >> 20)]
-    Long,
-    #[error("{what} is not text")]
-    Text { what: String },
-    #[error("the key `{0}` stands there twice")]
-    DuplicateKey(String),
-    #[error("the value of `{key}` has the unknown type {kind}")]
-    ValueType { key: String, kind: u32 },
-    #[error("the alignment is not a power of two")]
-    Alignment,
-    #[error("the tensor `{0}` stands there twice")]
-    DuplicateTensor(String),
-    #[error("the name of a tensor, `{0}`, is longer than 63 bytes")]
-    TensorName(String),
-    #[error("the tensor `{tensor}` has the unknown type {kind}")]
-    TensorType { tensor: String, kind: u32 },
-    #[error("the tensor `{0}` has a shape that is not possible for its type")]
-    Shape(String),
-    #[error("the data of tensor `{tensor}` should begin at {expected}, not at {found}")]
-    Offset { tensor: String, expected: u64, found: u64 },
-}
-
-/// The bytes that the headers of a model may have, all parts together, with [`ENTRY`] for each key, tensor and part.
-/// With the whole vocabulary it is 13 MB. What is read of a header is held in as many bytes, and for a moment in twice as
-/// many.
-pub(super) const LIMIT: u64 = 24 << 20;
-/// What an entry takes beside its bytes, at most.
-pub(super) const ENTRY: u64 = 512;
-/// llama.cpp asserts shorter names, in bytes.
+/// Longest name of a tensor in bytes. llama.cpp aborts over a longer one.
 const NAME: usize = 63;
-const DEFAULT_ALIGNMENT: u64 = 32;
+/// Alignment of tensor data in bytes, unless `general.alignment` sets another one.
+const ALIGNMENT: u64 = 32;
 
 impl Header {
     /// Reads the header of a file of `size` bytes, from its beginning.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// When the header is damaged or too large.
     pub fn read(file: impl Read, size: u64) -> Result<Self, GgufError> {
         Self::read_within(file, size, &mut LIMIT.clone())
     }
 
-    /// The same within `room`, of which what was read is taken.
+    /// Reads a header that takes at most `room` bytes, and subtracts its bytes from `room`.
     pub(super) fn read_within(file: impl Read, size: u64, room: &mut u64) -> Result<Self, GgufError> {
         let mut source = Source::new(file, size, *room);
         let magic = source.array("the magic number")?;
@@ -144,7 +79,7 @@ impl Header {
         let keys = source.u64("the number of keys")?;
         let metadata = metadata(&mut source, keys)?;
         let alignment = match metadata.get("general.alignment") {
-            None => DEFAULT_ALIGNMENT,
+            None => ALIGNMENT,
             Some(Value::U32(alignment)) if alignment.is_power_of_two() => u64::from(*alignment),
             Some(_) => return Err(GgufError::Alignment),
         };
@@ -160,18 +95,18 @@ impl Header {
         })
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.metadata.get(key)
     }
 
-    /// Takes the value of a key out, for what is too large to copy.
+    /// Removes a key and returns its value, which may be too large to copy.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.metadata.remove(key)
     }
 
-    /// Lets go of all keys.
+    /// Removes all keys.
     pub(super) fn forget(&mut self) {
         self.metadata = HashMap::new();
     }
@@ -194,8 +129,6 @@ fn metadata<R: Read>(source: &mut Source<R>, keys: u64) -> Result<HashMap<String
     Ok(metadata)
 }
 
-const ARRAY: u32 = 9;
-
 fn value<R: Read>(source: &mut Source<R>, key: &str) -> Result<Value, GgufError> {
     let what = "a value";
     let kind = source.u32(what)?;
@@ -209,7 +142,7 @@ fn value<R: Read>(source: &mut Source<R>, key: &str) -> Result<Value, GgufError>
         6 => Value::F32(f32::from_le_bytes(source.array(what)?)),
         7 => Value::Bool(source.array::<1>(what)? != [0]),
         8 => Value::String(source.text(|| format!("the value of `{}`", shown(key)))?),
-        ARRAY => self::array(source, key)?,
+        kind::ARRAY => self::array(source, key)?,
         10 => Value::U64(source.u64(what)?),
         11 => Value::I64(i64::from_le_bytes(source.array(what)?)),
         12 => Value::F64(f64::from_le_bytes(source.array(what)?)),

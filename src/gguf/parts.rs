@@ -1,18 +1,18 @@
-//! The files of one model: one, or several that are found by their names.
+//! Opens the files of a model: one file, or several parts that are found by their names.
 //!
-//! Paths are taken as they are given, links included: a link's name carries the number of the part, the name of the file
-//! that it leads to need not.
+//! Links are not followed for names: a link's name has the number of the part, and the name of its target need not.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{ModelError, Problem};
-use super::header::{self, GgufError, Header, Value};
+use super::error::{GgufError, ModelError, Problem};
+use super::header::{Header, Value};
+use super::limits::{ENTRY, LIMIT};
 use crate::text::shown;
 
-/// One file, open, with its header read.
+/// An open file with its header.
 pub(super) struct Part {
     pub(super) path: PathBuf,
     pub(super) file: File,
@@ -21,9 +21,9 @@ pub(super) struct Part {
     pub(super) header: Header,
 }
 
-/// All parts of the model whose first part is at `path`, and its name.
+/// Opens all parts of the model whose first part is at `path`. Returns them with the model's name.
 pub(super) fn open_all(path: &Path) -> Result<(Vec<Part>, String), ModelError> {
-    let mut room = header::LIMIT;
+    let mut room = LIMIT;
     let first = open(path, &mut room)?;
     let count = u16_of(&first, "split.count")?.unwrap_or(0);
     let number = u16_of(&first, "split.no")?;
@@ -63,7 +63,7 @@ fn name(path: &Path) -> String {
     stem(&in_memory.unwrap_or_else(|| name(path)))
 }
 
-/// Part `number`, from 1, of the model whose first part is `first`.
+/// Opens part `number`, counted from 1, of the model whose first part is `first`.
 fn open_later(first: &Path, path: PathBuf, (number, count): (u16, u16), room: &mut u64) -> Result<Part, ModelError> {
     let mut part = match open(&path, room) {
         Err(error) if matches!(*error.problem, Problem::NotFound) => {
@@ -77,12 +77,12 @@ fn open_later(first: &Path, path: PathBuf, (number, count): (u16, u16), room: &m
         let found = found.map(|found| u32::from(found) + 1);
         return Err(Problem::PartNumber { found, number: number.into(), count: count.into() }.at(path));
     }
-    part.header.forget(); // llama.cpp asks the first alone
-    *room = room.saturating_sub(header::ENTRY);
+    part.header.forget(); // llama.cpp reads those of the first part alone
+    *room = room.saturating_sub(ENTRY);
     Ok(part)
 }
 
-/// The parts have as many tensors as the first one says, each once.
+/// Checks that the parts have as many tensors as the first part states, each once.
 fn totals(parts: &[Part]) -> Result<(), ModelError> {
     let first = &parts[0];
     let key = "split.tensors.count";
@@ -113,7 +113,7 @@ fn u16_of(part: &Part, key: &str) -> Result<Option<u16>, ModelError> {
     }
 }
 
-/// What is before the number in the name of a part, if it is named as llama.cpp demands.
+/// Returns the part of a file's name before its number, if the file is named as llama.cpp demands.
 fn prefix(path: &Path, number: u16, count: u16) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let prefix = name.strip_suffix(&format!("-{number:05}-of-{count:05}.gguf"))?;
@@ -124,7 +124,7 @@ fn sibling(path: &Path, prefix: &str, number: u16, count: u16) -> PathBuf {
     path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"))
 }
 
-/// One file, whose tensors are all within it.
+/// Opens a file, and checks that it has the data of all its tensors.
 fn open(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
     let part = open_within(path, room)?;
     let ends = part.header.tensors.iter().map(|tensor| tensor.offset + tensor.size); // each is below 2^63
@@ -133,9 +133,9 @@ fn open(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
     if needed > size { Err(Problem::Truncated { size, needed }.at(path)) } else { Ok(part) }
 }
 
-/// One file, of which no more than the header need be there.
+/// Opens a file that may end after its header.
 pub(super) fn open_header(path: &Path) -> Result<Part, ModelError> {
-    open_within(path, &mut header::LIMIT.clone())
+    open_within(path, &mut LIMIT.clone())
 }
 
 fn open_within(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
@@ -148,7 +148,7 @@ fn open_within(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
         return Err(Problem::Folder { files: models_in(path) }.at(path));
     }
     if !kind.is_file() {
-        return Err(Problem::NotAFile.at(path)); // opening a pipe would wait for ever
+        return Err(Problem::NotAFile.at(path)); // opening a pipe would wait for a writer
     }
     let file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -156,7 +156,7 @@ fn open_within(path: &Path, room: &mut u64) -> Result<Part, ModelError> {
     Ok(Part { path: path.into(), file, size, header })
 }
 
-/// The names of some GGUF files in a folder, for a hint.
+/// Returns the names of some GGUF files in a folder, for a hint.
 fn models_in(folder: &Path) -> Vec<String> {
     const SOME: usize = 3;
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -1,64 +1,34 @@
-//! A GGUF file with another header over the same data.
+//! Writes a GGUF file with another header over the same data.
 //!
-//! The one idea: what stands in the header is known entry by entry as bytes, so that what is not changed stays what it was,
-//! and the tensors' data, which is nearly all of the file, is copied by the system and never looked at.
+//! An entry of the header that is not changed keeps its bytes. The tensors' data, which is nearly the whole file, is
+//! copied by the system and never read here.
 //!
-//! What it is for: Ollama's gpt-oss blobs are plain files under other names. Source: Ollama's own loader,
+//! Ollama's gpt-oss blobs are plain files with other names in their headers. Source: Ollama's own loader,
 //! `llama/compat/llama-ollama-compat.cpp`.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::error::{ModelError, Problem};
-use super::header::{GgufError, Header, Tensor};
+use super::error::{GgufError, ModelError, Problem};
 use super::inspect::{ModelFile, inspect};
 use super::parts::{Part, open_header};
+use super::value::{kind, scalar};
+use super::write::{RawHeader, RawTensor};
 use crate::files::Draft;
 
-/// The entries of a header, each as it stands.
-pub struct Entries {
-    /// Keys, and their values with the type before them, in bytes.
-    pub metadata: Vec<(String, Vec<u8>)>,
-    /// Tensors; their offsets are those of the data, which stays.
-    pub tensors: Vec<Tensor>,
-    /// The number of dimensions that each is written with.
-    dimensions: Vec<u32>,
-}
-
-/// Makes a plain GGUF of one that was made for Ollama's own engine. Needs as much room on the disk again, and no memory.
+/// Makes a plain GGUF file of a file that was made for Ollama's own engine. Needs disk space for a copy, and no memory.
 ///
 /// # Errors
 ///
-/// When the file is none of Ollama's, cannot be read or written, or what comes of it is no gpt-oss model. Nothing is left
-/// behind then.
+/// When the file was not made for Ollama, cannot be read or written, or its copy is not a gpt-oss model. No file is left
+/// at `to` then.
 pub fn convert(from: &Path, to: &Path) -> Result<ModelFile, ModelError> {
-    rewrite(from, to, |entries| {
-        if entries.text("general.architecture").as_deref() != Some("gptoss") {
+    rewrite(from, to, |header| {
+        if header.text("general.architecture") != Some("gptoss") {
             return Err(Problem::NotOllama);
         }
-        entries.set_text("general.architecture", "gpt-oss");
-        for (key, _) in &mut entries.metadata {
-            if let Some(rest) = key.strip_prefix("gptoss.") {
-                *key = format!("gpt-oss.{rest}");
-            }
-        }
-        let expert = entries.tensors.iter().find(|tensor| tensor.name == "blk.0.ffn_gate_exps.weight");
-        let length = expert.and_then(|tensor| u32::try_from(tensor.shape[1]).ok());
-        let key = "gpt-oss.expert_feed_forward_length";
-        if let (Some(length), false) = (length, entries.has(key)) {
-            entries.metadata.push((key.to_owned(), [4_u32.to_le_bytes(), length.to_le_bytes()].concat()));
-        }
-        if !entries.has("gpt-oss.rope.scaling.type") {
-            entries.set_text("gpt-oss.rope.scaling.type", "yarn");
-        }
-        entries.set_text("tokenizer.ggml.pre", "gpt-4o");
-        for Tensor { name, .. } in &mut entries.tensors {
-            *name = name.replace(".attn_out.", ".attn_output.").replace(".ffn_norm.", ".post_attention_norm.");
-            if name.ends_with(".attn_sinks") {
-                name.push_str(".weight");
-            }
-        }
+        rename(header);
         Ok(())
     })?;
     let made = inspect(to).and_then(|model| model.tokenizer().map(|_| model));
@@ -68,118 +38,105 @@ pub fn convert(from: &Path, to: &Path) -> Result<ModelFile, ModelError> {
     made
 }
 
-/// Writes a file whose header is another's, edited, over the same data.
+/// Gives keys, values and tensors of Ollama's engine the names of llama.cpp.
+fn rename(header: &mut RawHeader) {
+    header.set_text("general.architecture", "gpt-oss");
+    for (key, _) in &mut header.keys {
+        if let Some(rest) = key.strip_prefix(b"gptoss.") {
+            *key = [b"gpt-oss.", rest].concat();
+        }
+    }
+    let expert = header.tensors.iter().find(|tensor| tensor.name == b"blk.0.ffn_gate_exps.weight");
+    let length = expert.and_then(|tensor| u32::try_from(*tensor.shape.get(1)?).ok());
+    let key = "gpt-oss.expert_feed_forward_length";
+    if let (Some(length), false) = (length, header.has(key)) {
+        header.set(key, scalar(kind::U32, length.to_le_bytes()));
+    }
+    if !header.has("gpt-oss.rope.scaling.type") {
+        header.set_text("gpt-oss.rope.scaling.type", "yarn");
+    }
+    header.set_text("tokenizer.ggml.pre", "gpt-4o");
+    for RawTensor { name, .. } in &mut header.tensors {
+        let plain = String::from_utf8_lossy(name);
+        let mut plain = plain.replace(".attn_out.", ".attn_output.").replace(".ffn_norm.", ".post_attention_norm.");
+        if plain.ends_with(".attn_sinks") {
+            plain.push_str(".weight");
+        }
+        *name = plain.into_bytes();
+    }
+}
+
+/// Writes a file whose header is that of another file after an edit, over the same data.
 ///
 /// # Errors
 ///
-/// When it cannot be read or written, or `edit` refuses.
+/// When a file cannot be read or written, or `edit` refuses.
 pub fn rewrite(
     from: &Path,
     to: &Path,
-    edit: impl FnOnce(&mut Entries) -> Result<(), Problem>,
+    edit: impl FnOnce(&mut RawHeader) -> Result<(), Problem>,
 ) -> Result<(), ModelError> {
     let mut part = open_header(from)?;
     part.header.forget();
-    let mut entries = Entries::of(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
-    edit(&mut entries).map_err(|problem| problem.at(from))?;
+    let mut header = raw_header(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
+    edit(&mut header).map_err(|problem| problem.at(from))?;
     let written = Draft::beside(to).and_then(|draft| {
-        entries.write(&mut part, draft.file())?;
+        write(&header, &mut part, draft.file())?;
         draft.put()
     });
     written.map_err(|error| Problem::Unwritten(error).at(to))
 }
 
-impl Entries {
-    fn of(part: &mut Part) -> io::Result<Self> {
-        let Part { file, header: Header { tensors, length, .. }, .. } = part;
-        let mut bytes = Vec::with_capacity(usize::try_from(*length).map_err(io::Error::other)?);
-        file.seek(SeekFrom::Start(0))?;
-        Read::by_ref(file).take(*length).read_to_end(&mut bytes)?;
-        let mut reader = Reader { bytes: &bytes, at: 8 };
-        reader.number(8)?;
-        let keys = reader.number(8)?;
-        let mut metadata = Vec::new();
+fn raw_header(part: &mut Part) -> io::Result<RawHeader> {
+    let length = part.header.length;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
+    part.file.seek(SeekFrom::Start(0))?;
+    Read::by_ref(&mut part.file).take(length).read_to_end(&mut bytes)?;
+    // Versions 2 and 3 differ only in the byte orders that they allow.
+    RawHeader::read(&bytes).map(|header| RawHeader { version: 3, ..header })
+}
+
+fn write(header: &RawHeader, part: &mut Part, mut file: &File) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    header.write(&mut out)?;
+    let length = out.stream_position()?;
+    drop(out);
+    let data = length.next_multiple_of(part.header.alignment);
+    file.set_len(data)?;
+    file.seek(SeekFrom::Start(data))?;
+    part.file.seek(SeekFrom::Start(part.header.data))?;
+    io::copy(&mut part.file, &mut file)?;
+    file.sync_all()
+}
+
+impl RawHeader {
+    /// Reads the entries of a header that [`super::header::Header`] accepts, as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a whole header.
+    pub fn read(bytes: &[u8]) -> io::Result<Self> {
+        let mut reader = Reader { bytes, at: 4 };
+        let mut header = Self { version: reader.u32()?, ..Self::empty() };
+        let (tensors, keys) = (reader.u64()?, reader.u64()?);
         for _ in 0..keys {
             let key = reader.string()?;
             let start = reader.at;
-            let kind = reader.number(4)?;
-            reader.value(kind)?;
-            metadata.push((key, bytes[start..reader.at].to_vec()));
+            let kind = reader.u32()?;
+            reader.pass_value(kind)?;
+            header.keys.push((key, bytes[start..reader.at].to_vec()));
         }
-        let mut dimensions = Vec::new();
-        for _ in 0..tensors.len() {
-            reader.string()?;
-            let count = u32::try_from(reader.number(4)?).unwrap_or(4);
-            dimensions.push(count);
-            reader.pass(u64::from(count) * 8 + 4 + 8)?;
+        for _ in 0..tensors {
+            let name = reader.string()?;
+            let dimensions = reader.u32()?;
+            let shape = (0..dimensions).map(|_| reader.u64()).collect::<io::Result<_>>()?;
+            header.tensors.push(RawTensor { name, shape, kind: reader.u32()?, offset: reader.u64()? });
         }
-        Ok(Self { metadata, tensors: tensors.clone(), dimensions })
-    }
-
-    /// Whether there is a key.
-    #[must_use]
-    pub fn has(&self, key: &str) -> bool {
-        self.metadata.iter().any(|(other, _)| other == key)
-    }
-
-    /// The value of a key that is a text.
-    #[must_use]
-    pub fn text(&self, key: &str) -> Option<String> {
-        let (_, value) = self.metadata.iter().find(|(other, _)| other == key)?;
-        let text = value.strip_prefix(&8_u32.to_le_bytes())?.get(8..)?;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    /// Gives a key a text, where it stands or at the end.
-    pub fn set_text(&mut self, key: &str, text: &str) {
-        let mut value = 8_u32.to_le_bytes().to_vec();
-        value.extend((text.len() as u64).to_le_bytes());
-        value.extend(text.bytes());
-        match self.metadata.iter_mut().find(|(other, _)| other == key) {
-            Some((_, known)) => *known = value,
-            None => self.metadata.push((key.to_owned(), value)),
-        }
-    }
-
-    fn write(&self, part: &mut Part, mut file: &File) -> io::Result<()> {
-        let mut header = BufWriter::new(file);
-        self.write_header(&mut header)?;
-        let length = header.stream_position()?;
-        drop(header);
-        let data = length.next_multiple_of(part.header.alignment);
-        file.set_len(data)?;
-        file.seek(SeekFrom::Start(data))?;
-        part.file.seek(SeekFrom::Start(part.header.data))?;
-        io::copy(&mut part.file, &mut file)?;
-        file.sync_all()
-    }
-
-    fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
-        let string = |out: &mut dyn Write, text: &str| {
-            out.write_all(&(text.len() as u64).to_le_bytes())?;
-            out.write_all(text.as_bytes())
-        };
-        out.write_all(b"GGUF\x03\0\0\0")?;
-        out.write_all(&(self.tensors.len() as u64).to_le_bytes())?;
-        out.write_all(&(self.metadata.len() as u64).to_le_bytes())?;
-        for (key, value) in &self.metadata {
-            string(out, key)?;
-            out.write_all(value)?;
-        }
-        for (tensor, dimensions) in self.tensors.iter().zip(&self.dimensions) {
-            string(out, &tensor.name)?;
-            out.write_all(&dimensions.to_le_bytes())?;
-            for length in tensor.shape.iter().take(*dimensions as usize) {
-                out.write_all(&length.to_le_bytes())?;
-            }
-            out.write_all(&tensor.kind.id.to_le_bytes())?;
-            out.write_all(&tensor.offset.to_le_bytes())?;
-        }
-        Ok(())
+        Ok(header)
     }
 }
 
-/// A header that was read once already, and found to be one.
+/// Reads a header that was read once already.
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -193,34 +150,42 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        self.take(N as u64)?.try_into().map_err(io::Error::other)
+    }
+
+    fn u32(&mut self) -> io::Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> io::Result<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn string(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.u64()?;
+        self.take(length).map(<[u8]>::to_vec)
+    }
+
     fn pass(&mut self, count: u64) -> io::Result<()> {
         self.take(count).map(|_| ())
     }
 
-    fn number(&mut self, width: u64) -> io::Result<u64> {
-        Ok(self.take(width)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-    }
-
-    fn string(&mut self) -> io::Result<String> {
-        let length = self.number(8)?;
-        String::from_utf8(self.take(length)?.to_vec()).map_err(io::Error::other)
-    }
-
-    fn value(&mut self, kind: u64) -> io::Result<()> {
+    fn pass_value(&mut self, kind: u32) -> io::Result<()> {
         match kind {
             0 | 1 | 7 => self.pass(1),
             2 | 3 => self.pass(2),
             4..=6 => self.pass(4),
             8 => {
-                let length = self.number(8)?;
+                let length = self.u64()?;
                 self.pass(length)
             }
-            9 => {
-                let (kind, count) = (self.number(4)?, self.number(8)?);
-                if kind == 9 {
-                    return Err(io::ErrorKind::InvalidData.into()); // it was none when it was read before
+            kind::ARRAY => {
+                let (kind, count) = (self.u32()?, self.u64()?);
+                if kind == kind::ARRAY {
+                    return Err(io::ErrorKind::InvalidData.into()); // the header's own reader refuses it
                 }
-                (0..count).try_for_each(|_| self.value(kind))
+                (0..count).try_for_each(|_| self.pass_value(kind))
             }
             _ => self.pass(8),
         }

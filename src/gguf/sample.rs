@@ -1,7 +1,8 @@
-//! A writer of small GGUF files for tests, good ones and bad ones.
+//! Small GGUF files for tests, good ones and bad ones.
 
 use super::ggml::Type;
-use super::header::Value;
+use super::value::{self, Value};
+use super::write::{RawHeader, RawTensor};
 use crate::harmony::Control;
 use crate::tokenizer::Strings;
 
@@ -19,7 +20,7 @@ impl Sample {
         Self { version: 3, metadata: Vec::new(), tensors: Vec::new(), alignment: 32 }
     }
 
-    /// A gpt-oss of two layers that llama.cpp would load.
+    /// Returns a gpt-oss of two layers that llama.cpp would load.
     pub(super) fn gpt_oss() -> Self {
         let (embedding, keys, heads, experts, hidden) = (32, 16, 4, 2, 64);
         let mut tokens: Vec<String> =
@@ -97,7 +98,7 @@ impl Sample {
         self.metadata.retain(|(old, _)| old != key);
     }
 
-    /// The header, and behind it the data, each byte of it the number of its tensor.
+    /// Returns the header and the data. Each byte of a tensor's data is the number of the tensor.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut out = self.header();
         for (number, size) in self.sizes().into_iter().enumerate() {
@@ -107,28 +108,24 @@ impl Sample {
         out
     }
 
-    /// The header without padding.
+    /// Returns the header without the padding after it.
     pub(super) fn header(&self) -> Vec<u8> {
-        let mut out = b"GGUF".to_vec();
-        out.extend(self.version.to_le_bytes());
-        out.extend((self.tensors.len() as u64).to_le_bytes());
-        out.extend((self.metadata.len() as u64).to_le_bytes());
+        let mut header = RawHeader { version: self.version, ..RawHeader::empty() };
         for (key, value) in &self.metadata {
-            string(key, &mut out);
-            write(value, &mut out);
+            let mut bytes = value::encode(value);
+            if let Value::Array { count, .. } = value {
+                // Elements of one byte each. Only tests of refusals write wider types.
+                bytes.resize(bytes.len() + usize::try_from(*count).expect("small"), 0);
+            }
+            header.keys.push((key.as_bytes().to_vec(), bytes));
         }
         let mut offset = 0;
         for ((name, shape, kind), size) in self.tensors.iter().zip(self.sizes()) {
-            string(name, &mut out);
-            out.extend(u32::try_from(shape.len()).expect("few").to_le_bytes());
-            for length in shape {
-                out.extend(length.to_le_bytes());
-            }
-            out.extend(kind.to_le_bytes());
-            out.extend((offset as u64).to_le_bytes());
+            let name = name.as_bytes().to_vec();
+            header.tensors.push(RawTensor { name, shape: shape.clone(), kind: *kind, offset: offset as u64 });
             offset += size.next_multiple_of(self.alignment);
         }
-        out
+        header.bytes()
     }
 
     fn sizes(&self) -> Vec<usize> {
@@ -141,61 +138,5 @@ impl Sample {
             usize::try_from(size.min(1 << 20)).expect("small")
         };
         self.tensors.iter().map(size).collect()
-    }
-}
-
-fn string(string: &str, out: &mut Vec<u8>) {
-    out.extend((string.len() as u64).to_le_bytes());
-    out.extend(string.as_bytes());
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) {
-    let array = |kind: u32, count: usize, out: &mut Vec<u8>| {
-        out.extend(9u32.to_le_bytes());
-        out.extend(kind.to_le_bytes());
-        out.extend((count as u64).to_le_bytes());
-    };
-    let mut scalar = |kind: u32, bytes: &[u8]| {
-        out.extend(kind.to_le_bytes());
-        out.extend(bytes);
-    };
-    match value {
-        Value::U8(number) => scalar(0, &number.to_le_bytes()),
-        Value::I8(number) => scalar(1, &number.to_le_bytes()),
-        Value::U16(number) => scalar(2, &number.to_le_bytes()),
-        Value::I16(number) => scalar(3, &number.to_le_bytes()),
-        Value::U32(number) => scalar(4, &number.to_le_bytes()),
-        Value::I32(number) => scalar(5, &number.to_le_bytes()),
-        Value::F32(number) => scalar(6, &number.to_le_bytes()),
-        Value::Bool(truth) => scalar(7, &[u8::from(*truth)]),
-        Value::String(text) => {
-            scalar(8, &[]);
-            string(text, out);
-        }
-        Value::U64(number) => scalar(10, &number.to_le_bytes()),
-        Value::I64(number) => scalar(11, &number.to_le_bytes()),
-        Value::F64(number) => scalar(12, &number.to_le_bytes()),
-        Value::Strings(strings) => {
-            array(8, strings.len(), out);
-            for text in strings.iter() {
-                string(text, out);
-            }
-        }
-        Value::I32s(numbers) => {
-            array(5, numbers.len(), out);
-            for number in numbers {
-                out.extend(number.to_le_bytes());
-            }
-        }
-        Value::Bools(truths) => {
-            array(7, truths.len(), out);
-            out.extend(truths.iter().map(|truth| u8::from(*truth)));
-        }
-        // Of bytes, whatever their type: only tests of refusals write others.
-        Value::Array { kind, count } => {
-            let count = usize::try_from(*count).expect("small");
-            array(*kind, count, out);
-            out.resize(out.len() + count, 0);
-        }
     }
 }

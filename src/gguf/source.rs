@@ -1,27 +1,28 @@
-//! Reading numbers and strings, none of which may go beyond the end of the file.
+//! Reads numbers and strings of a header, and nothing beyond the end of the file.
 
 use std::io::{self, BufReader, Read};
 
-use super::header::{ENTRY, GgufError};
+use super::error::GgufError;
+use super::limits::ENTRY;
 
-/// The file, and how much of it is left.
+/// A file that is read from its beginning, within limits.
 pub(super) struct Source<R> {
     inner: BufReader<R>,
-    /// Bytes read so far.
+    /// Bytes that were read.
     pub(super) place: u64,
     size: u64,
-    /// Bytes that may yet be read, or held beside them.
+    /// Bytes that may still be read, or held in memory beside them.
     pub(super) room: u64,
 }
 
 impl<R: Read> Source<R> {
-    /// The beginning of a file of `size` bytes, of which no more than `room` are read.
+    /// Returns a source at the beginning of a file of `size` bytes. It reads at most `room` of them.
     pub(super) fn new(file: R, size: u64, room: u64) -> Self {
         let inner = BufReader::with_capacity(1 << 18, file);
         Self { inner, place: 0, size, room }
     }
 
-    /// Whether that many bytes are left. Everything that is read or allocated is asked for here first.
+    /// Checks that the file has another `length` bytes. Every read and every allocation is checked here first.
     pub(super) fn has(&self, what: &'static str, length: u64) -> Result<usize, GgufError> {
         if length > self.size.saturating_sub(self.place) {
             let (place, size) = (self.place, self.size);
@@ -33,7 +34,7 @@ impl<R: Read> Source<R> {
         usize::try_from(length).map_err(|_| GgufError::Long)
     }
 
-    /// Another key or tensor, which takes room whatever its length.
+    /// Counts another key or tensor, which takes room whatever its length.
     pub(super) fn entry(&mut self) -> Result<(), GgufError> {
         self.room = self.room.checked_sub(ENTRY).ok_or(GgufError::Long)?;
         Ok(())
@@ -42,7 +43,7 @@ impl<R: Read> Source<R> {
     fn fill(&mut self, what: &'static str, bytes: &mut [u8]) -> Result<(), GgufError> {
         let length = bytes.len() as u64;
         self.inner.read_exact(bytes).map_err(|error| match error.kind() {
-            // The file has become shorter since its size was asked.
+            // The file has become shorter since its size was read.
             io::ErrorKind::UnexpectedEof => GgufError::Short { what, place: self.place, length, size: self.size },
             _ => error.into(),
         })?;
@@ -70,7 +71,7 @@ impl<R: Read> Source<R> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// The elements of an array of a length that [`Self::has`] has found to be there.
+    /// Reads the elements of an array whose bytes were checked with [`Self::has`].
     pub(super) fn elements<T>(
         &mut self,
         count: u64,
@@ -89,7 +90,7 @@ impl<R: Read> Source<R> {
         let length = self.has(what, length)?;
         let start = bytes.len();
         if length > bytes.capacity() - start {
-            // Doubled, as it would be anyway, but not beyond all that can still come.
+            // The capacity doubles, but not beyond the bytes that can still follow.
             let most = self.room.min(self.size.saturating_sub(self.place));
             bytes.reserve_exact(start.max(length).min(usize::try_from(most).unwrap_or(length)));
         }
@@ -97,14 +98,14 @@ impl<R: Read> Source<R> {
         self.fill(what, &mut bytes[start..])
     }
 
-    /// A string that is UTF-8.
+    /// Reads a string that is UTF-8.
     pub(super) fn text(&mut self, what: impl FnOnce() -> String) -> Result<String, GgufError> {
         let mut bytes = Vec::new();
         self.append("a string", &mut bytes)?;
         String::from_utf8(bytes).map_err(|_| GgufError::Text { what: what() })
     }
 
-    /// A name: text without a NUL, at which llama.cpp would cut it.
+    /// Reads a name: UTF-8 without a NUL, at which llama.cpp would cut it.
     pub(super) fn string(&mut self, what: &'static str) -> Result<String, GgufError> {
         let name = self.text(|| what.into())?;
         if name.contains('\0') {
@@ -113,7 +114,7 @@ impl<R: Read> Source<R> {
         Ok(name)
     }
 
-    /// Passes over bytes that [`Self::has`] has found to be there.
+    /// Skips bytes that were checked with [`Self::has`].
     pub(super) fn skip(&mut self, length: u64) -> Result<(), GgufError> {
         let passed = io::copy(&mut self.inner.by_ref().take(length), &mut io::sink())?;
         self.pass(passed);

@@ -100,7 +100,7 @@ fn what_is_not_a_model_file_is_refused_with_a_remedy() {
     let (problem, hint) = refused(&write(&folder, "c.gguf", "version https://git-lfs.github.com/spec/v1"));
     assert!(problem.contains("not a GGUF file") && hint.contains("git lfs pull"));
     let (_, hint) = refused(&write(&folder, "d.gguf", "<!DOCTYPE html>"));
-    assert!(hint.contains("take the GGUF"));
+    assert!(hint.contains("use the GGUF file"));
 }
 
 #[test]

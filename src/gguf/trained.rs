@@ -1,17 +1,16 @@
-//! The policies that the built-in model knows.
+//! The policies that magistrate-nano, the built-in model, was trained for.
 //!
-//! The one idea: the policies are a fact of the model's training, so they are a list. Policies themselves are not known
-//! here.
+//! They are a fact about the model file, so they are listed here by id. The policies themselves are not known here.
 
-use super::{Demonstration, ModelFile};
+use super::model::{Demonstration, ModelFile};
 
 /// The ids of the shipped policies that magistrate-nano was trained for, as in `scripts/nano/policies.py`.
 pub const TRAINED_FOR: [&str; 6] =
     ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"];
 
 impl ModelFile {
-    /// Returns the ids of the shipped policies that it was trained for. It is `None` for a model that takes any policy,
-    /// and for one of noise.
+    /// Returns the ids of the shipped policies that the model was trained for. `None` for a model that takes any policy,
+    /// and for a model with random weights.
     #[must_use]
     pub fn trained_for(&self) -> Option<&'static [&'static str]> {
         (self.demonstration == Some(Demonstration::Trained)).then_some(&TRAINED_FOR)

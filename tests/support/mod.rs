@@ -1,4 +1,4 @@
-//! What integration tests share: model files of their own making.
+//! Model files, rules and command lines that integration tests share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod hostile;
@@ -13,64 +13,70 @@ use magistrate::tokenizer::Tokenizer;
 use magistrate::verdict::Rule;
 use synth::Shape;
 
-/// A folder that goes with the test, and a model of this shape in it.
+/// Returns a folder that is removed with the test, and a model of this shape in it.
 pub fn model(shape: &Shape) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let files = synth::write(&folder.path().join("model.gguf"), shape).unwrap();
     (folder, files[0].clone())
 }
 
-/// The tokenizer of a model of this shape.
+/// Returns the tokenizer of a model of this shape.
 pub fn tokenizer(shape: &Shape) -> Tokenizer {
     let (_folder, path) = model(shape);
     magistrate::gguf::inspect(&path).unwrap().tokenizer().unwrap()
 }
 
-/// The model of random weights in the repository.
+/// Returns the path of the repository's model with random weights.
 pub fn demonstration() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/random.gguf")
 }
 
-/// A rule that takes any mass. Noise gives next to none to allowed answers.
+/// Returns a rule that accepts any mass. A model of noise gives allowed answers almost no mass.
 pub fn any_mass() -> Rule {
     Rule { min_mass: 0.0, ..Rule::default() }
 }
 
-/// Options of this effort for a model of noise: it may answer with any mass.
+/// Returns options of this effort for a model of noise, with a rule that accepts any mass.
 pub fn noisy(effort: Effort) -> SessionOptions {
     SessionOptions { rule: any_mass(), ..effort.into() }
 }
 
-/// What a usage that clap shows says of the flag that [`of_noise`] puts there.
+/// The flag of [`of_noise`] in a usage line of clap.
 pub const SHOWN_OF_NOISE: &str = " --min-mass <M>";
 
-/// A command line for a model of noise: a verb that judges takes any mass, unless the line says otherwise.
+/// Returns a command line for a model of noise: a verb that judges accepts any mass, unless the line sets it.
 pub fn of_noise<'line>(line: &[&'line str]) -> Vec<&'line str> {
     const JUDGING: [&str; 5] = ["check", "label", "eval", "calibrate", "verify"];
-    const SAYING_OTHERWISE: [&str; 3] = ["--min-mass", "--decode", "--schema"];
+    const SETTING_IT: [&str; 3] = ["--min-mass", "--decode", "--schema"];
     let verb = if line.starts_with(&["daemon", "--"]) { 2 } else { 0 };
     let judges = line.get(verb).is_some_and(|word| JUDGING.contains(word));
-    if !judges || line.iter().any(|word| SAYING_OTHERWISE.iter().any(|flag| word.starts_with(flag))) {
+    if !judges || line.iter().any(|word| SETTING_IT.iter().any(|flag| word.starts_with(flag))) {
         return line.to_vec();
     }
     [&line[..=verb], &["--min-mass", "0"], &line[verb + 1..]].concat()
 }
 
-/// What Ollama would have made of a plain file.
+/// Writes a plain file as Ollama would have made it.
 pub fn ollama(from: &Path, to: &Path) {
-    magistrate::gguf::rewrite::rewrite(from, to, |entries| {
-        entries.set_text("general.architecture", "gptoss");
-        entries
-            .metadata
-            .retain(|(key, _)| key != "gpt-oss.expert_feed_forward_length" && key != "gpt-oss.rope.scaling.type");
-        for (key, _) in &mut entries.metadata {
-            *key = key.replace("gpt-oss.", "gptoss.");
+    const ADDED: [&[u8]; 2] = [b"gpt-oss.expert_feed_forward_length", b"gpt-oss.rope.scaling.type"];
+    let replaced = |bytes: &[u8], pairs: &[(&str, &str)]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        pairs.iter().fold(text, |text, (from, to)| text.replace(from, to)).into_bytes()
+    };
+    magistrate::gguf::rewrite::rewrite(from, to, |header| {
+        header.set_text("general.architecture", "gptoss");
+        header.keys.retain(|(key, _)| !ADDED.contains(&key.as_slice()));
+        for (key, _) in &mut header.keys {
+            *key = replaced(key, &[("gpt-oss.", "gptoss.")]);
         }
-        entries.set_text("tokenizer.ggml.pre", "default");
-        for tensor in &mut entries.tensors {
-            let name =
-                tensor.name.replace(".attn_output.", ".attn_out.").replace(".post_attention_norm.", ".ffn_norm.");
-            tensor.name = name.replace(".attn_sinks.weight", ".attn_sinks");
+        header.set_text("tokenizer.ggml.pre", "default");
+        let names = [
+            (".attn_output.", ".attn_out."),
+            (".post_attention_norm.", ".ffn_norm."),
+            (".attn_sinks.weight", ".attn_sinks"),
+        ];
+        for tensor in &mut header.tensors {
+            tensor.name = replaced(&tensor.name, &names);
         }
         Ok(())
     })

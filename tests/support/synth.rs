@@ -22,7 +22,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 #[allow(unused_imports)] // As above.
-pub use {gguf::Tensor, gguf::TensorType, gguf::Value, vocabulary::Vocabulary};
+pub use {gguf::Tensor, gguf::TensorType, magistrate::gguf::header::Value, vocabulary::Vocabulary};
 
 /// Writes the model of that shape and says which files it made: `path` itself, or for several parts its siblings
 /// `<stem>-00001-of-0000N.gguf` and so on, named and keyed as llama.cpp's own splitter does it.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gguf::limits::ENTRY;
 use crate::gguf::sample::Sample;
 
 fn read(bytes: &[u8]) -> Result<Header, GgufError> {
@@ -80,8 +81,8 @@ fn what_is_not_gguf_of_version_2_or_3_is_refused() {
 
 #[test]
 fn keys_and_tensors_stand_there_once() {
-    assert!(changed(|it| it.metadata.push(it.metadata[0].clone())).contains("`a` stands there twice"));
-    assert!(changed(|it| it.tensors.push(it.tensors[0].clone())).contains("`t` stands there twice"));
+    assert!(changed(|it| it.metadata.push(it.metadata[0].clone())).contains("`a` occurs twice"));
+    assert!(changed(|it| it.tensors.push(it.tensors[0].clone())).contains("`t` occurs twice"));
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn headers_share_their_room() {
 #[test]
 fn what_a_message_shows_of_a_file_is_short_and_plain() {
     let long = changed(|it| it.metadata.extend([(); 2].map(|()| ("k".repeat(1000), Value::U8(0)))));
-    assert_eq!(long, format!("the key `{}…` stands there twice", "k".repeat(80)));
+    assert_eq!(long, format!("the key `{}…` occurs twice", "k".repeat(80)));
     let odd = changed(|it| it.tensors[0] = ("\x1b[2J\n'ü'\u{202e}".into(), vec![0], 0));
     assert_eq!(odd, r"the tensor `\u{1b}[2J\n'ü'\u{202e}` has a shape that is not possible for its type");
 }

@@ -1,7 +1,9 @@
 //! What a gpt-oss file holds: the keys and tensors that llama.cpp asks for under that architecture, all of them
 //! required, none shared.
 
-use super::gguf::{Tensor, TensorType, Value};
+use magistrate::gguf::header::Value;
+
+use super::gguf::{Tensor, TensorType};
 use super::vocabulary::Vocabulary;
 use super::{Shape, weights};
 
@@ -48,9 +50,9 @@ pub fn metadata(shape: &Shape, vocabulary: Vocabulary) -> Vec<(String, Value)> {
     ] {
         keys.extend(vocabulary.id(control).map(|id| (key, U32(id))));
     }
-    keys.push(("tokenizer.ggml.tokens", Value::Strings(vocabulary.tokens)));
-    keys.push(("tokenizer.ggml.token_type", Value::Integers(vocabulary.kinds)));
-    keys.push(("tokenizer.ggml.merges", Value::Strings(vocabulary.merges)));
+    keys.push(("tokenizer.ggml.tokens", Value::Strings(vocabulary.tokens.iter().collect())));
+    keys.push(("tokenizer.ggml.token_type", Value::I32s(vocabulary.kinds)));
+    keys.push(("tokenizer.ggml.merges", Value::Strings(vocabulary.merges.iter().collect())));
     keys.push(("tokenizer.chat_template", text(CHAT_TEMPLATE)));
     keys.push(("magistrate.demonstration", Bool(true)));
 

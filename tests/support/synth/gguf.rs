@@ -1,93 +1,39 @@
-//! The container: GGUF version 3, little-endian. The header lists keys and tensors; the tensors' bytes follow, each at
-//! a multiple of 32. Knows nothing of gpt-oss.
+//! The container: GGUF version 3, little-endian. Keys and tensors come first, then the tensors' bytes, each at a
+//! multiple of 32. Knows nothing of gpt-oss.
 
-/// Everything before the first tensor's bytes, padding included.
+use magistrate::gguf::header::Value;
+use magistrate::gguf::value;
+use magistrate::gguf::write::{RawHeader, RawTensor};
+
+/// Returns everything before the first tensor's bytes, padding included.
 pub fn header(metadata: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
-    let mut out = b"GGUF".to_vec();
-    out.extend(3_u32.to_le_bytes());
-    out.extend((tensors.len() as u64).to_le_bytes());
-    out.extend((metadata.len() as u64).to_le_bytes());
-    for (key, value) in metadata {
-        put_string(&mut out, key);
-        value.put(&mut out);
-    }
-    let mut offset = 0_u64;
+    let mut header = RawHeader::empty();
+    header.keys = metadata.iter().map(|(key, value)| (key.as_bytes().to_vec(), value::encode(value))).collect();
+    let mut offset = 0;
     for tensor in tensors {
-        put_string(&mut out, &tensor.name);
-        put_u32(&mut out, tensor.dimensions.len());
-        for length in &tensor.dimensions {
-            out.extend(length.to_le_bytes());
-        }
-        out.extend((tensor.kind as u32).to_le_bytes());
-        out.extend(offset.to_le_bytes());
+        let (name, shape) = (tensor.name.as_bytes().to_vec(), tensor.dimensions.clone());
+        header.tensors.push(RawTensor { name, shape, kind: tensor.kind as u32, offset });
         offset += tensor.bytes().next_multiple_of(ALIGNMENT);
     }
+    let mut out = header.bytes();
     out.extend(padding(out.len() as u64));
     out
 }
 
-/// The zeros that go behind `length` bytes.
+/// Returns the zeros that follow `length` bytes.
 pub fn padding(length: u64) -> &'static [u8] {
     let short = length.next_multiple_of(ALIGNMENT) - length;
     &[0; 32][..usize::try_from(short).expect("less than the alignment")]
 }
 
-/// Where no `general.alignment` says otherwise.
+/// The alignment of a file without `general.alignment`.
 const ALIGNMENT: u64 = 32;
 
-/// A value of the metadata: of GGUF's types, those that a gpt-oss file uses.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    U16(u16),
-    U32(u32),
-    I32(i32),
-    F32(f32),
-    Bool(bool),
-    String(String),
-    Strings(Vec<String>),
-    Integers(Vec<i32>),
-}
-
-impl Value {
-    fn put(&self, out: &mut Vec<u8>) {
-        let kind: u32 = match self {
-            Self::U16(_) => 2,
-            Self::U32(_) => 4,
-            Self::I32(_) => 5,
-            Self::F32(_) => 6,
-            Self::Bool(_) => 7,
-            Self::String(_) => 8,
-            Self::Strings(_) | Self::Integers(_) => 9,
-        };
-        out.extend(kind.to_le_bytes());
-        match self {
-            Self::U16(value) => out.extend(value.to_le_bytes()),
-            Self::U32(value) => out.extend(value.to_le_bytes()),
-            Self::I32(value) => out.extend(value.to_le_bytes()),
-            Self::F32(value) => out.extend(value.to_le_bytes()),
-            Self::Bool(value) => out.push(u8::from(*value)),
-            Self::String(value) => put_string(out, value),
-            Self::Strings(values) => {
-                out.extend(8_u32.to_le_bytes());
-                out.extend((values.len() as u64).to_le_bytes());
-                for value in values {
-                    put_string(out, value);
-                }
-            }
-            Self::Integers(values) => {
-                out.extend(5_u32.to_le_bytes());
-                out.extend((values.len() as u64).to_le_bytes());
-                out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-            }
-        }
-    }
-}
-
-/// A tensor to be: where its values lie around, and in what form they are stored.
+/// A tensor to be written: the mean and deviation of its values, and the type that they are stored in.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub name: String,
-    /// Row length first.
+    /// Dimensions, the length of a row first.
     pub dimensions: Vec<u64>,
     pub kind: TensorType,
     pub mean: f32,
@@ -95,7 +41,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Size in the file, without padding.
+    /// Returns the size in the file, without padding.
     pub fn bytes(&self) -> u64 {
         self.rows() * self.row_bytes()
     }
@@ -110,7 +56,7 @@ impl Tensor {
     }
 }
 
-/// How numbers are stored; the discriminants are ggml's.
+/// The type of stored numbers. The discriminants are ggml's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorType {
     F32 = 0,
@@ -122,7 +68,7 @@ pub enum TensorType {
 }
 
 impl TensorType {
-    /// How many values a block holds, and in how many bytes.
+    /// Returns the number of values in a block, and its bytes.
     pub const fn block(self) -> (u64, u64) {
         match self {
             Self::F32 => (1, 4),
@@ -132,7 +78,7 @@ impl TensorType {
         }
     }
 
-    /// The type that ggml calls so.
+    /// Returns the type with a name in ggml.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_uppercase().as_str() {
             "F32" => Self::F32,
@@ -142,13 +88,4 @@ impl TensorType {
             _ => return None,
         })
     }
-}
-
-fn put_string(out: &mut Vec<u8>, text: &str) {
-    out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text.as_bytes());
-}
-
-fn put_u32(out: &mut Vec<u8>, number: usize) {
-    out.extend(u32::try_from(number).expect("a tensor has few dimensions").to_le_bytes());
 }
