@@ -18,7 +18,7 @@ use magistrate::gguf::write::{RawHeader, RawTensor};
 use magistrate::gguf::{ModelError, inspect, tokenizer};
 use magistrate::hint::Hints;
 use magistrate::models::stores::Places;
-use support::hostile::{self, ALIGNMENT, Case};
+use support::hostile::{self, ALIGNMENT, Case, entries};
 use support::synth;
 
 /// Most bytes of one allocation, and of all allocations at any time.
@@ -347,12 +347,12 @@ fn conversions(tally: &mut Tally, folder: &Path, raw: &RawHeader) {
     };
     check("as it should be", true, &|_| ());
     check("22 MB of texts", true, &|it| {
-        hostile::keys(it, 1, 1, &strings(&vec![vec![b'a'; 1 << 10]; 22 << 10]));
+        entries::keys(it, 1, 1, &strings(&vec![vec![b'a'; 1 << 10]; 22 << 10]));
     });
-    check("a text of 22 MB", true, &|it| hostile::keys(it, 1, 1, &text(&vec![b'a'; 22 << 20])));
-    check("40,000 keys", true, &|it| hostile::keys(it, 40_000, 1, &[0; 5]));
-    check("29,000 tensors", false, &|it| hostile::ones(it, 29_000, 1));
-    check("a million keys", false, &|it| hostile::keys(it, 1_000_000, 1, &[0; 5]));
+    check("a text of 22 MB", true, &|it| entries::keys(it, 1, 1, &text(&vec![b'a'; 22 << 20])));
+    check("40,000 keys", true, &|it| entries::keys(it, 40_000, 1, &[0; 5]));
+    check("29,000 tensors", false, &|it| entries::ones(it, 29_000, 1));
+    check("a million keys", false, &|it| entries::keys(it, 1_000_000, 1, &[0; 5]));
     check("keys under both names", false, &|it| {
         it.set("gpt-oss.block_count", scalar(kind::U32, 2_u32.to_le_bytes()));
     });

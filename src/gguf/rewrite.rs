@@ -7,11 +7,12 @@
 //! `llama/compat/llama-ollama-compat.cpp`.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::error::{GgufError, ModelError, Problem};
-use super::inspect::{ModelFile, inspect};
+use super::inspect::inspect;
+use super::model::ModelFile;
 use super::parts::{Part, open_header};
 use super::value::{kind, scalar};
 use super::write::{RawHeader, RawTensor};

@@ -7,7 +7,7 @@
 
 // Paths, because the example includes this file from another folder than the tests.
 #[path = "hostile/entries.rs"]
-mod entries;
+pub mod entries;
 #[path = "hostile/vocabularies.rs"]
 mod vocabularies;
 
@@ -18,7 +18,6 @@ use std::path::Path;
 use magistrate::gguf::write::RawHeader;
 
 use entries::{counts, crowds, tensors, texts, values};
-pub use entries::{keys, ones};
 use vocabularies::{letters, vocabularies, with};
 
 /// A hostile file.
