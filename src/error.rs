@@ -8,6 +8,7 @@ use crate::engine::EngineError;
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
 use crate::label::config::RunConfigError;
+use crate::models::{FetchError, NanoError, PullError};
 use crate::policy::PolicyError;
 use crate::prompt::TemplateError;
 
@@ -27,7 +28,7 @@ pub enum ErrorKind {
     Policy,
     /// A template that cannot be used.
     Template,
-    /// A model file that cannot be used.
+    /// A model that cannot be used, found or fetched.
     Model,
     /// Loading a model, or judging with it.
     Engine,
@@ -95,6 +96,9 @@ parts! {
     Policy: PolicyError,
     Template: TemplateError,
     Model: ModelError,
+    Model: FetchError,
+    Model: PullError,
+    Model: NanoError,
     Engine: EngineError,
     RunConfig: RunConfigError,
     Evaluation: CertificateError,

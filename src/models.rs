@@ -1,5 +1,7 @@
 //! Model files on this machine: finds them where other programs keep them, downloads them, and unpacks the built-in one.
 
+mod address;
+mod error;
 #[cfg(feature = "hub")]
 pub mod fetch;
 #[cfg(feature = "nano")]
@@ -7,3 +9,5 @@ pub mod nano;
 #[cfg(feature = "hub")]
 pub mod pull;
 pub mod stores;
+
+pub use error::{FetchError, NanoError, PullError};

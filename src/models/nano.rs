@@ -1,50 +1,43 @@
 //! magistrate-nano, the small trained model that is built in.
 //!
-//! The one idea: llama.cpp reads files, so the bytes are unpacked into the cache, under a name that holds their digest.
-//! A file there is used only if it holds these very bytes. Where nothing can be written they are kept in memory.
-//! `models/README.md` tells how the model was made.
+//! llama.cpp reads files, so the bytes are unpacked into the cache, under a name with their digest. A file there is used
+//! only if it has exactly these bytes. Where the disk cannot be written, the file is in memory. `models/README.md`
+//! describes how the model was made.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::error::NanoError;
 use crate::cache;
 
-/// The file, as it stands in the repository.
+/// The bytes of the file in the repository.
 const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 
 /// The name of the file, and the model's name in rows.
 const NAME: &str = "magistrate-nano.gguf";
 
-/// The beginning of their SHA-256, which takes longer to compute at each start than all else that is done there.
+/// The beginning of their SHA-256. Computing it takes longer than all other work at the start.
 const DIGEST: &str = "e35447bd3fc711f2";
 
-/// Returns the model's file in the cache, and unpacks it if it is missing or damaged. Where the cache cannot be
-/// written, as in a read-only container, the file is in memory, and only this process sees it.
+/// Returns the path of the model's file in the cache, and unpacks it if it is missing or damaged. Where the cache cannot
+/// be written, as in a read-only container, the file is in memory, and only this process sees it.
 ///
 /// # Errors
 ///
-/// When the cache is another user's, or there is no such memory. The message names the folder and a remedy.
-pub fn unpacked() -> io::Result<PathBuf> {
+/// When the cache is another user's, or the file cannot be kept in memory either.
+pub fn unpacked() -> Result<PathBuf, NanoError> {
     let unpacked = match cache::folder() {
-        // Other users may read or change the cache, which the user must hear of.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
-        Err(error) => Err(error),
-        Ok(folder) => unpack_into(&folder).map_err(|error| {
-            let (folder, variable) = (folder.display(), cache::VARIABLE);
-            io::Error::new(
-                error.kind(),
-                format!(
-                    "{folder}: the built-in model cannot be unpacked there: {error}\nhint: name another folder in {variable}, or a model with --model"
-                ),
-            )
-        }),
+        // Other users may read or change the cache, so the user must know.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(NanoError::Cache(error)),
+        Err(error) => Err(NanoError::Cache(error)),
+        Ok(folder) => unpack_into(&folder).map_err(|error| NanoError::Folder { folder, error }),
     };
     unpacked.or_else(|error| match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull | ErrorKind::NotFound => {
             in_memory().map_err(|_| error)
         }
-        // The name is not one of a folder, which is a mistake.
+        // The cache's path is not that of a folder, which is a mistake of the user.
         _ => Err(error),
     })
 }
@@ -56,7 +49,7 @@ fn in_memory() -> io::Result<PathBuf> {
     use std::os::fd::AsRawFd;
     use std::sync::OnceLock;
 
-    /// Keeps the file, which is gone once it is closed.
+    /// The file, which is removed when it is closed.
     static OPEN: OnceLock<File> = OnceLock::new();
     let path = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     if let Some(file) = OPEN.get() {
@@ -73,7 +66,7 @@ fn in_memory() -> io::Result<PathBuf> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// [`unpacked`], in a folder of the caller's choice.
+/// Unpacks the model into a folder, unless it is there, and returns its path.
 ///
 /// # Errors
 ///
@@ -88,7 +81,7 @@ pub fn unpack_into(cache: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether a file is [`BYTES`], read in pieces that stay in the CPU's own cache.
+/// Reports whether a file is [`BYTES`]. Reads pieces that stay in the CPU's cache.
 fn is_whole(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() != BYTES.len() as u64 {

@@ -76,7 +76,7 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["minijinja"], &["prompt/template.rs", "eval/report.rs"]);
     only_in(&["serde_yaml"], &["policy/yaml.rs"]);
     only_in(&["etcetera"], &["cache.rs"]);
-    only_in(&["ureq"], &["models/fetch.rs"]);
+    only_in(&["ureq"], &["models/fetch"]);
     only_in(
         &["parquet::"],
         &["label/records/parquet.rs", "label/export/parquet.rs", "label/export.rs", "label/source.rs"],

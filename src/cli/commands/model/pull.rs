@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use magistrate::gguf::{self, Problem};
 use magistrate::models::fetch::Client;
-use magistrate::models::pull::{Hosts, Origin, check, pull};
+use magistrate::models::pull::{Hosts, Origin, Puller, check};
 use magistrate::models::stores::{named, spelled_out};
 
 use crate::cli::models::places;
@@ -83,7 +83,8 @@ impl Pull {
         {
             bar.set_style(style);
         }
-        let path = pull(&Client::new(PATIENCE), &hosts, &origin, self.sha256, &mut |what, done, all| {
+        let puller = Puller { client: Client::new(PATIENCE), hosts };
+        let path = puller.pull(&origin, self.sha256.as_deref(), &mut |what, done, all| {
             if bar.message() != output::harmless(what) {
                 bar.set_message(output::harmless(what));
                 bar.reset_eta();
