@@ -91,7 +91,7 @@ fn what_is_not_a_model_file_is_refused_with_a_remedy() {
     let (problem, hint) = refused(&folder.path().join("none.gguf"));
     assert!(problem.contains("no such file") && hint.contains("check the path"));
     let (problem, hint) = refused(folder.path());
-    assert!(problem.contains("a folder") && hint.contains("has none"));
+    assert!(problem.contains("a folder") && hint.contains("has no such file"));
     write(&folder, "b.gguf", "");
     write(&folder, "a.gguf", "");
     assert!(refused(folder.path()).1.ends_with("a.gguf, b.gguf"));

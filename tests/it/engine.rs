@@ -1,4 +1,4 @@
-//! The engine as a library has it: sessions on the real llama.cpp.
+//! The engine as a library: sessions on the real llama.cpp.
 #![cfg(feature = "llama")]
 
 use crate::support;
@@ -257,18 +257,20 @@ fn who_sends_more_than_the_queue_takes_is_told_so() {
 
 #[test]
 fn dropping_the_engine_gives_up_what_is_being_decoded() {
+    let _alone = support::alone();
     let (_folder, path) = support::model(&Shape::exact());
     let engine = Engine::load(&EngineConfig { context: 60_000, ..EngineConfig::new(&path) }).unwrap();
     let content = Content::new("word ".repeat(50_000));
     let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let pending = session.submit(&content).unwrap();
-    assert!(pending.wait_for(std::time::Duration::from_millis(300)).is_none(), "50,000 tokens took no time");
+    // Decoding takes minutes, so it has begun and not ended after a second, even on a busy machine.
+    assert!(pending.wait_for(std::time::Duration::from_secs(1)).is_none(), "50,000 tokens took no time");
     let begun = std::time::Instant::now();
     drop(pending);
     drop(session);
     drop(engine);
-    // Decoding it all takes minutes.
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    // One batch is waited for, and not the rest.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn a_content_that_does_not_fit_costs_only_itself() {
     assert!((scores(&session, "A text.").probability - before.probability).abs() < 1e-3);
 }
 
-/// llama.cpp aborts over what it does not expect, and would take this test's process with it.
+/// An assertion of llama.cpp would abort the process of this test.
 #[test]
 fn a_damaged_header_is_refused_or_does_no_harm() {
     let (_folder, path) = support::model(&Shape::tiny());

@@ -1,5 +1,7 @@
 //! The tokenizer against the reference implementation, which carries the whole o200k vocabulary.
 
+use crate::support;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -15,7 +17,7 @@ const PATTERN: &str = concat!(
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
 
-/// A tokenizer of ours over the first ranks, and the reference over the same.
+/// Our tokenizer over the first ranks, and the reference over the same ranks.
 struct Pair {
     ours: Tokenizer,
     reference: CoreBPE,
@@ -37,7 +39,8 @@ fn pair(ranks: u32) -> Pair {
     }
 }
 
-/// The vocabulary as a converter writes it: with all ranks the true ids, else the control tokens right behind.
+/// Returns the vocabulary as a converter writes it: all ranks with their true ids, or some with the control tokens after
+/// them.
 fn vocabulary(ranks: u32) -> Vocabulary {
     let tokens = &TOKENS[..ranks as usize];
     let rank_of: HashMap<&[u8], usize> = tokens.iter().enumerate().map(|(rank, token)| (&token[..], rank)).collect();
@@ -79,7 +82,7 @@ fn vocabulary(ranks: u32) -> Vocabulary {
     Vocabulary { tokens: texts, types, merges, pre: "gpt-4o".into(), model: "gpt2".into() }
 }
 
-/// GPT-2's printable alphabet.
+/// Returns bytes in GPT-2's printable alphabet.
 fn printed(bytes: &[u8]) -> String {
     let char = |byte: u8| match byte {
         b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => char::from(byte),
@@ -90,7 +93,7 @@ fn printed(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char).collect()
 }
 
-/// Everything that must hold of one text.
+/// Checks one text against the reference.
 fn check(pair: &Pair, text: &str) {
     let ours = pair.ours.encode(text);
     let ids: Vec<u32> = ours.iter().map(|token| token.0).collect();
@@ -99,7 +102,7 @@ fn check(pair: &Pair, text: &str) {
     assert!(ours.iter().all(|token| pair.ours.ordinary().contains(&token.0)));
 }
 
-/// Numbers from a fixed seed, for texts that no strategy of proptest makes fast enough.
+/// Numbers from a fixed seed, for texts that proptest makes too slowly.
 struct Dice(u64);
 
 impl Dice {
@@ -198,6 +201,7 @@ fn shuffled_edges_of_the_pattern_are_encoded_as_by_the_reference() {
 
 #[test]
 fn long_runs_are_encoded_as_by_the_reference_and_not_in_quadratic_time() {
+    let _alone = support::alone();
     for unit in ["a", " ", "A", "é", "क", "\n", "!", "=", "ab", "\u{301}", "9", "'"] {
         for length in [63, 64, 65, 99, 100, 1000, 100_000] {
             check(&FULL, &unit.repeat(length));
@@ -206,7 +210,8 @@ fn long_runs_are_encoded_as_by_the_reference_and_not_in_quadratic_time() {
         let megabyte = unit.repeat(1_000_000 / unit.len());
         let start = std::time::Instant::now();
         assert_eq!(FULL.ours.decode(&FULL.ours.encode(&megabyte)), megabyte.as_bytes());
-        assert!(start.elapsed().as_secs() < 10, "{unit:?}: {:?}", start.elapsed());
+        // A second on a free core. Quadratic time would be hours.
+        assert!(start.elapsed().as_secs() < 60, "{unit:?}: {:?}", start.elapsed());
     }
 }
 

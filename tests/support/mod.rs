@@ -6,6 +6,7 @@ pub mod scripted;
 pub mod synth;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use magistrate::engine::SessionOptions;
 use magistrate::policy::Effort;
@@ -24,6 +25,13 @@ pub fn model(shape: &Shape) -> (tempfile::TempDir, PathBuf) {
 pub fn tokenizer(shape: &Shape) -> Tokenizer {
     let (_folder, path) = model(shape);
     magistrate::gguf::inspect(&path).unwrap().tokenizer().unwrap()
+}
+
+/// Keeps tests that measure time apart: at most one of them runs at a time in a process.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A test that failed has poisoned the lock, which does the next one no harm.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the path of the repository's model with random weights.

@@ -49,8 +49,8 @@ fn a_part_that_is_missing_or_not_of_this_model_is_named() {
         change(&mut parts);
         refused(&write_parts(&folder, &parts)).0
     };
-    assert!(problem(&|it| it[1].set("split.no", Value::U16(2))).contains("it is part 3 of 3, not part 2"));
-    assert!(problem(&|it| it[1].remove("split.no")).contains("it is part ? of 3, not part 2"));
+    assert!(problem(&|it| it[1].set("split.no", Value::U16(2))).contains("its header states part 3 of 3, not part 2"));
+    assert!(problem(&|it| it[1].remove("split.no")).contains("its header states part ? of 3, not part 2"));
     assert!(problem(&|it| it[1].set("split.no", Value::U32(1))).contains("not a u16"));
     assert!(problem(&|it| it[2].set("split.count", Value::U16(4))).contains("not part 3"));
     assert!(problem(&|it| drop(it[2].tensors.pop())).contains("should have 41 tensors together, but have 40"));
