@@ -1,4 +1,4 @@
-//! Files on disk: what is accepted and how it is described, and what is refused, with which words.
+//! Files on disk: descriptions of accepted files, and messages for refused ones.
 
 mod parts;
 
@@ -26,7 +26,7 @@ fn write(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-/// The problem and the hint of a file that should be refused; both name no file, the error does.
+/// Returns the problem and the hint of a file that must be refused. Only the error names the file.
 fn refused(path: &Path) -> (String, String) {
     let error = inspect(path).expect_err("should have been refused");
     let text = error.to_string();
@@ -35,7 +35,7 @@ fn refused(path: &Path) -> (String, String) {
     (error.problem.to_string(), hint.to_string())
 }
 
-/// The problem of a sample after a change.
+/// Returns the problem of a sample after a change.
 fn changed(change: impl FnOnce(&mut Sample)) -> String {
     let mut sample = Sample::gpt_oss();
     change(&mut sample);
@@ -290,7 +290,7 @@ fn a_large_tensor_that_changes_throughout_has_another_digest_and_one_change_betw
     let original = digest(&bytes);
     let start = sample.header().len().next_multiple_of(32);
     let size = TOKENS * 34;
-    // Another training changes all bytes but the beginning.
+    // Another training changes all bytes except the first ones.
     let mut trained = bytes.clone();
     trained[start + 4096..start + size].iter_mut().step_by(1000).for_each(|byte| *byte ^= 1);
     assert_ne!(digest(&trained), original);

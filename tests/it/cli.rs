@@ -1,7 +1,7 @@
 //! The command as its users see it: exit code, stdout and stderr of every verb, with the model of random weights.
 //!
-//! A test plays commands in a folder of its own and keeps what they printed as a transcript under `snapshots/`. Random
-//! weights round differently from machine to machine, so whatever they decide is taken out of it first.
+//! A test runs commands in a folder of its own, and compares their output with a transcript under `cli/snapshots/`.
+//! Random weights round differently on other machines, so their decisions are removed from the transcript.
 
 #![cfg(feature = "cli")]
 
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// A plain policy that states its labels.
 const RULES: &str = "# House rules\nNo advertising.\nReturn exactly one word: VALID or INVALID\n";
 
-/// Stands in the text of every run that fails, and nowhere in what it prints.
+/// A word in the text of every run that fails. No output may contain it.
 const SECRET: &str = "quetzal";
 
 /// A folder with a policy in it, where commands are run.
@@ -27,7 +27,7 @@ struct Stage {
     folder: TempDir,
 }
 
-/// What a command did.
+/// The result of a command.
 struct Run {
     line: String,
     code: i32,
@@ -41,7 +41,7 @@ impl Stage {
         stage.file("rules.md", RULES)
     }
 
-    /// Puts a file, and what folders it needs, where the commands run.
+    /// Writes a file, and the folders above it.
     fn file(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -49,7 +49,7 @@ impl Stage {
         self
     }
 
-    /// Puts a model there.
+    /// Writes a model.
     fn model(self, name: &str, shape: &Shape) -> Self {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         synth::write(&self.path(name), shape).unwrap();
@@ -77,16 +77,16 @@ impl Stage {
             line: args.iter().map(|arg| format!(" {}", shown(arg))).collect(),
             code: output.status.code().expect("it ends by itself"),
             stdout: text(output.stdout),
-            // Paths that it put together.
+            // Paths have `\` on Windows.
             stderr: text(output.stderr).replace('\\', "/").replace(support::SHOWN_OF_NOISE, ""),
         }
     }
 
-    /// The command, free of the settings of whoever runs the tests.
+    /// Returns the command without the settings of this process's environment.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin!("magistrate"));
         command.args(support::of_noise(args)).current_dir(&self.folder).env("NO_COLOR", "1").env("COLUMNS", "100");
-        // Threads that share cores with other tests' wait for each other, which costs more than so small a model.
+        // Threads that share cores with other tests wait for each other, which takes longer than the small model.
         command.env("OMP_THREAD_LIMIT", "1");
         for variable in ["CLICOLOR_FORCE", "RUST_BACKTRACE"] {
             command.env_remove(variable);
@@ -96,7 +96,7 @@ impl Stage {
         command
     }
 
-    /// A run over a text with the secret in it, which it must keep.
+    /// Runs a command over a text with the secret, which no output may contain.
     #[track_caller]
     fn fails(&self, args: &[&str]) -> Run {
         let text = format!("a {SECRET} in the text");
@@ -104,7 +104,7 @@ impl Stage {
         run.keeps_the_secret()
     }
 
-    /// The verdict's row, or the rows.
+    /// Returns the verdict's row, or the rows.
     #[track_caller]
     fn json(&self, args: &[&str]) -> Value {
         let run = self.run(&[args, &["--json", "Hello"]].concat());
@@ -127,7 +127,7 @@ impl Run {
         self
     }
 
-    /// Without what the weights' last digits decide: numbers and words of the model.
+    /// Removes numbers and words of the model, which depend on the last digits of the weights.
     fn redacted(mut self) -> Self {
         let mut stdout: String = self.stdout.lines().map(|line| redacted(line) + "\n").collect();
         if let Some(at) = stdout.find("  reasoning: ") {
@@ -138,7 +138,7 @@ impl Run {
         self
     }
 
-    /// Without the verdict either, where the two could be so close that it flips.
+    /// Removes the verdict too, where the two could be close enough to flip.
     #[track_caller]
     fn undecided(mut self) -> Self {
         let verdict = if self.code == 0 { ": safe\n" } else { ": violation\n" };
@@ -149,7 +149,7 @@ impl Run {
     }
 }
 
-/// As a person would type it; the long ones in short, and the text of failing runs not at all.
+/// Returns an argument as a person types it, without the text of failing runs.
 fn shown(arg: &str) -> String {
     match arg {
         arg if arg.contains(SECRET) => "'...'".to_owned(),
@@ -159,7 +159,7 @@ fn shown(arg: &str) -> String {
     }
 }
 
-/// One line without its numbers that depend on rounding, and without the words of the operating system.
+/// Returns a line without its numbers that depend on rounding.
 fn redacted(line: &str) -> String {
     let mut line = line.to_owned();
     let places = [
@@ -167,7 +167,7 @@ fn redacted(line: &str) -> String {
         (", mass ", "[mass]"),
         ("  off-contract: only ", "[mass]"),
         ("  note: only ", "[mass]"),
-        // What an item takes beside its text is the engine's affair.
+        // The engine decides the room that an item takes beside its text.
         ("there is room for ", "[room]"),
         ("hint: --context ", "[context]"),
     ];
@@ -192,7 +192,7 @@ impl fmt::Display for Run {
             if !text.is_empty() {
                 writeln!(out, "--- {name}")?;
                 for line in text.lines() {
-                    // What the system says differs between systems.
+                    // The reason's words differ between systems.
                     let line = match line.split_once(" (os error ") {
                         Some((before, _)) => format!("{}: [the system's reason]", before.rsplit_once(": ").unwrap().0),
                         None => line.to_owned(),
@@ -205,7 +205,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// Compares with the transcript that was kept.
+/// Compares runs with their transcript.
 macro_rules! assert_transcript {
     ($runs:expr) => {
         with_settings!({ omit_expression => true }, { assert_snapshot!(transcript($runs)) })
@@ -220,7 +220,7 @@ fn transcript(runs: impl IntoIterator<Item = Run>) -> String {
     text
 }
 
-/// Rows without digests, numbers and words that depend on the weights.
+/// Returns rows without digests, numbers and words that depend on the weights.
 fn redacted_rows(mut value: Value) -> Value {
     fn walk(name: &str, value: &mut Value) {
         match value {
@@ -237,7 +237,7 @@ fn redacted_rows(mut value: Value) -> Value {
     value
 }
 
-/// A run's stderr, less the time that it took.
+/// Removes the time from a run's stderr.
 fn timeless(mut run: Run) -> Run {
     let timed = |line: &str| match line.strip_suffix(" rows/s").and_then(|line| line.rsplit_once("; ")) {
         Some((rows, _)) => format!("{rows}; [time]\n"),
@@ -247,7 +247,7 @@ fn timeless(mut run: Run) -> Run {
     run
 }
 
-/// `label` by the house rules, all of whose rows are a violation.
+/// `label` by the house rules. All its rows are violations.
 const LABEL: [&str; 7] = ["label", "-p", "rules.md", "--effort", "none", "--threshold", "0"];
 
 mod bench;

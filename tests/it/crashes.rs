@@ -1,4 +1,4 @@
-//! No exit code of 0 or 1 without a verdict, however the process ends.
+//! Exit codes 0 and 1 only with a verdict, however the process ends.
 #![cfg(all(unix, feature = "cli"))]
 
 use crate::support;
@@ -9,10 +9,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A folder with the program, a model and a policy, in which another user may write as well.
+/// A folder with the program, a model and a policy. Another user may write into it.
 struct Stage(tempfile::TempDir);
 
-/// Who runs the program where limits of a user count; root has none.
+/// The user that runs the program where limits of a user count. Root has no such limits.
 const NOBODY: u32 = 65534;
 
 impl Stage {
@@ -30,7 +30,7 @@ impl Stage {
         self.0.path().join(name)
     }
 
-    /// The program, behind a wrapper that sets a limit.
+    /// Returns the program, started by a wrapper that sets a limit.
     fn limited(&self, limit: &[&str], program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(limit.first().map_or(program.as_os_str(), |wrapper| wrapper.as_ref()));
         command.args(limit.iter().skip(1));
@@ -51,7 +51,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Whether a wrapper for limits is there. Where it is not, the test says so and ends.
+/// Reports whether the wrapper for limits is installed. Prints a line if not.
 fn has_prlimit() -> bool {
     let there = Command::new("prlimit").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !there {
@@ -64,7 +64,7 @@ fn is_root() -> bool {
     text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0"
 }
 
-/// A check gives 0 or 1 with a verdict, and else 2 with a reason. Whether it gave a verdict.
+/// Checks that `check` ends with 0 or 1 and a verdict, or with 2 and a reason. Returns true for a verdict.
 #[track_caller]
 fn check_is_honest(output: &Output, limit: &str) -> bool {
     let (out, said) = (text(&output.stdout), text(&output.stderr));
@@ -79,7 +79,7 @@ fn check_is_honest(output: &Output, limit: &str) -> bool {
     }
 }
 
-/// A label run gives 0 or 3 with all its rows, and else 2 with a reason. Whether all rows have a verdict.
+/// Checks that `label` ends with 0 or 3 and all rows, or with 2 and a reason. Returns true if all rows have a verdict.
 #[track_caller]
 fn label_is_honest(stage: &Stage, output: &Output, limit: &str) -> bool {
     let said = text(&output.stderr);
@@ -99,7 +99,7 @@ fn threads_that_are_refused_are_an_error_and_never_a_verdict() {
         return;
     }
     let stage = Stage::new();
-    // As another user, who has no other processes: a limit counts them all.
+    // As a user without other processes, because the limit counts all processes of a user.
     let program = stage.at("magistrate");
     std::fs::copy(env!("CARGO_BIN_EXE_magistrate"), &program).unwrap();
     let limits = if is_root() {

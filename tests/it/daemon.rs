@@ -1,4 +1,4 @@
-//! A `check` that a daemon answers is the same check.
+//! A `check` that a daemon answers gives the same output as one without.
 #![cfg(all(unix, feature = "cli"))]
 
 use crate::support;
@@ -48,11 +48,11 @@ impl Stage {
     }
 }
 
-/// A check of `rules.md` that takes no time to think.
+/// A check of `rules.md` without reasoning.
 const CHECK: [&str; 8] = ["check", "-p", "rules.md", "--min-mass", "0", "--effort", "none", "--daemon=60"];
 
 impl Stage {
-    /// A daemon that is ready, started by a check.
+    /// Returns a stage with a daemon that a check has started and that is ready.
     #[track_caller]
     fn with_daemon() -> Self {
         let stage = Self::new();
@@ -61,7 +61,7 @@ impl Stage {
         stage
     }
 
-    /// Judges a text, by a daemon if there is one. It gets a verdict.
+    /// Judges a text, by a daemon if one runs, and checks that it has a verdict.
     #[track_caller]
     fn check(&self, text: &str) -> Output {
         let output = self.run(&[&CHECK[..], &[text]].concat());
@@ -74,7 +74,7 @@ impl Stage {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
-    /// Waits until the one daemon that there is has answered so many, and is ready.
+    /// Waits until the only daemon is ready and has answered this number of checks.
     #[track_caller]
     fn wait_for_answers(&self, answered: u64) {
         let begun = Instant::now();
@@ -91,7 +91,7 @@ impl Stage {
         }
     }
 
-    /// The processes of this stage's daemons.
+    /// Returns the processes of this stage's daemons.
     #[cfg(target_os = "linux")]
     fn processes(&self) -> Vec<u32> {
         let cache = format!("MAGISTRATE_CACHE={}\0", self.0.path().join("cache").display());
@@ -187,7 +187,7 @@ fn a_socket_that_nobody_listens_on_is_no_obstacle() {
 #[test]
 fn the_same_model_by_another_way_to_name_it_is_the_same_daemon() {
     let stage = Stage::with_daemon();
-    // By the variable before, and now by a flag, relative and through a link.
+    // The daemon was started with the variable. Here a flag names the model, relative and through a link.
     std::os::unix::fs::symlink(support::demonstration(), stage.0.path().join("link.gguf")).unwrap();
     for (answers, model) in [(1, support::demonstration()), (2, PathBuf::from("link.gguf"))] {
         stage.run(&[&CHECK[..], &["-m", model.to_str().unwrap(), "Hello"]].concat());
@@ -280,7 +280,7 @@ fn a_daemon_of_another_build_does_not_answer() {
     assert!(stage.status().iter().all(|one| one["answered"] == 0), "{:?}", stage.status());
 }
 
-/// Passes one question on from the place of a daemon, changed.
+/// Takes the place of a daemon for one question, and passes the question on with a change.
 fn between(stage: &Stage, change: impl FnOnce(String) -> String + Send + 'static) -> std::thread::JoinHandle<String> {
     let place = stage.sockets()[0].clone();
     let moved = place.with_extension("moved");
@@ -319,7 +319,7 @@ fn anything_but_an_answer_is_judged_here() {
     let plain = parts(&stage.check("Hello"));
     for garbage in ["", "{}\n", "{\"protocol\":99}\n", "not a question\n"] {
         let asked = between(&stage, move |_| garbage.to_owned());
-        // Its own end of the line may be closed already.
+        // The client's end may be closed already.
         assert_eq!(parts(&stage.check("Hello")).1, plain.1, "{garbage}");
         asked.join().unwrap();
     }
@@ -361,7 +361,7 @@ fn a_folder_of_sockets_that_others_may_write_to_is_refused() {
     let check = stage.check("Hello");
     assert!(parts(&check).2.contains("note: no daemon answers, so the text is judged here: "), "{check:?}");
     assert!(stage.sockets().is_empty());
-    // Whoever lays a socket there gets no text.
+    // A socket of another program in the folder gets no text.
     let listener = UnixListener::bind(folder.join("0123456789abcdef.sock")).unwrap();
     listener.set_nonblocking(true).unwrap();
     assert_eq!(parts(&stage.check("Hello")).1, parts(&check).1);

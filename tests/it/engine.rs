@@ -78,7 +78,7 @@ fn a_policy_that_another_engine_decoded_comes_from_the_store_and_a_damaged_copy_
     let policy = plain(&"Judge it. ".repeat(300));
     for layout in [Layout::Unified, Layout::Split] {
         let config = EngineConfig { layout, context: 4096, ..config.clone() };
-        // Tokens that were decoded while the session opened, and what it then judges.
+        // Tokens that were decoded while the session opened, and the scores of a text.
         let judge = || {
             let engine = Engine::load(&config).unwrap();
             let mut decoded = Vec::new();
@@ -248,7 +248,7 @@ fn who_sends_more_than_the_queue_takes_is_told_so() {
         assert!(sent.len() < 10_000, "the queue has no end");
     };
     assert!(matches!(refused, EngineError::Overloaded { .. }), "{refused}");
-    // Those that were taken are answered, except for the ones that nobody waits for.
+    // Submitted contents are answered, except for the ones whose result is dropped.
     for pending in sent.into_iter().take(3) {
         assert!(pending.wait().is_ok());
     }
@@ -300,7 +300,7 @@ fn a_damaged_header_is_refused_or_does_no_harm() {
     let (mut refused, mut loaded) = (0, 0);
     for _ in 0..400 {
         let mut damaged = whole.clone();
-        // Most of a header is its vocabulary: half of the damage goes where the numbers are, at its ends.
+        // Most of a header is its vocabulary. So half of the damage goes to its ends, where the numbers are.
         let place = match random(4) {
             0 => random(600),
             1 => length - 1 - random(1800),

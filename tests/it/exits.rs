@@ -1,6 +1,6 @@
 //! The exit codes of `check` and `label`, a test for each cell of the table in docs/reference.md.
 //!
-//! What signals do is in tests/signals.rs; what a machine that refuses threads or memory does, in tests/crashes.rs.
+//! Signals are tested in tests/it/signals.rs, refused threads and memory in tests/it/crashes.rs.
 #![cfg(feature = "cli")]
 
 use crate::support;
@@ -16,7 +16,7 @@ struct Stage(TempDir);
 
 const CHECK: [&str; 5] = ["check", "-p", "rules.md", "--effort", "none"];
 const LABEL: [&str; 5] = ["label", "-p", "rules.md", "--effort", "none"];
-/// Any mass will do, and then everything is safe, or a violation.
+/// Flags that accept any mass, and make every verdict safe, or a violation.
 const SAFE: [&str; 4] = ["--min-mass", "0", "--threshold", "1"];
 const VIOLATION: [&str; 4] = ["--min-mass", "0", "--threshold", "0"];
 
@@ -50,14 +50,14 @@ impl Stage {
         output
     }
 
-    /// Its exit code when stdout goes there.
+    /// Returns the exit code with this stdout.
     fn exit_into(&self, stdout: impl Into<Stdio>, args: &[&str]) -> Option<i32> {
         let mut child = self.command(args).stdout(stdout).stderr(Stdio::null()).spawn().unwrap();
         child.wait().unwrap().code()
     }
 }
 
-/// The writing end of a pipe that nobody reads any more.
+/// Returns the writing end of a pipe without a reader.
 fn unread() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -76,14 +76,14 @@ fn a_check_exits_0_for_safe_and_1_for_a_violation() {
 #[test]
 fn a_check_exits_3_for_what_is_not_decided() {
     let stage = Stage::new();
-    // Noise gives next to nothing to allowed answers.
+    // A model of noise gives allowed answers almost no mass.
     let mass = stage.exits(3, &[&CHECK[..], &["Hello"]].concat());
     assert!(
         String::from_utf8(mass.stdout).unwrap().contains("of the probability is on allowed answers (--min-mass 0.5)")
     );
     let budget = stage.exits(3, &["check", "-p", "rules.md", "--decode", "free", "--budget", "8", "Hello"]);
     assert!(budget.stdout.starts_with(b"rules: unresolved\n"));
-    // Of two words one is likelier: it is for review in one of the two runs, and safe in the other.
+    // One of the two words is likelier. It means review in one run, and safe in the other.
     let labels = ["VALID=review,INVALID=safe,OTHER=violation", "VALID=safe,INVALID=review,OTHER=violation"];
     let mut codes = labels.map(|labels| {
         let check = ["check", "-p", "bare.md", "--labels", labels, "--effort", "none"];
@@ -200,7 +200,7 @@ fn a_label_of_lines_that_stand_so_exits_as_grep_does() {
     assert_eq!(only(0, "safe", &[&SAFE[..], &["in.txt"]].concat()), "Hello\nGood evening\n");
     assert_eq!(only(1, "violation", &[&SAFE[..], &["in.txt"]].concat()), "");
     assert_eq!(only(0, "undecided", &["in.txt"]), "Hello\nGood evening\n");
-    // What has no verdict could have been one.
+    // A row without a verdict could have been a violation.
     assert_eq!(only(2, "violation", &["in.txt"]), "");
     assert_eq!(only(2, "violation", &[&SAFE[..], &["blank.txt"]].concat()), "");
     assert_eq!(only(0, "safe", &[&SAFE[..], &["blank.txt"]].concat()), "Hello\n");

@@ -1,4 +1,4 @@
-//! Never a file that is not ours: whatever a flag names, what a run reads stays, and what is no regular file stays what it is.
+//! Files that a command must leave alone: its inputs, and everything that is not a regular file.
 
 #![cfg(all(feature = "cli", unix))]
 
@@ -7,16 +7,9 @@ mod outputs;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::BufRead;
-use std::io::Read;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
@@ -26,10 +19,10 @@ use crate::support;
 /// A folder in which commands run.
 struct Stage(TempDir);
 
-/// Flags that every verb that judges takes here.
+/// Flags of every verb that judges.
 const JUDGING: [&str; 6] = ["-p", "policy.yaml", "--effort", "none", "--min-mass", "0"];
 
-/// The things below a folder: the sort of each, and its bytes or where it leads to.
+/// The entries below a folder: the type of each, and its bytes or its target.
 type State = BTreeMap<PathBuf, (char, Vec<u8>)>;
 
 impl Stage {
@@ -109,6 +102,18 @@ impl Stage {
 
 fn said(done: &Output) -> String {
     String::from_utf8_lossy(&done.stderr).into_owned()
+}
+
+/// Returns a stage with all inputs of the verbs.
+fn furnished() -> Stage {
+    let stage = Stage::new();
+    for args in
+        [&["-o", "done.jsonl"][..], &["--shard", "1/2", "-o", "one.jsonl"], &["--shard", "2/2", "-o", "two.jsonl"]]
+    {
+        stage.succeeds(&[&["label"], &JUDGING[..], &["in.jsonl"], args].concat());
+    }
+    support::ollama(&support::demonstration(), &stage.path("blob.gguf"));
+    stage
 }
 
 #[test]
@@ -197,7 +202,7 @@ fn lint_mends_whole_or_not_at_all_keeps_the_mode_and_touches_no_namesake_of_a_sh
     let full = Command::new("sh").args(["-c", &line]).current_dir(&stage.0).output().unwrap();
     assert_eq!((full.status.code(), stage.read("policy.yaml")), (Some(2), broken.clone()), "{}", said(&full));
     assert!(!stage.state().keys().any(|path| path.extension().is_some_and(|ending| ending == "part")));
-    // A file of the user's is not the shipped policy that is linted.
+    // A user's file with the name of a shipped policy is not linted.
     fs::write(stage.path("spam.yaml"), &broken).unwrap();
     stage.run(&["policy", "lint", "--fix", "spam"]);
     assert_eq!(stage.read("spam.yaml"), broken);

@@ -1,5 +1,4 @@
-//! Inputs as people have them: packed, ragged, in the wrong encoding, cut short. Each has a stated outcome, and a damaged
-//! record costs only itself.
+//! Inputs as people have them: packed, ragged, in the wrong encoding, cut short. A damaged record costs only itself.
 
 mod packed;
 #[cfg(feature = "parquet")]
@@ -10,15 +9,11 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use magistrate::label::records::Fields;
-use magistrate::label::records::Format;
-use magistrate::label::records::LARGEST;
-use magistrate::label::records::Text;
-use magistrate::label::source::Input;
-use magistrate::label::source::Source;
+use magistrate::label::records::{Fields, Format, LARGEST, Text};
+use magistrate::label::source::{Input, Source};
 use proptest::prelude::*;
 
-/// What comes of files with these names and bytes: of each record its text or its defect's code, and how it ended.
+/// Reads files with these names and bytes. Returns the text or the defect's code of each record, and the end.
 struct Told {
     records: Vec<String>,
     messages: Vec<String>,
@@ -31,7 +26,7 @@ fn read(files: &[(&str, Vec<u8>)], format: Option<Format>, fields: &Fields) -> T
         std::fs::write(folder.path().join(name), bytes).unwrap();
         Input::file(folder.path().join(name))
     });
-    // Not the folder's own name, which is another each time.
+    // Without the folder's own name, which is random.
     let plain = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
     let (mut records, mut messages) = (Vec::new(), Vec::new());
     let source = match Source::new(inputs.collect(), format, fields.clone()) {
@@ -59,12 +54,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// The bytes of a text in UTF-16, with its mark.
+/// Returns a text in UTF-16 with a byte order mark.
 fn utf16(text: &str) -> Vec<u8> {
     [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// One file, and what must come of it: records between bars, and what the first message or error begins with.
+/// Checks one file: its records between bars, and the beginning of the first message or error.
 #[track_caller]
 fn check(name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
     check_with(&Fields::default(), name, bytes, records, said);

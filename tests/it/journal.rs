@@ -1,4 +1,4 @@
-//! A run that is killed at any moment goes on where it stopped, and several machines make what one would have made.
+//! A run that is killed at any moment resumes where it stopped, and several machines make the same output as one.
 
 mod damage;
 mod shares;
@@ -6,53 +6,31 @@ mod shares;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::engine::Engine;
 use magistrate::label::entry::Form;
-use magistrate::label::export::Export;
-use magistrate::label::export::Format as Output;
-use magistrate::label::export::Target;
-use magistrate::label::export::export;
-use magistrate::label::journal::Existing;
-use magistrate::label::journal::Journal;
-use magistrate::label::journal::JournalError;
-use magistrate::label::journal::Ordered;
+use magistrate::label::export::{Export, Format as Output, Target, export};
+use magistrate::label::journal::{Existing, Journal, JournalError, Ordered};
 use magistrate::label::memo::Memo;
-use magistrate::label::merge::check;
-use magistrate::label::merge::merge;
+use magistrate::label::merge::{check, merge};
 use magistrate::label::records::Format;
-use magistrate::label::run::Judge;
-use magistrate::label::run::Known;
-use magistrate::label::run::News;
-use magistrate::label::run::RunError;
-use magistrate::label::run::Settings;
-use magistrate::label::run::run;
-use magistrate::label::sink::Sink;
-use magistrate::label::sink::Written;
+use magistrate::label::row::RowVerdict::{self, Safe, Undecided};
+use magistrate::label::row::Row;
+use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
+use magistrate::label::sink::{Sink, Written};
 use magistrate::label::source::Placed;
-use magistrate::label::summary::Ended;
-use magistrate::label::summary::Standing;
-use magistrate::label::summary::Standing::Safe;
-use magistrate::label::summary::Standing::Undecided;
-use magistrate::label::summary::Summary;
-use magistrate::label::verify::Agreement;
-use magistrate::label::verify::Comparison;
-use magistrate::label::verify::Sample;
+use magistrate::label::summary::{Ended, Summary};
+use magistrate::label::verify::{Agreement, Comparison, Sample};
 use serde_json::json;
 
 use crate::support;
-use crate::support::scripted::engine;
-use crate::support::scripted::judge;
-use crate::support::scripted::options;
-use crate::support::scripted::policy;
-use crate::support::scripted::source;
+use crate::support::scripted::{engine, judge, options, policy, source};
 
-/// Two hundred records: every fifth text stands twice, and every ninth line is no record.
+/// Returns 200 records: every fifth text occurs twice, and every ninth line is not a record.
 fn input() -> String {
     let row = |row: usize| match row {
         row if row % 9 == 4 => "broken\n".to_owned(),
@@ -65,7 +43,7 @@ fn input() -> String {
     (0..200).map(row).collect()
 }
 
-/// Forty records, every fourth with a text for which the smaller of two engines has no room.
+/// Returns 40 records. Every fourth has a text for which the smaller of two engines has no room.
 fn short_and_long() -> String {
     (0..40)
         .map(|row| {
@@ -82,12 +60,12 @@ fn terms(shard: Option<&str>) -> Terms {
     Terms(terms.as_object().unwrap().clone())
 }
 
-/// How many records the inputs have, if the run came to their end.
+/// Returns the number of records in the inputs, if the run reached their end.
 fn records(summary: &Summary) -> Option<u64> {
     summary.end.map(|end| end.records)
 }
 
-/// Lines of a journal that somebody has changed and given the right checksums.
+/// Returns edited lines of a journal with correct checksums.
 fn resealed(lines: &str) -> String {
     let line = |line: &str| {
         let body = &line[..line.rfind(",\"sum\":\"").unwrap()];
@@ -110,7 +88,7 @@ impl House {
         self.folder.path().join(name)
     }
 
-    /// Labels an input into a journal, or goes on with it; `stop` is after how many records.
+    /// Labels an input into a journal, or resumes it. `stop` is the number of records after which the run stops.
     fn label(&self, journal: &Path, input: &str, settings: &Settings, stop: Option<u64>) -> Result<Summary, RunError> {
         let terms = terms(settings.shard.map(|shard| shard.to_string()).as_deref());
         let (mut sink, past) = Journal::open(journal, &terms, Existing::Resume)?;
@@ -131,14 +109,14 @@ impl House {
         Ok(summary)
     }
 
-    /// A journal of an input, whose run came to its end.
+    /// Returns the journal of an input whose run is complete.
     fn of(&self, name: &str, input: &str) -> PathBuf {
         let path = self.path(name);
         self.label(&path, input, &Settings::default(), None).unwrap();
         path
     }
 
-    /// Why a run cannot be continued with an input.
+    /// Returns the reason why a run cannot be continued with an input.
     fn refused(&self, journal: &Path, input: &str) -> String {
         self.label(journal, input, &Settings::default(), None).unwrap_err().to_string()
     }
@@ -186,7 +164,7 @@ fn equal_texts_are_judged_once_and_every_row_is_written() {
     texts.dedup();
     assert!(all > texts.len() as u64);
     assert_eq!(summary.reused, all - texts.len() as u64);
-    // Gone on with, what an earlier run said is known as well.
+    // A resumed run uses the verdicts of the earlier run.
     let half = house.path("b");
     house.label(&half, &input(), &Settings::default(), Some(100)).unwrap();
     let resumed = house.label(&half, &input(), &Settings::default(), None).unwrap();
@@ -265,7 +243,7 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
 #[test]
 fn rows_that_went_out_of_order_are_in_order_in_the_file() {
     let house = House::new();
-    // Long texts among short ones: these overtake.
+    // Long texts among short ones, which overtake them.
     let input: String = (0..300)
         .map(|row| format!("{{\"text\":\"{} {row}\"}}\n", if row % 20 == 0 { "word ".repeat(900) } else { "a".into() }))
         .collect();
@@ -369,7 +347,7 @@ fn a_text_without_a_verdict_for_lack_of_room_or_by_a_fault_is_judged_again_when_
     assert_eq!((again.resumed, again.reasons["too-long"]), (40, 10));
     assert_eq!(fs::read(&journal).unwrap(), before, "what is as it was is not written again");
 
-    // Ended in the midst of it, too.
+    // A stop in the middle changes nothing.
     house.engine = engine(2048);
     house.label(&journal, &input, &Settings::default(), Some(14)).unwrap();
     let done = house.label(&journal, &input, &Settings::default(), None).unwrap();
@@ -393,7 +371,7 @@ fn a_record_that_the_input_ended_in_is_judged_again_once_it_has_grown() {
     let house = House::new();
     let journal = house.path("a");
     let mut grown = String::new();
-    // More often than a journal has passes.
+    // More runs than a journal has passes.
     for row in 0..40 {
         grown += &format!("{{\"id\":{row},\"text\":\"half a l");
         house.label(&journal, &grown, &Settings::default(), None).unwrap();
@@ -419,6 +397,6 @@ fn an_input_is_known_by_its_records_and_not_by_its_name() {
     let summary = house.label(&journal, &input(), &Settings::default(), None).unwrap();
     assert!(summary.resumed >= 50 && summary.rows() == 200);
     assert_eq!(house.export(&journal, Output::Jsonl), house.export(&house.whole("b"), Output::Jsonl));
-    // Line ends are no part of a record.
+    // Line ends do not belong to a record.
     house.label(&journal, &input().replace('\n', "\r\n"), &Settings::default(), None).unwrap();
 }

@@ -1,6 +1,6 @@
 //! The integration tests: one binary, so that llama.cpp is linked once.
 //!
-//! A new test belongs into the module whose line describes it. Tests of a single function lie beside it in `src`.
+//! A new test belongs to the module whose line describes it. Tests of a single function are beside it in `src`.
 //! `tests/hostile.rs`, `tests/memory.rs` and `tests/soak.rs` measure a whole process, so each is a binary of its own.
 
 #[path = "../support/mod.rs"]

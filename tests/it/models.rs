@@ -1,4 +1,4 @@
-//! Models of other programs' stores, and files of Ollama's made plain.
+//! Models in the stores of other programs, and files of Ollama that are converted.
 
 use crate::support;
 
@@ -98,7 +98,7 @@ fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
     let big = of("big-00001-of-00002");
     assert_eq!(big.size, inspect(&big.path).unwrap().size);
     assert_eq!(named(&found, "nothing"), Ok(None));
-    // Whatever `model pull` takes names what it fetched, and so does a file's whole name.
+    // A source of `model pull` also names the fetched model, and so does a file's whole name.
     for (name, whole) in [
         ("small-Q4.gguf", "hf:org/repo:small-Q4.gguf"),
         ("hf:org/repo:Q4", "hf:org/repo:small-Q4.gguf"),

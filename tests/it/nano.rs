@@ -1,6 +1,6 @@
-//! The built-in model: that a newcomer sees the product work, and that a trained model takes every path.
+//! The built-in model: a newcomer sees the product work, and a trained model takes every path.
 //!
-//! Verdicts here are of texts that leave no doubt; how good the model is, `scripts/nano/evaluate.py` measures.
+//! The texts here leave no doubt. `scripts/nano/evaluate.py` measures the quality of the model.
 
 #![cfg(all(feature = "cli", feature = "nano"))]
 
@@ -15,7 +15,7 @@ use magistrate::policy::PolicyLibrary;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A cache of its own, into which the model is unpacked.
+/// A folder with its own cache, into which the model is unpacked.
 struct Place(TempDir);
 
 impl Place {
@@ -78,7 +78,7 @@ fn what_leaves_no_doubt_is_judged_rightly_under_the_shipped_policies() {
     }
 }
 
-/// The shipped policies that it was not trained for.
+/// Returns the ids of the shipped policies that the model was not trained for.
 fn unknown() -> Vec<String> {
     let shipped = PolicyLibrary::shipped().iter().map(|policy| policy.id.clone());
     shipped.filter(|id| !TRAINED_FOR.contains(&id.as_str())).collect()
@@ -117,7 +117,7 @@ fn every_verb_that_judges_leaves_them_unresolved() {
         (&["check", "-p", "spam", "Are we still on for dinner at seven?"], 3),
         (&["label", "in.jsonl"], 3),
         (&["label", "in.jsonl", "--only", "undecided"], 0),
-        // Whether one is safe is not known.
+        // The true label of the texts is not known.
         (&["label", "in.jsonl", "--only", "safe"], 2),
     ] {
         let output = place.run(&[&args[..1], &["-p", "weapons"], &args[1..]].concat());
@@ -162,7 +162,7 @@ fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
         let said = String::from_utf8(place.run(&["check", "-p", policy, "Hello"]).stderr).unwrap();
         assert_eq!(said.contains(note), noted, "{policy}: {said}");
     }
-    // Any other model has a say.
+    // The list does not apply to another model.
     let random = support::demonstration();
     let row =
         place.row(&["-p", "weapons", "--effort", "none", "-m", random.to_str().unwrap(), "--min-mass", "0", "Hello"]);
@@ -233,7 +233,7 @@ fn a_cache_that_cannot_be_written_is_named_with_a_remedy() {
     assert!(said.contains(&folder) && said.contains("MAGISTRATE_CACHE") && said.contains("--model"), "{said}");
 }
 
-/// What `doctor` found, by subject.
+/// Returns the findings of `doctor`, by subject.
 fn found(output: &Output) -> std::collections::BTreeMap<String, Value> {
     let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     findings.into_iter().map(|finding| (finding["subject"].as_str().unwrap().to_owned(), finding)).collect()

@@ -1,4 +1,4 @@
-//! How models are planned to be loaded: what is chosen, and that it fits.
+//! The plan for loading a model: its settings, and the memory that they take.
 
 use crate::support;
 
@@ -11,7 +11,7 @@ use support::synth::{self, Shape, TensorType};
 
 const GB: u64 = 1_000_000_000;
 
-/// A model of the 20b's shape, but for its vocabulary.
+/// Returns a model of the 20b's shape with a small vocabulary.
 fn large() -> ModelFile {
     with(&Shape { ranks: Some(2_000), ..Shape::safeguard_20b() })
 }

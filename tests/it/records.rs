@@ -1,18 +1,10 @@
-//! Streams of records: none is lost, and a damaged one harms no other.
+//! Streams of records: no record is lost, and a damaged one harms no other.
 
 mod generated;
 
-use std::io;
-use std::io::BufReader;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 
-use magistrate::label::records::Fields;
-use magistrate::label::records::Format;
-use magistrate::label::records::LARGEST;
-use magistrate::label::records::Record;
-use magistrate::label::records::Records;
-use magistrate::label::records::RecordsError;
-use magistrate::label::records::Text;
+use magistrate::label::records::{Fields, Format, LARGEST, Record, Records, RecordsError, Text};
 
 const FORMATS: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Lines];
 
@@ -35,7 +27,7 @@ fn refused(format: Format, input: &[u8], wanted: Fields) -> (&'static str, Strin
     }
 }
 
-/// The text, or the code of the defect.
+/// Returns the text, or the code of the defect.
 fn told(record: &Record) -> Result<&str, &'static str> {
     record.content.as_ref().map(magistrate::content::Content::text).map_err(|defect| defect.code)
 }

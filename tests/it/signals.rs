@@ -40,7 +40,7 @@ fn send(signal: &str, child: &Child) {
 fn end(mut child: Child) -> (ExitStatus, String, Duration) {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        // A text of a test takes minutes. So a process that ends before has not finished its text.
+        // The long texts take minutes, so a process that ends within this time has given them up.
         if begun.elapsed() > Duration::from_mins(1) {
             child.kill().unwrap();
             panic!("it does not end");

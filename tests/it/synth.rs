@@ -1,4 +1,4 @@
-//! The test models themselves: the same every time, and laid out as GGUF says.
+//! The test models: the same bytes every time, in the layout of GGUF.
 
 use crate::support::synth;
 
@@ -125,7 +125,7 @@ fn the_full_vocabulary_has_the_true_ids() {
         let [id] = harmony.encode_with_special_tokens(name)[..] else {
             panic!("{name} is not one token");
         };
-        // The reference knows this id by a second name.
+        // The reference has a second name for this id.
         if name != "<|reserved_200018|>" {
             assert_eq!(vocabulary.id(name), Some(id), "{name}");
         }
@@ -174,13 +174,13 @@ fn written(shape: &Shape) -> Vec<Gguf> {
     files.into_iter().map(|file| Gguf::parse(fs::read(file).unwrap())).collect()
 }
 
-/// A file read back by a parser that shares no code with the writer.
+/// A file, read by a parser that shares no code with the writer.
 struct Gguf {
     bytes: Vec<u8>,
     /// The raw bytes of each value.
     keys: BTreeMap<String, Vec<u8>>,
     tensors: Vec<Entry>,
-    /// Where the tensors' bytes begin.
+    /// Start of the tensors' bytes.
     data: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What strangers have written, in names, titles and columns, reaches a terminal harmless, and a program as it is.
+//! Texts of strangers in names, titles and columns: harmless in a terminal, and unchanged for programs.
 #![cfg(all(unix, feature = "cli"))]
 
 use crate::support;
@@ -6,7 +6,7 @@ use crate::support;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// Sets a title, turns colours on, and turns the text around.
+/// A text that sets a title, turns colors on, and reverses the text.
 const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{9b}31m\u{202e}";
 
 struct Stage(tempfile::TempDir);
@@ -41,7 +41,7 @@ impl Stage {
     }
 }
 
-/// Runs a command whose output has to do with [`EVIL`], and sees that it is harmless.
+/// Runs a command whose output contains [`EVIL`], and checks that the output is harmless.
 #[track_caller]
 fn harmless(stage: &Stage, arguments: &[&str]) {
     let output = stage.run(arguments);

@@ -1,4 +1,4 @@
-//! The tokenizer against the reference implementation, which carries the whole o200k vocabulary.
+//! The tokenizer against the reference implementation, which contains the whole o200k vocabulary.
 
 use crate::support;
 
@@ -184,7 +184,7 @@ fn random_bytes_are_encoded_as_by_the_reference() {
     }
 }
 
-/// A class of one char each, with those at the edges of the pattern taken more than once.
+/// Strings of characters from all classes of the pattern. Characters at its edges occur more often.
 #[test]
 fn shuffled_edges_of_the_pattern_are_encoded_as_by_the_reference() {
     const EDGES: &[&str] = &[
@@ -231,7 +231,7 @@ fn the_control_tokens_have_their_true_ids_and_their_names_as_text_do_not() {
     assert_eq!(ids, harmony.encode_with_special_tokens(prompt));
 }
 
-/// A prompt whose control tokens are written out, as segments.
+/// Returns a prompt with written control tokens as segments.
 fn segments(mut prompt: &str) -> Vec<Segment> {
     let mut segments = Vec::new();
     while let Some((text, rest)) = prompt.split_once("<|") {
@@ -244,7 +244,7 @@ fn segments(mut prompt: &str) -> Vec<Segment> {
     segments
 }
 
-/// Names of control tokens, their fragments, and some words between.
+/// Generates names of control tokens, their fragments, and words between them.
 fn forged() -> impl Strategy<Value = String> {
     let fragment = prop_oneof![
         proptest::sample::select(Control::ALL.map(|control| control.name().to_owned()).to_vec()),

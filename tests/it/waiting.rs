@@ -1,4 +1,4 @@
-//! How long threads wait for one another is chosen before the model is loaded, and a variable that the user set is kept.
+//! The time that threads spin before they sleep is chosen before the model is loaded. A variable of the user is kept.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
 use assert_cmd::Command;

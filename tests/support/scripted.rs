@@ -1,4 +1,4 @@
-//! An engine without llama.cpp, for tests of what is around it.
+//! An engine without llama.cpp, for tests of the code around it.
 
 use std::io::{BufRead, Read};
 
@@ -17,12 +17,12 @@ use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::{Token, Tokenizer};
 
-/// An engine on a scripted model, which finds a violation in a text with the token of `!` in it.
+/// Returns an engine on a scripted model, which finds a violation in a text with the token of `!`.
 pub fn engine(context: usize) -> Engine {
     on(context, |_| |_| false)
 }
 
-/// The same, whose logits are no numbers the first times that it sees a text of this one word.
+/// Returns an engine whose logits are not numbers the first times that it reads a text of this one word.
 pub fn failing(word: &'static str, mut times: usize) -> Engine {
     on(2048, move |tokenizer| {
         let word = tokenizer.encode(word)[0];
@@ -34,7 +34,8 @@ pub fn failing(word: &'static str, mut times: usize) -> Engine {
     })
 }
 
-/// `fails` makes of the tokenizer what says whether the logits after these tokens are no numbers.
+/// Returns an engine. `fails` gets the tokenizer, and returns a function that reports whether the logits after some tokens
+/// are not numbers.
 fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl FnOnce(&Tokenizer) -> F) -> Engine {
     let config = EngineConfig { context, ..EngineConfig::new(super::demonstration()) };
     let tokenizer = magistrate::gguf::inspect(&config.model).unwrap().tokenizer().unwrap();
@@ -61,27 +62,27 @@ pub fn judge<'engine>(engine: &'engine Engine, policy: &Policy, options: &Sessio
     Judge { session: engine.session(policy, options.clone()).unwrap(), provenance }
 }
 
-/// It gives the end of an answer no more than any other token, so any mass will do.
+/// Returns options that accept any mass. The scripted model gives the end of an answer no more than any other token.
 pub fn options() -> SessionOptions {
     super::noisy(Effort::None)
 }
 
-/// Nothing is known before.
+/// Returns the state of a run without a journal and a memo.
 pub fn nothing() -> Known {
     Known { past: Past::none(), memo: Memo::in_memory() }
 }
 
-/// Rows that go to a writer.
+/// Returns a sink that writes rows to a writer.
 pub fn rows<W: std::io::Write>(output: W, policies: &[&str]) -> Rows<W> {
     Rows { output, form: Form { policies: policies.iter().map(ToString::to_string).collect(), fields: None } }
 }
 
-/// Records of a stream.
+/// Returns the records of a stream.
 pub fn source(stream: impl BufRead + Send + 'static, format: Format) -> Source {
     Source::of_stream("input", stream, format, Fields::default()).unwrap()
 }
 
-/// Rows without an end in memory: what is read of it exists only while it is read.
+/// A stream of rows that exist in memory only while they are read.
 pub struct Endless {
     pub rows: u64,
     pub buffer: Vec<u8>,

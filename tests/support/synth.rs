@@ -1,13 +1,13 @@
 //! Model files with random weights: GGUF that llama.cpp loads as gpt-oss, from a quarter of a megabyte to the 12 GB
 //! of the real 20b's shape, so that tests need no download.
 //!
-//! The one idea: a [`Shape`] says everything, and [`write`] streams it, the same bytes for the same shape wherever it
-//! runs. A test that needs a faulty file changes one field of a good one. Nothing here knows the engine, and what
-//! such a model answers means nothing.
+//! A [`Shape`] describes a file, and [`write`] streams it: the same bytes for the same shape on every machine. A test that
+//! needs a faulty file changes one field of a good one. The engine is not known here. The answers of such a model mean
+//! nothing.
 
 #![allow(dead_code)] // Each test binary, and the example, uses its own part of this.
 
-// Paths of their own, because the example enters this file by another door than the tests.
+// Paths, because the example includes this file from another folder than the tests.
 #[path = "synth/contents.rs"]
 mod contents;
 #[path = "synth/gguf.rs"]
@@ -24,10 +24,10 @@ use std::path::{Path, PathBuf};
 #[allow(unused_imports)] // As above.
 pub use {gguf::Tensor, gguf::TensorType, magistrate::gguf::header::Value, vocabulary::Vocabulary};
 
-/// Writes the model of that shape and says which files it made: `path` itself, or for several parts its siblings
-/// `<stem>-00001-of-0000N.gguf` and so on, named and keyed as llama.cpp's own splitter does it.
+/// Writes the model of a shape and returns its files: `path` itself, or for several parts its siblings
+/// `<stem>-00001-of-0000N.gguf` and so on, with the names and keys of llama.cpp's own splitter.
 ///
-/// It holds the vocabulary and at most some 8 MiB of weights in memory, however large the file.
+/// Takes memory for the vocabulary and about 8 MiB of weights, however large the file.
 pub fn write(path: &Path, shape: &Shape) -> io::Result<Vec<PathBuf>> {
     shape.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     let vocabulary = shape.vocabulary();
@@ -55,8 +55,8 @@ pub fn write(path: &Path, shape: &Shape) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Writes the header of that model, and a hole where its weights would be: it takes no disk, and cannot be told from the
-/// model without reading these.
+/// Writes the header of a model, and a hole in the place of its weights. It takes no disk space, and only its weights
+/// differ from the model's.
 pub fn outline(path: &Path, shape: &Shape) -> io::Result<()> {
     let vocabulary = shape.vocabulary();
     let tensors = shape.tensors(vocabulary.tokens.len() as u64);
@@ -68,11 +68,11 @@ pub fn outline(path: &Path, shape: &Shape) -> io::Result<()> {
     file.set_len(padded(header.len() as u64) + data)
 }
 
-/// What a model file looks like. Every field may be changed; [`write`] refuses what llama.cpp could not load.
+/// The shape of a model file. Every field may be changed; [`write`] refuses a shape that llama.cpp cannot load.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// How many of o200k's ranks the vocabulary holds, ten control tokens behind them. `None` is the whole vocabulary
-    /// of gpt-oss: 201,088 entries, the control tokens at their true ids.
+    /// Number of o200k's ranks in the vocabulary, with ten control tokens after them. `None` is the whole vocabulary of
+    /// gpt-oss: 201,088 entries, the control tokens at their true ids.
     pub ranks: Option<u32>,
     /// Length of a token's vector.
     pub embedding: u32,
@@ -88,9 +88,10 @@ pub struct Shape {
     pub feed_forward: u32,
     /// Experts of a layer.
     pub experts: u32,
-    /// Experts that each token is sent to. All of them means no routing, so nothing jumps when sums round otherwise.
+    /// Experts that each token uses. If a token uses all, there is no routing, so no result jumps when sums round
+    /// otherwise.
     pub experts_used: u32,
-    /// Tokens that an even layer looks back.
+    /// Length of an even layer's window in tokens.
     pub sliding_window: u32,
     /// Type of the attention's matrices.
     pub attention: TensorType,
@@ -106,14 +107,14 @@ pub struct Shape {
     pub name: String,
     /// `general.description`
     pub description: String,
-    /// Control tokens to leave out, by name: their ids go to reserved tokens.
+    /// Control tokens that are left out, by name. Their ids go to reserved tokens.
     pub absent: Vec<String>,
-    /// Last word on the metadata: a value replaces or adds its key, `None` takes the key away.
+    /// Changes to the metadata: a value replaces or adds its key, `None` removes the key.
     pub metadata: Vec<(String, Option<Value>)>,
 }
 
 impl Shape {
-    /// The shapes that have a name, each with what it is good for.
+    /// The shapes that have a name, each with its use.
     pub const NAMED: [NamedShape; 7] = [
         ("tiny", Self::tiny, "0.2 MB  2,000 ranks, two layers: the quickest file that runs"),
         ("demo", Self::demo, "0.5 MB  2,000 ranks, two layers: the file of this repository"),
@@ -134,7 +135,7 @@ impl Shape {
         Self { ranks: Some(2_000), layers: 2, experts: 4, ..Self::small() }
     }
 
-    /// 3.4 MB, with ranks enough that ordinary English costs about as many tokens as it really does.
+    /// 3.4 MB, with enough ranks that ordinary English takes about as many tokens as with the whole vocabulary.
     pub fn small() -> Self {
         Self { ranks: Some(16_000), ..Self::full_vocabulary() }
     }
@@ -170,7 +171,7 @@ impl Shape {
         }
     }
 
-    /// 405 MB: large enough to take its time.
+    /// 405 MB: large enough for a measurable load.
     pub fn middle() -> Self {
         Self {
             ranks: Some(12_000),
@@ -184,7 +185,7 @@ impl Shape {
         }
     }
 
-    /// 12.1 GB: what gpt-oss-safeguard-20b asks of a machine.
+    /// 12.1 GB: the shape of gpt-oss-safeguard-20b.
     pub fn safeguard_20b() -> Self {
         Self {
             embedding: 2_880,
@@ -197,17 +198,17 @@ impl Shape {
         }
     }
 
-    /// The shape of that name, from [`Self::NAMED`].
+    /// Returns the shape of a name in [`Self::NAMED`].
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMED.into_iter().find(|(known, ..)| *known == name).map(|(_, shape, _)| shape())
     }
 
-    /// The tokens and merges of this shape.
+    /// Returns the tokens and merges of this shape.
     pub fn vocabulary(&self) -> Vocabulary {
         Vocabulary::o200k(self.ranks, &self.absent)
     }
 
-    /// Says what llama.cpp would stumble over.
+    /// Refuses a shape that llama.cpp cannot load.
     pub fn check(&self) -> Result<(), String> {
         let refuse = |wrong: bool, why: String| if wrong { Err(why) } else { Ok(()) };
         let ranks = self.ranks.unwrap_or(vocabulary::RANKS);
@@ -234,7 +235,7 @@ impl Shape {
             let known = vocabulary::CONTROLS.iter().any(|(_, control)| control == name);
             refuse(!known, format!("'{name}' cannot be left out: it is no control token"))?;
         }
-        // Blocks of 32 are what quantized rows are made of; rotary embedding turns pairs.
+        // Quantized rows consist of blocks of 32, and rotary embedding turns pairs.
         refuse(self.head_dim == 0 || !self.head_dim.is_multiple_of(2), {
             format!("head dimension {}: an even number", self.head_dim)
         })?;
@@ -248,7 +249,7 @@ impl Shape {
         Ok(())
     }
 
-    /// All tensors in the order of the file, for a vocabulary of that many entries.
+    /// Returns all tensors in the order of the file, for a vocabulary of `tokens` entries.
     pub fn tensors(&self, tokens: u64) -> Vec<Tensor> {
         contents::tensors(self, tokens)
     }
@@ -257,7 +258,7 @@ impl Shape {
 /// A shape's name, the shape, and a line about it.
 pub type NamedShape = (&'static str, fn() -> Shape, &'static str);
 
-/// The three keys of a part, in the types that llama.cpp's splitter gives them.
+/// Returns the three keys of a part, with the types of llama.cpp's splitter.
 fn split_keys(part: u16, parts: u16, tensors: usize) -> [(String, Value); 3] {
     let tensors = i32::try_from(tensors).expect("a layer has 19 tensors, and layers are few");
     [

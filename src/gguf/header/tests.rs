@@ -1,4 +1,4 @@
-//! Headers as they should be, and as a hostile or broken file may have them.
+//! Headers of good, broken and hostile files.
 
 use proptest::prelude::*;
 
@@ -10,12 +10,12 @@ fn read(bytes: &[u8]) -> Result<Header, GgufError> {
     Header::read(bytes, bytes.len() as u64)
 }
 
-/// How the file is refused.
+/// Returns the message of a file that is refused.
 fn refusal(bytes: &[u8]) -> String {
     read(bytes).expect_err("should have been refused").to_string()
 }
 
-/// How a sample is refused after a change.
+/// Returns the message of a sample that is refused after a change.
 fn changed(change: impl FnOnce(&mut Sample)) -> String {
     let mut sample = Sample::empty();
     sample.set("a", Value::U32(1));
@@ -191,7 +191,7 @@ fn a_header_cut_anywhere_is_refused() {
     let header = sample.header();
     for length in 0..header.len() {
         assert!(matches!(read(&header[..length]), Err(GgufError::Short { .. })), "{length}");
-        // And if the file became shorter after its size was asked.
+        // The file may become shorter after its size was read.
         let shrunk = Header::read(&header[..length], header.len() as u64);
         assert!(matches!(shrunk, Err(GgufError::Short { .. })), "{length}");
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A sample in parts, as llama-gguf-split makes them: all metadata in the first.
+/// Returns a sample in parts as llama-gguf-split makes them: all metadata is in the first.
 fn split(parts: u16) -> Vec<Sample> {
     let whole = Sample::gpt_oss();
     let each = whole.tensors.len().div_ceil(parts.into());
@@ -21,7 +21,7 @@ fn part(number: usize, count: usize) -> String {
     format!("model-{number:05}-of-{count:05}.gguf")
 }
 
-/// Writes the parts and gives the path of the first.
+/// Writes the parts and returns the path of the first.
 fn write_parts(folder: &TempDir, parts: &[Sample]) -> PathBuf {
     for (number, sample) in parts.iter().enumerate() {
         write(folder, &part(number + 1, parts.len()), sample.bytes());

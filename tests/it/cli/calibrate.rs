@@ -35,7 +35,7 @@ fn a_certificate_decides_nothing_under_other_terms() {
     };
     let held = label("rules.md", &own);
     assert!(held.code == 0 && held.stdout.contains("\"decision\":"), "{held}");
-    // What changes no probability is no term.
+    // A setting that changes no probability is not compared.
     let same = label("rules.md", &[&own[..], &["--seed", "7", "--reasoning", "--max-content-tokens", "900"]].concat());
     assert_eq!(same.code, 0, "{same}");
     let less = &own[..4];
@@ -58,7 +58,7 @@ fn a_certificate_decides_nothing_under_other_terms() {
         ("policy", &own, &[]),
     ];
     for (name, flags, other) in others {
-        // A flag that is given anew takes the place of the one before it.
+        // A flag that is given again replaces the one before it.
         let kept: Vec<&str> = flags.chunks(2).filter(|pair| !other.contains(&pair[0])).flatten().copied().collect();
         let run = label(if name == "policy" { "other.md" } else { "rules.md" }, &[&kept[..], other].concat());
         assert!(run.code == 2 && run.stdout.is_empty(), "{name}: {run}");
@@ -75,7 +75,7 @@ fn a_certificate_decides_nothing_under_other_terms() {
 
 #[test]
 fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for() {
-    // Rows as an evaluation has them: the surer, the truer.
+    // Rows of an evaluation: the higher the probability, the more often it is right.
     let golden = "{\"text\":\"a\",\"label\":0}\n{\"text\":\"b\",\"label\":1}\n";
     let stage = Stage::new().file("golden.jsonl", golden).file("in.txt", "Hello\n");
     let options = ["-p", "rules.md", "--effort", "none", "--min-mass", "0"];
@@ -107,7 +107,7 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     ]);
     assert!(issued.code == 0 && issued.stdout.contains("\ntrials     20 of 20 certificates issued, "), "{issued}");
     assert!(issued.stdout.contains("\nviolation  automatic from 0."), "{issued}");
-    // The same rows twelve times over are no better evidence.
+    // The same rows repeated twelve times are not better evidence.
     let rows = evaluation["rows"].as_array().unwrap();
     evaluation["rows"] = rows[..30].iter().cycle().take(360).cloned().collect();
     fs::write(stage.path("repeated.json"), evaluation.to_string()).unwrap();
@@ -122,7 +122,7 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     let label = stage.run(&[&["label", "in.txt", "--certificate", "c.json"], &options[..]].concat());
     let row: Value = serde_json::from_str(&label.stdout).unwrap();
     assert!(row["calibrated"].is_f64() && ["auto", "review"].contains(&row["decision"].as_str().unwrap()), "{row}");
-    // One that decides nothing by itself: whatever the verdict, a person must look.
+    // A certificate that decides nothing by itself: a person must look at every verdict.
     let mut strict: Value = serde_json::from_str(&fs::read_to_string(stage.path("c.json")).unwrap()).unwrap();
     (strict["low"], strict["high"]) = (0.0.into(), 1.0.into());
     fs::write(stage.path("strict.json"), strict.to_string()).unwrap();

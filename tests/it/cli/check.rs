@@ -150,7 +150,7 @@ fn policies_of_one_name_are_told_apart_and_each_gets_its_labels() {
     assert_eq!(ids(&[&two[..], &["--labels", keep]].concat()), "digits:1 fraud:REMOVE spam:INVALID");
     assert_eq!(ids(&["-p", "spam", "-p", "own=mine.yaml"]), "own:1 spam:1");
     assert_eq!(ids(&["-p", "own=spam/policy.md"]), "own:INVALID");
-    // Whoever names the policy is believed, and told.
+    // Labels that name the policy are accepted, with a note.
     let run = stage.run(&["check", "-p", "rules.md", "--labels", "rules:VALID=violation,INVALID=safe", "Hello"]);
     assert!(run.code != 2 && run.stderr.contains("note: --labels says that `VALID` means a violation"), "{run}");
 }

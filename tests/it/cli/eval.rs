@@ -14,7 +14,7 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     let stage = Stage::new().file("golden.jsonl", golden);
     let eval = |args: &[&str]| {
         let all = ["eval", "-p", "rules.md", "golden.jsonl", "--effort", "none", "--threshold", "0"];
-        // Random weights round otherwise in another batch.
+        // Random weights round differently in another batch.
         stage.run(&[&all[..], &["--reproducible"], args].concat())
     };
     let run = eval(&["--report", "r.html", "--report", "r.md", "--report", "r.json"]);
@@ -35,7 +35,7 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     assert_eq!(failed.code, 1);
     assert!(failed.stderr.ends_with("error: f1 is 0.400, and must be at least 0.900\n"), "{failed}");
     assert!(passed.stderr.contains("gate passed: recall is 1.000, at least 0.900; no figure fell"), "{passed}");
-    // The reports say why a gate was passed or not.
+    // The reports contain the result of the gate.
     for (floor, outcome) in [("recall=0.9", "passed"), ("f1=0.9", "failed")] {
         let files = ["--report", "g.md", "--report", "g.html", "--report", "g.json"];
         let run = eval(&[&["--fail-under", floor, "--baseline", "r.json", "--max-drop", "0.02"], &files[..]].concat());
@@ -57,7 +57,7 @@ fn an_evaluation_is_told_reported_and_held_to_gates() {
     assert_transcript!([unlike, unknown, own, eval(&["--report", "r.txt"])]);
 }
 
-/// Arguments under which a model can be named and not loaded: what is refused all the same was refused before.
+/// Arguments that name a model which cannot be loaded. A run that is refused for another reason was refused before.
 const NO_MODEL: [&str; 4] = ["--effort", "none", "-m", "junk.gguf"];
 
 #[test]
@@ -105,7 +105,7 @@ fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
         let run = stage.run(&[args, &["-p", "rules.md"], &NO_MODEL[..]].concat());
         assert!(run.code == 2 && run.stderr.contains(why) && !run.stderr.contains("junk.gguf"), "{run}");
     }
-    // Files that are written are looked at first, too.
+    // Outputs are checked first, too.
     let kept = fs::read(stage.path("both.jsonl")).unwrap();
     let written: [(&[&str], &str); 5] = [
         (&["eval", "both.jsonl", "--report", "nodir/r.html"], "nodir/r.html cannot be written"),
@@ -119,7 +119,7 @@ fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
         assert!(run.code == 2 && run.stderr.contains(why) && !run.stderr.contains("junk.gguf"), "{run}");
     }
     assert_eq!(fs::read(stage.path("both.jsonl")).unwrap(), kept);
-    // All is well with this one but the model.
+    // Here only the model is wrong.
     let run = stage.run(&[&["eval", "both.jsonl", "-p", "rules.md"], &NO_MODEL[..]].concat());
     assert!(run.code == 2 && run.stderr.contains("junk.gguf"), "{run}");
     assert!(run.stderr.starts_with("labels: column \"label\", 0 = safe (120), 1 = violation (120)\n"), "{run}");

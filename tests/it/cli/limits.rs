@@ -67,7 +67,7 @@ fn the_context_that_a_hint_names_has_room_for_the_reasoning() {
     assert_eq!((refused.code, check(&hinted(&refused)).code), (2, 1), "{refused}");
 }
 
-/// The context that a hint names.
+/// Returns the context that a hint names.
 #[track_caller]
 fn hinted(run: &Run) -> String {
     let (_, rest) = run.stderr.split_once("hint: --context ").unwrap_or_else(|| panic!("{run}"));

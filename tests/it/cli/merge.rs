@@ -33,7 +33,7 @@ fn machines_that_share_a_run_make_the_file_of_one() {
     assert!(flipped.stderr.contains("note: judged again with another --threshold (not given then, "), "{flipped}");
     assert!(same.stdout.starts_with("10 verdicts judged again: 10 the same, "), "{same}");
     assert!(flipped.stdout.contains(" 10 flipped") && flipped.stdout.contains("rules: violation "), "{flipped}");
-    // Another policy is another run, and known before the model is loaded.
+    // Another policy is another run, which is refused before the model is loaded.
     let other = ["verify", "-p", "spam", "--effort", "none", "in.csv", "-o", "all.csv", "-m", "rules.md"];
     let other = stage.run(&other);
     assert!(

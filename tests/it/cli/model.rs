@@ -41,7 +41,7 @@ fn where_memory_is_short_less_is_done_at_once_and_that_is_said() {
 fn a_device_that_is_not_there_is_named_with_those_that_are() {
     let run = Stage::new().fails(&["check", "-p", "spam", "--device", "Vulkan7"]);
     assert!(
-        run.stderr.contains("there is no device `Vulkan7`\nhint: there are: ") && run.stderr.contains("CPU"),
+        run.stderr.contains("there is no device `Vulkan7`\nhint: the devices are ") && run.stderr.contains("CPU"),
         "{run}"
     );
 }

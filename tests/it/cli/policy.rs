@@ -38,7 +38,7 @@ fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
     let new = ["policy", "new", "begging", "--violation", "Begging: Asks readers for money."];
     let made =
         stage.run(&[&new[..], &["--allowed", "Charity: Names a registered charity.", "-o", "begging.yaml"]].concat());
-    // The examples in brackets are left to the author, and lint says so until they are replaced.
+    // The author must replace the examples in brackets. Until then lint reports them.
     let lint = || stage.run(&["policy", "lint", "begging.yaml", "--strict"]);
     let unfinished = lint();
     assert_eq!((made.code, unfinished.code, unfinished.stdout.matches("[placeholder]").count()), (0, 1, 4));

@@ -40,7 +40,7 @@ fn a_model_that_writes_it_all_and_never_answers_leaves_it_unresolved() {
 #[test]
 fn every_row_fits_the_schema_and_none_with_a_field_missing_does() {
     let stage = Stage::new();
-    // A variable that would name a model is no flag beside --schema.
+    // A variable that names a model is not a flag that conflicts with --schema.
     let run = stage.run_with(b"", &["check", "--schema"], &[("MAGISTRATE_MODEL", "none.gguf")]);
     let schema: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run}"));
     let validator = jsonschema::validator_for(&schema).unwrap();

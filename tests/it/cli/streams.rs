@@ -27,7 +27,7 @@ fn a_verdict_comes_even_if_nobody_hears_the_notes() {
     assert!(output.stdout.starts_with(b"rules: safe\n"));
 }
 
-/// The end of a pipe that nobody reads.
+/// Returns the writing end of a pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

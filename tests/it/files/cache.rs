@@ -1,10 +1,7 @@
 //! Files in the cache.
 
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -136,11 +133,11 @@ fn the_built_in_model_judges_where_nothing_can_be_written() {
         assert!(matches!(done.status.code(), Some(0 | 1 | 3)), "{}", said(&done));
         serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap()
     };
-    // No folder can be made there, not even by root.
+    // Not even root can make a folder there.
     let (without, with) = (check("/proc/magistrate"), check(stage.path("cache").to_str().unwrap()));
     assert_eq!((&without["model"], &without["probability"]), (&with["model"], &with["probability"]));
     assert_eq!(without["model"]["id"], "magistrate-nano");
-    // Rows that are kept on the way to stdout find a place, too.
+    // Rows on the way to stdout are kept in memory, too.
     let args = ["label", "-p", "spam", "--effort", "none", "in.jsonl", "--output-format", "csv", "--fields", "verdict"];
     let mut label = stage.command(&args);
     let done = label.env("MAGISTRATE_CACHE", "/proc/magistrate").env("TMPDIR", stage.path("folder")).output().unwrap();

@@ -2,23 +2,21 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use super::{JUDGING, Stage, said};
+use super::{JUDGING, Stage, furnished, said};
 use crate::support;
 
-/// A verb that writes, what it reads, and how the name of what it writes must end. `OUT` stands for that name.
+/// A verb that writes: its arguments, its inputs, and the ending of its output. `OUT` is the output in the arguments.
 struct Writes {
     args: &'static [&'static str],
     reads: &'static [&'static str],
     ending: &'static str,
-    /// True if it judges by a policy, which it reads.
+    /// True if the verb judges by a policy, which it reads.
     judges: bool,
-    /// True if it writes to a pipe that stands there.
+    /// True if the verb writes to an existing pipe.
     streams: bool,
 }
 
@@ -120,18 +118,6 @@ impl Writes {
     }
 }
 
-/// A stage with all that the verbs read.
-fn furnished() -> Stage {
-    let stage = Stage::new();
-    for args in
-        [&["-o", "done.jsonl"][..], &["--shard", "1/2", "-o", "one.jsonl"], &["--shard", "2/2", "-o", "two.jsonl"]]
-    {
-        stage.succeeds(&[&["label"], &JUDGING[..], &["in.jsonl"], args].concat());
-    }
-    support::ollama(&support::demonstration(), &stage.path("blob.gguf"));
-    stage
-}
-
 #[test]
 fn no_verb_writes_over_what_it_reads_nor_where_no_file_can_be() {
     let stage = furnished();
@@ -158,7 +144,7 @@ fn no_verb_writes_over_what_it_reads_nor_where_no_file_can_be() {
         for target in targets {
             let args = verb.command(&target);
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            // Without a model: it is refused before one is looked at.
+            // Without a model, because the run is refused before.
             let done = stage.command(&args).env("MAGISTRATE_MODEL", "absent.gguf").output().unwrap();
             let told = said(&done);
             assert_eq!(done.status.code(), Some(2), "{args:?}: {told}");
@@ -185,7 +171,7 @@ fn a_pipe_stays_a_pipe_and_nothing_is_put_beside_it() {
     for verb in &VERBS {
         let name = format!("pipe{}", verb.ending);
         assert!(Command::new("mkfifo").arg(stage.path(&name)).status().unwrap().success());
-        // Held open on both sides, so that nobody waits for a reader; what is written fits.
+        // Open on both sides, so the writer does not wait for a reader. The output fits the pipe's buffer.
         let mut pipe = fs::File::options().read(true).write(true).open(stage.path(&name)).unwrap();
         let before = stage.state();
         let args = verb.command(&name);

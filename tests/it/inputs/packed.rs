@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use magistrate::label::records::Fields;
-use magistrate::label::records::Format;
-use magistrate::label::source::Input;
-use magistrate::label::source::Source;
+use magistrate::label::records::{Fields, Format};
+use magistrate::label::source::{Input, Source};
 
-use super::{check, column, gzip, read};
+use super::{check, gzip, read};
 
 #[test]
 fn packed_inputs_are_unpacked_and_torn_ones_are_errors() {

@@ -10,7 +10,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::*;
 
-/// Three rows: one of them null, one with bytes that are no text.
+/// Returns three rows: one is null, and one has bytes that are not text.
 fn file() -> Vec<u8> {
     let schema =
         "message rows { required int64 id; optional binary text (utf8); optional binary raw; required double n; }";
@@ -70,7 +70,7 @@ fn a_parquet_file_that_is_none_or_not_whole_is_an_error_with_its_name() {
     check_with(&Fields { skip: 1, ..Fields::default() }, "a.parquet", whole, "", "a.parquet: Parquet has no header");
 }
 
-/// A file of this schema, packed so.
+/// Returns a file of this schema with this compression.
 fn written(schema: &str, packing: Compression, write: impl FnOnce(&mut SerializedFileWriter<Vec<u8>>)) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let properties = WriterProperties::builder().set_compression(packing).build();
@@ -103,7 +103,7 @@ fn integers(values: &'static [i64]) -> impl Fn(&mut SerializedColumnWriter<'_>) 
     }
 }
 
-/// The columns of each record but the text, as JSON.
+/// Returns the columns of each record except the text, as JSON.
 fn columns(bytes: &[u8]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");

@@ -1,9 +1,8 @@
 //! CSV and TSV as people have them.
 
-use magistrate::label::records::Fields;
-use magistrate::label::records::Text;
+use magistrate::label::records::{Fields, Text};
 
-use super::{check, check_with, column, read, utf16};
+use super::{check, check_with, column, utf16};
 
 #[test]
 fn malformed_tables_cost_only_their_records_which_are_named() {

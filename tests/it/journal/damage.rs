@@ -4,14 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use magistrate::label::export::Format as Output;
-use magistrate::label::export::export;
-use magistrate::label::journal::Existing;
-use magistrate::label::journal::Journal;
-use magistrate::label::journal::beside;
+use magistrate::label::journal::{Existing, Journal, beside};
 use magistrate::label::merge::check;
-use magistrate::label::merge::merge;
 use magistrate::label::run::Settings;
-use magistrate::label::run::run;
 use proptest::prelude::*;
 
 use super::{House, input, short_and_long, terms};
@@ -102,7 +97,7 @@ fn a_first_line_that_is_torn_is_written_anew() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Killed at any moment, a journal is a beginning of the whole one; torn by a power cut, a line may be half there.
+    /// A journal that was killed at any moment is the beginning of the whole one. After a power cut its last line may be torn.
     #[test]
     fn cut_at_any_byte_it_is_gone_on_with_to_the_same_bytes(share in 0.0..1.0_f64, garbage in any::<bool>()) {
         let house = House::new();
@@ -121,7 +116,7 @@ proptest! {
         prop_assert_eq!(beside(Path::new("a/b.csv")), Path::new("a/b.csv.journal"));
     }
 
-    /// Whatever is changed in a record between two runs: rows never show what the input no longer says.
+    /// A record may change between two runs in any way: rows never show text that the input no longer has.
     #[test]
     fn an_edit_of_any_record_is_noticed_when_a_run_is_continued(row in 0..200_usize, place in 0..80_usize, with in "[ -~]") {
         let house = House::new();
@@ -142,7 +137,7 @@ proptest! {
         }
     }
 
-    /// Damage to a journal is named, or changes nothing that goes out: neither by a merge nor by the run that continues it.
+    /// Damage to a journal is reported, or changes neither the output of a merge nor that of the resumed run.
     #[test]
     fn damage_to_any_byte_of_a_journal_is_named_or_changes_nothing(
         places in proptest::collection::vec((0.0..1.0_f64, any::<u8>()), 1..3),
@@ -174,7 +169,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Killed at any moment while it judges again what had no room.
+    /// The run may be killed at any moment while it judges texts again that had no room.
     #[test]
     fn cut_at_any_byte_a_journal_of_two_passes_is_continued_to_the_same_rows(share in 0.0..1.0_f64) {
         let mut house = House::new();

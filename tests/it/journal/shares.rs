@@ -5,18 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use magistrate::label::entry::Form;
-use magistrate::label::export::Export;
-use magistrate::label::export::Format as Output;
-use magistrate::label::export::Target;
-use magistrate::label::export::export;
-use magistrate::label::journal::Journal;
+use magistrate::label::export::{Export, Format as Output, Target, export};
 use magistrate::label::journal::JournalError;
-use magistrate::label::merge::MergeError;
-use magistrate::label::merge::check;
-use magistrate::label::merge::merge;
-use magistrate::label::row::Fields;
+use magistrate::label::merge::{MergeError, check, merge};
+use magistrate::label::row::RowFields;
 use magistrate::label::run::Settings;
-use magistrate::label::run::run;
 
 use super::{House, input, records, resealed};
 
@@ -132,11 +125,11 @@ fn one_journal_is_held_to_what_several_are() {
         let error = check(&twice, partial).unwrap_err();
         assert!(matches!(error, MergeError::Journal(JournalError::Doubled { number: 6, .. })), "{error}");
     }
-    // A gap is filled when the run is continued, though it is far from the end.
+    // A gap far from the end is filled when the run is continued.
     let summary = house.label(&gap, &input(), &Settings::default(), None).unwrap();
     assert_eq!((summary.resumed, check(&gap, false).unwrap().rows()), (195, 200));
     assert_eq!(house.export(&gap, Output::Jsonl), house.export(&house.path("a"), Output::Jsonl));
-    // What is there is not written over.
+    // An existing journal is not overwritten.
     let error = merge(std::slice::from_ref(&gap), &twice, false).unwrap_err();
     assert!(matches!(error, MergeError::There(_)) && twice.exists(), "{error}");
 }

@@ -58,7 +58,7 @@ fn whatever_breaks_it_off_the_file_comes_whole() {
     done.unwrap();
     assert_eq!(file.as_deref(), Some(&whole[..]));
 
-    // What a killed process has left.
+    // Bytes of a process that was killed.
     let resumed = whole.clone();
     let (done, file, asked) = fetched(true, &whole[..120_000], move |_, _, _| Act::Serve(resumed.clone(), ""));
     done.unwrap();
@@ -90,7 +90,7 @@ fn a_file_that_changes_on_the_way_is_begun_anew() {
     assert_eq!(file.as_deref(), Some(&new[..]));
     assert_eq!(asked[1].1["if-range"], "\"old\"");
 
-    // Neither a tag nor a digest would tell that what is there is of another file.
+    // Without a tag and a digest, nothing shows that the bytes are of another file.
     let (left, untold) = (new[..50_000].iter().map(|byte| byte ^ 1).collect::<Vec<_>>(), new.clone());
     let (done, file, asked) = fetched(false, &left, move |_, _, _| Act::Serve(untold.clone(), ""));
     done.unwrap();
@@ -192,7 +192,7 @@ fn a_link_or_a_pipe_where_a_fetch_is_kept_is_not_written_to() {
     assert!(matches!(fetch(), Err(FetchError::Disk { .. })));
     assert_eq!(fs::read(&victim).unwrap(), b"secret");
     fs::remove_file(&part).unwrap();
-    // A file that another program would call so is not ours.
+    // A file with the name that another program would use is left alone.
     let theirs = folder.path().join("model.gguf.part");
     fs::write(&theirs, "half of another's").unwrap();
     fetch().unwrap();

@@ -30,7 +30,7 @@ fn hosts(folder: &Path, url: &str) -> Hosts {
     }
 }
 
-/// A model in two parts, as bytes.
+/// Returns the files of a model in two parts.
 fn parts() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let files = synth::write(&folder.path().join("model.gguf"), &Shape { parts: 2, ..Shape::tiny() }).unwrap();
@@ -195,7 +195,7 @@ fn a_digest_that_was_asked_for_is_checked_whatever_is_there_and_whatever_the_reg
         assert_eq!(get(&right.to_uppercase()).unwrap(), place);
         let error = get(&other).unwrap_err().to_string();
         assert!(error.contains(&format!("its sha256 is {right}, and {other} was asked for")), "{error}");
-        // What is there is not what it should be, though nobody needs to fetch it.
+        // An existing file with another digest is refused, although nothing is fetched.
         fs::write(&place, "not it").unwrap();
         let error = get(&right).unwrap_err();
         assert!(matches!(error, PullError::OtherDigest { .. }), "{error}");

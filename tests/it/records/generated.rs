@@ -2,14 +2,12 @@
 
 use std::io::BufReader;
 
-use magistrate::label::records::Fields;
-use magistrate::label::records::Format;
-use magistrate::label::records::Records;
+use magistrate::label::records::{Fields, Format, Records};
 use proptest::prelude::*;
 
-use super::{FORMATS, columns, id, only, records, told};
+use super::{FORMATS, columns, id, records, told};
 
-/// Bytes that try hard to be cut at the wrong place.
+/// Generates bytes that are easily cut at the wrong place.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec!["\n", "\r\n", "\r", "\"", "\"\"", ",", "\t", "\n\n", " ", "a", "{", "}"])
@@ -30,7 +28,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Drops the lines that are no records from the front.
+/// Removes lines from the front that are not records.
 fn skip_blank(format: Format, mut input: &[u8]) -> &[u8] {
     while format != Format::Lines && !input.is_empty() {
         let end = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |at| at + 1);
@@ -46,7 +44,7 @@ fn skip_blank(format: Format, mut input: &[u8]) -> &[u8] {
     input
 }
 
-/// A record as it is written, and what must come of it.
+/// A record as it is written, with the expected result.
 #[derive(Clone, Debug)]
 enum Row {
     Good(String),
@@ -59,7 +57,7 @@ fn good() -> impl Strategy<Value = Row> {
         .prop_map(Row::Good)
 }
 
-/// A row of JSONL or of CSV whose damage ends with its line.
+/// Generates a row of JSONL or CSV with damage that ends with its line.
 fn damaged(json: bool) -> impl Strategy<Value = Row> {
     let rows: Vec<&[u8]> = if json {
         vec![b"{\"id\":0,\"text\":\"", b"\xFF\xFE{\0", b"[]", b"\"", b"{\"text\":\"\\udfff\"}", b"}", b"x,y", b"\0"]
@@ -186,7 +184,7 @@ proptest! {
         let rows: Vec<[String; 3]> = table.rows.iter().map(|row| row.each_ref().map(|cell| cell.replace(|character: char| !character.is_ascii(), "é"))).collect();
         let table = Table { rows, mark: false, ..table };
         let text = String::from_utf8(table.bytes()).unwrap();
-        // As Windows-1252 has it: a byte for each character.
+        // In Windows-1252: a byte for each character.
         let bytes: Vec<u8> = text.chars().map(|character| if character == 'é' { 0xE9 } else { character as u8 }).collect();
         let read = records(table.format, &bytes);
         prop_assert_eq!(read.len(), table.rows.len());
@@ -220,7 +218,7 @@ proptest! {
         }
 
         let plain: Vec<String> = texts.iter().map(|text| text.replace(['\n', '\r'], " ")).collect();
-        // With a mark before it, so that a text which begins with one keeps it.
+        // With a byte order mark, so that a text which begins with one keeps it.
         let lines: String = plain.iter().map(|text| text.clone() + end).collect();
         let read = records(Format::Lines, format!("\u{FEFF}{lines}").as_bytes());
         prop_assert_eq!(read.len(), plain.len());
@@ -230,12 +228,12 @@ proptest! {
     }
 }
 
-/// A table as a program writes it by RFC 4180, and as `csv.writer` of Python does.
+/// A table as programs write it by RFC 4180, such as Python's `csv.writer`.
 #[derive(Clone, Debug)]
 struct Table {
     format: Format,
     rows: Vec<[String; 3]>,
-    /// Every field is quoted, and not only where it must be.
+    /// Every field is quoted, even where no quotes are needed.
     all_quoted: bool,
     end: &'static str,
     /// The last record ends in a newline.
@@ -267,7 +265,7 @@ fn table() -> impl Strategy<Value = Table> {
         .prop_map(|(format, rows, all_quoted, end, ended, mark)| Table { format, rows, all_quoted, end, ended, mark })
 }
 
-/// A text that a table could trip over.
+/// Generates a text with characters that have a meaning in tables.
 fn cell() -> impl Strategy<Value = String> {
     let pieces = vec![
         "\"", "\"\"", ",", ";", "\t", "\n", "\r\n", "\r", "a", " ", "é", "日本", "\u{2028}", "{", "=1", "\u{FEFF}",

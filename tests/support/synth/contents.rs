@@ -1,5 +1,4 @@
-//! What a gpt-oss file holds: the keys and tensors that llama.cpp asks for under that architecture, all of them
-//! required, none shared.
+//! The keys and tensors of a gpt-oss file: the ones that llama.cpp requires for this architecture, without shared ones.
 
 use magistrate::gguf::header::Value;
 
@@ -7,7 +6,7 @@ use super::gguf::{Tensor, TensorType};
 use super::vocabulary::Vocabulary;
 use super::{Shape, weights};
 
-/// All keys but those of a split, the shape's own changes last.
+/// Returns all keys except those of a split, with the shape's own changes.
 pub fn metadata(shape: &Shape, vocabulary: Vocabulary) -> Vec<(String, Value)> {
     use Value::{Bool, F32, U32};
     let file_type = match shape.expert {
@@ -64,7 +63,7 @@ pub fn metadata(shape: &Shape, vocabulary: Vocabulary) -> Vec<(String, Value)> {
     keys
 }
 
-/// All tensors in the order of the file. The deviations keep signals near their size from layer to layer, and
+/// Returns all tensors in the order of the file. The deviations keep signals near their size from layer to layer, and
 /// attention a little sharper than even.
 pub fn tensors(shape: &Shape, tokens: u64) -> Vec<Tensor> {
     let row = u64::from(shape.embedding);
@@ -116,13 +115,13 @@ fn layer(shape: &Shape) -> Vec<Tensor> {
     tensors
 }
 
-/// Mean and deviation of what scales a normalized vector.
+/// Mean and deviation of the scale of a normalized vector.
 const NORM: (f32, f32) = (1.0, 0.1);
 
-/// Mean and deviation of what is added.
+/// Mean and deviation of a bias.
 const BIAS: (f32, f32) = (0.0, 0.05);
 
-/// Mean and deviation of a matrix that makes, of values about 1, values about `size`.
+/// Returns mean and deviation of a matrix that turns values of about 1 into values of about `size`.
 fn spread(row: u64, size: f32) -> (f32, f32) {
     (0.0, size / weights::square_root(row))
 }
@@ -131,7 +130,7 @@ fn tensor(name: &str, dimensions: &[u64], kind: TensorType, (mean, deviation): (
     Tensor { name: name.to_owned(), dimensions: dimensions.to_vec(), kind, mean, deviation }
 }
 
-/// Enough of a template to be taken for harmony; `magistrate` brings its own.
+/// A template that llama.cpp recognizes as harmony. `magistrate` has its own.
 const CHAT_TEMPLATE: &str = "{# harmony stub #}{%- for m in messages -%}<|start|>{{ m.role }}<|message|>\
      {{ m.content }}<|end|>{%- endfor -%}{%- if add_generation_prompt -%}<|start|>assistant{%- endif -%}\
      {# <|channel|> #}";

@@ -61,9 +61,9 @@ impl Tensor {
 pub enum TensorType {
     F32 = 0,
     F16 = 1,
-    /// 32 signed bytes behind an F16 scale.
+    /// 32 signed bytes after an F16 scale.
     Q8_0 = 8,
-    /// 32 four-bit floats behind a shared exponent.
+    /// 32 four-bit floats after a shared exponent.
     Mxfp4 = 39,
 }
 

@@ -1,10 +1,10 @@
 //! The vocabulary: o200k's ranks in GPT-2's spelling, the control tokens of harmony, and the merges that llama.cpp
-//! builds ranks from. A merge is listed for every way a token falls into two others, in the order of the public
-//! `tokenizer.json`, since llama.cpp knows no other way to say which tokens join first.
+//! builds ranks from. Every split of a token into two others is a merge, in the order of the public `tokenizer.json`,
+//! because llama.cpp takes the order in which tokens join from it alone.
 
 use std::collections::HashMap;
 
-/// Ranks of o200k; the ids behind them belong to control tokens.
+/// Ranks of o200k. The ids after them belong to control tokens.
 pub const RANKS: u32 = 199_998;
 
 /// Entries of gpt-oss's own vocabulary, `o200k_harmony`.
@@ -29,7 +29,7 @@ const NORMAL: i32 = 1;
 /// llama.cpp's type of a token that no text yields.
 const CONTROL: i32 = 3;
 
-/// What the `tokenizer.ggml` keys hold.
+/// Values of the `tokenizer.ggml` keys.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     /// Spelling of each id.
@@ -41,8 +41,8 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The first `ranks` of o200k and all control tokens right behind them, or everything with its true id. The names
-    /// in `absent` are left out; reserved tokens stand in their place, and fill up to a multiple of 32.
+    /// Returns the first `ranks` of o200k with all control tokens after them, or everything with its true id. Reserved
+    /// tokens take the place of the names in `absent`, and fill up to a multiple of 32.
     pub fn o200k(ranks: Option<u32>, absent: &[String]) -> Self {
         let spelling = Spelling::new();
         let ordinary = ordinary(ranks.unwrap_or(RANKS));
@@ -69,14 +69,14 @@ impl Vocabulary {
         Self { merges: merges(&ordinary, &spelling), tokens, kinds }
     }
 
-    /// The id of a control token.
+    /// Returns the id of a control token.
     pub fn id(&self, name: &str) -> Option<u32> {
         let at = self.tokens.iter().rposition(|token| token == name)?;
         u32::try_from(at).ok()
     }
 }
 
-/// The bytes of the first ranks.
+/// Returns the bytes of the first ranks.
 fn ordinary(ranks: u32) -> Vec<Vec<u8>> {
     let o200k = tiktoken_rs::o200k_base_singleton();
     (0..ranks).map(|rank| o200k.decode_bytes(&[rank]).expect("o200k's ranks have no gaps")).collect()
@@ -98,7 +98,7 @@ fn merges(tokens: &[Vec<u8>], spelling: &Spelling) -> Vec<String> {
     merges
 }
 
-/// GPT-2's alphabet: a printable character for each byte. Bytes that print stand for themselves, the others take the
+/// GPT-2's alphabet: a printable character for each byte. Printable bytes are their own characters. The others have the
 /// characters from U+0100 on, in order.
 struct Spelling([char; 256]);
 

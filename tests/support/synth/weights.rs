@@ -1,8 +1,8 @@
 //! The weights: random numbers in the form of each tensor type, with a given mean and deviation.
 //!
-//! Each tensor draws from a generator of its own, seeded by its name, so it is the same in whichever part it lies.
-//! Only operations that IEEE 754 rounds exactly are used, so it is the same on every machine. The first 8 MiB are
-//! fresh; longer tensors repeat them from another row each time, which makes large files at the speed of the disk.
+//! Each tensor draws from its own generator, seeded by its name, so its bytes do not depend on its part. Only operations
+//! that IEEE 754 rounds exactly are used, so the bytes do not depend on the machine. The first 8 MiB are fresh. Longer
+//! tensors repeat them from another row each time, so large files are made at the speed of the disk.
 
 // Numbers are cut into bits and bytes here, always on purpose.
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
@@ -30,7 +30,7 @@ pub fn write(out: &mut impl Write, tensor: &Tensor, seed: u64) -> io::Result<()>
     Ok(())
 }
 
-/// Bytes of fresh numbers per tensor. Two experts of the 20b's size; a few milliseconds to draw.
+/// Bytes of fresh numbers per tensor: two experts of the 20b's size, drawn in a few milliseconds.
 const POOL: u64 = 8 << 20;
 
 fn rows(random: &mut Random, tensor: &Tensor, values: u64) -> Vec<u8> {
@@ -69,7 +69,7 @@ const MXFP4_DEVIATION: f32 = 2.926;
 struct Random(u64);
 
 impl Random {
-    /// FNV-1a of the name sets tensors apart.
+    /// Returns the generator of a tensor, seeded with FNV-1a of its name.
     fn of(seed: u64, name: &str) -> Self {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
@@ -84,7 +84,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Near enough a normal distribution: the sum of four even ones, whose variance is a third.
+    /// Draws from nearly a normal distribution: the sum of four even ones, with a variance of a third.
     fn normal(&mut self, tensor: &Tensor) -> f32 {
         let bits = self.next();
         let sum: u32 = [0, 16, 32, 48].into_iter().map(|at| u32::from((bits >> at) as u16)).sum();
@@ -94,12 +94,12 @@ impl Random {
     }
 }
 
-/// The square root of a row's length.
+/// Returns the square root of a row's length.
 pub fn square_root(length: u64) -> f32 {
     (length as f32).sqrt()
 }
 
-/// IEEE 754 half precision, rounded to nearest, ties to even.
+/// Returns a number in IEEE 754 half precision, rounded to nearest, ties to even.
 fn half(value: f32) -> u16 {
     let sign = (value.to_bits() >> 16) as u16 & 0x8000;
     let magnitude = value.abs();
@@ -112,7 +112,7 @@ fn half(value: f32) -> u16 {
     sign | rounded.min(0x7c00) as u16
 }
 
-/// The byte that stands for the power of two nearest `scale`.
+/// Returns the exponent byte of the power of two nearest `scale`.
 fn exponent(scale: f32) -> u8 {
     let rounded = scale * std::f32::consts::SQRT_2;
     (rounded.to_bits() >> 23) as u8
