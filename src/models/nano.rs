@@ -20,8 +20,8 @@ const NAME: &str = "magistrate-nano.gguf";
 /// The beginning of their SHA-256. Computing it takes longer than all other work at the start.
 const DIGEST: &str = "e35447bd3fc711f2";
 
-/// Returns the path of the model's file in the cache, and unpacks it if it is missing or damaged. Where the cache cannot
-/// be written, as in a read-only container, the file is in memory, and only this process sees it.
+/// Returns the path of the model's file in the cache, and unpacks a missing or damaged file. Where the cache cannot be
+/// written, as in a read-only container, the file is in memory, and only this process sees it.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ fn in_memory() -> io::Result<PathBuf> {
     use std::os::fd::AsRawFd;
     use std::sync::OnceLock;
 
-    /// The file, which is removed when it is closed.
+    /// The open file. Closing removes it.
     static OPEN: OnceLock<File> = OnceLock::new();
     let path = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     if let Some(file) = OPEN.get() {
@@ -66,7 +66,7 @@ fn in_memory() -> io::Result<PathBuf> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// Unpacks the model into a folder, unless it is there, and returns its path.
+/// Unpacks the model into a folder that lacks it, and returns its path.
 ///
 /// # Errors
 ///

@@ -28,19 +28,25 @@ const NOT_YET: &[&str] = &[
     "src/engine",
     "src/eval",
     "src/files",
-    "src/gguf",
     "src/harmony",
     "src/label",
     "src/lib.rs",
     "src/machine",
-    "src/model",
     "src/policy",
     "src/prompt",
     "src/text",
     "src/tokenizer",
     "src/verdict",
     // Tests and programs beside them
-    "tests/",
+    "tests/it/agreement",
+    "tests/it/answers",
+    "tests/it/continued",
+    "tests/it/docs",
+    "tests/it/eval",
+    "tests/it/exact",
+    "tests/it/gate",
+    "tests/it/label",
+    "tests/it/schedule",
 ];
 
 /// The files that are held to the rule.
