@@ -106,7 +106,7 @@ pub fn smallest(good: &[u8]) -> Vec<u8> {
 }
 
 /// Returns files that were cut at 200 places, half of them within the header.
-fn cuts(good: &[u8]) -> impl Iterator<Item = Case> {
+pub fn cuts(good: &[u8]) -> impl Iterator<Item = Case> {
     let header = header(good).bytes().len();
     let places = (0..100).map(move |number| header * number / 100);
     let places = places.chain((0..100).map({
