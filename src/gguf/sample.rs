@@ -22,15 +22,14 @@ impl Sample {
 
     /// Returns a gpt-oss of two layers that llama.cpp would load.
     pub(super) fn gpt_oss() -> Self {
-        let (embedding, keys, heads, experts, hidden) = (32, 16, 4, 2, 64);
-        let mut tokens: Vec<String> =
-            (0x21..=0x7E).chain(0xA1..=0xAC).chain(0xAE..=0x143).filter_map(char::from_u32).map(String::from).collect();
-        let mut types = vec![1; tokens.len()];
-        tokens.extend(Control::ALL.map(|control| control.name().to_owned()));
-        types.resize(tokens.len(), 3);
-        let vocabulary = tokens.len() as u64;
-
         let mut sample = Self::empty();
+        sample.hyperparameters();
+        let vocabulary = sample.vocabulary();
+        sample.gpt_oss_tensors(vocabulary);
+        sample
+    }
+
+    fn hyperparameters(&mut self) {
         let u32s = [
             ("context_length", 131_072),
             ("block_count", 2),
@@ -46,25 +45,36 @@ impl Sample {
             ("expert_used_count", 1),
             ("rope.scaling.original_context_length", 4096),
         ];
-        sample.set("general.architecture", Value::String("gpt-oss".into()));
+        let f32s =
+            [("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", 150_000.0), ("rope.scaling.factor", 32.0)];
+        self.set("general.architecture", Value::String("gpt-oss".into()));
         for (key, value) in u32s {
-            sample.set(&format!("gpt-oss.{key}"), Value::U32(value));
+            self.set(&format!("gpt-oss.{key}"), Value::U32(value));
         }
-        for (key, value) in
-            [("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", 150_000.0), ("rope.scaling.factor", 32.0)]
-        {
-            sample.set(&format!("gpt-oss.{key}"), Value::F32(value));
+        for (key, value) in f32s {
+            self.set(&format!("gpt-oss.{key}"), Value::F32(value));
         }
-        sample.set("gpt-oss.rope.scaling.type", Value::String("yarn".into()));
-        sample.set("tokenizer.ggml.model", Value::String("gpt2".into()));
-        sample.set("tokenizer.ggml.pre", Value::String("gpt-4o".into()));
-        sample.set("tokenizer.ggml.tokens", Value::Strings(tokens.iter().collect()));
-        sample.set("tokenizer.ggml.token_type", Value::I32s(types));
-        sample.set("tokenizer.ggml.merges", Value::Strings(Strings::default()));
+        self.set("gpt-oss.rope.scaling.type", Value::String("yarn".into()));
+    }
 
-        let mut add = |name: &str, shape: &[u64], kind| {
-            sample.tensors.push((name.into(), shape.into(), kind));
-        };
+    /// Sets a vocabulary of all bytes and the control tokens. Returns its size.
+    fn vocabulary(&mut self) -> u64 {
+        let mut tokens: Vec<String> =
+            (0x21..=0x7E).chain(0xA1..=0xAC).chain(0xAE..=0x143).filter_map(char::from_u32).map(String::from).collect();
+        let mut types = vec![1; tokens.len()];
+        tokens.extend(Control::ALL.map(|control| control.name().to_owned()));
+        types.resize(tokens.len(), 3);
+        self.set("tokenizer.ggml.model", Value::String("gpt2".into()));
+        self.set("tokenizer.ggml.pre", Value::String("gpt-4o".into()));
+        self.set("tokenizer.ggml.tokens", Value::Strings(tokens.iter().collect()));
+        self.set("tokenizer.ggml.token_type", Value::I32s(types));
+        self.set("tokenizer.ggml.merges", Value::Strings(Strings::default()));
+        tokens.len() as u64
+    }
+
+    fn gpt_oss_tensors(&mut self, vocabulary: u64) {
+        let (embedding, keys, heads, experts, hidden) = (32, 16, 4, 2, 64);
+        let mut add = |name: &str, shape: &[u64], kind| self.tensors.push((name.into(), shape.into(), kind));
         add("token_embd.weight", &[embedding, vocabulary], 8);
         add("output_norm.weight", &[embedding], 0);
         add("output.weight", &[embedding, vocabulary], 8);
@@ -86,7 +96,6 @@ impl Sample {
                 add(&format!("ffn_{name}_exps.bias"), &[to, experts], 0);
             }
         }
-        sample
     }
 
     pub(super) fn set(&mut self, key: &str, value: Value) {

@@ -272,7 +272,7 @@ fn a_daemon_of_another_build_does_not_answer() {
     let mut check = Command::new(&other);
     check.args(CHECK).arg("Hello").current_dir(&stage.0).env("MAGISTRATE_MODEL", support::demonstration());
     check.env("MAGISTRATE_CACHE", stage.0.path().join("cache"));
-    assert!(check.output().unwrap().status.code().is_some());
+    assert!(matches!(check.output().unwrap().status.code(), Some(0 | 1)));
     stage.wait_for_answers(0);
     std::fs::remove_file(&other).unwrap();
     stage.check("Hello");

@@ -33,30 +33,27 @@ fn a_file_of_ollamas_becomes_plain_with_the_same_data() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
 }
 
-#[test]
-fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().to_owned();
-    let put = |place: &str, from: &Path| {
-        let path = home.join(place);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::copy(from, &path).unwrap();
-        path
-    };
-    let plain = support::demonstration();
-    let digest = sha256(&plain, &mut |_, _| ()).unwrap();
-    let blob = home.join("blob");
-    support::ollama(&plain, &blob);
+/// Copies a model to a path, and makes the folders above it.
+fn put(path: PathBuf, from: &Path) -> PathBuf {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::copy(from, &path).unwrap();
+    path
+}
 
-    put(&format!(".cache/huggingface/hub/models--org--repo/blobs/{digest}"), &plain);
+/// Fills the stores of all programs below a home with a plain model of this digest, and one of Ollama.
+fn fill_stores(home: &Path, plain: &Path, digest: &str) {
+    let put = |place: &str, from: &Path| put(home.join(place), from);
+    let blob = home.join("blob");
+    support::ollama(plain, &blob);
+    put(&format!(".cache/huggingface/hub/models--org--repo/blobs/{digest}"), plain);
     let snapshot = home.join(".cache/huggingface/hub/models--org--repo/snapshots/abc");
     fs::create_dir_all(&snapshot).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(format!("../../blobs/{digest}"), snapshot.join("small-Q4.gguf")).unwrap();
     #[cfg(not(unix))]
-    fs::copy(&plain, snapshot.join("small-Q4.gguf")).unwrap();
-    put(".lmstudio/models/maker/small/small.gguf", &plain);
-    put(".lmstudio/models/maker/small/other.txt", &plain);
+    fs::copy(plain, snapshot.join("small-Q4.gguf")).unwrap();
+    put(".lmstudio/models/maker/small/small.gguf", plain);
+    put(".lmstudio/models/maker/small/other.txt", plain);
     fs::write(home.join(".lmstudio/models/maker/small/broken.gguf"), "GGUF").unwrap();
     put(&format!(".ollama/models/blobs/sha256-{}", "a".repeat(64)), &blob);
     let manifest = format!(
@@ -66,14 +63,20 @@ fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
     let tag = home.join(".ollama/models/manifests/registry.ollama.ai/library/gpt-oss-safeguard/20b");
     fs::create_dir_all(tag.parent().unwrap()).unwrap();
     fs::write(tag, manifest).unwrap();
-    put(&format!(".docker/models/blobs/sha256/{digest}"), &plain);
+    put(&format!(".docker/models/blobs/sha256/{digest}"), plain);
     let index = format!(r#"{{"models":[{{"tags":["ai/small:20B"],"files":["sha256:{digest}"]}}]}}"#);
     fs::write(home.join(".docker/models/models.json"), index).unwrap();
-    let parts = support::synth::write(&home.join("own/big.gguf"), &Shape { parts: 2, ..Shape::tiny() });
-    if parts.is_err() {
-        fs::create_dir_all(home.join("own")).unwrap();
-        support::synth::write(&home.join("own/big.gguf"), &Shape { parts: 2, ..Shape::tiny() }).unwrap();
-    }
+    fs::create_dir_all(home.join("own")).unwrap();
+    support::synth::write(&home.join("own/big.gguf"), &Shape { parts: 2, ..Shape::tiny() }).unwrap();
+}
+
+#[test]
+fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_owned();
+    let plain = support::demonstration();
+    let digest = sha256(&plain, &mut |_, _| ()).unwrap();
+    fill_stores(&home, &plain, &digest);
 
     let own = home.join("own");
     let places = Places::new(home.clone(), |name| (name == "MAGISTRATE_MODELS").then(|| own.clone().into()));
@@ -112,13 +115,11 @@ fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
     for nothing in ["hf:org/repo:Q8", "hf:org/other:Q4", "docker:small", "ollama:small:20B", "20b", "org/repo"] {
         assert_eq!(named(&found, nothing), Ok(None), "{nothing}");
     }
-    put("own/maker/small.gguf", &plain);
+    put(home.join("own/maker/small.gguf"), &plain);
     assert_eq!(named(&places.find(), "small").unwrap_err().len(), 2);
 
-    put(
-        ".cache/huggingface/hub/models--unsloth--gpt-oss-safeguard-20b-GGUF/snapshots/a/gpt-oss-safeguard-20b-Q4_K_M.gguf",
-        &plain,
-    );
+    let file = "models--unsloth--gpt-oss-safeguard-20b-GGUF/snapshots/a/gpt-oss-safeguard-20b-Q4_K_M.gguf";
+    put(home.join(".cache/huggingface/hub").join(file), &plain);
     assert!(named(&places.find(), "20B").unwrap().unwrap().name.starts_with("hf:unsloth/"));
 
     let empty = Places::new(PathBuf::from("/nonexistent"), |_| None);

@@ -13,7 +13,7 @@ fn magistrate(cache: &TempDir) -> Command {
     command
 }
 
-fn told(command: &mut Command) -> String {
+fn stdout_of(command: &mut Command) -> String {
     String::from_utf8(command.output().expect("it runs").stdout).expect("UTF-8")
 }
 
@@ -23,7 +23,7 @@ fn doctor_says_how_many_threads_compute_how_they_wait_and_why() {
     let doctor = |name: Option<(&str, &str)>| {
         let mut command = magistrate(&cache);
         command.args(["doctor", "--no-canary"]).envs(name);
-        told(&mut command)
+        stdout_of(&mut command)
     };
     let chosen = doctor(None);
     let expected = [
@@ -52,12 +52,17 @@ fn a_bench_beside_busy_programs_prints_one_report_and_leaves_none_of_them_behind
     let cache = TempDir::new().expect("a folder");
     let mut command = magistrate(&cache);
     command.args(["bench", "-m", "models/random.gguf", "--policy", "64", "--content", "16", "--output", "2"]);
-    let report = told(command.args(["--items", "2", "--busy", "2", "--json"]));
+    let report = stdout_of(command.args(["--items", "2", "--busy", "2", "--json"]));
     let report: serde_json::Value = serde_json::from_str(&report).expect("one JSON object");
     assert_eq!(report["items"], 2);
+    // Programs of this test, and not of another run of the tests beside it.
+    let ours = format!("MAGISTRATE_CACHE={}", cache.path().display());
     let computing = std::fs::read_dir("/proc").expect("Linux").flatten().any(|entry| {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        line.windows(9).any(|word| word == b"--compute")
+        let has = |file: &str, text: &str| {
+            let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).contains(text)
+        };
+        has("cmdline", "--compute") && has("environ", &ours)
     });
     assert!(!computing, "a program still computes");
 }
