@@ -41,6 +41,35 @@ enum Sent<'session> {
     Dropped(Pending<'session>),
 }
 
+/// Numbers of items by their end.
+#[derive(Default)]
+struct Counts {
+    kept: usize,
+    too_long: usize,
+    dropped: usize,
+}
+
+impl Counts {
+    /// Waits for the result of an item, and checks it.
+    fn settle(&mut self, sent: Sent<'_>) {
+        match sent {
+            Sent::Kept(pending) => {
+                probability(&pending.wait().unwrap());
+                self.kept += 1;
+            }
+            Sent::TooLong(pending) => {
+                let refused = pending.wait();
+                assert!(matches!(refused, Err(EngineError::TooLong { .. })), "{refused:?}");
+                self.too_long += 1;
+            }
+            Sent::Dropped(pending) => {
+                drop(pending);
+                self.dropped += 1;
+            }
+        }
+    }
+}
+
 fn soak(workers: usize, items: usize) {
     let (_folder, path) = support::model(&Shape::tiny());
     let config = EngineConfig {
@@ -67,7 +96,7 @@ fn soak(workers: usize, items: usize) {
     let largest = largest(&sessions[1]);
 
     let mut random = TestRng::deterministic_rng(RngAlgorithm::XorShift);
-    let (mut kept, mut too_long, mut dropped) = (0, 0, 0);
+    let mut counts = Counts::default();
     let mut flight = VecDeque::new();
     let mut memory = Vec::new();
     for number in 0..items {
@@ -76,31 +105,18 @@ fn soak(workers: usize, items: usize) {
         let pending = sessions[random.random_range(0..2)].submit(&content).unwrap();
         match () {
             () if words > 120 => flight.push_back(Sent::TooLong(pending)),
-            () if random.random_bool(0.1) => dropped += 1,
+            () if random.random_bool(0.1) => counts.dropped += 1,
             () if random.random_bool(0.1) => flight.push_back(Sent::Dropped(pending)),
             () => flight.push_back(Sent::Kept(pending)),
         }
         while flight.len() > 96 || number + 1 == items && !flight.is_empty() {
-            match flight.pop_front().unwrap() {
-                Sent::Kept(pending) => {
-                    probability(&pending.wait().unwrap());
-                    kept += 1;
-                }
-                Sent::TooLong(pending) => {
-                    let refused = pending.wait();
-                    assert!(matches!(refused, Err(EngineError::TooLong { .. })), "{refused:?}");
-                    too_long += 1;
-                }
-                Sent::Dropped(pending) => {
-                    drop(pending);
-                    dropped += 1;
-                }
-            }
+            counts.settle(flight.pop_front().unwrap());
         }
         if number % (items / 8).max(1) == 0 {
             memory.extend(resident());
         }
     }
+    let Counts { kept, too_long, dropped } = counts;
     assert_eq!(kept + too_long + dropped, items);
     let after = sessions.each_ref().map(probe);
     for (before, after) in before.iter().zip(after) {
