@@ -1,6 +1,6 @@
-//! Verdict, probability, threshold, mass, decision and exit code of a row say the same, under all flags.
+//! Verdict, probability, threshold, mass, decision and exit code of a row agree under all flags.
 //!
-//! The model is a few lines that give every token a random weight, so that answers of every kind and of every mass come up.
+//! The model gives every token a random weight, so answers of every kind and every mass occur.
 
 use crate::support;
 
@@ -30,7 +30,7 @@ use magistrate::verdict::Rule;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// An engine whose model prefers some tokens of answers to others, and now and then something else to all of them.
+/// Returns an engine whose model prefers some tokens of answers to others, and sometimes another token to all of them.
 fn engine() -> Engine {
     let config = EngineConfig { context: 4096, ..EngineConfig::new(support::demonstration()) };
     let tokenizer = magistrate::gguf::inspect(&config.model).unwrap().tokenizer().unwrap();
@@ -53,7 +53,7 @@ fn engine() -> Engine {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             f32::from(u16::try_from(state >> 48).unwrap()) / f32::from(u16::MAX)
         };
-        // What it would rather say than any answer is a token of its own.
+        // The token that the model prefers to every answer.
         logits[7] = 24.0 * random() * random();
         for token in &liked {
             logits[token.0 as usize] = 24.0 * random();
@@ -122,14 +122,14 @@ fn flags() -> impl Strategy<Value = Flags> {
     )
 }
 
-/// A certificate whose map leaves probabilities about what they are.
+/// Returns a certificate whose map hardly changes probabilities.
 fn certificate() -> Arc<Certificate> {
     let rows: Vec<(bool, f64)> =
         (0..800_u32).map(|row| f64::from(row % 100) / 100.0).map(|sure| (sure > 0.5, sure)).collect();
     Arc::new(Certificate::issue(EvaluationSetup::default(), &rows, FitMethod::Temperature, 0.1, 0.1, 0).unwrap())
 }
 
-/// The row of a text.
+/// Returns the row of a text.
 fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &str) -> Row {
     let policy = &policies()[flags.policy];
     let effort = if flags.cascade.is_some() { Effort::Low } else { Effort::None };
@@ -149,7 +149,7 @@ fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &st
     provenance.row(&judged, false)
 }
 
-/// Everything that a row says must follow from what else it says.
+/// Checks that every field of a row follows from the other fields.
 fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), TestCaseError> {
     prop_assert_eq!(row.status == Status::Ok, row.verdict.is_some());
     prop_assert_eq!(row.error.is_none(), row.verdict.is_some());
@@ -199,7 +199,7 @@ fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), Tes
         (Status::Error, ..) => 2,
     };
     prop_assert_eq!(exit::of_rows(std::slice::from_ref(row)), expected);
-    // What `label` counts, and --only lets through, is read back from the JSON.
+    // `label` reads the JSON again to count rows, and to select them for --only.
     let standing = match expected {
         0 => RowVerdict::Safe,
         1 => RowVerdict::Violation,
@@ -225,7 +225,7 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
         seen.insert(format!("escalated {:?}", row.cascade.map(|cascade| cascade.escalated)));
         seen.insert(format!("in pieces {}", row.pieces.is_some()));
         agrees(&row, &flags, &certificate)?;
-        // A threshold that is the very probability, or just above it.
+        // A threshold that equals the probability, or is just above it.
         for threshold in row.probability.into_iter().flat_map(|p| [p, p.next_up().min(1.0)]) {
             let flags = Flags { threshold: Some(threshold), ..flags.clone() };
             agrees(&self::row(&engine, &flags, &certificate, &text), &flags, &certificate)?;
@@ -233,7 +233,7 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
         Ok(())
     });
     held.unwrap();
-    // A model that says one thing alone would agree with itself.
+    // A model with only one answer would always agree with itself.
     let all = [
         "exit 0",
         "exit 1",

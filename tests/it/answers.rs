@@ -1,4 +1,4 @@
-//! Decoding against a scripted model: every answer can be had, and the probabilities are those of the model.
+//! Decoding against a scripted model: every answer is possible, and the probabilities are those of the model.
 
 use crate::support;
 
@@ -55,8 +55,8 @@ fn policies() -> Vec<Policy> {
     ]
 }
 
-/// A model that, behind the opener of `final`, follows one text, and gives every other token a little, which differs
-/// from place to place. Before, it reasons for some tokens and stops.
+/// A model that follows one text after the opener of `final`, and gives every other token a little, which differs from
+/// place to place. Before, it reasons for some tokens and stops.
 struct Author {
     tokenizer: Arc<Tokenizer>,
     opener: Vec<Token>,
@@ -116,7 +116,7 @@ fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limi
     completion
 }
 
-/// Runs one item behind a prefix, to its end.
+/// Runs one item after a prefix, to its end.
 fn run(
     backend: &mut dyn Backend,
     prefix: &[Token],
@@ -161,7 +161,7 @@ fn the_answer_that_the_model_prefers_is_the_one_it_gets() {
     }
 }
 
-/// The probability of each answer, computed the plain way: token by token along its whole path.
+/// Returns the probability of each answer, computed token by token along its whole path.
 #[test]
 fn the_probabilities_are_the_models_own_and_sum_to_one() {
     let tokenizer = tokenizer();
@@ -212,13 +212,13 @@ fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
             assert!((scores.mass / total - 1.0).abs() < bound, "{}: {scores:?} {total}", preferred.text);
             completion.usage.answer
         };
-        // At a threshold of nothing any violation can win, and all are followed.
+        // At a threshold of 0 any violation can win, so all are followed.
         let (few, all) = (took(None), took(Some(0.0)));
         assert!(few * 2 < all, "{}: {few} tokens and {all}", preferred.text);
     }
 }
 
-/// What is not followed is estimated, and no estimate may carry a probability across a threshold.
+/// Branches that are not followed are estimated. No estimate may move a probability across a threshold.
 #[test]
 fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
     let tokenizer = tokenizer();
@@ -239,7 +239,7 @@ fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
             let tail = tail / masses.iter().sum::<f64>();
             assert!(tail < 1e-3, "{}: {tail}", preferred.text);
             if violates && tail < 1e-12 {
-                // There is no number between the probability and 1.
+                // No number lies between the probability and 1.
                 continue;
             }
             for factor in [0.5, 0.9, 1.1, 2.0] {
@@ -255,7 +255,7 @@ fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
     }
 }
 
-/// P(text), up to and with the token that ends its last free part, or its stop.
+/// Returns P(text), including the token that ends its last free part, or its stop.
 fn mass(author: &Author, policy: &Policy, text: &str) -> f64 {
     let tokenizer = &author.tokenizer;
     let mut history = author.opener.clone();
@@ -439,8 +439,8 @@ fn logits_that_are_no_numbers_are_a_fault_and_nothing_stays_behind() {
     }
 }
 
-/// Where a fixed stretch ends in a token that depends on what follows, the real vocabulary has traps that a small one
-/// lacks.
+/// A fixed part may end in a token that depends on the text after it. There the real vocabulary has traps that a small
+/// one lacks.
 #[test]
 fn over_the_real_vocabulary_every_answer_ends_what_tells_it_from_others() {
     use magistrate::verdict::{AnswerTree, Edge, Step, Target};

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 struct Stage(TempDir);
 
 impl Stage {
-    /// One with a table of texts in it.
+    /// Returns a stage with a table of texts.
     fn new() -> Self {
         let stage = Self(tempfile::tempdir().unwrap());
         fs::write(stage.path("rules.md"), "Say whether it is spam.\nReturn exactly one word: VALID or INVALID\n")
@@ -55,7 +55,7 @@ impl Stage {
 /// The flags of each run.
 const LABEL: [&str; 7] = ["label", "-p", "rules.md", "--effort", "none", "--min-mass", "0"];
 
-/// What a command said, and how it ended.
+/// Returns the stderr of a command, and its exit code.
 struct Done {
     code: Option<i32>,
     stdout: String,
@@ -74,7 +74,7 @@ impl Done {
         self
     }
 
-    /// It was refused in these words, and without a model being loaded.
+    /// Checks that a command was refused in these words, before a model was loaded.
     #[track_caller]
     fn refused(&self, words: &str) {
         assert_eq!(self.code, Some(2), "{}", self.stderr);
@@ -116,13 +116,13 @@ fn a_record_whose_columns_have_changed_is_named_and_no_row_shows_the_old_ones() 
         let told = format!("out.csv.journal: record {record} of in.csv has changed since it was judged");
         assert!(done.stderr.contains(&told), "{}", done.stderr);
     }
-    // A column that is called otherwise is known from the header alone.
+    // A renamed column shows in the header.
     stage.write("in.csv", &table(12).replace("lang", "language"));
     stage.label(&["in.csv", "-o", "out.csv"]).refused("columns of the tables: then text, lang, now text, language");
-    // In lines of JSON it is a change of the record.
+    // In lines of JSON a renamed field changes the record.
     stage.write("in.jsonl", "{\"text\":\"a\",\"lang\":\"en\"}\n{\"text\":\"a\",\"lang\":\"de\"}\n");
     stage.label(&["in.jsonl", "-o", "out.jsonl"]).succeeded();
-    // Equal texts: only the record tells the rows apart.
+    // The texts are equal, so the rows differ only in their records.
     stage.write("in.jsonl", "{\"text\":\"a\",\"lang\":\"de\"}\n{\"text\":\"a\",\"lang\":\"en\"}\n");
     let swapped = stage.label(&["in.jsonl", "-o", "out.jsonl"]);
     assert!(swapped.stderr.contains("record 1 of in.jsonl has changed"), "{}", swapped.stderr);
@@ -141,7 +141,7 @@ fn a_record_that_was_still_being_written_is_judged_once_it_is_whole() {
     assert!(done.stderr.contains("resumed  1 row,"), "{}", done.stderr);
     let rows = stage.read("out.jsonl");
     assert!(rows.lines().count() == 3 && rows.contains("half a line"), "{rows}");
-    // Of the journal alone it comes to the same.
+    // The journal alone gives the same result.
     assert_eq!(stage.run(&["merge", "out.jsonl"]).succeeded().stdout, rows);
 }
 
@@ -160,7 +160,7 @@ fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
         let done = stage.label(&[&["in.csv", "-o", "out.csv"], flags].concat());
         done.refused(&format!("out.csv.journal: this run was started with other settings\n  {told}\n"));
     }
-    // What changes only the order in which sums are taken is no other setting.
+    // A setting that changes only the order of sums is not compared.
     stage
         .label(&["in.csv", "-o", "out.csv", "--layout", "split", "--parallel", "2", "--micro-batch", "64"])
         .succeeded();
@@ -205,7 +205,7 @@ fn a_context_that_a_hint_names_is_enough() {
 #[test]
 fn a_damaged_archive_is_told_and_nothing_that_it_says_goes_out() {
     let stage = Stage::new();
-    // Rows are judged again: without this their last digits depend on what is judged beside them.
+    // Rows are judged again. Without this flag their last digits depend on the rows beside them.
     let label = || stage.label(&["in.csv", "--cache=kept", "--output-format", "jsonl", "--reproducible"]).succeeded();
     let rows = label().stdout;
     assert_eq!(label().stdout, rows);

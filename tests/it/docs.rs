@@ -1,4 +1,4 @@
-//! The documents: a command that they show works when it is pasted, and prints what they show.
+//! The documents: their commands work when they are pasted, and print the shown output.
 //!
 //! Blocks of commands are run page by page, each page in an empty folder. Comments before a fence are directions:
 //!
@@ -7,7 +7,7 @@
 //! - `<!-- exit: CODE -->`: the commands of the block exit with this code.
 //!
 //! Every other command is run by `sh`, and must exit with 0 unless `echo $?` follows and shows another code. Output is
-//! compared where it is shown. A line `…` stands for any number of lines, and `…` within a line for any characters.
+//! compared with the shown output. A line `…` means any number of lines, and `…` within a line any characters.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Direction {
     }
 }
 
-/// Returns the blocks of a document. Blank lines may stand between a direction and its block.
+/// Returns the blocks of a document. Blank lines are allowed between a direction and its block.
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (mut inside, mut direction) = (false, Direction::Absent);
@@ -252,7 +252,7 @@ mod run {
             self.0.path().join(name)
         }
 
-        /// Returns all that a command prints, and its exit code.
+        /// Returns the output of a command, and its exit code.
         fn run(&self, command: &str) -> (String, i32) {
             let binaries = Path::new(MAGISTRATE).parent().unwrap().display();
             let path = format!("{binaries}:{}", std::env::var("PATH").unwrap_or_default());
@@ -269,7 +269,7 @@ mod run {
             (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap_or(-1))
         }
 
-        /// Runs the steps of a block. Returns a message for each that does not do as it is shown.
+        /// Runs the steps of a block. Returns a message for each step whose output differs.
         fn failures(&self, block: &Block) -> Vec<String> {
             let (mut failures, mut code) = (Vec::new(), 0);
             let expected = if let Direction::Exit(code) = block.direction { code } else { 0 };

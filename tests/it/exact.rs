@@ -1,6 +1,6 @@
-//! Exactness on the real llama.cpp: what is forked from a pinned prefix is computed as if it stood alone.
+//! Exactness on the real llama.cpp: a fork of a pinned prefix gives the same logits as the whole sequence alone.
 //!
-//! All on a small F32 model, whose rounding is small enough to see the difference between right and nearly right.
+//! The model is small and F32, so its rounding is small enough to separate right from nearly right.
 #![cfg(feature = "llama")]
 
 use crate::support;
@@ -41,7 +41,7 @@ fn config(path: &Path) -> EngineConfig {
     EngineConfig {
         context: 12 * 1024,
         micro_batch: 512,
-        // Tests run side by side: of several threads of each, some wait for others that have no core.
+        // Tests run side by side, so threads of one test would wait for cores that other tests use.
         threads: 1,
         batch: 512,
         cache: CacheType::F32,
@@ -60,7 +60,7 @@ fn tokens(length: usize, seed: u64) -> Vec<Token> {
         .collect()
 }
 
-/// Feeds a sequence and returns the logits behind each of its last `rows` tokens.
+/// Feeds a sequence and returns the logits after each of its last `rows` tokens.
 fn feed(backend: &mut dyn Backend, seq: SeqId, from: usize, tokens: &[Token], rows: usize) -> Vec<Vec<f32>> {
     let mut logits = Vec::new();
     let mut batch = Batch::new(backend.limits());
@@ -107,7 +107,7 @@ fn forked_against_alone(backend: &mut dyn Backend, prefix: usize) -> f32 {
         backend.fork(seqs[0], seq);
         forked.push(feed(backend, seq, prefix, suffix, 4));
     }
-    // Then a token of each in every batch, as continuous batching has it.
+    // Then a token of each in every batch, as in continuous batching.
     let mut batch = Batch::new(backend.limits());
     for step in 0..4 {
         batch.clear();
@@ -258,7 +258,7 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         assert_eq!(most, 33);
         assert!(notes.worst < 1e-3, "{}", notes.worst);
 
-        // Nothing has stayed behind: the prefixes' windows, and every cell but theirs.
+        // No cell is lost: the prefixes' windows are complete, and all other cells are free.
         assert!(windows(backend));
         let free = backend.limits().cells - lengths.iter().sum::<usize>();
         let mut batch = Batch::new(backend.limits());
@@ -275,7 +275,7 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
         assert_eq!(backend.decode(&batch), Err(Fault::NoCells), "one cell more than there should be");
         backend.clear(seqs[2]);
 
-        // Some of them without any fork: prefix and item in one empty cache.
+        // Some items without a fork: prefix and item in one empty cache.
         let mut judge = Recorder::watch(&mut *backend, HashMap::new());
         judge_all(&mut judge, &prefixes, &plan, &items[..2], 2);
         let (rows, mut worst) = (judge.observer.notes.into_inner().rows, 0f32);
@@ -292,12 +292,12 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
     });
 }
 
-/// Within the small vocabulary's text.
+/// A token in the small vocabulary's text.
 fn ordinary(tokens: Vec<Token>) -> Vec<Token> {
     tokens.into_iter().map(|token| Token(token.0 % 1900)).collect()
 }
 
-/// Judges all items, and tells how many were at work at once.
+/// Judges all items, and returns the largest number that were at work at once.
 fn judge_all(
     backend: &mut dyn Backend,
     prefixes: &[Vec<Token>],
@@ -326,7 +326,7 @@ fn judge_all(
     most
 }
 
-/// Keeps the logits of all rows that items look at, under the tokens that led to them, or compares them with what it kept.
+/// Keeps the logits of all rows that items read, by the tokens before them, or compares them with the kept ones.
 struct Recorder {
     histories: Vec<Vec<Token>>,
     /// The history of each row of the last batch.
@@ -459,7 +459,7 @@ fn a_batch_of_what_is_not_there_is_a_fault_and_the_context_lives_on() {
         backend.clear(seqs[0]);
         assert_eq!(feed(backend, seqs[0], 0, &tokens(20, 1), 1).len(), 1);
         backend.clear(seqs[0]);
-        // More than the cache holds: refused, and what is there stays.
+        // More than the cache holds is refused, and the cells stay.
         let cells = backend.limits().cells;
         feed(backend, seqs[0], 0, &tokens(cells, 1), 1);
         batch.clear();

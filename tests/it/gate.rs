@@ -1,5 +1,4 @@
-//! The command before its model is loaded: what can be known of texts and inputs at once is refused at once, in the same
-//! words by every verb.
+//! Texts and inputs that are refused before the model is loaded, in the same words by every verb.
 #![cfg(feature = "cli")]
 
 use crate::support;
@@ -15,7 +14,7 @@ const RULES: &str = "# House rules\nNo advertising.\nReturn exactly one word: VA
 /// A folder with a policy in it, where commands are run.
 struct Place(TempDir);
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
 struct Run {
     code: i32,
@@ -46,7 +45,7 @@ impl Place {
         Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Runs a command that is refused, and returns its stderr. There is no model, so it is known without one.
+    /// Runs a command that is refused, and returns its stderr. The model does not exist, so it cannot have been loaded.
     #[track_caller]
     fn refused(&self, args: &[&str], stdin: &[u8]) -> String {
         let run = self.run("absent.gguf", args, stdin);
@@ -248,7 +247,7 @@ fn names_that_are_not_utf8_are_told_apart() {
     for byte in [b"\xFF.jsonl", b"\xFE.jsonl"] {
         let name = std::ffi::OsStr::from_bytes(byte);
         if fs::write(place.0.path().join(name), "no\n").is_err() {
-            return; // This system has no such names.
+            return; // This system does not allow such names.
         }
         command.arg(name);
     }

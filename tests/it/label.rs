@@ -1,4 +1,4 @@
-//! A stream of texts: every row in is one row out, in order, however hostile its neighbours; and how a run ends.
+//! A stream of texts: every record gives one row, in order, whatever its neighbors are; and the end of a run.
 
 use crate::support;
 
@@ -18,7 +18,7 @@ use magistrate::policy::{Contract, Policy};
 
 use support::scripted::{Endless, engine, judge, nothing, options, policy, rows, source};
 
-/// What a run over this input wrote, and said.
+/// Returns the rows and the events of a run over an input.
 struct Done {
     rows: Vec<BTreeMap<String, serde_json::Value>>,
     summary: Summary,
@@ -39,7 +39,7 @@ fn label(
     Done { rows: text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), summary, news }
 }
 
-/// The lines that a run let through.
+/// Returns the lines that a run selected.
 fn pass(input: &str, format: Format, standing: RowVerdict) -> Vec<String> {
     let source = source(Cursor::new(input.to_owned()), format);
     let header = source.header().map(<[u8]>::to_vec);
@@ -97,7 +97,7 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
         } else {
             format!("{{\"id\": {row}, \"text\": \"Text of row {row}{}\"}}", if row % 3 == 0 { "!" } else { "." })
         };
-        // A byte that is no UTF-8 goes in where the replacement stood; what would be a blank line is no JSON.
+        // A byte that is not UTF-8 takes the place of the replacement. A line that would be blank becomes invalid JSON.
         let line: Vec<u8> = if line.is_empty() {
             b"-".to_vec()
         } else {
@@ -196,7 +196,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     assert_eq!((&short["verdict"], &short["pieces"]), (&"safe".into(), &serde_json::Value::Null));
 }
 
-/// Pieces overlap, so a text of many is no likelier a violation for its length.
+/// Pieces overlap, so the length of a text does not make a violation likelier.
 #[test]
 fn the_number_of_a_text_in_pieces_is_one_piece_s_and_its_verdict_follows_from_it() {
     let settings = Settings { chunking: Some(Chunking::of(40)), ..Settings::default() };

@@ -38,15 +38,7 @@ const NOT_YET: &[&str] = &[
     "src/tokenizer",
     "src/verdict",
     // Tests and programs beside them
-    "tests/it/agreement",
-    "tests/it/answers",
-    "tests/it/continued",
-    "tests/it/docs",
     "tests/it/eval",
-    "tests/it/exact",
-    "tests/it/gate",
-    "tests/it/label",
-    "tests/it/schedule",
 ];
 
 /// The files that are held to the rule.

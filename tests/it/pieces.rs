@@ -9,7 +9,7 @@ use magistrate::tokenizer::Tokenizer;
 use proptest::prelude::*;
 use support::synth::Shape;
 
-/// A vocabulary in which most words are of several tokens, and that of the model.
+/// A vocabulary in which most words have several tokens, and that of the model.
 fn tokenizers() -> [&'static Tokenizer; 2] {
     static TINY: OnceLock<Tokenizer> = OnceLock::new();
     static FULL: OnceLock<Tokenizer> = OnceLock::new();

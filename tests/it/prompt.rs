@@ -1,4 +1,4 @@
-//! Prompts as tokens: those of the official renderer, and what must always hold of them.
+//! Prompts as tokens: equal to the official renderer's, and with the properties of every prompt.
 
 use crate::support;
 
@@ -52,7 +52,7 @@ fn without_reasoning_the_prompt_is_that_of_the_effort_it_may_go_on_to() {
     assert_ne!(of(Effort::None), of(Effort::Low));
 }
 
-/// Texts that try hard: names of control tokens, pieces of them, and anything else.
+/// Generates hostile texts: names of control tokens, pieces of them, and any other text.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -113,7 +113,7 @@ proptest! {
     }
 }
 
-/// A download that has only begun is enough to see a prompt's tokens.
+/// The beginning of a download is enough to print a prompt's tokens.
 #[test]
 fn the_header_alone_gives_the_tokenizer() {
     let (_folder, path) = support::model(&Shape::tiny());

@@ -1,4 +1,5 @@
-//! Many items at once, against a scripted model: whoever comes, in whatever order, every job ends once, and as it would alone.
+//! Many items at once, against a scripted model: in any order of arrival, every job ends once and with the same result as
+//! alone.
 //!
 //! The scripted backend panics where llama.cpp would abort, so each of these runs holds all of its preconditions as well.
 
@@ -31,7 +32,7 @@ fn tokenizer() -> Arc<Tokenizer> {
     )
 }
 
-/// Logits that depend on all that a sequence holds, and differ enough that no two items are alike.
+/// Logits that depend on all tokens of a sequence, and differ enough that no two items are alike.
 fn model(history: &[Token], logits: &mut [f32]) {
     let mut state = history
         .iter()
@@ -46,7 +47,7 @@ fn backend(limits: Limits) -> impl Backend {
     Scripted::new(limits, tokenizer().len(), model)
 }
 
-/// Tokens of some text, different for each seed. Of no length: the poisoned one.
+/// Returns tokens of some text, different for each seed. A length of 0 gives the poisoned token.
 fn tokens(length: usize, seed: u64) -> Vec<Token> {
     if length == 0 {
         return vec![POISON];
@@ -63,7 +64,7 @@ fn plan(mode: Mode) -> Arc<DecodePlan> {
     Arc::new(DecodePlan::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
 }
 
-/// A contract with many answers, and a rationale behind them.
+/// A contract with many answers, and a rationale after them.
 fn branching(mode: Mode) -> Arc<DecodePlan> {
     let policy = magistrate::policy::PolicyLibrary::shipped().get("spam").unwrap();
     assert_eq!(policy.contract.form, Form::Rationale);
@@ -77,7 +78,7 @@ fn branching(mode: Mode) -> Arc<DecodePlan> {
     ))
 }
 
-/// A job of a run: when it comes, behind which prefix, how long, how decoded, and when it is cancelled, if it is.
+/// A job of a run: its arrival, its prefix, its length, its decoding, and its cancellation.
 #[derive(Clone, Debug)]
 struct Job {
     after: usize,
@@ -89,7 +90,7 @@ struct Job {
 
 struct Setup {
     limits: Limits,
-    /// One by one, each from the same state.
+    /// True for jobs that run one by one, each from the same state.
     alone: bool,
     parallel: usize,
     saved: usize,
@@ -98,7 +99,7 @@ struct Setup {
 }
 
 struct Run {
-    /// Of each job by its number, how it ended. `None` if it was cancelled.
+    /// The result of each job by its number. `None` if it was cancelled.
     ended: HashMap<usize, Option<JobResult>>,
     /// The jobs, in the order in which they ended by themselves.
     order: Vec<usize>,
@@ -164,7 +165,7 @@ fn run(setup: &Setup, backend: &mut dyn Backend) -> Run {
     run
 }
 
-/// What comes of a job when it has the backend to itself.
+/// Returns the result of a job that has the backend alone.
 fn alone(setup: &Setup, number: usize) -> Completion {
     let job = Job { after: 0, prefix: 0, cancelled: None, ..setup.jobs[number].clone() };
     let limits = setup.limits;
@@ -236,7 +237,7 @@ proptest! {
         for (place, number) in run.order.iter().enumerate() {
             let came = |number: usize| (setup.jobs[number].after, number);
             let overtook = run.order[..place].iter().filter(|other| came(**other) > came(*number)).count();
-            // Those that were at work beside it may end sooner, too.
+            // Jobs beside it may end sooner, too.
             prop_assert!(overtook <= OVERTAKEN + 2 * setup.parallel, "{number} was overtaken {overtook} times");
         }
     }
@@ -281,7 +282,7 @@ fn eight_at_once_take_a_fraction_of_the_batches() {
     assert!(eight * 6 < one, "{eight} batches with eight at once, {one} with one");
 }
 
-/// Keeps what it is given, for whoever holds the other end.
+/// A store of prefixes that the test can read.
 #[derive(Clone, Default)]
 struct Drawer(Rc<RefCell<HashMap<Vec<Token>, Vec<u8>>>>);
 
@@ -386,7 +387,7 @@ fn two_policies_that_do_not_fit_together_take_turns_and_come_back_undecoded() {
     assert!((1..=400 / OVERTAKEN + 2).contains(&turns), "they take turns by the batch, not by the item: {turns}");
 }
 
-/// A token that no prompt of these holds.
+/// A token that is in no prompt of these tests.
 const POISON: Token = Token(999);
 
 fn poisoned(batch: &Batch) -> Option<Fault> {
@@ -437,7 +438,7 @@ fn a_backend_that_is_gone_ends_every_job_with_its_fault() {
     assert!(run.ended.values().all(|ended| matches!(ended, Some(Err(Fault::NotFinite)))));
 }
 
-/// Runs a setup on a backend that faults where it is told to, and counts the tokens that are decoded.
+/// Runs a setup on a backend that faults at given places, and counts the tokens that are decoded.
 fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run) {
     let mut inner = backend(setup.limits);
     let mut backend = Observed::new(&mut inner, Faults { fault, tokens: 0 });
