@@ -19,6 +19,7 @@ use super::prompt::PromptArgs;
 use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file, with_flags};
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Judging")]
 pub struct JudgingArgs {
     /// Lowest probability that counts as a violation, 0 to 1
     #[arg(long, value_name = "P", value_parser = share)]

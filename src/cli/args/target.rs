@@ -11,6 +11,7 @@ use magistrate::label::export::{self, Export, Packing};
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// File for the rows [default: stdout]. With the journal beside it, the same command resumes
     #[arg(short, long, value_name = "FILE")]

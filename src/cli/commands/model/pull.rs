@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use magistrate::gguf::{self, Problem};
 use magistrate::models::fetch::Client;
 use magistrate::models::pull::{Hosts, Origin, Puller, check};
-use magistrate::models::stores::{named, spelled_out};
+use magistrate::models::stores::{Places, named, spelled_out};
 
 use crate::cli::models::places;
 use crate::cli::terminal::error::bail_hint;
@@ -44,7 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Pull {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let origin = Origin::parse(&self.source)?;
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let offline = self.offline || variable("HF_HUB_OFFLINE").is_some_and(|value| value != "0");
         let places = places();
         if offline {
@@ -61,22 +60,7 @@ impl Pull {
             output::data(&format!("{}\n", model.path.display()))?;
             return Ok(ExitCode::from(exit::DONE));
         }
-        let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let hosts = Hosts {
-            hub: hub.trim_end_matches('/').to_owned(),
-            docker_tokens: "https://auth.docker.io".to_owned(),
-            docker: "https://registry-1.docker.io".to_owned(),
-            ollama: "https://registry.ollama.ai".to_owned(),
-            hub_cache: places.hub(),
-            folder: places.own(),
-            token: variable("HF_TOKEN").or_else(|| {
-                let file = places.hub().parent()?.join("token");
-                std::fs::read_to_string(file)
-                    .ok()
-                    .map(|token| token.trim().to_owned())
-                    .filter(|token| !token.is_empty())
-            }),
-        };
+        let hosts = hosts(&places);
         let bar = ProgressBar::no_length();
         if let Ok(style) =
             ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
@@ -104,5 +88,27 @@ impl Pull {
         }
         output::data(&format!("{}\n", path.display()))?;
         Ok(ExitCode::from(exit::DONE))
+    }
+}
+
+/// Returns the value of a variable that is set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the servers and folders, as variables set them.
+fn hosts(places: &Places) -> Hosts {
+    let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+    Hosts {
+        hub: hub.trim_end_matches('/').to_owned(),
+        docker_tokens: "https://auth.docker.io".to_owned(),
+        docker: "https://registry-1.docker.io".to_owned(),
+        ollama: "https://registry.ollama.ai".to_owned(),
+        hub_cache: places.hub(),
+        folder: places.own(),
+        token: variable("HF_TOKEN").or_else(|| {
+            let file = places.hub().parent()?.join("token");
+            std::fs::read_to_string(file).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
+        }),
     }
 }

@@ -1,0 +1,108 @@
+//! The work of a run, with progress and messages on the terminal.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use magistrate::engine::Engine;
+use magistrate::files;
+use magistrate::label::journal::Past;
+use magistrate::label::memo::Memo;
+use magistrate::label::run::{Judge, Known, News, Settings, run};
+use magistrate::label::sink::Sink;
+use magistrate::label::source::Source;
+
+use crate::cli::terminal::summary::Timed;
+use crate::cli::terminal::{output, progress};
+
+/// Opens the destination of rows that are not kept.
+pub fn direct(file: Option<&Path>) -> Result<Box<dyn Write>, anyhow::Error> {
+    Ok(match file {
+        None => Box::new(BufWriter::new(std::io::stdout())),
+        Some(path) => {
+            // A file that was put there meanwhile is not cut.
+            let file = if files::is_stream(path) {
+                files::stream(path)
+            } else {
+                File::options().append(true).create(true).open(path)
+            };
+            Box::new(BufWriter::new(file.with_context(|| format!("{} cannot be written", path.display()))?))
+        }
+    })
+}
+
+/// The work of a run: the records, their judges and the settings.
+pub struct Work<'run> {
+    pub engine: &'run Engine,
+    pub judges: &'run [Judge<'run>],
+    pub settings: &'run Settings,
+    pub source: Source,
+    /// The user looks at the rows: no bar between them.
+    pub quiet: bool,
+}
+
+/// The way in which a record without a text to judge is reported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Defects {
+    InRows,
+    /// A warning is printed, because there are no rows.
+    Printed,
+}
+
+impl Work<'_> {
+    /// Runs. Writes each row to the sink.
+    pub fn run(
+        &mut self,
+        past: Past,
+        memo: Memo,
+        sink: &mut dyn Sink,
+        defects: Defects,
+    ) -> Result<Timed, anyhow::Error> {
+        let inputs = self.source.inputs();
+        let name = match inputs {
+            [one] => one.name.to_string(),
+            several => format!("{} inputs", several.len()),
+        };
+        let mut reporter = Reporter { bar: progress::Rows::new(self.source.size(), self.quiet), defects, printed: 0 };
+        let begun = Instant::now();
+        let source = std::mem::replace(&mut self.source, Source::none());
+        let known = Known { past, memo };
+        let done =
+            run(self.engine, self.judges, source, self.settings, known, sink, &mut |news| reporter.report(&news));
+        reporter.bar.clear();
+        let summary = done.with_context(|| name)?;
+        Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
+    }
+}
+
+/// Prints events of a run, without disturbing the bar.
+struct Reporter {
+    bar: progress::Rows,
+    defects: Defects,
+    printed: u32,
+}
+
+impl Reporter {
+    fn report(&mut self, news: &News<'_>) {
+        const SHOWN: u32 = 5;
+        match news {
+            News::Done(summary) => self.bar.show(summary),
+            News::Renamed(renamed) if self.defects == Defects::InRows => {
+                let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);
+                self.bar.aside(|| output::message(&text));
+            }
+            News::Defect(defect) if self.defects == Defects::Printed => {
+                self.printed += 1;
+                let text = match self.printed {
+                    0..=SHOWN => format!("warning: {defect}"),
+                    _ if self.printed == SHOWN + 1 => "warning: and more; the count comes at the end".to_owned(),
+                    _ => return,
+                };
+                self.bar.aside(|| output::message(&text));
+            }
+            News::Defect(_) | News::Renamed(_) => {}
+        }
+    }
+}
