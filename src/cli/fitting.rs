@@ -23,7 +23,7 @@ pub fn refusal(
     machine: &Machine,
 ) -> anyhow::Error {
     let report = report(model, plan, wishes, job, machine);
-    hinted(anyhow::anyhow!("{}", report.trim_end()), "--memory SIZE says that there is more, and loads it all the same")
+    hinted(anyhow::anyhow!("{}", report.trim_end()), "--memory SIZE allows more, and loads the model anyway")
 }
 
 /// Reports the memory that a model takes, and if it does not fit the models that would.

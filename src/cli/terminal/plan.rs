@@ -63,7 +63,7 @@ pub fn table(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, machine
     ));
     text.push('\n');
     if let Some(memory) = wishes.memory {
-        text.push_str(&format!("--memory says that {} may be taken\n", megabytes(memory)));
+        text.push_str(&format!("--memory allows {}\n", megabytes(memory)));
     } else if let Some(limit) = machine.memory.limit {
         let total = megabytes(machine.memory.total);
         text.push_str(&format!("a control group allows {} of the machine's {total}\n", megabytes(limit)));

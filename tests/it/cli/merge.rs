@@ -30,7 +30,7 @@ fn machines_that_share_a_run_make_the_file_of_one() {
     let same = stage.run(&[&verify[..], &["--threshold", "0"]].concat());
     let flipped = stage.run(&[&verify[..], &["--threshold", "1"]].concat());
     assert_eq!((same.code, flipped.code), (0, 1));
-    assert!(flipped.stderr.contains("note: judged again with another --threshold (not given then, "), "{flipped}");
+    assert!(flipped.stderr.contains("note: judged again with another --threshold (0.0 then, 1.0 now)"), "{flipped}");
     assert!(same.stdout.starts_with("10 verdicts judged again: 10 the same, "), "{same}");
     assert!(flipped.stdout.contains(" 10 flipped") && flipped.stdout.contains("rules: violation "), "{flipped}");
     // Another policy is another run, which is refused before the model is loaded.
