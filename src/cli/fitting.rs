@@ -6,7 +6,7 @@ use magistrate::machine::Machine;
 
 use super::models::places;
 use super::terminal::error::hinted;
-use super::terminal::plan;
+use super::terminal::load_plan;
 use super::terminal::units::megabytes;
 
 /// Texts that `label` judges at once if there is room.
@@ -18,27 +18,33 @@ pub const ONE: usize = 1;
 pub fn refusal(
     model: &ModelFile,
     plan: &MemoryPlan,
-    wishes: &LoadOptions,
-    job: &Workload,
+    load_options: &LoadOptions,
+    workload: &Workload,
     machine: &Machine,
 ) -> anyhow::Error {
-    let report = report(model, plan, wishes, job, machine);
+    let report = report(model, plan, load_options, workload, machine);
     hinted(anyhow::anyhow!("{}", report.trim_end()), "--memory SIZE allows more, and loads the model anyway")
 }
 
 /// Reports the memory that a model takes, and if it does not fit the models that would.
-pub fn report(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, job: &Workload, machine: &Machine) -> String {
-    let mut text = plan::table(model, plan, wishes, machine);
+pub fn report(
+    model: &ModelFile,
+    plan: &MemoryPlan,
+    load_options: &LoadOptions,
+    workload: &Workload,
+    machine: &Machine,
+) -> String {
+    let mut text = load_plan::table(model, plan, load_options, machine);
     if !plan.fits() {
-        let others = alternatives(model, wishes, job, machine);
+        let others = alternatives(model, load_options, workload, machine);
         text.extend(others.iter().map(|one| format!("would fit: {one}\n")));
         if others.is_empty() {
             text.push_str("no model that is here would fit, and gpt-oss is not published in less than MXFP4\n");
         }
-    } else if plan.gpu.bytes() == 0 && !plan.config.repack && job.at_once() > ONE {
-        let mut repacked = wishes.clone();
+    } else if plan.gpu.bytes() == 0 && !plan.config.repack && workload.at_once() > ONE {
+        let mut repacked = load_options.clone();
         repacked.base.repack = true;
-        let repacked = MemoryPlan::new(model, &repacked, job, machine);
+        let repacked = MemoryPlan::new(model, &repacked, workload, machine);
         if repacked.fits() && repacked.cpu.repacked > 0 {
             let size = megabytes(repacked.cpu.bytes());
             text.push_str(&format!("--repack fits, too, in {size}: a slower start, then faster\n"));
@@ -48,7 +54,7 @@ pub fn report(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, job: &
 }
 
 /// Returns the models that would fit: the same with less, a smaller quantization, another model of this machine.
-fn alternatives(model: &ModelFile, wishes: &LoadOptions, job: &Workload, machine: &Machine) -> Vec<String> {
+fn alternatives(model: &ModelFile, load_options: &LoadOptions, workload: &Workload, machine: &Machine) -> Vec<String> {
     let mut found = Vec::new();
     let mut less = LoadOptions {
         parallel: None,
@@ -56,12 +62,12 @@ fn alternatives(model: &ModelFile, wishes: &LoadOptions, job: &Workload, machine
         cache: None,
         cpu_experts: None,
         gpu_layers: None,
-        ..wishes.clone()
+        ..load_options.clone()
     };
     less.base.repack = false;
-    let fitting = |model: &ModelFile| Some(MemoryPlan::new(model, &less, job, machine)).filter(MemoryPlan::fits);
-    if let Some(plan) = (less != *wishes).then(|| fitting(model)).flatten() {
-        found.push(format!("{}, with {}", model.name, plan::flags(&plan)));
+    let fitting = |model: &ModelFile| Some(MemoryPlan::new(model, &less, workload, machine)).filter(MemoryPlan::fits);
+    if let Some(plan) = (less != *load_options).then(|| fitting(model)).flatten() {
+        found.push(format!("{}, with {}", model.name, load_plan::flags(&plan)));
     }
     if let Some(smaller) = model.in_mxfp4()
         && let Some(plan) = fitting(&smaller)
@@ -73,10 +79,13 @@ fn alternatives(model: &ModelFile, wishes: &LoadOptions, job: &Workload, machine
     for other in others {
         let fits = gguf::inspect(&other.path).ok().and_then(|file| fitting(&file));
         if let Some(plan) = fits {
-            found.push(format!("{}, with {}", other.name, plan::flags(&plan)));
+            found.push(format!("{}, with {}", other.name, load_plan::flags(&plan)));
         }
     }
-    if found.is_empty() && model.shape.blocks > TWENTY.0 && wishes.memory.unwrap_or(machine.memory.free) >= TWENTY.1 {
+    if found.is_empty()
+        && model.shape.blocks > TWENTY.0
+        && load_options.memory.unwrap_or(machine.memory.free) >= TWENTY.1
+    {
         found.push("gpt-oss-safeguard-20b, in 12.7 GB of memory: magistrate model pull 20b".to_owned());
     }
     found

@@ -14,14 +14,14 @@ use magistrate::models::stores::parts;
 use magistrate::policy::{Policy, PolicyLibrary};
 use magistrate::prompt::Templates;
 
-use super::terminal::{output, plan, progress};
+use super::terminal::{load_plan, output, progress};
 use super::{devices, fitting, tuned};
 
 /// A model whose header was read, and the plan for loading the weights.
 pub struct Planned {
     model: Opened,
     machine: Machine,
-    job: Workload,
+    workload: Workload,
     plan: MemoryPlan,
     note: Option<String>,
 }
@@ -35,7 +35,7 @@ impl Planned {
 
 /// Adds the model, the templates and the certificate to the files of a run.
 pub fn claim(config: &RunConfig, files: &mut Files) -> Result<(), Refused> {
-    parts(&config.wishes.base.model).iter().try_for_each(|path| files.read("the model", path))?;
+    parts(&config.load_options.base.model).iter().try_for_each(|path| files.read("the model", path))?;
     if let Some(folder) = &config.template_folder {
         Templates::files(folder).iter().try_for_each(|path| files.read("a template", path))?;
     }
@@ -49,16 +49,16 @@ pub fn load(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<
 
 /// Reads the model's header, and plans how the model is loaded. Refuses one that does not fit.
 pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<Planned, anyhow::Error> {
-    let model = Opened::read(&config.wishes.base.model)?;
+    let model = Opened::read(&config.load_options.base.model)?;
     let machine = devices::machine()?;
-    let (job, mut plan) = plan_of(config, &model, policies, parallel, &machine)?;
-    anyhow::ensure!(plan.fits(), fitting::refusal(&model.file, &plan, &config.wishes, &job, &machine));
+    let (workload, mut plan) = plan_of(config, &model, policies, parallel, &machine)?;
+    anyhow::ensure!(plan.fits(), fitting::refusal(&model.file, &plan, &config.load_options, &workload, &machine));
     policies.iter().try_for_each(|policy| config.check_certificate(&model.file, &plan.config, policy))?;
     if let Some(policy) = policies.first() {
         plan.config.first = config.prefix(&model, policy)?;
     }
     let note = demonstration_note(&model.file, policies);
-    Ok(Planned { model, machine, job, plan, note })
+    Ok(Planned { model, machine, workload, plan, note })
 }
 
 /// Plans how a model is loaded, with the tuned setting if many texts are judged.
@@ -70,24 +70,28 @@ pub fn plan_of(
     machine: &Machine,
 ) -> Result<(Workload, MemoryPlan), anyhow::Error> {
     // The fastest setting for many texts need not be the fastest for one.
-    let tuned = (parallel > fitting::ONE).then(|| tuned::remembered(&model.file, &config.wishes, machine)).flatten();
+    let tuned =
+        (parallel > fitting::ONE).then(|| tuned::remembered(&model.file, &config.load_options, machine)).flatten();
     Ok(config.plan(model, policies, parallel, tuned, machine)?)
 }
 
 /// Loads a model by its plan, or smaller if that fails.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
-    let Planned { model, machine, job, plan, note: of_demonstration } = planned;
-    if let Some(note) = plan::note(&plan, &config.wishes, &job) {
+    let Planned { model, machine, workload, plan, note: of_demonstration } = planned;
+    if let Some(note) = load_plan::note(&plan, &config.load_options, &workload) {
         output::message(&note);
     }
     let engine = match start(config, model.clone(), &plan.config) {
         Err(EngineError::Load(why)) => {
             // The same cache type keeps the digits of the rows the same.
-            let wishes = LoadOptions { cache: Some(plan.config.cache), ..config.wishes.clone() };
-            let mut second = plan.again(&model.file, &wishes, &job, &machine);
+            let load_options = LoadOptions { cache: Some(plan.config.cache), ..config.load_options.clone() };
+            let mut second = plan.again(&model.file, &load_options, &workload, &machine);
             second.config.first.clone_from(&plan.config.first);
             anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
-            output::message(&format!("note: loading failed ({why}); once more with less: {}", plan::flags(&second)));
+            output::message(&format!(
+                "note: loading failed ({why}); once more with less: {}",
+                load_plan::flags(&second)
+            ));
             start(config, model, &second.config)?
         }
         started => started?,

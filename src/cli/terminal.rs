@@ -3,8 +3,8 @@
 pub mod ending;
 pub mod error;
 pub mod exit;
+pub mod load_plan;
 pub mod output;
-pub mod plan;
 pub mod progress;
 pub mod row;
 pub mod stop;

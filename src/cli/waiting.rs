@@ -65,8 +65,8 @@ pub fn described() -> String {
                 if spins == BUSY.to_string() { "other programs want the same cores" } else { "the cores are free" };
             format!("they spin {spins} times before they sleep, as {why}")
         }
-        (Some(spins), _) => format!("they spin {spins} times before they sleep, as {SPINS} says"),
-        (None, Some(policy)) => format!("they wait as {POLICY}={policy} says"),
+        (Some(spins), _) => format!("they spin {spins} times before they sleep, as {SPINS} is set"),
+        (None, Some(policy)) => format!("they wait as {POLICY}={policy} sets"),
         (None, None) => "they wait as the OpenMP library has it".to_owned(),
     }
 }

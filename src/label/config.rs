@@ -25,7 +25,7 @@ use crate::tokenizer::Token;
 #[non_exhaustive]
 pub struct RunConfig {
     /// The model's file, and how it is loaded.
-    pub wishes: LoadOptions,
+    pub load_options: LoadOptions,
     /// The templates of the prompt.
     pub templates: Templates,
     /// The folder of the templates. `None` for the shipped ones.
@@ -83,9 +83,9 @@ impl Hints for RunConfigError {
 impl RunConfig {
     /// Returns settings with the shipped templates and without chunking, fields or a certificate.
     #[must_use]
-    pub fn new(wishes: LoadOptions, options: SessionOptions) -> Self {
+    pub fn new(load_options: LoadOptions, options: SessionOptions) -> Self {
         Self {
-            wishes,
+            load_options,
             templates: Templates::shipped(),
             template_folder: None,
             options,
@@ -115,9 +115,9 @@ impl RunConfig {
     ) -> Result<(Workload, MemoryPlan), TemplateError> {
         let length = |policy| Ok(self.prefix(model, policy)?.len());
         let policies = policies.iter().map(length).collect::<Result<_, TemplateError>>()?;
-        let job = Workload { parallel, tuned, policies };
-        let plan = MemoryPlan::new(&model.file, &self.wishes, &job, machine);
-        Ok((job, plan))
+        let workload = Workload { parallel, tuned, policies };
+        let plan = MemoryPlan::new(&model.file, &self.load_options, &workload, machine);
+        Ok((workload, plan))
     }
 
     /// Returns a policy's prompt without the text, as tokens.

@@ -98,7 +98,7 @@ impl GoldenArgs {
         };
         let golden = golden.map_err(|unlike| anyhow::anyhow!("{name}: {unlike}"))?;
         let prepared = Prepared { policies, golden, config, name, size };
-        prepared.tell();
+        prepared.print_notes();
         Ok(prepared)
     }
 }
@@ -112,7 +112,7 @@ impl Prepared {
     }
 
     /// Prints how the set was understood, and which records were left out.
-    fn tell(&self) {
+    fn print_notes(&self) {
         /// The most damaged records, and the most contradictions, that are listed one by one.
         const SHOWN: usize = 5;
         let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;

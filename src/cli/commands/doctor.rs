@@ -55,9 +55,9 @@ impl Doctor {
         if self.engine.lists_devices() {
             return crate::cli::devices::list();
         }
-        let wishes = self.engine.resolve(PathBuf::new());
+        let load_options = self.engine.resolve(PathBuf::new());
         let mut findings = Vec::new();
-        let mut tell = |finding: Finding| {
+        let mut report = |finding: Finding| {
             if !self.json {
                 output::print(&finding.text())?;
             }
@@ -65,16 +65,16 @@ impl Doctor {
             anyhow::Ok(())
         };
         for look in [build, processor, cache_folder] {
-            tell(look())?;
+            report(look())?;
         }
         match crate::cli::devices::machine() {
             Ok(machine) => {
-                tell(memory(&machine))?;
-                devices(&machine, &Drivers::read(Path::new("/"))).into_iter().try_for_each(&mut tell)?;
-                tell(stores())?;
-                self.judge(wishes, &machine, &mut tell)?;
+                report(memory(&machine))?;
+                devices(&machine, &Drivers::read(Path::new("/"))).into_iter().try_for_each(&mut report)?;
+                report(stores())?;
+                self.judge(load_options, &machine, &mut report)?;
             }
-            Err(error) => tell(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
+            Err(error) => report(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
         }
         if self.json {
             output::data(&format!("{}\n", serde_json::to_string(&findings)?))?;
@@ -86,23 +86,25 @@ impl Doctor {
     /// Checks the model, and its verdicts on the canary set if it can be loaded.
     fn judge(
         &self,
-        mut wishes: LoadOptions,
+        mut load_options: LoadOptions,
         machine: &Machine,
-        tell: &mut impl FnMut(Finding) -> Result<(), anyhow::Error>,
+        report: &mut impl FnMut(Finding) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
         let opened = match self.model.path().and_then(|path| Ok(Opened::read(&path)?)) {
             Ok(opened) => opened,
-            Err(error) => return tell(Finding::of("model", &error, "magistrate model list tells which there are")),
+            Err(error) => {
+                return report(Finding::of("model", &error, "magistrate model list lists the models of this machine"));
+            }
         };
-        wishes.base.model.clone_from(&opened.file.path);
-        let config = RunConfig::new(wishes, magistrate::canary::options());
+        load_options.base.model.clone_from(&opened.file.path);
+        let config = RunConfig::new(load_options, magistrate::canary::options());
         let (finding, fits) = model(&opened, &config, machine)?;
-        tell(finding)?;
+        report(finding)?;
         if !fits || self.no_canary {
             return Ok(());
         }
         let remedy = "try --device cpu, and `magistrate model verify`";
-        tell(canary::look(&config, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
+        report(canary::look(&config, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
     }
 }
 
@@ -268,11 +270,15 @@ fn model(opened: &Opened, config: &RunConfig, machine: &Machine) -> Result<(Find
     let (_, plan) = loading::plan_of(config, opened, slice::from_ref(magistrate::canary::policy()), SEVERAL, machine)?;
     let finding = if !plan.fits() {
         let found = format!("{found}: it does not fit into memory");
-        Finding::problem("model", found, format!("`magistrate model fit {}` tells what would", file.path.display()))
+        Finding::problem(
+            "model",
+            found,
+            format!("`magistrate model fit {}` lists the models that would", file.path.display()),
+        )
     } else if file.demonstration.is_some() {
         Finding::note("model", format!("{found}: for demonstration alone"), "name a real one with --model")
     } else {
-        Finding::ok("model", format!("{found}: sound as far as its header tells, and it fits"))
+        Finding::ok("model", format!("{found}: its header is sound, and it fits"))
     };
     Ok((finding, plan.fits()))
 }

@@ -20,7 +20,7 @@ use crate::cli::waiting;
 /// Asks the daemon of this model. Returns `None` if there is no answer, so the text must be judged here. If there is no
 /// daemon, one is started for the next time. It stops when no question has come for `idle` seconds.
 pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<ExitCode>> {
-    let socket = match Socket::of(&case.config.wishes, &case.config.templates) {
+    let socket = match Socket::of(&case.config.load_options, &case.config.templates) {
         Ok(socket) => socket,
         Err(error) => return Ok(unanswered(&error.to_string())),
     };
@@ -51,15 +51,15 @@ pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<E
 
 /// Returns the values that a daemon for this case starts with.
 pub fn start(case: &Case, idle: u64) -> Start {
-    let RunConfig { wishes, templates, .. } = &case.config;
-    let mut wishes = wishes.clone();
+    let RunConfig { load_options, templates, .. } = &case.config;
+    let mut load_options = load_options.clone();
     // The daemon may run in another folder. An error in the path is reported where the model is opened.
-    if let Ok(model) = std::fs::canonicalize(&wishes.base.model) {
-        wishes.base.model = model;
+    if let Ok(model) = std::fs::canonicalize(&load_options.base.model) {
+        load_options.base.model = model;
     }
     Start {
         idle,
-        wishes,
+        load_options,
         templates: templates.id().to_owned(),
         sources: templates.sources(),
         policies: case.policies.clone(),
@@ -124,7 +124,7 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
         output::data(&format!("{}\n", serde_json::to_string(&all)?))?;
     } else {
         for status in &all {
-            output::print(&told(status))?;
+            output::print(&describe(status))?;
         }
         if all.is_empty() && silent == 0 {
             output::message("no daemon runs");
@@ -137,7 +137,7 @@ pub fn status(json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit::DONE))
 }
 
-fn told(status: &Status) -> String {
+fn describe(status: &Status) -> String {
     let Status { process, version, model, ready, seconds, answered, idle } = status;
     let state = if *ready { "ready" } else { "loading the model" };
     format!(
@@ -152,7 +152,7 @@ pub fn stop() -> anyhow::Result<()> {
     for socket in Socket::all()? {
         let Ok(Some(stream)) = socket.connect() else { continue };
         let asked = send(&stream, Request::Stop).and_then(|()| receive(&stream, SILENCE));
-        let told = match asked {
+        let message = match asked {
             Ok(Reply::Stopping) => "a daemon was stopped",
             _ => {
                 peer::end(&stream)?;
@@ -160,7 +160,7 @@ pub fn stop() -> anyhow::Result<()> {
             }
         };
         ensure_hint!(gone(&socket), "a daemon does not end", "look for it with ps, and end its process");
-        output::message(told);
+        output::message(message);
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub struct Start {
     /// Seconds without a question, after which it stops.
     pub idle: u64,
     /// The model's file, and the way of loading it.
-    pub wishes: LoadOptions,
+    pub load_options: LoadOptions,
     /// The origin of the templates.
     pub templates: String,
     /// Their sources.

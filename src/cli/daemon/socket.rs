@@ -29,11 +29,11 @@ pub struct Socket {
 impl Socket {
     /// Returns the socket of a daemon for a model, the way of loading it, and templates. The program is a part of the
     /// name, so another build gets another daemon.
-    pub fn of(wishes: &LoadOptions, templates: &Templates) -> Result<Self> {
-        let model = fs::canonicalize(&wishes.base.model)?;
-        let mut wishes = wishes.clone();
-        wishes.base.model.clone_from(&model);
-        let key = format!("{} {} {wishes:?} {}", program()?, templates.digest(), identity(&model)?);
+    pub fn of(load_options: &LoadOptions, templates: &Templates) -> Result<Self> {
+        let model = fs::canonicalize(&load_options.base.model)?;
+        let mut load_options = load_options.clone();
+        load_options.base.model.clone_from(&model);
+        let key = format!("{} {} {load_options:?} {}", program()?, templates.digest(), identity(&model)?);
         Ok(Self { socket: folder()?.join(format!("{}.sock", naming::digest(&key, 8))) })
     }
 

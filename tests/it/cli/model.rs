@@ -68,7 +68,7 @@ fn models_are_listed_named_inspected_and_verified() {
     assert_eq!((&about["experts"], about["parts"].as_array().unwrap().len()), (&Shape::tiny().experts.into(), 1));
     let verify = run(&["model", "verify", "small"]);
     assert!(
-        verify.code == 0 && verify.stdout.len() > 64 && verify.stderr == "no store says what it should be\n",
+        verify.code == 0 && verify.stdout.len() > 64 && verify.stderr == "no store has a digest to compare with\n",
         "{verify}"
     );
     let inspect = run(&["model", "inspect", "nothing"]);

@@ -32,14 +32,14 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
 fn measure(flags: &BenchFlags) -> Result<Report, anyhow::Error> {
     let Opened { file, tokenizer } = Opened::read(&flags.model.path()?)?;
     let work = work(flags, &tokenizer)?;
-    let mut wishes = flags.engine.resolve(file.path.clone());
+    let mut load_options = flags.engine.resolve(file.path.clone());
     let machine = devices::machine()?;
-    let tuned = tuned::remembered(&file, &wishes, &machine);
-    let job = Workload { parallel: SEVERAL, tuned, policies: Vec::new() };
-    wishes.parallel.get_or_insert(job.at_once());
-    let first = MemoryPlan::new(&file, &wishes, &job, &machine).config;
-    wishes.context.get_or_insert(work.cells(first.layout, first.places()));
-    let MemoryPlan { config, cpu, .. } = MemoryPlan::new(&file, &wishes, &job, &machine);
+    let tuned = tuned::remembered(&file, &load_options, &machine);
+    let workload = Workload { parallel: SEVERAL, tuned, policies: Vec::new() };
+    load_options.parallel.get_or_insert(workload.at_once());
+    let first = MemoryPlan::new(&file, &load_options, &workload, &machine).config;
+    load_options.context.get_or_insert(work.cells(first.layout, first.places()));
+    let MemoryPlan { config, cpu, .. } = MemoryPlan::new(&file, &load_options, &workload, &machine);
     let never = AtomicBool::new(false);
     let common = Shared::new(&work, config.workers);
     let shares = llama::with_backends(&file, &config, |_| true, &never, |_, backend| common.run(backend, &config))?;

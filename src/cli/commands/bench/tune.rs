@@ -21,22 +21,22 @@ use crate::cli::{devices, tuned};
 /// Searches the fastest setting, prints each step, and remembers the result.
 pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     let Opened { file, .. } = Opened::read(&flags.model.path()?)?;
-    let wishes = flags.engine.resolve(file.path.clone());
-    ensure_hint!(!wishes.base.reproducible, "--reproducible judges one text after the other", "tune without it");
+    let load_options = flags.engine.resolve(file.path.clone());
+    ensure_hint!(!load_options.base.reproducible, "--reproducible judges one text after the other", "tune without it");
     let machine = devices::machine()?;
     let planned = |setting: Option<Tuning>| {
         let asked = LoadOptions {
             parallel: setting.map(|setting| setting.parallel),
             workers: setting.map(|setting| setting.workers),
             layout: setting.map(|setting| setting.layout),
-            ..wishes.clone()
+            ..load_options.clone()
         };
         MemoryPlan::new(&file, &asked, &Workload { parallel: SEVERAL, tuned: None, policies: Vec::new() }, &machine)
     };
     let plan = planned(None);
     let start = Tuning { parallel: plan.config.parallel, workers: plan.config.workers, layout: plan.config.layout };
     // Workers share the CPU's threads. With a GPU there is nothing to share.
-    let workers = if plan.gpu.bytes() == 0 { wishes.base.threads } else { 1 };
+    let workers = if plan.gpu.bytes() == 0 { load_options.base.threads } else { 1 };
     let fits = |setting: Tuning| {
         let Tuning { parallel, workers: some, .. } = setting;
         parallel <= tuned::MOST && some <= workers.min(parallel) && planned(Some(setting)).fits()
@@ -65,7 +65,7 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
         tried.push(Tried { one, two, pairs, times });
         anyhow::Ok(times)
     })?;
-    tuned::remember(&file, &wishes, &machine, best)?;
+    tuned::remember(&file, &load_options, &machine, best)?;
     if flags.json {
         output::data(&format!("{}\n", serde_json::to_string(&Tuned { fastest: best, tried })?))?;
     } else {

@@ -51,7 +51,7 @@ struct Office {
 /// Listens, loads the model, and answers until no question has come for a while.
 pub fn serve(start: Start) -> anyhow::Result<ExitCode> {
     let templates = Templates::from_sources(&start.templates, &start.sources)?;
-    let socket = Socket::of(&start.wishes, &templates).context("there is no place for a socket")?;
+    let socket = Socket::of(&start.load_options, &templates).context("there is no place for a socket")?;
     let Some((listener, _lock)) = socket.listen().context("a socket cannot be listened on")? else {
         // Another daemon has the place.
         return Ok(ExitCode::from(exit::DONE));
@@ -77,8 +77,8 @@ pub fn serve(start: Start) -> anyhow::Result<ExitCode> {
 
 /// Answers one question after the other.
 fn answer_all(office: &Office, templates: Templates, work: &Receiver<Job>) -> anyhow::Result<()> {
-    let Start { wishes, policies, parallel, idle, .. } = &office.start;
-    let mut own = RunConfig::new(wishes.clone(), SessionOptions::default());
+    let Start { load_options, policies, parallel, idle, .. } = &office.start;
+    let mut own = RunConfig::new(load_options.clone(), SessionOptions::default());
     own.templates = templates;
     own.hint = with_flags;
     let engine = loading::load(&own, policies, *parallel)?;
@@ -196,7 +196,7 @@ impl Office {
         Status {
             process: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            model: self.start.wishes.base.model.clone(),
+            model: self.start.load_options.base.model.clone(),
             ready: self.ready.load(Ordering::Relaxed),
             seconds: self.begun.elapsed().as_secs(),
             answered: self.answered.load(Ordering::Relaxed),

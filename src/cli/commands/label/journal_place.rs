@@ -53,8 +53,9 @@ impl JournalPlace {
 
     /// Returns a hint on how to continue after this run, if the journal stays.
     pub fn hint(&self) -> Option<String> {
-        (!self.passing)
-            .then(|| format!("what is done is in {}, and the same command goes on from there", self.path.display()))
+        (!self.passing).then(|| {
+            format!("the finished rows are in {}, and the same command resumes from there", self.path.display())
+        })
     }
 
     /// Returns the error with a hint on how to continue, unless the journal itself is at fault.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::engine::EngineArgs;
 use crate::cli::fitting::{self, ONE, SEVERAL};
-use crate::cli::terminal::{exit, output, plan};
+use crate::cli::terminal::{exit, load_plan, output};
 use crate::cli::{devices, models, tuned};
 
 #[derive(Debug, Args)]
@@ -54,19 +54,21 @@ impl Fit {
             let prompt = magistrate::prompt::Prompt::new(&templates, &policy, policy.effort, None)?;
             policies.push(prompt.prefix_tokens(&opened.tokenizer).len());
         }
-        let wishes = self.engine.resolve(opened.file.path.clone());
+        let load_options = self.engine.resolve(opened.file.path.clone());
         let machine = devices::machine()?;
-        let job = match self.what {
+        let workload = match self.what {
             What::Check => Workload { parallel: ONE, tuned: None, policies },
-            What::Label => {
-                Workload { parallel: SEVERAL, tuned: tuned::remembered(&opened.file, &wishes, &machine), policies }
-            }
+            What::Label => Workload {
+                parallel: SEVERAL,
+                tuned: tuned::remembered(&opened.file, &load_options, &machine),
+                policies,
+            },
         };
-        let planned = MemoryPlan::new(&opened.file, &wishes, &job, &machine);
+        let planned = MemoryPlan::new(&opened.file, &load_options, &workload, &machine);
         if self.json {
             output::data(&format!("{}\n", object(&opened.file, &planned)))?;
         } else {
-            output::print(&fitting::report(&opened.file, &planned, &wishes, &job, &machine))?;
+            output::print(&fitting::report(&opened.file, &planned, &load_options, &workload, &machine))?;
         }
         Ok(ExitCode::from(if planned.fits() { exit::DONE } else { exit::FINDING }))
     }
@@ -99,6 +101,6 @@ fn object(model: &ModelFile, plan: &MemoryPlan) -> Value {
         "gpu_layers": config.gpu_layers,
         "cpu_experts": config.cpu_experts,
         "repack": config.repack,
-        "flags": plan::flags(plan),
+        "flags": load_plan::flags(plan),
     })
 }

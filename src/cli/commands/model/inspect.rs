@@ -35,12 +35,12 @@ impl Inspect {
 
 fn table(file: &ModelFile) -> String {
     let shape = &file.shape;
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "not said".to_owned());
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_owned());
     let mut text = format!(
         "file        {}, {} in {} {}\n\
          digest      {}\n\
          called      {} (what a file calls itself may be nonsense)\n\
-         licence     {}\n\
+         license     {}\n\
          parameters  {:.2} million\n\
          layers      {}, of which every second sees {} tokens back\n\
          width       {}; {} heads of {}, {} of keys and values\n\
@@ -75,7 +75,7 @@ fn table(file: &ModelFile) -> String {
         text.push_str("note: the experts were quantized again: those of gpt-oss are MXFP4 by origin\n");
     }
     if let Some(description) = &file.description {
-        text.push_str(&format!("says        {description}\n"));
+        text.push_str(&format!("description {description}\n"));
     }
     text
 }

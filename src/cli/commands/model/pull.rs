@@ -51,7 +51,7 @@ impl Pull {
             let Some(model) = named(&found, name).ok().flatten() else {
                 bail_hint!(
                     "--offline: {name} is not here, and nothing is fetched",
-                    "`magistrate model list` tells what is here"
+                    "`magistrate model list` lists the models of this machine"
                 );
             };
             if let Some(wanted) = &self.sha256 {

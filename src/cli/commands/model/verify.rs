@@ -31,16 +31,16 @@ impl Verify {
         output::print(&text)?;
         match known {
             Some(known) if digests != [known.clone()] => {
-                output::message(&format!("error: the store says {known}"));
+                output::message(&format!("error: the store has the digest {known}"));
                 output::hint("the file is damaged: remove it and fetch it again");
                 Ok(ExitCode::from(exit::DIFFERENT))
             }
             Some(_) => {
-                output::message("it is what the store says");
+                output::message("the store has the same digest");
                 Ok(ExitCode::from(exit::DONE))
             }
             None => {
-                output::message("no store says what it should be");
+                output::message("no store has a digest to compare with");
                 Ok(ExitCode::from(exit::DONE))
             }
         }

@@ -8,9 +8,9 @@ use magistrate::machine::Machine;
 use super::units::megabytes;
 
 /// Returns a note if memory allows less than was asked for, or less than the default.
-pub fn note(plan: &MemoryPlan, wishes: &LoadOptions, job: &Workload) -> Option<String> {
-    let less = plan.config.parallel < wishes.parallel.unwrap_or(job.at_once())
-        || wishes.cache.is_none() && plan.config.cache != CacheType::default();
+pub fn note(plan: &MemoryPlan, load_options: &LoadOptions, workload: &Workload) -> Option<String> {
+    let less = plan.config.parallel < load_options.parallel.unwrap_or(workload.at_once())
+        || load_options.cache.is_none() && plan.config.cache != CacheType::default();
     less.then(|| format!("note: memory is short, so the model is loaded with {}", flags(plan)))
 }
 
@@ -40,7 +40,7 @@ pub fn flags(plan: &MemoryPlan) -> String {
 }
 
 /// Returns a table of the memory that a model takes, and the flags by which it is loaded.
-pub fn table(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, machine: &Machine) -> String {
+pub fn table(model: &ModelFile, plan: &MemoryPlan, load_options: &LoadOptions, machine: &Machine) -> String {
     let fits = plan.fits();
     let mut text = format!("{} {}\n\n", model.name, if fits { "fits" } else { "does not fit" });
     let gpu = plan.gpu.bytes() > 0;
@@ -62,7 +62,7 @@ pub fn table(model: &ModelFile, plan: &MemoryPlan, wishes: &LoadOptions, machine
         &if gpu { megabytes(plan.gpu_room) } else { String::new() },
     ));
     text.push('\n');
-    if let Some(memory) = wishes.memory {
+    if let Some(memory) = load_options.memory {
         text.push_str(&format!("--memory allows {}\n", megabytes(memory)));
     } else if let Some(limit) = machine.memory.limit {
         let total = megabytes(machine.memory.total);
