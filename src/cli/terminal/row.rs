@@ -60,10 +60,10 @@ pub fn of_row(policy: &Policy, row: &Row) -> Text {
     row_text
 }
 
-/// Returns the message of an error, and its hint on a line of its own.
+/// Returns the message of an error, and each of its hints on a line of its own.
 pub fn of_error(error: &RowError) -> String {
-    let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
-    format!("{}{hint}", error.message)
+    let hints = error.hint.iter().flat_map(|hints| hints.lines());
+    error.message.clone() + &hints.map(|hint| format!("\nhint: {hint}")).collect::<String>()
 }
 
 /// Returns a probability with three decimals, or with an exponent if these would be zero.

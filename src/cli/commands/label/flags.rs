@@ -8,8 +8,8 @@ use magistrate::cache;
 use magistrate::calibration::terms::Terms;
 use magistrate::label::journal::Existing;
 use magistrate::label::memo::{Archive, Memo};
+use magistrate::label::row::RowVerdict;
 use magistrate::label::shard::Shard;
-use magistrate::label::summary::Standing;
 
 use crate::cli::args::input::InputArgs;
 use crate::cli::args::judging::JudgingArgs;
@@ -140,7 +140,7 @@ pub enum OnlyArg {
     Undecided,
 }
 
-impl From<OnlyArg> for Standing {
+impl From<OnlyArg> for RowVerdict {
     fn from(only: OnlyArg) -> Self {
         match only {
             OnlyArg::Violation => Self::Violation,

@@ -10,9 +10,9 @@ use magistrate::label::entry::Form;
 use magistrate::label::export;
 use magistrate::label::journal::{self, Existing, Journal, Past};
 use magistrate::label::row;
+use magistrate::label::row::RowVerdict;
 use magistrate::label::run::Settings;
 use magistrate::label::source::Source;
-use magistrate::label::summary::Standing;
 use magistrate::policy::Policy;
 use serde_json::value::RawValue;
 
@@ -31,7 +31,7 @@ pub struct Prepared {
     pub source: Source,
     pub target: Target,
     pub settings: Settings,
-    pub only: Option<Standing>,
+    pub only: Option<RowVerdict>,
     pub memo: MemoArgs,
     pub existing: Existing,
     pub dry_run: bool,
@@ -81,7 +81,7 @@ impl Prepared {
             config,
             source,
             target,
-            only: flags.only.map(Standing::from),
+            only: flags.only.map(RowVerdict::from),
             memo: flags.memo,
             existing: flags.existing.resolve(),
             dry_run: flags.dry_run,
