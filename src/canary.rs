@@ -1,7 +1,7 @@
-//! A canary set: a few texts whose verdicts are recorded, so that it shows when a machine begins to judge otherwise.
+//! A canary set: a few texts whose recorded verdicts show when a machine begins to judge differently.
 //!
-//! The one idea: whatever drifts (a driver, another llama.cpp, a damaged file, a template) drifts in verdicts, so these are what
-//! is compared. A record says of what it is; that of something else is none. Files and models are not known here.
+//! A new driver, another llama.cpp, a damaged file or a changed template all show in verdicts, so these are compared. A
+//! record names its model, policy and template, and is ignored for any other. Files are not read here.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use crate::policy::{Effort, Policy, PolicyLibrary, Verdict};
 use crate::prompt::Templates;
 use crate::verdict::Outcome;
 
-/// The texts, in turn plainly spam and plainly not.
+/// The texts, alternately clear spam and clearly no spam.
 pub const TEXTS: [&str; 8] = [
     "WINNER!! Reply YES to claim your prize",
     "Hello, are we still on for lunch tomorrow?",
@@ -23,13 +23,13 @@ pub const TEXTS: [&str; 8] = [
     "Happy birthday! Hope you have a lovely day.",
 ];
 
-/// The most tokens of reasoning: as many as show that it works.
+/// Most tokens of reasoning. They suffice to show that reasoning works.
 const BUDGET: usize = 48;
 
-/// Probabilities that differ by less are rounding: other kernels and batches add in another order.
+/// The difference of two probabilities up to which it counts as rounding. Other kernels and batches add in another order.
 pub const TOLERANCE: f64 = 0.05;
 
-/// The policy by which they are judged.
+/// Returns the policy by which the texts are judged.
 ///
 /// # Panics
 ///
@@ -39,49 +39,50 @@ pub fn policy() -> &'static Policy {
     PolicyLibrary::shipped().get("spam").expect("it is shipped")
 }
 
-/// How they are judged.
+/// Returns the options with which the texts are judged.
 #[must_use]
 pub fn options() -> SessionOptions {
     SessionOptions { effort: Some(Effort::Low), budget: Some(BUDGET), no_rationale: true, ..SessionOptions::default() }
 }
 
-/// What a model answered.
+/// The answers of a model to all texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Of what it is: model, policy, template and texts, in one digest.
+    /// A digest of model, policy, template and texts.
     of: String,
-    /// An answer for each text.
+    /// One answer for each text.
     answers: Vec<Answer>,
 }
 
 /// An answer to one text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Its verdict, if there was one.
+    /// Its verdict. `None` for an unresolved text.
     pub verdict: Option<Verdict>,
-    /// Its probability.
+    /// P(violation), from 0 to 1. `None` for an unresolved text.
     pub probability: Option<f64>,
 }
 
-/// A text that is not answered as it was.
+/// A text whose answer has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drift {
-    /// Which of [`TEXTS`].
+    /// Index in [`TEXTS`].
     pub text: usize,
-    /// What was recorded.
+    /// The recorded answer.
     pub before: Answer,
-    /// What it is.
+    /// The answer now.
     pub now: Answer,
 }
 
 impl Record {
-    /// A record of these completions, one for each text, by the model of this digest.
+    /// Makes a record of completions, one for each text, by the model with this digest.
     #[must_use]
     pub fn new(model: &str, completions: &[Completion]) -> Self {
         Self { of: of(model), answers: completions.iter().map(Answer::new).collect() }
     }
 
-    /// Reads a record of the model of this digest. `None` if it is one of something else, or none at all.
+    /// Reads a record of the model with this digest. `None` for a record of another model, policy, template or set of texts,
+    /// and for any other file.
     #[must_use]
     pub fn read(json: &[u8], model: &str) -> Option<Self> {
         serde_json::from_slice(json)
@@ -89,13 +90,13 @@ impl Record {
             .filter(|record: &Self| record.of == of(model) && record.answers.len() == TEXTS.len())
     }
 
-    /// The record that is shipped with the model of this digest, if there is one.
+    /// Returns the shipped record of the model with this digest. `None` for a model without one.
     #[must_use]
     pub fn shipped(model: &str) -> Option<Self> {
         Self::read(include_bytes!("../models/canary.json"), model)
     }
 
-    /// Where another record is not like this one.
+    /// Returns the texts whose answers differ in another record: another verdict, or a probability beyond [`TOLERANCE`].
     #[must_use]
     pub fn drift(&self, now: &Self) -> Vec<Drift> {
         let pairs = self.answers.iter().zip(&now.answers).enumerate();
@@ -119,7 +120,7 @@ impl Answer {
 }
 
 impl Drift {
-    /// Whether the verdict is another.
+    /// Reports whether the verdict has changed.
     #[must_use]
     pub fn flipped(&self) -> bool {
         self.before.verdict != self.now.verdict
@@ -127,13 +128,14 @@ impl Drift {
 
     fn far(&self) -> bool {
         match (self.before.probability, self.now.probability) {
-            // What is no number is far from everything.
+            // NaN differs from everything.
             (Some(before), Some(now)) => before.is_nan() || now.is_nan() || (before - now).abs() > TOLERANCE,
             (before, now) => before.is_some() != now.is_some(),
         }
     }
 }
 
+/// Returns the digest of everything that the answers depend on. The length of each part stands before it.
 fn of(model: &str) -> String {
     let mut hash = Sha256::new();
     let (policy, template) = (policy().digest(), Templates::shipped());

@@ -1,7 +1,7 @@
 //! Content: the untrusted text that is judged, and the gate that every text passes.
 //!
-//! The one idea: it cannot be printed by accident. There is no `Display`, and `Debug` tells its size alone. Bytes that
-//! are no text are named here, in the same words for every verb.
+//! A content cannot be printed by accident: it has no `Display`, and its `Debug` prints only its size. Bytes that are no text
+//! are refused here, with the same message for every verb.
 
 use std::fmt;
 
@@ -11,16 +11,17 @@ pub struct Content {
     text: String,
 }
 
-/// A reason why bytes are no text to be judged.
+/// The reason why bytes are no text to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotText {
-    /// An empty text, or one of nothing but white space.
+    /// An empty text, or a text of white space.
     #[error("the text is empty, or nothing but white space")]
     Empty,
     /// A NUL byte.
     #[error("a NUL byte, which no text holds: is this a binary file, or UTF-16? convert it to UTF-8")]
     Nul,
-    /// Two bytes for each character.
+    /// UTF-16: two bytes for each character.
     #[error("the text is UTF-16 and not UTF-8; convert it, as `iconv -f UTF-16 -t UTF-8` does")]
     Utf16,
     /// Another encoding.
@@ -61,7 +62,7 @@ pub fn readable(bytes: &[u8]) -> Result<&str, NotText> {
     std::str::from_utf8(bytes).map_err(|error| NotText::NotUtf8 { at: error.valid_up_to(), of: bytes.len() })
 }
 
-/// Tells UTF-16 by its mark, or by every second byte being zero, as in European languages.
+/// Reports whether bytes are UTF-16: by its mark, or by every second byte being zero, as in European languages.
 #[must_use]
 pub fn is_utf16(bytes: &[u8]) -> bool {
     const LOOKED_AT: usize = 512;
@@ -79,17 +80,18 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 impl Content {
-    /// Wraps a text that has passed the gate, or that is our own.
+    /// Wraps a text that has passed the gate, or that is part of the program. A text from outside must take
+    /// [`Content::of`] or [`Content::from_bytes`].
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 
-    /// Lets a text from outside through the gate.
+    /// Checks a text from outside.
     ///
     /// # Errors
     ///
-    /// [`NotText`] for a text with nothing to judge, or with a NUL byte.
+    /// [`NotText`] for an empty text, white space alone, or a NUL byte.
     pub fn of(text: impl Into<String>) -> Result<Self, NotText> {
         let text = text.into();
         if text.trim().is_empty() {
@@ -101,16 +103,16 @@ impl Content {
         Ok(Self { text })
     }
 
-    /// Lets bytes from outside through the gate.
+    /// Checks bytes from outside.
     ///
     /// # Errors
     ///
-    /// [`NotText`] for bytes that are not UTF-8, hold a NUL byte, or have nothing to judge.
+    /// [`NotText`] for bytes that are not UTF-8, contain a NUL byte, or are empty or white space.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotText> {
         readable(bytes).and_then(Self::of)
     }
 
-    /// The text itself.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

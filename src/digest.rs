@@ -1,11 +1,11 @@
-//! A short digest: names a text, a record or a setting.
+//! Short digests that name texts, records and settings.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// The first half of a SHA-256. Written in hexadecimal.
+/// The first half of a SHA-256, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hash([u8; 16]);
 
@@ -17,19 +17,20 @@ pub struct Digests {
 }
 
 impl Hash {
-    /// The digest of these bytes.
+    /// Returns the digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::half(&Sha256::digest(bytes))
     }
 
+    /// Returns the first half of a SHA-256.
     pub(crate) fn half(digest: &[u8]) -> Self {
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);
         Self(half)
     }
 
-    /// The first eight bytes as a number.
+    /// Returns the first eight bytes as a number.
     #[must_use]
     pub fn short(&self) -> u64 {
         let (first, _) = self.0.split_at(8);

@@ -8,11 +8,12 @@
 //! [`Engine`] and [`Session`] send it requests. [`memory_plan`] chooses the settings with which a model fits.
 
 pub mod backend;
+mod completion;
 mod config;
 pub mod decode_plan;
 mod error;
 mod handle;
-pub mod item;
+mod item;
 #[cfg(feature = "llama")]
 pub mod llama;
 pub mod memory_plan;
@@ -30,10 +31,11 @@ pub mod tune;
 mod worker;
 
 pub use backend::Layout;
+pub use completion::{Cascade, Completion, Reasoning, Usage};
 pub use config::{Band, CacheType, EngineConfig, FlashAttention, Mode, Sampling, SessionOptions};
 pub use error::EngineError;
 pub use handle::{Engine, Progress};
-pub use item::{Cascade, Completion, Reasoning, Usage};
+
 pub use prefixes::Store;
 pub use session::{Pending, Session};
 pub use store::llama_version;

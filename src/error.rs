@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::cache::CacheError;
 use crate::calibration::certificate::{CertificateError, NoCertificate};
 use crate::engine::EngineError;
+use crate::files::{Changed, Refused};
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
 use crate::label::config::RunConfigError;
@@ -32,6 +34,8 @@ pub enum ErrorKind {
     Model,
     /// Loading a model, or judging with it.
     Engine,
+    /// A file that cannot be written, or a cache folder that is not safe.
+    File,
     /// The settings of a run.
     RunConfig,
     /// A golden set, an evaluation or a certificate that cannot be used or made.
@@ -85,7 +89,12 @@ macro_rules! parts {
                         hints.push(hint);
                     }
                 }
-                next = error.source();
+                // An I/O error has the error inside it as its text, and only that one's cause as its cause.
+                let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+                next = match inner {
+                    Some(inner) => Some(inner),
+                    None => error.source(),
+                };
             }
             hints
         }
@@ -103,4 +112,7 @@ parts! {
     RunConfig: RunConfigError,
     Evaluation: CertificateError,
     Evaluation: NoCertificate,
+    File: CacheError,
+    File: Changed,
+    File: Refused,
 }

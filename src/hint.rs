@@ -72,7 +72,7 @@ pub enum Setting {
 
 /// An error that proposes remedies.
 pub trait Hints: std::error::Error {
-    /// Returns the remedies, the most useful first. Empty if none is known.
+    /// Returns the remedies, the most useful first. Empty if no remedy is known.
     fn hints(&self) -> Vec<Hint>;
 }
 

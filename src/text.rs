@@ -11,8 +11,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Returns an untrusted text in a form that a message can hold: one line, at most 80 characters, and no character that
-/// would steer a terminal.
+/// Returns an untrusted text as a message may show it: one line of at most 80 characters, without terminal controls.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
     let plain = |char: char| {
@@ -33,8 +32,9 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Names the line and the byte at which a file is no longer valid. The parser's message is left out: it may quote the
-/// file.
+/// Returns the line and the byte at which a JSON file becomes invalid.
+///
+/// The parser's message is left out, as it may quote the file.
 pub(crate) fn json_place(error: &serde_json::Error) -> String {
     format!("line {}, byte {}", error.line(), error.column())
 }

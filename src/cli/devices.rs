@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use magistrate::engine::{EngineError, llama};
-use magistrate::machine::{Device, Kind, Machine, Memory};
+use magistrate::machine::{Device, DeviceKind, Machine, Memory};
 
 use super::terminal::units::megabytes;
 use super::terminal::{exit, output};
@@ -12,7 +12,7 @@ use super::terminal::{exit, output};
 /// Returns the machine: its memory as the kernel reports it, else as llama.cpp does, and its devices.
 pub fn machine() -> Result<Machine, EngineError> {
     let devices = llama::devices()?;
-    let cpu = devices.iter().find(|device| device.kind == Kind::Cpu);
+    let cpu = devices.iter().find(|device| device.kind == DeviceKind::Cpu);
     let reported = cpu.map(|cpu| Memory { total: cpu.total, free: cpu.free, limit: None });
     Ok(Machine { memory: Memory::read(Path::new("/")).or(reported).unwrap_or_default(), devices })
 }
@@ -29,7 +29,7 @@ fn table(machine: &Machine) -> String {
     let row = |device: &Device| {
         let memory = machine.memory;
         // llama.cpp reports all of the CPU's memory as free.
-        let of_cpu = device.kind == Kind::Cpu;
+        let of_cpu = device.kind == DeviceKind::Cpu;
         let (free, total) = if of_cpu { (memory.free, memory.total) } else { (device.free, device.total) };
         let Device { name, description, .. } = device;
         format!("{name:width$}  {} of {} free  {description}\n", megabytes(free), megabytes(total))

@@ -169,7 +169,7 @@ pub struct Entry {
     pub position: usize,
     /// Its sequence.
     pub seq: SeqId,
-    /// Whether the logits of the next token are computed.
+    /// True if the logits of the next token are computed.
     pub logits: bool,
 }
 

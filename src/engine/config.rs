@@ -1,6 +1,6 @@
 //! Settings of the engine and of its sessions, with their defaults.
 //!
-//! This file is at the foot of the engine: everything else in the room may read the settings, and they use none of it but
+//! This file is at the foot of the engine: every other file may read the settings. It uses nothing of the room but
 //! [`Layout`].
 
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ use crate::verdict::{AnswerTree, NodeId, Rule, Step, Target};
 pub struct DecodePlan {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) form: Form,
-    /// Whether a rationale is sampled behind the answer.
+    /// True if a rationale is sampled behind the answer.
     pub(super) rationale: bool,
     pub(super) answers: Vec<Answer>,
     pub(super) tree: AnswerTree,

@@ -1,14 +1,16 @@
 //! One content on its way through the phases of decoding.
 //!
-//! The one idea: we write every header, the model only fills bodies. `analysis` is sampled within a budget, the opener of
-//! `final` is appended whole, then the answers are scored, and a rationale is sampled behind the one that won. In a cascade
-//! the answers are scored first in a fork, and only what is too close to call goes on to reason where it stands. An item
-//! only says which tokens it wants decoded, and moves on when it is shown the logits; how its tokens share batches with
-//! other items' is not known here.
+//! The headers are fixed, and the model only fills bodies. `analysis` is sampled within a budget, then the header of
+//! `final` is appended and the answers are scored. A rationale is sampled behind the answer that won. In a cascade the
+//! answers are first scored in a fork, and the item reasons only if the probability is too close to call.
+//!
+//! An item only names the tokens that it wants decoded, and advances when it is given their logits. The share of its
+//! tokens in a batch, and the other items there, are not known here.
 
 use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
+use super::completion::{Cascade, Completion, Reasoning, Usage};
 use super::config::Mode;
 use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
@@ -22,60 +24,6 @@ use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, read_ans
 /// The sliding window of gpt-oss, in tokens.
 const WINDOW: usize = 128;
 
-/// What came of an item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Completion {
-    /// The verdict, or why there is none.
-    pub outcome: Outcome,
-    /// Of a cascade, what the first answer came to.
-    pub cascade: Option<Cascade>,
-    /// What the model reasoned. For developers: it may be wrong, or as bad as the content.
-    pub reasoning: Option<Reasoning>,
-    /// What it took.
-    pub usage: Usage,
-}
-
-impl Completion {
-    /// Makes a completion without a verdict, for which nothing was decoded.
-    #[must_use]
-    pub fn without_work(why: Unresolved) -> Self {
-        Self { outcome: Outcome::Unresolved(why), cascade: None, reasoning: None, usage: Usage::default() }
-    }
-}
-
-/// The result of the answer before any reasoning.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cascade {
-    /// P(violation) then, if the contract's answers had any mass.
-    pub first: Option<f64>,
-    /// Whether it was too close to call.
-    pub escalated: bool,
-}
-
-/// The `analysis` of one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reasoning {
-    /// Its text.
-    pub text: String,
-    /// Whether the model ended it by itself, rather than by running out of its budget.
-    pub finished: bool,
-}
-
-/// Tokens of one item, by what they were for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Of the policy's prefix, decoded once for all items.
-    pub prefix: usize,
-    /// Of the content, and what stands around it.
-    pub suffix: usize,
-    /// Sampled as reasoning. When the model writes freely, all of its tokens.
-    pub reasoning: usize,
-    /// Appended and scored for the answers.
-    pub answer: usize,
-    /// Sampled as rationale.
-    pub rationale: usize,
-}
-
 /// An item that is being decoded.
 #[derive(Debug)]
 pub struct Item {
@@ -83,25 +31,27 @@ pub struct Item {
     phase: Phase,
     /// The item's own sequence. The forks that score answers belong to the scoring.
     sequence: Sequence,
-    /// Of a cascade, the fork that the first answer is scored in.
+    /// The fork in which a cascade scores its first answer.
     probe: Option<Sequence>,
     scoring: Option<Scoring>,
     cascade: Option<Cascade>,
-    /// Tokens that the first answer took, if it was not the last.
+    /// Tokens of a first answer that led to reasoning.
     probed: usize,
     sampler: Sampler,
+    /// The sampled tokens of the reasoning, or of the whole turn where the model writes freely.
     written: Vec<Token>,
     finished: bool,
     rationale: Rationale,
-    /// The answer that won and its scores, once the answers are scored.
+    /// The index of the answer that won and its scores, once the answers are scored.
     verdict: Result<(usize, Scores), Unresolved>,
     usage: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The content is read, and then forked for the first answer.
+    /// The content is read, and is then forked for the first answer of a cascade.
     Read,
+    /// The first answer of a cascade is scored.
     Probe,
     Reason,
     Free,
@@ -111,7 +61,7 @@ enum Phase {
 }
 
 impl Item {
-    /// An item whose sequence is `seq`, forked from a prefix of so many tokens.
+    /// Makes an item whose sequence `seq` was forked from a prefix of `prefix` tokens.
     #[must_use]
     pub fn new(plan: Arc<DecodePlan>, seq: SeqId, prefix: usize, suffix: &[Token]) -> Self {
         let mut item = Self {
@@ -132,6 +82,7 @@ impl Item {
         let last = |tokens: &[Token]| tokens.len().saturating_sub(1);
         match item.plan.mode {
             Mode::Answer => {
+                // Logits are wanted from the header behind the suffix on.
                 item.sequence.feed(suffix, suffix.len());
                 item.open_answer();
             }
@@ -152,7 +103,7 @@ impl Item {
         item
     }
 
-    /// Puts the tokens that it wants decoded into a batch, as many as there is room for.
+    /// Adds the tokens that it wants decoded to a batch, as far as there is room.
     pub fn fill(&mut self, batch: &mut Batch) {
         self.sequence.fill(batch);
         let branches = self.scoring.iter_mut().flat_map(Scoring::sequences);
@@ -161,7 +112,7 @@ impl Item {
         }
     }
 
-    /// How many tokens it wants decoded.
+    /// Returns the number of tokens that it wants decoded.
     #[must_use]
     pub fn wants(&self) -> usize {
         self.sequence.left()
@@ -169,7 +120,7 @@ impl Item {
             + self.scoring.iter().map(Scoring::left).sum::<usize>()
     }
 
-    /// Whether a sequence is the item's own, or a fork of it.
+    /// Reports whether a sequence is the item's own or a fork of it.
     #[must_use]
     pub fn holds(&self, seq: SeqId) -> bool {
         self.sequence.seq == seq
@@ -177,12 +128,11 @@ impl Item {
             || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
-    /// Moves on with the logits of the batch that it filled. `free` are sequences that it may fork into, and where it
-    /// puts back those that it is done with.
+    /// Advances with the logits of the batch that it filled. The item takes forks from `free`, and gives them back there.
     ///
     /// # Errors
     ///
-    /// A [`Fault`] of the backend, or [`Fault::NotFinite`]; the item is then to be released.
+    /// A [`Fault`] of the backend, or [`Fault::NotFinite`]. The item must then be released.
     pub fn advance(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         match self.phase {
             Phase::Read => self.open_probe(backend, free),
@@ -191,6 +141,7 @@ impl Item {
             Phase::Done => Ok(()),
             Phase::Reason | Phase::Free | Phase::Rationale => match self.sequence.take_rows().pop() {
                 Some((_, row)) => self.write(backend.logits(row)),
+                // The batch had no room for the last token.
                 None => Ok(()),
             },
         }
@@ -206,7 +157,7 @@ impl Item {
             (Phase::Free, Mode::Free { budget }) => {
                 self.written.push(token);
                 self.usage.reasoning += 1;
-                // An end may be that of the analysis, if it does not complete a reply.
+                // `<|end|>` may end the analysis alone. The turn ends with it only if a complete reply was written.
                 let ended = token != plan.tokenizer.control(Control::End) || reply::read(&self.segments()).is_ok();
                 self.finished = stopped && ended;
                 if self.finished || self.written.len() >= budget {
@@ -225,7 +176,7 @@ impl Item {
             (_, mode) => {
                 self.finished = stopped;
                 if stopped {
-                    // The token itself is not decoded: ours, which opens the answer, stands in its place.
+                    // The sampled token is not decoded. The header of the answer begins with a token of its own.
                     self.open_answer();
                     return Ok(());
                 }
@@ -243,7 +194,7 @@ impl Item {
         Ok(())
     }
 
-    /// Whether nothing more is wanted.
+    /// Reports whether the item is complete.
     #[must_use]
     pub fn done(&self) -> bool {
         self.phase == Phase::Done
@@ -260,7 +211,7 @@ impl Item {
         }
     }
 
-    /// What came of it, once it is done.
+    /// Returns the result, once the item is done.
     #[must_use]
     pub fn completion(self) -> Completion {
         if let Mode::Free { .. } = self.plan.mode {
@@ -299,6 +250,7 @@ impl Item {
                 },
                 reply.analysis,
             ),
+            // A turn that ran out of its budget is cut off, whatever else is wrong with it.
             Err(_) if !self.finished => {
                 let text = String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned();
                 (Outcome::Unresolved(reply::NoFinal::Truncated.into()), text)
@@ -313,13 +265,13 @@ impl Item {
         }
     }
 
-    /// Leaves reasoning, if there was any, for the answer.
+    /// Begins to score the answers, behind the reasoning if there was any.
     fn open_answer(&mut self) {
         self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut self.sequence));
         self.phase = Phase::Answer;
     }
 
-    /// Forks the content, once it is read, for an answer before any reasoning. Waits, if there is no sequence to fork into.
+    /// Forks the content for the first answer of a cascade, once the content is read. Waits if no sequence is free.
     fn open_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         if !self.sequence.over() {
             return Ok(());
@@ -336,7 +288,7 @@ impl Item {
         Ok(())
     }
 
-    /// Scores the first answer, and goes on with it if it can be called, else with the reasoning.
+    /// Scores the first answer of a cascade. Keeps it if it is clear, else begins to reason.
     fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         let plan = Arc::clone(&self.plan);
         let long = self.is_long();
@@ -351,10 +303,10 @@ impl Item {
         let first = decided.map(|(_, scores)| scores.probability);
         let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
         self.cascade = Some(Cascade { first, escalated });
-        // One of the two stays: the fork with its answer, or the content as it was.
-        let gone = if escalated { probe.seq } else { std::mem::replace(&mut self.sequence, probe).seq };
-        backend.clear(gone);
-        free.give(gone);
+        // One of the two sequences stays: the fork with its answer, or the content as it was.
+        let unused = if escalated { probe.seq } else { std::mem::replace(&mut self.sequence, probe).seq };
+        backend.clear(unused);
+        free.give(unused);
         match decided.filter(|_| !escalated) {
             Some((leaf, scores)) => self.decide(leaf, scores),
             None => {
@@ -367,12 +319,12 @@ impl Item {
         Ok(())
     }
 
-    /// Whether the item's own sequence goes on for longer than the window behind its prefix.
+    /// Reports whether the item's own sequence is longer behind its prefix than the window.
     fn is_long(&self) -> bool {
         self.sequence.position > self.usage.prefix + WINDOW
     }
 
-    /// Scores the answers, and decides once that is done.
+    /// Scores the answers, and decides once all are scored.
     fn score(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         let plan = Arc::clone(&self.plan);
         let long = self.is_long();
@@ -393,12 +345,13 @@ impl Item {
         Ok(())
     }
 
-    /// An answer has won: what is not there of it is appended, where a rationale follows.
+    /// Records the answer that won. Where a rationale follows, the rest of the answer is appended first.
     fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
         self.verdict = Ok((leaf, scores));
         let path = &self.plan.tree.path(leaf)[self.plan.trunk.len()..];
         let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
+        // The item's own sequence may have followed another answer. It cannot continue this one then.
         if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.plan.rationale) {
             self.usage.answer += rest.len();
             self.sequence.feed(rest, rest.len() - 1);
@@ -422,8 +375,8 @@ fn judgement(answer: &Answer, scores: Option<Scores>, rationale: Option<String>)
     }
 }
 
-/// Tokens as the model wrote them, as segments. Control tokens that harmony does not know are kept as text, which no
-/// header or body that counts can hold.
+/// Returns sampled tokens as segments. A control token that harmony does not know becomes text, which no valid header or
+/// body contains.
 fn segments(tokenizer: &Tokenizer, tokens: &[Token]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut bytes = Vec::new();

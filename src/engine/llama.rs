@@ -1,8 +1,8 @@
-//! The fence around llama.cpp: nothing outside knows it.
+//! The fence around llama.cpp: no file outside of this room calls it.
 //!
-//! The one idea: what llama.cpp would assert, and end the process over, cannot be asked for from here on (see
-//! [`super::backend`]), and what the safe binding lacks is done here and nowhere else. Model, context and batch live on
-//! the stack of [`with_backend`], so nothing borrows from itself. What is decoded, and why, is not known here.
+//! llama.cpp ends the process if an assertion fails. [`super::backend`] makes such calls impossible, and this room checks
+//! the rest. Calls that the safe binding lacks are made here and nowhere else. Model, context and batch live on the stack
+//! of [`with_backend`], so no value borrows from itself.
 #![allow(unsafe_code)]
 
 mod caught;
@@ -23,21 +23,22 @@ use llama_cpp_sys_2 as sys;
 
 use self::caught::caught;
 use self::load::{Model, loaded};
-use self::log::{forget_log, said};
+use self::log::{complaint, forget_log};
 use self::start::initialized;
 use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
 use super::config::{CacheType, EngineConfig, FlashAttention, OUTPUTS};
 use super::error::EngineError;
 use crate::gguf::ModelFile;
 
-/// Loads the model and hands a backend to `work`, on this thread.
+/// Loads the model and runs `work` with a backend on this thread.
 ///
-/// `progress` is told how much of the model is loaded, from 0 to 1, and stops the loading by returning false. Once `stop`
-/// is set, a batch that is being decoded is given up.
+/// `progress` gets the loaded part of the model, from 0 to 1, and stops the loading if it returns false. Once `stop` is
+/// set, a batch that is being decoded is given up.
 ///
 /// # Errors
 ///
-/// When this CPU lacks an instruction set that the build needs, or the model or its context cannot be had.
+/// [`EngineError::Cpu`] if this CPU lacks an instruction set, [`EngineError::Setting`] for a setting out of range,
+/// [`EngineError::Load`] if llama.cpp cannot load the model or make a context.
 pub fn with_backend<T>(
     file: &ModelFile,
     config: &EngineConfig,
@@ -50,16 +51,16 @@ pub fn with_backend<T>(
     Ok(work(&mut backend))
 }
 
-/// Loads the model once. Hands each worker a backend and a thread of its own, with its share of the threads that
-/// compute. Returns the workers' results, in order.
+/// Loads the model once, and runs `work` for each worker on a thread and a backend of its own. The backends share the
+/// computing threads equally. Returns the workers' results in order.
 ///
 /// # Errors
 ///
-/// As [`with_backend`].
+/// The errors of [`with_backend`].
 ///
 /// # Panics
 ///
-/// When one of them does, once all others have ended.
+/// If a worker panics, after all others have ended.
 pub fn with_backends<T: Send>(
     file: &ModelFile,
     config: &EngineConfig,
@@ -69,14 +70,14 @@ pub fn with_backends<T: Send>(
 ) -> Result<Vec<T>, EngineError> {
     let model = loaded(file, config, progress)?;
     let threads = (config.threads / config.workers).max(1);
-    // One after the other: llama.cpp does not make contexts side by side.
+    // Contexts are made one by one: llama.cpp cannot make several at the same time.
     let backends = (0..config.workers).map(|_| Llama::new(&model, file, config, threads, stop));
     let backends = backends.collect::<Result<Vec<_>, _>>()?;
     let work = &work;
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for (number, mut backend) in backends.into_iter().enumerate() {
-            // No worker begins before all threads exist. If one thread is refused, the others end without having begun.
+            // No worker begins before all threads exist. If the system refuses one, the others end without having begun.
             let (go, begin) = std::sync::mpsc::channel();
             let worker = std::thread::Builder::new()
                 .name("worker".to_owned())
@@ -101,12 +102,12 @@ struct Context<'model> {
     model: PhantomData<&'model Model>,
 }
 
-// SAFETY: a context is bound to no thread, as long as one at a time uses it.
+// SAFETY: a context is bound to no thread, as long as one thread at a time uses it.
 unsafe impl Send for Context<'_> {}
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
-        // SAFETY: it is whole, and nobody else frees it.
+        // SAFETY: the context is valid, and only this code frees it.
         unsafe { sys::llama_free(self.raw.as_ptr()) }
     }
 }
@@ -118,7 +119,7 @@ struct Tokens {
     positions: Vec<sys::llama_pos>,
     sequences: Vec<sys::llama_seq_id>,
     logits: Vec<i8>,
-    /// Each token is in one sequence.
+    /// The number of sequences of each token, which is 1.
     counts: Vec<i32>,
 }
 
@@ -132,24 +133,25 @@ impl Tokens {
     }
 }
 
-/// The code of `llama_decode` when the cache has no room.
+/// The code of `llama_decode` for a cache without room.
 const NO_CELLS: i32 = 1;
-/// The code of a batch that its abort callback ended.
+/// The code for a batch that the abort callback ended.
 const ABORTED: i32 = 2;
-/// The code of a batch that it does not accept.
+/// The code for a batch that is invalid.
 const REFUSED: i32 = -1;
 
 struct Llama<'model> {
     context: Context<'model>,
     tokens: Tokens,
-    /// The rows of the last batch in the order of llama.cpp's, and where each stands there.
+    /// The rows of the last batch in llama.cpp's order.
     order: Vec<usize>,
+    /// The place of each row in that order.
     places: Vec<i32>,
-    /// Sequences that are being copied, from and to: llama.cpp does so when it decodes next.
+    /// The sources and targets of pending copies: llama.cpp copies when it decodes the next batch.
     copies: Vec<SeqId>,
     limits: Limits,
     vocabulary: usize,
-    /// The exception that llama.cpp threw. Its memory is unknown since then, so nothing more is decoded.
+    /// The exception that llama.cpp threw. The state of its memory is unknown since then, so no call follows.
     broken: Option<String>,
 }
 
@@ -165,18 +167,18 @@ impl<'model> Llama<'model> {
             layout: config.layout,
             cells: config.context,
             batch: config.batch.min(config.context),
-            // llama.cpp asserts that there is one for each sequence.
+            // llama.cpp asserts that there is at least one row for each sequence.
             outputs: config.sequences.max(OUTPUTS),
             sequences: config.sequences,
         };
         initialized()?;
         forget_log();
         let params = context_params(config, limits, threads, stop);
-        // SAFETY: the model is whole and outlives the context, which borrows it; so does what the parameters point to.
+        // SAFETY: the model is valid. It and everything that the parameters point to outlive the context.
         let context = caught(|| unsafe { caught::llama_init_from_model(model.raw(), params) });
         let raw = NonNull::new(context.map_err(EngineError::Load)?)
-            .ok_or_else(|| EngineError::Load(said("llama.cpp gave no reason")))?;
-        // SAFETY: the context is whole, and its memory lives as long.
+            .ok_or_else(|| EngineError::Load(complaint("llama.cpp gave no reason")))?;
+        // SAFETY: the context is valid, and its memory lives as long.
         let memory = unsafe { sys::llama_get_memory(raw.as_ptr()) };
         Ok(Self {
             context: Context { raw, memory, model: PhantomData },
@@ -204,7 +206,7 @@ impl<'model> Llama<'model> {
 
     /// Returns the state of a sequence as bytes.
     fn state(&mut self, seq: SeqId, flags: u32) -> Result<Vec<u8>, Fault> {
-        // SAFETY: the context is whole. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
+        // SAFETY: the context is valid. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
         // between.
         let (bytes, written) = self.call(|context| unsafe {
             let raw = context.raw.as_ptr();
@@ -213,21 +215,21 @@ impl<'model> Llama<'model> {
             (bytes, written)
         })?;
         let whole = written > 0 && written == bytes.len();
-        if whole { Ok(bytes) } else { Err(Fault::Other(said("llama.cpp did not save a sequence"))) }
+        if whole { Ok(bytes) } else { Err(Fault::Other(complaint("llama.cpp did not save a sequence"))) }
     }
 
     /// Restores the state of a sequence from bytes.
     fn set_state(&mut self, bytes: &[u8], seq: SeqId, flags: u32) -> Result<(), Fault> {
-        // SAFETY: the context is whole. The bytes came from `state`, and their keeper has checked them. llama.cpp reads
-        // them within their length, but trusts their content.
+        // SAFETY: the context is valid. llama.cpp reads the bytes within their length, but trusts their content. They come
+        // from `state`, and the store has checked their digest.
         let read = self.call(|context| unsafe {
             caught::llama_state_seq_set_data_ext(context.raw.as_ptr(), bytes.as_ptr(), bytes.len(), id(seq), flags)
         })?;
-        if read == bytes.len() { Ok(()) } else { Err(Fault::Other(said("llama.cpp did not restore a sequence"))) }
+        if read == bytes.len() { Ok(()) } else { Err(Fault::Other(complaint("llama.cpp did not restore a sequence"))) }
     }
 }
 
-/// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro: the sliding layers alone.
+/// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro: the sliding layers only.
 const SLIDING: u32 = 1;
 
 impl Backend for Llama<'_> {
@@ -240,7 +242,7 @@ impl Backend for Llama<'_> {
         let entries = batch.entries();
         self.order.clear();
         self.order.extend(0..entries.len());
-        // Streams are computed together only if they stand side by side.
+        // llama.cpp computes streams together only if the tokens of each are side by side.
         if self.limits.layout == Layout::Split {
             self.order.sort_by_key(|&row| entries[row].seq);
         }
@@ -268,16 +270,16 @@ impl Backend for Llama<'_> {
             0 => {}
             NO_CELLS => return Err(Fault::NoCells),
             ABORTED => return Err(Fault::Stopped),
-            REFUSED => return Err(Fault::Other(said("llama.cpp refused the batch"))),
-            code => return Err(Fault::Other(said(&format!("llama.cpp failed with code {code}")))),
+            REFUSED => return Err(Fault::Other(complaint("llama.cpp refused the batch"))),
+            code => return Err(Fault::Other(complaint(&format!("llama.cpp failed with code {code}")))),
         }
         self.copies.clear();
         Ok(())
     }
 
     fn logits(&self, row: LogitsRow) -> &[f32] {
-        // SAFETY: the context is whole. The row is one of the last batch that asked for logits, of which there are as many as
-        // tokens in the vocabulary; they stay until it is decoded with again, for which the borrow has to end.
+        // SAFETY: the context is valid. The row belongs to the last batch and asked for logits. It has an entry for each token
+        // of the vocabulary, and stays valid until the next decoding, for which this borrow must end.
         unsafe {
             let logits = sys::llama_get_logits_ith(self.context.raw.as_ptr(), self.places[row.index()]);
             assert!(!logits.is_null(), "the row has no logits");
@@ -289,21 +291,22 @@ impl Backend for Llama<'_> {
         if self.limits.layout == Layout::Split {
             self.copies.extend([from, to]);
         }
-        // A whole copy has no range that could be out of bounds, nor is it a part of a stream, which llama.cpp asserts.
-        // SAFETY: the context, and with it the memory, is whole.
+        // A copy of the whole sequence avoids two assertions of llama.cpp, about ranges and about parts of a stream.
+        // SAFETY: the context and its memory are valid.
         let _ = self.call(|context| unsafe { caught::llama_memory_seq_cp(context.memory, id(from), id(to), -1, -1) });
     }
 
     fn clear(&mut self, seq: SeqId) {
-        // SAFETY: the context, and with it the memory, is whole.
+        // SAFETY: the context and its memory are valid.
         let _ = self.call(|context| unsafe { caught::llama_memory_seq_rm(context.memory, id(seq), -1, -1) });
     }
 
-    /// The small cache of the sliding layers still holds cells that left the window, and a fork would pin them all:
-    /// writing the state skips them, so reading it back leaves the window alone. `PARTIAL_ONLY` is that cache, without the
-    /// full layers', whose shared cells would become copies.
+    /// Saves the sliding layers' cache and restores it.
     ///
-    /// In a stream of its own a sequence stands in nobody's way.
+    /// That cache is small, and still has cells that left the window. A fork would pin them all. Saving skips them, so after
+    /// the restoration only the window is left. The full layers' cache is not touched: its shared cells would become copies.
+    ///
+    /// In the split layout a sequence has a stream of its own, and its old cells are in no other sequence's way.
     fn compact(&mut self, seq: SeqId) -> Result<(), Fault> {
         if self.limits.layout == Layout::Split {
             return Ok(());
@@ -323,7 +326,7 @@ impl Backend for Llama<'_> {
     }
 
     fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
-        // SAFETY: the context, and with it the memory, is whole, and both functions only read it.
+        // SAFETY: the context and its memory are valid, and both functions only read them.
         let (first, last) = unsafe {
             let memory = self.context.memory;
             (sys::llama_memory_seq_pos_min(memory, id(seq)), sys::llama_memory_seq_pos_max(memory, id(seq)))
@@ -333,7 +336,7 @@ impl Backend for Llama<'_> {
 }
 
 impl Llama<'_> {
-    /// A copy that is still to come would find, or overwrite, what is now read or written.
+    /// Refuses a sequence with a pending copy, which would read or overwrite the state that is now written or read.
     fn settled(&self, seq: SeqId) -> Result<(), Fault> {
         let pending = self.copies.contains(&seq);
         if pending { Err(Fault::Other("the sequence is still being copied".to_owned())) } else { Ok(()) }
@@ -351,7 +354,7 @@ impl Llama<'_> {
             seq_id: sequences.as_mut_ptr(),
             logits: tokens.logits.as_mut_ptr(),
         };
-        // SAFETY: the context is whole. All arrays have as many elements as there are tokens, and outlive the call.
+        // SAFETY: the context is valid. All arrays have as many elements as there are tokens, and outlive the call.
         self.call(|context| unsafe { caught::llama_decode(context.raw.as_ptr(), batch) })
     }
 }
@@ -382,9 +385,9 @@ fn context_params(
         FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
     };
-    // SAFETY: takes nothing and returns a plain struct.
+    // SAFETY: the function takes nothing and returns a plain struct.
     let mut params = unsafe { sys::llama_context_default_params() };
-    // llama.cpp asserts that a batch, which it cuts to the context, can hold a row of logits for each sequence.
+    // llama.cpp asserts that a batch, cut to the context, can hold a row of logits for each sequence.
     params.n_ctx = number(cells.max(limits.sequences));
     params.n_batch = number(limits.batch.max(limits.sequences));
     params.n_ubatch = number(limits.batch.min(config.micro_batch));

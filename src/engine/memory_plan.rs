@@ -1,7 +1,7 @@
-//! How a model is to be loaded so that it fits, told before it is.
+//! The memory plan: settings with which a model fits, computed before it is loaded.
 //!
-//! The one idea: what llama.cpp takes of memory follows from the sizes in the file's header and from a few settings, so it is
-//! arithmetic. What nobody has asked for is then chosen, and made smaller in a fixed order, until all has room.
+//! The memory that llama.cpp takes follows from the sizes in the file's header and from a few settings. Settings that the
+//! user left open are chosen here, and made smaller in a fixed order until everything fits.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,84 +9,84 @@ use super::backend::Layout;
 use super::config::{CacheType, EngineConfig, FlashAttention, OUTPUTS};
 use super::tune::Tuning;
 use crate::gguf::ModelFile;
-use crate::machine::{Device, Kind, Machine};
+use crate::machine::{Device, DeviceKind, Machine};
 
-/// What is asked for. What is `None` is chosen.
+/// The settings that the user asked for. A setting that is `None` is chosen by the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadOptions {
-    /// All that there is no choice about.
+    /// The settings that the plan never changes.
     pub base: EngineConfig,
-    /// Contents that are decoded at once.
+    /// Most contents in flight, of all workers together.
     pub parallel: Option<usize>,
-    /// Workers that share them.
+    /// Number of workers.
     pub workers: Option<usize>,
-    /// How sequences lie in the cache.
+    /// KV-cache layout.
     pub layout: Option<Layout>,
-    /// Tokens that a worker's cache holds.
+    /// Size of a worker's KV cache in tokens.
     pub context: Option<usize>,
-    /// How keys and values are kept.
+    /// Precision of keys and values.
     pub cache: Option<CacheType>,
-    /// Tokens that are computed in one pass over the weights.
+    /// Most tokens in one pass over the weights.
     pub micro_batch: Option<usize>,
-    /// Layers that GPUs take.
+    /// Number of layers on GPUs, counted from the last.
     pub gpu_layers: Option<u32>,
-    /// Layers whose experts stay on the CPU.
+    /// Number of layers whose experts stay on the CPU, counted from the first.
     pub cpu_experts: Option<u32>,
-    /// Bytes of the CPU's memory that may be taken, whatever the machine says is free.
+    /// Most bytes of the CPU's memory. It replaces the free memory that the machine reports.
     pub memory: Option<u64>,
 }
 
-/// What is to be done.
+/// The workload to plan for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Contents that should be decoded at once, where nothing was measured.
+    /// Most contents in flight, if no measurement is known.
     pub parallel: usize,
-    /// What was measured to be the fastest on this machine.
+    /// The setting that was measured to be the fastest on this machine.
     pub tuned: Option<Tuning>,
-    /// Tokens of each policy.
+    /// The number of tokens of each policy.
     pub policies: Vec<usize>,
 }
 
 impl Workload {
-    /// Contents that should be decoded at once.
+    /// Returns the number of contents that should be in flight.
     #[must_use]
     pub fn at_once(&self) -> usize {
         self.tuned.map_or(self.parallel, |tuned| tuned.parallel)
     }
 }
 
-/// What was chosen, and what it takes.
+/// The chosen settings, and the memory that they take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// How the model is to be loaded.
+    /// The settings for loading the model.
     pub config: EngineConfig,
-    /// The CPU's memory that it takes.
+    /// The CPU memory that they take.
     pub cpu: Need,
-    /// The GPUs' memory that it takes.
+    /// The GPU memory that they take, of all GPUs together.
     pub gpu: Need,
-    /// Bytes of the CPU's memory that there are for it.
+    /// Available CPU memory in bytes.
     pub cpu_room: u64,
-    /// Bytes of the GPUs' memory that there are for it.
+    /// Available GPU memory in bytes, of all GPUs together.
     pub gpu_room: u64,
 }
 
-/// What is taken of one kind of memory, in bytes.
+/// The need of one kind of memory, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
-    /// Weights. On the CPU they are the file itself, mapped.
+    /// Weights. On the CPU they are the mapped file.
     pub weights: u64,
-    /// Weights once more, rearranged.
+    /// The rearranged copy of the weights.
     pub repacked: u64,
     /// Keys and values.
     pub cells: u64,
-    /// What is computed on the way, and logits.
+    /// Intermediate results and logits.
     pub computing: u64,
     /// The program and the vocabulary.
     pub program: u64,
 }
 
 impl Need {
-    /// All of it.
+    /// Returns the sum.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.weights + self.repacked + self.cells + self.computing + self.program
@@ -94,7 +94,7 @@ impl Need {
 }
 
 impl MemoryPlan {
-    /// Chooses what was not asked for. What comes out may not fit: then nothing that could be chosen would.
+    /// Chooses the settings that were left open. If the plan does not fit, no other choice would fit either.
     #[must_use]
     pub fn new(model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
         let gpus = gpus(&options.base.devices, machine);
@@ -103,7 +103,7 @@ impl MemoryPlan {
         sizes.into_iter().map(plan).find(Self::fits).unwrap_or_else(|| plan(last))
     }
 
-    /// What it comes to if the first plan was wrong, and memory ran out: as if there were a tenth less than that took.
+    /// Returns another plan after this one ran out of memory: one that takes at least a tenth less.
     #[must_use]
     pub fn again(&self, model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
         let less = |bytes: u64| bytes / 10 * 9;
@@ -111,19 +111,20 @@ impl MemoryPlan {
         let mut machine = machine.clone();
         let room = gpus(&options.base.devices, &machine).iter().map(|device| device.free).sum::<u64>().max(1);
         for device in &mut machine.devices {
-            // In proportion, so that together they have it.
+            // Each device gives up its share of the difference.
             let share = u128::from(device.free) * u128::from(less(self.gpu.bytes())) / u128::from(room);
             device.free = device.free.min(u64::try_from(share).unwrap_or(u64::MAX).saturating_add(MARGIN));
         }
         Self::new(model, &options, job, &machine)
     }
 
-    /// Whether there is room for it.
+    /// Reports whether the need is within the available memory.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.cpu.bytes() <= self.cpu_room && self.gpu.bytes() <= self.gpu_room
     }
 
+    /// Returns the plan of one size, with as many layers and experts on GPUs as fit there.
     fn of(model: &ModelFile, options: &LoadOptions, size: Size, gpus: &[&Device], machine: &Machine) -> Self {
         let Size { parallel, workers, layout, context, cache } = size;
         let base = &options.base;
@@ -132,7 +133,7 @@ impl MemoryPlan {
         let config = EngineConfig {
             parallel,
             workers,
-            // Some for policies, and for the answers of each content.
+            // 16 more, for policies and for forks that score answers.
             sequences: parallel.div_ceil(workers).saturating_add(16).min(256),
             layout,
             context,
@@ -150,7 +151,7 @@ impl MemoryPlan {
             let config = EngineConfig { gpu_layers, cpu_experts, ..config.clone() };
             let (mut cpu, gpu) = needs(model, &config, !gpus.is_empty());
             if shared {
-                // It is the same memory.
+                // The GPU computes in the CPU's memory.
                 cpu.weights += gpu.weights;
                 cpu.cells += gpu.cells;
                 cpu.computing += gpu.computing;
@@ -162,7 +163,7 @@ impl MemoryPlan {
             _ if gpus.is_empty() => vec![(options.gpu_layers, config.cpu_experts)],
             (layers, Some(experts)) => vec![(layers, experts)],
             (Some(layers), None) => (0..=blocks).map(|experts| (Some(layers), experts)).collect(),
-            // Experts go first: they are most of the weights, and a token uses few of them. Then whole layers.
+            // Experts move to the CPU first: they are most of the weights, and a token uses few of them. Whole layers follow.
             (None, None) => (0..=blocks)
                 .map(|experts| (None, experts))
                 .chain((0..=blocks).rev().map(|layers| (Some(layers), blocks)))
@@ -177,10 +178,10 @@ impl MemoryPlan {
     }
 }
 
-/// What llama.cpp leaves free on a GPU, too: drivers and displays take some of it.
+/// Bytes of a GPU that stay free, as drivers and displays take some. llama.cpp leaves the same.
 const MARGIN: u64 = 1 << 30;
 
-/// One of the sizes that are tried.
+/// One of the sizes that the plan tries.
 #[derive(Clone, Copy)]
 struct Size {
     parallel: usize,
@@ -190,7 +191,7 @@ struct Size {
     cache: CacheType,
 }
 
-/// From what is wanted on, and the least that is of use.
+/// Returns the sizes to try, the wanted one first, and the smallest useful one.
 fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -> (Vec<Size>, Size) {
     let most = usize::try_from(model.shape.context_length).unwrap_or(usize::MAX);
     let policies: usize = job.policies.iter().sum();
@@ -224,11 +225,11 @@ fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -
     (sizes, last)
 }
 
-/// Workers: several where a step of the model is so short that threads would spend it waiting for one another.
+/// Returns the number of workers. Several pay where a step of the model is so short that threads mostly wait for one another.
 fn workers(model: &ModelFile, options: &LoadOptions, job: &Workload, parallel: usize, gpus: bool) -> usize {
     let EngineConfig { threads, reproducible, .. } = options.base;
     match options.workers.or(job.tuned.map(|tuned| tuned.workers)) {
-        // One text after the other: there is nothing to share.
+        // Texts are judged one by one, so other workers would be idle.
         _ if reproducible => 1,
         Some(workers) => workers.clamp(1, parallel),
         None if short(model, gpus) => threads.min(parallel / SHARE).max(1),
@@ -236,32 +237,36 @@ fn workers(model: &ModelFile, options: &LoadOptions, job: &Workload, parallel: u
     }
 }
 
-/// Whether a step of a model is short: its weights are few enough for a CPU's caches, as those of models for demonstration are.
+/// Reports whether a step of a model on the CPU is short: its weights fit into the CPU's caches. Demonstration models are so
+/// small.
 fn short(model: &ModelFile, gpus: bool) -> bool {
     let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
     !gpus && layers + model.weights.output <= SHORT
 }
 
+/// Most bytes of weights for a short step.
 const SHORT: u64 = 16 << 20;
-/// Tokens of such a model that are computed in one pass: what lies between its operations then stays in the caches, too.
+
+/// Micro-batch for short steps. The intermediate results then stay in the caches, too.
 const SHORT_PASS: usize = 128;
-/// Contents that a worker is to have at once: fewer would leave its steps emptier than it gains.
+/// Least contents in flight for each worker. With fewer, emptier steps cost more than a worker gains.
 const SHARE: usize = 4;
 
+/// Returns the GPUs among the named devices, or all GPUs if no name is given.
 fn gpus<'machine>(names: &[String], machine: &'machine Machine) -> Vec<&'machine Device> {
     if names.is_empty() {
         return machine.gpus().collect();
     }
     let wanted = |device: &&Device| names.iter().any(|name| name.eq_ignore_ascii_case(&device.name));
-    machine.devices.iter().filter(wanted).filter(|device| device.kind != Kind::Cpu).collect()
+    machine.devices.iter().filter(wanted).filter(|device| device.kind != DeviceKind::Cpu).collect()
 }
 
-/// Whether a device computes in the CPU's memory.
+/// Reports whether a device computes in the CPU's memory.
 fn shares(device: &Device) -> bool {
-    device.kind == Kind::Integrated || device.backend.starts_with("MTL") || device.backend.starts_with("Metal")
+    device.kind == DeviceKind::Integrated || device.backend.starts_with("MTL") || device.backend.starts_with("Metal")
 }
 
-/// What a model loaded so takes on the CPU, and on GPUs.
+/// Returns the need of CPU and GPU memory under these settings.
 fn needs(model: &ModelFile, config: &EngineConfig, gpus: bool) -> (Need, Need) {
     let blocks = model.weights.blocks.len();
     let layers = config.gpu_layers.map_or(usize::MAX, |layers| layers as usize);
@@ -273,7 +278,7 @@ fn needs(model: &ModelFile, config: &EngineConfig, gpus: bool) -> (Need, Need) {
     cpu.weights += model.weights.embedding;
     for (number, block) in model.weights.blocks.iter().enumerate() {
         let home = if number >= first { &mut gpu } else { &mut cpu };
-        // The first, the third, ... slide.
+        // In gpt-oss every second layer has a sliding window, the first layer included.
         home.cells += if number % 2 == 0 { window } else { full };
         home.weights += block.rest;
         let home = if number >= first && number >= config.cpu_experts as usize { &mut gpu } else { &mut cpu };
@@ -284,7 +289,7 @@ fn needs(model: &ModelFile, config: &EngineConfig, gpus: bool) -> (Need, Need) {
     }
     let home = if layers > 0 { &mut gpu } else { &mut cpu };
     home.weights += model.weights.output;
-    // All but weights there is for each worker.
+    // Workers share the weights. Each has everything else for itself.
     let workers = config.workers as u64;
     let computing = computing(model, config) * workers;
     if layers > 0 {
@@ -298,12 +303,12 @@ fn needs(model: &ModelFile, config: &EngineConfig, gpus: bool) -> (Need, Need) {
     (cpu, gpu)
 }
 
-/// Bytes of the program itself, measured.
+/// Bytes of the program itself. Measured.
 const PROGRAM: u64 = 12 << 20;
-/// Bytes that an entry of the vocabulary, or a merge, takes in llama.cpp and here together, measured.
+/// Bytes of an entry of the vocabulary or of a merge, in llama.cpp and here together. Measured.
 const ENTRY: u64 = 180;
 
-/// Bytes of keys and values of a layer that sees all, and of one that sees a window.
+/// Returns the bytes of keys and values of a full layer, and of a layer with a sliding window.
 fn cells(model: &ModelFile, config: &EngineConfig) -> (u64, u64) {
     let shape = &model.shape;
     let (batch, sequences) = (micro_batch(config), config.sequences as u64);
@@ -328,7 +333,7 @@ fn micro_batch(config: &EngineConfig) -> u64 {
     config.micro_batch.min(config.batch).min(config.context) as u64
 }
 
-/// Bytes of what is computed on the way, at its widest: within the experts, or at the logits.
+/// Returns the bytes of intermediate results where they are widest: within the experts, or at the logits.
 fn computing(model: &ModelFile, config: &EngineConfig) -> u64 {
     let shape = &model.shape;
     let (batch, wide) = (micro_batch(config), u64::from(shape.embedding_length));
@@ -337,7 +342,7 @@ fn computing(model: &ModelFile, config: &EngineConfig) -> u64 {
     let outputs = OUTPUTS.max(config.sequences) as u64;
     let logits = outputs.min(batch) * model.vocabulary.tokens.len() as u64;
     let context = config.context as u64;
-    // Keys that are seen, as a mask for each token of the batch; without flash attention their scores, for each head.
+    // A mask over all keys for each token of the batch. Without flash attention also the scores, for each head.
     let scores = if config.flash_attention == FlashAttention::Off { heads * 2 } else { 0 };
     let seen = context.next_multiple_of(256) * (2 + scores);
     4 * (batch * (experts + 4 * wide + heads * u64::from(shape.key_length) + seen)).max(logits + batch * wide)

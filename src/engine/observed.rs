@@ -4,7 +4,7 @@ use super::backend::{Backend, Batch, Fault, Limits, LogitsRow, SeqId};
 
 /// An observer of a backend's calls. Each method has a default that changes nothing.
 pub trait Observer {
-    /// Sees a batch before it is decoded.
+    /// Sees a batch before decoding.
     ///
     /// # Errors
     ///
@@ -16,10 +16,10 @@ pub trait Observer {
     /// Sees a row of logits that is read.
     fn logits(&self, _row: LogitsRow, _logits: &[f32]) {}
 
-    /// Sees a fork before it is made.
+    /// Sees a fork beforehand.
     fn fork(&mut self, _from: SeqId, _to: SeqId) {}
 
-    /// Sees a sequence before it is cleared.
+    /// Sees a sequence before the backend clears it.
     fn clear(&mut self, _seq: SeqId) {}
 
     /// Runs a call that changes the backend.

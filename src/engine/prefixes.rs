@@ -1,8 +1,7 @@
-//! The policies' prefixes: in the cache, saved aside, or known as tokens alone.
+//! Policy prefixes: resident in the KV cache, saved to memory, or not decoded yet.
 //!
-//! The one idea: a prefix that nobody decodes behind may give its cells to one that somebody waits for. What it held is
-//! saved within a budget of memory, so that it comes back without being decoded again; and a [`Store`] may keep it for
-//! another day. Items are not known here.
+//! A prefix without users gives its cells to one that a job waits for. Its state is saved within a budget of memory, so it
+//! returns without being decoded again. A [`Store`] may also keep it for later processes. Items are not known here.
 
 use std::collections::BTreeMap;
 
@@ -10,81 +9,88 @@ use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
 use super::sequence::Sequence;
 use crate::tokenizer::Token;
 
-/// Names a prefix of a [`super::schedule::Schedule`].
+/// The number of a prefix in a [`super::schedule::Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PrefixId(u64);
 
-/// Keeps what prefixes held, for longer than the cache does.
+/// A store of decoded prefixes that outlives the KV cache.
 pub trait Store {
-    /// What a prefix held, if it is there.
+    /// Returns the state of a prefix, as [`Backend::save`] made it. `None` if it is missing or damaged.
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>>;
 
-    /// Keeps what a prefix holds.
+    /// Stores the state of a prefix. Nothing reports a failure: the prefix is then decoded again.
     fn put(&mut self, tokens: &[Token], state: &[u8]);
 }
 
-/// What the cache still has.
+/// The free part of the KV cache.
+///
+/// Reservations and sequences are counted apart. A fork that scores answers takes a sequence out of `free`, but only for a
+/// short time, so it leaves `unreserved` as it is.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// Cells that are promised to nobody. Where each sequence has its own, they never run short.
+    /// Cells that are not reserved. In the split layout they never run short.
     pub(super) cells: usize,
-    /// Sequences that nobody holds.
+    /// Sequences that are free now.
     pub(super) free: FreeSequences,
-    /// How many there would be, were those that are forked for answers back.
-    pub(super) spare: usize,
+    /// Sequences that are not reserved, those of short-lived forks included.
+    pub(super) unreserved: usize,
 }
 
 impl Room {
-    /// A sequence of one's own, with a claim to so many in all, and so many cells. They must be there.
+    /// Takes one sequence, and reserves `cells` cells and `sequences` sequences in all. The caller has checked that there
+    /// are as many.
     pub(super) fn take(&mut self, cells: usize, sequences: usize) -> Option<SeqId> {
         let seq = self.free.take()?;
-        self.spare -= sequences;
+        self.unreserved -= sequences;
         self.cells -= cells;
         Some(seq)
     }
 
-    /// Takes note that they came back, with the sequences among the free ones again.
+    /// Ends a reservation. The caller has already given the sequences themselves back.
     pub(super) fn give(&mut self, cells: usize, sequences: usize) {
-        self.spare += sequences;
+        self.unreserved += sequences;
         self.cells += cells;
     }
 }
 
-/// Why every prefix that somebody names is there.
+/// The reason why every named prefix exists.
 const KNOWN: &str = "a prefix is removed once, after its last use";
 
-/// All prefixes.
+/// All prefixes of a schedule.
 pub(super) struct Prefixes {
     all: BTreeMap<PrefixId, Prefix>,
     next: u64,
-    /// Counts uses, to tell which is the longest ago.
+    /// Counts uses. It orders prefixes by their last use.
     clock: u64,
-    /// Bytes that saved states may take.
+    /// Most bytes of saved states.
     budget: usize,
     store: Option<Box<dyn Store>>,
-    /// Whether what they hold is saved at once, and kept for good.
+    /// Saves each state directly after decoding, and keeps it.
     keep: bool,
 }
 
 struct Prefix {
     tokens: Vec<Token>,
     place: Place,
-    /// What it held when it was last in the cache, byte for byte.
+    /// The state when it was last resident, byte for byte.
     saved: Option<Vec<u8>>,
-    /// Items that are decoded behind it.
+    /// The number of items that are decoded behind it.
     users: usize,
     last_use: u64,
-    /// A batch that it was part of failed, for a reason that is not known.
+    /// True if it was part of a batch that failed for an unknown reason.
     suspect: bool,
 }
 
+/// Where the state of a prefix is.
 enum Place {
-    Nowhere,
+    /// Outside the KV cache: its cells are free.
+    Absent,
     Decoding(Sequence),
-    Here(SeqId),
+    Resident(SeqId),
 }
 
 impl Prefixes {
+    /// Makes an empty set whose saved states take at most `budget` bytes of memory.
     pub(super) fn new(budget: usize) -> Self {
         Self { all: BTreeMap::new(), next: 0, clock: 0, budget, store: None, keep: false }
     }
@@ -93,26 +99,27 @@ impl Prefixes {
         self.store = Some(store);
     }
 
-    /// From now on what they hold is saved at once, whatever the budget, for [`Self::renew`].
+    /// Saves each state directly after decoding, without a budget. [`Self::reload`] needs it.
     pub(super) fn keep_saved(&mut self) {
         self.keep = true;
         self.budget = usize::MAX;
     }
 
-    /// Empties the cache of all prefixes, which must have no users, and puts this one back as it was saved: so it stands where
-    /// it always stands, and whatever is decoded behind it finds the same.
-    pub(super) fn renew(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) -> Result<(), Fault> {
+    /// Evicts all prefixes, which must have no users, and restores this one from its saved state.
+    ///
+    /// It then lies at the same cells every time, so results behind it are equal to the last bit.
+    pub(super) fn reload(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) -> Result<(), Fault> {
         let all: Vec<PrefixId> = self.all.keys().copied().collect();
         for other in all {
-            self.leave(other, backend, room);
+            self.evict(other, backend, room);
         }
         let prefix = self.known(id);
         let state = prefix.saved.as_ref().ok_or_else(|| Fault::Other("a prefix was not saved".to_owned()))?;
         let seq = room.take(prefix.tokens.len(), 1).ok_or(Fault::NoCells)?;
         let restored = backend.restore(state, seq);
-        prefix.place = Place::Here(seq);
+        prefix.place = Place::Resident(seq);
         if restored.is_err() {
-            self.leave(id, backend, room);
+            self.evict(id, backend, room);
         }
         restored
     }
@@ -120,42 +127,42 @@ impl Prefixes {
     pub(super) fn add(&mut self, tokens: Vec<Token>) -> PrefixId {
         let id = PrefixId(self.next);
         self.next += 1;
-        let prefix = Prefix { tokens, place: Place::Nowhere, saved: None, users: 0, last_use: 0, suspect: false };
+        let prefix = Prefix { tokens, place: Place::Absent, saved: None, users: 0, last_use: 0, suspect: false };
         self.all.insert(id, prefix);
         id
     }
 
-    /// Forgets a prefix that has no users.
+    /// Removes a prefix that has no users.
     pub(super) fn remove(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
-        self.leave(id, backend, room);
+        self.evict(id, backend, room);
         self.all.remove(&id);
     }
 
-    /// Its tokens, all of them.
+    /// Returns the number of tokens of a prefix.
     pub(super) fn length(&self, id: PrefixId) -> usize {
         self.all[&id].tokens.len()
     }
 
-    /// Its tokens that are decoded.
+    /// Returns the number of decoded tokens. A saved prefix counts as decoded.
     pub(super) fn decoded(&self, id: PrefixId) -> usize {
         let prefix = &self.all[&id];
         match &prefix.place {
-            Place::Nowhere if prefix.saved.is_none() => 0,
+            Place::Absent if prefix.saved.is_none() => 0,
             Place::Decoding(sequence) => sequence.position,
-            Place::Nowhere | Place::Here(_) => prefix.tokens.len(),
+            Place::Absent | Place::Resident(_) => prefix.tokens.len(),
         }
     }
 
-    /// Its sequence, if it is in the cache.
-    pub(super) fn here(&self, id: PrefixId) -> Option<SeqId> {
+    /// Returns the sequence of a resident prefix.
+    pub(super) fn resident(&self, id: PrefixId) -> Option<SeqId> {
         match self.all[&id].place {
-            Place::Here(seq) => Some(seq),
+            Place::Resident(seq) => Some(seq),
             _ => None,
         }
     }
 
-    /// Counts one item more behind it: as long as there is one, it stays.
-    pub(super) fn join(&mut self, id: PrefixId) {
+    /// Adds a user. A prefix with users is not evicted.
+    pub(super) fn add_user(&mut self, id: PrefixId) {
         self.clock += 1;
         let clock = self.clock;
         let prefix = self.known(id);
@@ -163,26 +170,22 @@ impl Prefixes {
         prefix.last_use = clock;
     }
 
-    /// Counts one item less behind it.
-    pub(super) fn part(&mut self, id: PrefixId) {
+    /// Removes a user.
+    pub(super) fn remove_user(&mut self, id: PrefixId) {
         self.known(id).users -= 1;
     }
 
-    /// Sees to it that a prefix comes into the cache, if there can be room for it beside those to `keep`. True once it is
-    /// there.
-    pub(super) fn bring(
-        &mut self,
-        id: PrefixId,
-        keep: &[PrefixId],
-        backend: &mut dyn Backend,
-        room: &mut Room,
-    ) -> bool {
+    /// Makes a prefix resident, or starts to decode it, if there is room without evicting those in `keep`. Returns true
+    /// once it is resident.
+    ///
+    /// It may read a saved state from memory or from the store, which is why it is the one slow step of admission.
+    pub(super) fn load(&mut self, id: PrefixId, keep: &[PrefixId], backend: &mut dyn Backend, room: &mut Room) -> bool {
         match self.all[&id].place {
-            Place::Here(_) => return true,
+            Place::Resident(_) => return true,
             Place::Decoding(_) => return false,
-            Place::Nowhere => {}
+            Place::Absent => {}
         }
-        // Two sequences more than its own, for an item and a fork of it.
+        // Three sequences: its own, one for an item and one for a fork of that. With fewer no item could ever use it.
         if !self.make_room(self.length(id), 3, keep, backend, room) {
             return false;
         }
@@ -192,11 +195,11 @@ impl Prefixes {
         let saved = prefix.saved.take().or_else(|| store.as_mut().and_then(|store| store.take(&prefix.tokens)));
         if let Some(state) = saved {
             if backend.restore(&state, seq).is_ok() {
-                prefix.place = Place::Here(seq);
+                prefix.place = Place::Resident(seq);
                 prefix.saved = self.keep.then_some(state);
                 return true;
             }
-            // What cannot be read back can be decoded again.
+            // A state that cannot be restored is no loss: the prefix is decoded below.
             backend.clear(seq);
         }
         let mut sequence = Sequence::new(seq, 0);
@@ -205,10 +208,8 @@ impl Prefixes {
         false
     }
 
-    /// Frees cells and sequences, as many as are asked for, by sending away prefixes that nobody uses, the one longest out
-    /// of use first. False, and nothing happens, if that would not do.
-    ///
-    /// None of those to `keep` is sent away.
+    /// Frees cells and sequences by evicting prefixes without users, the least recently used first. Returns false, and
+    /// evicts none, if that would not suffice. Prefixes in `keep` stay.
     pub(super) fn make_room(
         &mut self,
         cells: usize,
@@ -217,11 +218,11 @@ impl Prefixes {
         backend: &mut dyn Backend,
         room: &mut Room,
     ) -> bool {
-        if room.cells >= cells && room.spare >= sequences {
+        if room.cells >= cells && room.unreserved >= sequences {
             return true;
         }
         let idle = |id: &PrefixId, prefix: &Prefix| {
-            !keep.contains(id) && prefix.users == 0 && matches!(prefix.place, Place::Here(_))
+            !keep.contains(id) && prefix.users == 0 && matches!(prefix.place, Place::Resident(_))
         };
         let mut idle: Vec<(u64, PrefixId, usize)> = self
             .all
@@ -230,20 +231,21 @@ impl Prefixes {
             .map(|(id, prefix)| (prefix.last_use, *id, prefix.tokens.len()))
             .collect();
         let to_gain: usize = idle.iter().map(|(_, _, length)| length).sum();
-        if room.cells + to_gain < cells || room.spare + idle.len() < sequences {
+        // Evicting some of them in vain would only cost their decoding later.
+        if room.cells + to_gain < cells || room.unreserved + idle.len() < sequences {
             return false;
         }
         idle.sort_unstable();
         for (_, id, _) in idle {
-            if room.cells >= cells && room.spare >= sequences {
+            if room.cells >= cells && room.unreserved >= sequences {
                 break;
             }
-            self.send_away(id, backend, room);
+            self.save_and_evict(id, backend, room);
         }
         true
     }
 
-    /// Puts the tokens of those that are being decoded into a batch, as many as there is room for.
+    /// Adds the tokens of prefixes that are being decoded to a batch, as far as there is room.
     pub(super) fn fill(&mut self, batch: &mut Batch) {
         for prefix in self.all.values_mut() {
             if let Place::Decoding(sequence) = &mut prefix.place {
@@ -252,7 +254,7 @@ impl Prefixes {
         }
     }
 
-    /// Does so for the first of them alone.
+    /// Adds the tokens of the first such prefix alone.
     pub(super) fn fill_one(&mut self, batch: &mut Batch) {
         for prefix in self.all.values_mut() {
             if let Place::Decoding(sequence) = &mut prefix.place {
@@ -261,7 +263,8 @@ impl Prefixes {
         }
     }
 
-    /// Does so for one that was in a batch that failed, and must now be alone in it. False if there is none.
+    /// Adds the tokens of a prefix that was part of a failed batch, which must now be alone in its batch. Returns false if
+    /// no prefix is suspect.
     pub(super) fn fill_suspect(&mut self, batch: &mut Batch) -> bool {
         let suspect =
             self.all.values_mut().filter(|prefix| prefix.suspect).find_map(|prefix| match &mut prefix.place {
@@ -271,8 +274,8 @@ impl Prefixes {
         suspect.map(|sequence| sequence.fill(batch)).is_some()
     }
 
-    /// Moves those into the cache whose tokens are all decoded, now that the batch is. Those that failed in that.
-    pub(super) fn settle(&mut self, backend: &mut dyn Backend, room: &mut Room) -> Vec<(PrefixId, Fault)> {
+    /// Makes prefixes resident whose tokens are all decoded, now that the batch is. Returns those that failed.
+    pub(super) fn finish_decoding(&mut self, backend: &mut dyn Backend, room: &mut Room) -> Vec<(PrefixId, Fault)> {
         let mut failed = Vec::new();
         for (id, prefix) in &mut self.all {
             if let Place::Decoding(sequence) = &prefix.place
@@ -280,10 +283,11 @@ impl Prefixes {
             {
                 let seq = sequence.seq;
                 let wanted = self.keep || self.store.is_some();
-                // The sliding layers hold stale cells, which forks would keep there.
+                // Without compaction each fork would keep cells of the sliding layers that left the window.
                 let done =
                     backend.compact(seq).and_then(|()| if wanted { backend.save(seq).map(Some) } else { Ok(None) });
-                // What comes back from the store stands elsewhere, and is rounded otherwise: so does what goes there.
+                // A state from the store lies at other cells than a decoded one, and is rounded differently. So a state
+                // that goes into the store is read back at once: the first process and later ones compute the same.
                 let done = done.and_then(|state| {
                     if let Some((store, state)) = self.store.as_mut().zip(state.as_deref()) {
                         store.put(&prefix.tokens, state);
@@ -295,7 +299,7 @@ impl Prefixes {
                 match done {
                     Ok(state) => {
                         prefix.saved = state.filter(|_| self.keep);
-                        prefix.place = Place::Here(seq);
+                        prefix.place = Place::Resident(seq);
                     }
                     Err(fault) => failed.push((*id, fault)),
                 }
@@ -303,12 +307,12 @@ impl Prefixes {
             }
         }
         for (id, _) in &failed {
-            self.leave(*id, backend, room);
+            self.evict(*id, backend, room);
         }
         failed
     }
 
-    /// Starts those over that had tokens in a batch that failed, as suspects, and tells which they are.
+    /// Restarts the prefixes that had tokens in a failed batch, as suspects. Returns them.
     pub(super) fn restart(&mut self, batch: &Batch, backend: &mut dyn Backend, room: &mut Room) -> Vec<PrefixId> {
         let mut hit = Vec::new();
         for (id, prefix) in &mut self.all {
@@ -320,22 +324,23 @@ impl Prefixes {
             }
         }
         for id in &hit {
-            self.leave(*id, backend, room);
+            self.evict(*id, backend, room);
         }
         hit
     }
 
-    /// Saves what a prefix holds, as far as the budget goes, and frees its cells.
-    fn send_away(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
+    /// Saves the state of a prefix within the budget, and frees its cells.
+    fn save_and_evict(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
         if self.keep {
-            return self.leave(id, backend, room);
+            // Its state was saved when it was decoded.
+            return self.evict(id, backend, room);
         }
-        let saved = self.here(id).and_then(|seq| backend.save(seq).ok());
-        self.leave(id, backend, room);
+        let saved = self.resident(id).and_then(|seq| backend.save(seq).ok());
+        self.evict(id, backend, room);
         let Some(saved) = saved.filter(|saved| saved.len() <= self.budget) else { return };
         let mut taken = saved.len();
         self.known(id).saved = Some(saved);
-        // The newest stays, then those that were used last.
+        // This state stays. Of the others the most recently used stay, as far as the budget goes.
         let mut others: Vec<(u64, PrefixId)> = self
             .all
             .iter()
@@ -354,18 +359,18 @@ impl Prefixes {
         }
     }
 
-    /// Gives back what a prefix holds of the cache.
-    fn leave(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
+    /// Frees the cells and the sequence of a prefix.
+    fn evict(&mut self, id: PrefixId, backend: &mut dyn Backend, room: &mut Room) {
         let prefix = self.known(id);
         let seq = match &prefix.place {
-            Place::Here(seq) => *seq,
+            Place::Resident(seq) => *seq,
             Place::Decoding(sequence) => sequence.seq,
-            Place::Nowhere => return,
+            Place::Absent => return,
         };
         backend.clear(seq);
         room.free.give(seq);
         room.give(prefix.tokens.len(), 1);
-        prefix.place = Place::Nowhere;
+        prefix.place = Place::Absent;
     }
 
     fn known(&mut self, id: PrefixId) -> &mut Prefix {

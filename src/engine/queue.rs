@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 
+use super::completion::Completion;
 use super::decode_plan::DecodePlan;
 use super::error::EngineError;
-use super::item::Completion;
 use super::prefixes::PrefixId;
 use crate::tokenizer::Token;
 

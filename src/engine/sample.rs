@@ -1,7 +1,7 @@
-//! From logits to a token, or to the probability of one.
+//! Sampling: from logits to a token, or to the logarithm that a probability needs.
 //!
-//! The one idea: candidates are named beforehand, a range of ordinary tokens and a few control tokens, so nothing else
-//! can come out and nothing else is looked at. Probabilities, though, are over the whole vocabulary.
+//! The candidates are named beforehand: a range of ordinary tokens and a few control tokens. No other token can be
+//! sampled. Probabilities are nevertheless over the whole vocabulary.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::config::Sampling;
 use crate::random::Random;
 use crate::tokenizer::Token;
 
-/// Draws tokens for one item.
+/// The sampler of one item.
 #[derive(Clone, Debug)]
 pub(super) struct Sampler {
     temperature: f32,
@@ -22,12 +22,16 @@ impl Sampler {
         Self { temperature: sampling.temperature, random: Random::new(sampling.seed) }
     }
 
-    /// Takes one of `ordinary` and `controls`.
+    /// Returns a token from `ordinary` or `controls`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotFinite`] if no candidate has a finite logit.
     pub(super) fn take(&mut self, logits: &[f32], ordinary: &Range<u32>, controls: &[Token]) -> Result<Token, Fault> {
         let words = &logits[ordinary.start as usize..ordinary.end as usize];
         let controls = controls.iter().map(|token| (token.0, logits[token.0 as usize]));
         let best = if self.temperature > 0.0 {
-            // Gumbel's way: the largest of logit / T plus noise is a draw from the softmax, in one pass.
+            // Gumbel's method: the largest of logit / T plus noise is a draw from the softmax, in one pass.
             let temperature = self.temperature;
             let words = ordinary.clone().zip(words.iter().copied());
             largest(words.chain(controls).map(|(id, logit)| (id, logit / temperature + self.gumbel())))
@@ -45,7 +49,9 @@ impl Sampler {
     }
 }
 
-/// The upper 23 bits as a number in the middle of its 2^-23, so neither 0 nor 1: their logarithms are no numbers.
+/// Returns the upper 23 bits as a number between 0 and 1, both excluded.
+///
+/// The number is in the middle of a step of 2^-23, as the logarithms of 0 and 1 are useless here.
 fn open_unit(bits: u64) -> f32 {
     #[allow(clippy::cast_precision_loss, reason = "23 bits and a half are exact in an f32")]
     let steps = (bits >> 41) as f32 + 0.5;
@@ -56,7 +62,7 @@ fn largest(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
     candidates.reduce(|best, other| if other.1 > best.1 || best.1.is_nan() { other } else { best })
 }
 
-/// The largest number, eight lanes at a time; what is no number does not count.
+/// Returns the largest value. It ignores NaN, and compares eight lanes at a time.
 fn maximum(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 8];
     let (chunks, rest) = values.as_chunks::<8>();
@@ -68,10 +74,14 @@ fn maximum(values: &[f32]) -> f32 {
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// The natural logarithm of what the softmax divides by.
+/// Returns the natural logarithm of the sum by which the softmax divides.
+///
+/// # Errors
+///
+/// [`Fault::NotFinite`] if it is not a finite number.
 pub(super) fn log_sum_exp(logits: &[f32]) -> Result<f64, Fault> {
     let largest = maximum(logits);
-    // Eight sums at once keep the additions independent of one another.
+    // The processor adds eight independent sums at a time.
     let mut sums = [0f32; 8];
     let (chunks, rest) = logits.as_chunks::<8>();
     for chunk in chunks {
@@ -86,13 +96,14 @@ pub(super) fn log_sum_exp(logits: &[f32]) -> Result<f64, Fault> {
     if log.is_finite() { Ok(log) } else { Err(Fault::NotFinite) }
 }
 
-/// e to a power that is at most 0, to seven digits. The library's own cannot be computed eight at a time, and a softmax over
-/// 201,088 entries is a hundred thousand of them.
+/// Returns e to a power of at most 0, exact to six digits.
+///
+/// The standard library's function does not vectorize, and a softmax over the vocabulary calls it 201,088 times.
 #[allow(clippy::excessive_precision, reason = "the constants as Cephes has them (Moshier, expf.c)")]
 fn exp(power: f32) -> f32 {
-    // Below this it is nothing beside a sum of at least 1. What is no number stays none.
+    // Smaller results do not change a sum of at least 1. NaN passes through.
     let power = if power < -80.0 { -80.0 } else { power };
-    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+    // Adding 1.5 * 2^23 rounds to a whole number, which is then in the lowest bits.
     let shifted = power * std::f32::consts::LOG2_E + 12_582_912.0;
     let whole = shifted - 12_582_912.0;
     let rest = power - whole * 0.693_359_375 + whole * 2.121_944_4e-4;

@@ -1,15 +1,19 @@
 //! Continuous batching: many items share each batch, and join and leave it at every step.
 //!
-//! The one idea: an item is admitted once all cells that it can ever come to fill are free, its forks' included, so the
-//! cache is never asked for more than it has. Who waits longest goes first; others may overtake it only so often. Pure:
-//! no llama.cpp, text, threads or clock are known here.
+//! An item is admitted only when enough free cells are reserved for its worst case, forks included. The KV cache can
+//! therefore never overflow. The job that waits longest is admitted first, and others may overtake it only [`OVERTAKEN`]
+//! times.
+//!
+//! Each [`Schedule::step`] admits jobs, decodes one batch, and advances the items with its logits. llama.cpp, texts,
+//! threads and clocks are not known here.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits};
+use super::completion::Completion;
 use super::decode_plan::DecodePlan;
-use super::item::{Completion, Item};
+use super::item::Item;
 pub use super::prefixes::PrefixId;
 use super::prefixes::{Prefixes, Room, Store};
 use crate::tokenizer::Token;
@@ -20,48 +24,54 @@ pub struct Schedule<'backend> {
     batch: Batch,
     room: Room,
     prefixes: Prefixes,
-    /// The most items that are decoded at once.
+    /// Most items that are decoded at once.
     parallel: usize,
     waiting: VecDeque<Waiting>,
-    /// The oldest first.
+    /// The items that are being decoded, the oldest first.
     active: Vec<Active>,
+    /// The results of the current step.
     ended: Vec<(JobId, JobResult)>,
-    /// One item after the other, each from the very same state.
+    /// Decodes items one by one, each from the same state.
     alone: bool,
 }
 
-/// Names a job. Whoever submits it chooses the number, each only once.
+/// The number of a job. The caller chooses it, and never twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// What became of a job: a completion, or nothing for a prefix that is in the cache now.
+/// The result of a job. A job that only pins a prefix ends with `None`.
 pub type JobResult = Result<Option<Completion>, Fault>;
 
-/// How often a job may be overtaken by one that came later. Enough to gather those of one policy where two take turns in
-/// the cache; few enough not to be noticed by who waits.
+/// The number of later jobs that may overtake a job.
+///
+/// It is large enough to group the jobs of one policy where two take turns in the KV cache, and small enough for the
+/// waiting job not to notice.
 pub const OVERTAKEN: usize = 64;
 
-/// Up to so many tokens an item is decoding, rather than reading its content: it goes into the batch first.
+/// Most tokens that an item may want and still go into the batch first. An item that wants more is reading its content.
 const SHORT: usize = 32;
 
 struct Job {
     id: JobId,
     prefix: PrefixId,
-    /// Nothing for a job that only wants its prefix in the cache.
+    /// `None` for a job that only pins its prefix.
     work: Option<Work>,
 }
 
 struct Work {
     plan: Arc<DecodePlan>,
     suffix: Vec<Token>,
+    /// Cells that are reserved beyond the prefix.
     cells: usize,
+    /// Sequences that are reserved.
     sequences: usize,
 }
 
 struct Waiting {
     job: Job,
+    /// How often later jobs were admitted before it.
     overtaken: usize,
-    /// It was in a batch that failed: whether it was the reason will show when it is alone.
+    /// True if it was in a failed batch. Decoded alone, it shows if it was the cause.
     suspect: bool,
 }
 
@@ -72,17 +82,19 @@ struct Active {
 }
 
 impl<'backend> Schedule<'backend> {
-    /// A schedule with all of the backend's sequences, which must be empty. At most `parallel` items are decoded at once,
-    /// and prefixes that had to leave the cache may take `saved` bytes of memory.
+    /// Makes a schedule on a backend whose sequences are all empty.
+    ///
+    /// At most `parallel` items are decoded at once. Evicted prefixes take at most `saved` bytes of memory.
     pub fn new(backend: &'backend mut dyn Backend, parallel: usize, saved: usize) -> Self {
         let limits = backend.limits();
         let cells = match limits.layout {
             Layout::Unified => limits.cells,
+            // No item is admitted that needs more than one sequence has, so cells never decide here.
             Layout::Split => limits.cells * limits.sequences,
         };
         Self {
             batch: Batch::new(limits),
-            room: Room { cells, free: limits.seqs().collect(), spare: limits.sequences },
+            room: Room { cells, free: limits.seqs().collect(), unreserved: limits.sequences },
             prefixes: Prefixes::new(saved),
             parallel: parallel.max(1),
             waiting: VecDeque::new(),
@@ -93,8 +105,8 @@ impl<'backend> Schedule<'backend> {
         }
     }
 
-    /// Decodes one item after the other, in the order in which they came, each from the very same state of an otherwise empty
-    /// cache: so what comes of it depends on nothing else, to the last bit.
+    /// Decodes items one by one in the order of submission, each from the same state of an otherwise empty KV cache.
+    /// Their results then depend on no other item, to the last bit.
     #[must_use]
     pub fn one_by_one(mut self) -> Self {
         self.alone = true;
@@ -103,25 +115,25 @@ impl<'backend> Schedule<'backend> {
         self
     }
 
-    /// Has prefixes kept in a store, and taken from there rather than decoded.
+    /// Keeps decoded prefixes in a store, and restores prefixes from there.
     #[must_use]
     pub fn with_store(mut self, store: Box<dyn Store>) -> Self {
         self.prefixes.use_store(store);
         self
     }
 
-    /// What the backend takes.
+    /// Returns the limits of the backend.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.backend.limits()
     }
 
-    /// Makes a prefix known. It comes into the cache when a job wants it.
+    /// Adds a prefix. It is decoded when a job needs it.
     pub fn add_prefix(&mut self, tokens: Vec<Token>) -> PrefixId {
         self.prefixes.add(tokens)
     }
 
-    /// Forgets a prefix. Jobs behind it are cancelled.
+    /// Removes a prefix. Its jobs are canceled.
     pub fn remove_prefix(&mut self, prefix: PrefixId) {
         let waiting = self.waiting.iter().map(|waiting| &waiting.job);
         let jobs: Vec<JobId> = waiting
@@ -135,14 +147,14 @@ impl<'backend> Schedule<'backend> {
         self.prefixes.remove(prefix, self.backend, &mut self.room);
     }
 
-    /// How many tokens of a prefix are decoded.
+    /// Returns the number of decoded tokens of a prefix.
     #[must_use]
     pub fn decoded(&self, prefix: PrefixId) -> usize {
         self.prefixes.decoded(prefix)
     }
 
-    /// The cells that an item of so many suffix tokens can come to fill, its prefix included; where each sequence has its
-    /// own, those of one of the item's.
+    /// Returns the most cells that an item with `suffix` tokens fills, its prefix included. In the split layout, the most
+    /// cells of one sequence.
     #[must_use]
     pub fn cells(&self, prefix: PrefixId, plan: &DecodePlan, suffix: usize) -> usize {
         let Limits { layout, sequences, .. } = self.limits();
@@ -154,7 +166,7 @@ impl<'backend> Schedule<'backend> {
         self.prefixes.length(prefix).saturating_add(plan.cells(suffix, forks))
     }
 
-    /// Adds a job that ends when its prefix is in the cache.
+    /// Adds a job that ends when its prefix is in the KV cache.
     ///
     /// # Errors
     ///
@@ -167,7 +179,7 @@ impl<'backend> Schedule<'backend> {
     ///
     /// # Errors
     ///
-    /// [`Fault::NoCells`] if it can never fit, whatever else leaves.
+    /// [`Fault::NoCells`] if it can never fit, not even into an otherwise empty KV cache.
     pub fn submit(
         &mut self,
         id: JobId,
@@ -182,7 +194,7 @@ impl<'backend> Schedule<'backend> {
     }
 
     fn submit_job(&mut self, job: Job, needed: usize) -> Result<(), Fault> {
-        // One for the prefix, and one that is nobody's own.
+        // One sequence is the prefix's, and one stays free for forks.
         let sequences = 2 + job.work.as_ref().map_or(1, |work| work.sequences);
         if needed > self.limits().cells || self.limits().sequences < sequences {
             return Err(Fault::NoCells);
@@ -191,7 +203,7 @@ impl<'backend> Schedule<'backend> {
         Ok(())
     }
 
-    /// Ends a job here and now, without a word. False if it has ended already.
+    /// Cancels a job, which then has no result. Returns false if it has already ended.
     pub fn cancel(&mut self, id: JobId) -> bool {
         if let Some(place) = self.waiting.iter().position(|waiting| waiting.job.id == id) {
             self.waiting.remove(place);
@@ -205,35 +217,36 @@ impl<'backend> Schedule<'backend> {
         place.is_some()
     }
 
-    /// Jobs that wait to be admitted.
+    /// Returns the number of jobs that wait for admission.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Items that are being decoded.
+    /// Returns the number of items that are being decoded.
     #[must_use]
     pub fn active(&self) -> usize {
         self.active.len()
     }
 
-    /// Whether no job is left.
+    /// Reports whether no job is left.
     #[must_use]
     pub fn idle(&self) -> bool {
         self.waiting.is_empty() && self.active.is_empty()
     }
 
-    /// Returns the cells and the sequences that are not reserved, for tests.
+    /// Returns the cells that are not reserved and the sequences that are free, for tests.
     #[doc(hidden)]
     #[must_use]
     pub fn unreserved(&self) -> (usize, usize) {
         (self.room.cells, self.room.free.count())
     }
 
-    /// Admits whom it can, decodes one batch, and moves everyone on. The jobs that ended with it.
+    /// Admits jobs, decodes one batch and advances the items. Returns the results of the jobs that ended.
     pub fn step(&mut self) -> Vec<(JobId, JobResult)> {
         self.admit();
         self.fill();
+        // A step without tokens still ends jobs, such as one that pins a resident prefix.
         let decoded = if self.batch.entries().is_empty() { Ok(()) } else { self.backend.decode(&self.batch) };
         match decoded {
             Ok(()) => self.advance(),
@@ -242,10 +255,12 @@ impl<'backend> Schedule<'backend> {
         std::mem::take(&mut self.ended)
     }
 
-    /// Admits jobs in the order in which they came, past those that do not fit yet as long as these can bear it.
+    /// Admits jobs in the order of submission. A job that does not fit yet is passed over at most [`OVERTAKEN`] times.
     fn admit(&mut self) {
-        // Prefixes that those before wait for: they stay where they are.
+        // The prefixes of the jobs that were passed over. They are not evicted for a later job: two jobs could otherwise
+        // evict each other's prefix for ever.
         let mut keep = Vec::new();
+        // A suspect must stay alone, so nothing is admitted beside it.
         while keep.len() < self.waiting.len() && !self.active.iter().any(|active| active.suspect) {
             let place = keep.len();
             keep.push(self.waiting[place].job.prefix);
@@ -265,35 +280,41 @@ impl<'backend> Schedule<'backend> {
         }
     }
 
-    /// Whether a job can begin now: its prefix is in the cache, and there is room for all that it can come to.
+    /// Brings a job's prefix into the KV cache and makes room for the job's worst case. Returns true if the job can begin
+    /// now.
+    ///
+    /// A false result may still have started to decode the prefix, or evicted others.
     fn try_make_ready(&mut self, place: usize, keep: &[PrefixId]) -> bool {
         let Waiting { job, suspect, .. } = &self.waiting[place];
-        let there = self.prefixes.bring(job.prefix, keep, self.backend, &mut self.room);
-        let Some(work) = &job.work else { return there };
-        there
+        let resident = self.prefixes.load(job.prefix, keep, self.backend, &mut self.room);
+        let Some(work) = &job.work else { return resident };
+        resident
             && self.active.len() < if *suspect { 1 } else { self.parallel }
-            // One more stays spare: whoever waits for a sequence to fork into gets it.
             && self.room.free.count() > 0
+            // One sequence more stays unreserved. Items that wait for a sequence to fork into take turns with it, so
+            // every item comes to its end.
             && self.prefixes.make_room(work.cells, work.sequences + 1, keep, self.backend, &mut self.room)
     }
 
     fn begin(&mut self, Waiting { job, suspect, .. }: Waiting) {
         let Some(work) = &job.work else { return self.ended.push((job.id, Ok(None))) };
         if self.alone
-            && let Err(fault) = self.prefixes.renew(job.prefix, self.backend, &mut self.room)
+            && let Err(fault) = self.prefixes.reload(job.prefix, self.backend, &mut self.room)
         {
             return self.ended.push((job.id, Err(fault)));
         }
-        let held = self.prefixes.here(job.prefix).zip(self.room.take(work.cells, work.sequences));
+        let held = self.prefixes.resident(job.prefix).zip(self.room.take(work.cells, work.sequences));
         let (prefix, seq) = held.expect("`try_make_ready` has seen to both");
         self.backend.fork(prefix, seq);
-        self.prefixes.join(job.prefix);
+        self.prefixes.add_user(job.prefix);
         let item = Item::new(Arc::clone(&work.plan), seq, self.prefixes.length(job.prefix), &work.suffix);
         self.active.push(Active { job, item, suspect });
     }
 
-    /// Fills the batch: what decodes does not wait for what reads, and among equals the oldest goes first. Suspects go
+    /// Fills the batch. Items that decode go before items that read, and among equals the oldest goes first. A suspect goes
     /// alone.
+    ///
+    /// A reading item could fill whole batches, and all others would wait for it.
     fn fill(&mut self) {
         self.batch.clear();
         if let Some(active) = self.active.iter_mut().find(|active| active.suspect) {
@@ -316,9 +337,9 @@ impl<'backend> Schedule<'backend> {
         }
     }
 
-    /// Moves everyone on with the logits of the batch.
+    /// Advances prefixes and items with the logits of the batch.
     fn advance(&mut self) {
-        for (prefix, fault) in self.prefixes.settle(self.backend, &mut self.room) {
+        for (prefix, fault) in self.prefixes.finish_decoding(self.backend, &mut self.room) {
             self.fail(prefix, &fault);
         }
         let mut place = 0;
@@ -335,7 +356,8 @@ impl<'backend> Schedule<'backend> {
         }
     }
 
-    /// A batch failed, and nobody says over what. Who was alone in it was the reason; of several, each starts over alone.
+    /// Handles a failed batch. The backend does not name the cause, so each sequence of the batch starts over alone. One
+    /// that was already alone is the cause, and its jobs fail.
     fn recover(&mut self, fault: &Fault) {
         let in_batch = |item: &Item| self.batch.entries().iter().any(|entry| item.holds(entry.seq));
         let (hit, spared): (Vec<_>, Vec<_>) = self.active.drain(..).partition(|active| in_batch(&active.item));
@@ -345,6 +367,7 @@ impl<'backend> Schedule<'backend> {
         for prefix in prefixes.into_iter().filter(|_| alone) {
             self.fail(prefix, fault);
         }
+        // In reverse, so that they wait in their old order.
         for active in hit.into_iter().rev() {
             let (job, _) = self.release(active);
             if alone {
@@ -355,7 +378,7 @@ impl<'backend> Schedule<'backend> {
         }
     }
 
-    /// Ends the jobs that wait for a prefix that cannot be had.
+    /// Ends the jobs that wait for a prefix that failed.
     fn fail(&mut self, prefix: PrefixId, fault: &Fault) {
         let ended = &mut self.ended;
         self.waiting.retain(|waiting| {
@@ -367,11 +390,12 @@ impl<'backend> Schedule<'backend> {
         });
     }
 
+    /// Frees everything that an item holds or has reserved.
     fn release(&mut self, mut active: Active) -> (Job, Item) {
         active.item.release(self.backend, &mut self.room.free);
         let (cells, sequences) = active.job.work.as_ref().map_or((0, 0), |work| (work.cells, work.sequences));
         self.room.give(cells, sequences);
-        self.prefixes.part(active.job.prefix);
+        self.prefixes.remove_user(active.job.prefix);
         (active.job, active.item)
     }
 }

@@ -1,9 +1,9 @@
 //! Scoring: the probability of every answer, side by side.
 //!
-//! The one idea: answers are paths down one tree. What all of them begin with, the trunk, stands in the item's own
-//! sequence, and grows as long as there is one way on; from its end every branch goes on in a fork. A branch that finds no
-//! free sequence waits, and is then fed its whole path again, which is a few tokens long. One that can hardly matter is
-//! not followed. What the probabilities are for is not known here.
+//! Answers are paths down one tree of tokens. Their common beginning, the trunk, is decoded in the item's own sequence,
+//! and grows as long as there is a single way on. From its end each branch continues in a fork. A branch for which no
+//! sequence is free waits, and is later fed its whole path again, which is a few tokens. A branch that can hardly matter is
+//! not followed. The use of the probabilities is not known here.
 
 use super::backend::{Backend, Fault, FreeSequences, SeqId};
 use super::decode_plan::{DecodePlan, forced};
@@ -13,12 +13,20 @@ use crate::harmony::Control;
 use crate::tokenizer::Token;
 use crate::verdict::{NodeId, Step, Target};
 
-/// Where the likeliest branch has [`CLEAR`] of the whole probability at least, one with less than this share of that is not
-/// followed: it counts as one answer, with that share. So every probability is right to as much for each branch.
+/// The share of the likeliest branch below which a branch is not followed, if the likeliest has at least [`CLEAR`].
+///
+/// Such a branch counts as one answer with that share. Each probability is therefore exact to this share for each branch.
 const NEGLIGIBLE: f64 = 1e-4;
 
-/// Returns the share that is negligible under a threshold, for a contract of this many answers. Near 0 or 1 it is 0:
-/// there the estimates together could carry a probability across the threshold.
+/// The least probability of the likeliest branch for others to be negligible.
+///
+/// Below it the model is hardly on the contract, and its preference for other text does not show which answer will be
+/// the largest.
+const CLEAR: f64 = 0.5;
+
+/// Returns the share that is negligible under a threshold, for a contract with this many answers.
+///
+/// Near 0 and 1 it is 0: there the estimates together could carry a probability across the threshold.
 fn negligible(threshold: Option<f64>, answers: usize) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a policy has few answers")]
     let together = NEGLIGIBLE / CLEAR * answers as f64;
@@ -28,15 +36,12 @@ fn negligible(threshold: Option<f64>, answers: usize) -> f64 {
     }
 }
 
-/// Below this the model is hardly on the contract, and what it would rather say tells nothing of which answer ends up larger.
-const CLEAR: f64 = 0.5;
-
-/// The answers of one item, as far as they are scored.
+/// The scores of one item's answers.
 #[derive(Debug)]
 pub(super) struct Scoring {
-    /// The logarithm of each answer's probability, as far as it is known.
+    /// The logarithm of each answer's probability. Negative infinity until it is scored.
     pub(super) logs: Vec<f64>,
-    /// How many tokens were fed for it.
+    /// The number of tokens that were fed for scoring.
     pub(super) tokens: usize,
     trunk: Branch,
     branches: Vec<(Sequence, Branch)>,
@@ -53,17 +58,18 @@ pub(super) struct Scoring {
 struct Branch {
     /// Its tokens, from the trunk's end on.
     path: Vec<Token>,
-    /// How many of them are scored.
+    /// The number of its tokens that are scored.
     scored: usize,
-    /// The nodes, one behind each token that is not. The trunk's begin with the root.
+    /// One node behind each token that is not scored. The trunk's nodes begin with the root.
     nodes: Vec<NodeId>,
-    /// The logarithm of the probability of what is scored.
+    /// The logarithm of the probability of the scored tokens.
     log: f64,
 }
 
 impl Scoring {
-    /// Appends an opener of `final`, and what all answers begin with, to the item's own sequence.
+    /// Feeds the item's own sequence a header of `final` and the tokens that all answers begin with.
     pub(super) fn open(plan: &DecodePlan, opener: &[Token], own: &mut Sequence) -> Self {
+        // The logits behind the last token of the header belong to the root.
         own.feed(&[opener, &plan.trunk].concat(), opener.len() - 1);
         Self {
             logs: vec![f64::NEG_INFINITY; plan.answers.len()],
@@ -76,29 +82,29 @@ impl Scoring {
         }
     }
 
-    /// What of the answers stands in the item's own sequence, behind what all of them begin with.
+    /// Returns the answer tokens that are in the item's own sequence, behind those that all answers begin with.
     pub(super) fn held(&self) -> &[Token] {
         &self.trunk.path
     }
 
-    /// The sequences beside the item's own.
+    /// Returns the sequences of the branches.
     pub(super) fn sequences(&mut self) -> impl Iterator<Item = &mut Sequence> {
         self.branches.iter_mut().map(|(sequence, _)| sequence)
     }
 
-    /// How many tokens these want decoded.
+    /// Returns the number of tokens that the branches still have to feed.
     pub(super) fn left(&self) -> usize {
         self.branches.iter().map(|(sequence, _)| sequence.left()).sum()
     }
 
-    /// Whether a sequence is one of theirs.
+    /// Reports whether a sequence belongs to a branch.
     pub(super) fn holds(&self, seq: SeqId) -> bool {
         self.branches.iter().any(|(sequence, _)| sequence.seq == seq)
     }
 
-    /// Goes as far as the last batch went, and branches. True once every answer is scored.
+    /// Reads the logits of the last batch and forks where paths part. Returns true once every answer is scored.
     ///
-    /// `long` says that the item's own sequence goes on for longer than the window behind its prefix.
+    /// `long` is set if the item's own sequence is longer behind its prefix than the sliding window.
     pub(super) fn advance(
         &mut self,
         plan: &DecodePlan,
@@ -110,17 +116,17 @@ impl Scoring {
         let children = score(plan, own, &mut self.trunk, &mut self.logs, backend)?;
         let mut children = self.worth_following(plan, children);
         if self.branches.is_empty() && self.waiting.is_empty() && children.len() == 1 {
-            // The only one needs no fork: the trunk grows.
+            // A single way on needs no fork: the trunk grows.
             self.trunk = children.remove(0);
             let tokens = &self.trunk.path[self.trunk.scored..];
             self.tokens += tokens.len();
             own.feed(tokens, 0);
         }
         if long && !children.is_empty() {
-            // What has left the window is still there for reuse, and forks would keep it from that.
+            // Cells that have left the window could still be reused. Forks would hold them.
             backend.compact(own.seq)?;
         }
-        // Those that are here now; what they branch into comes with the next batch.
+        // Forks that are made now take part from the next batch on, so they are not read below.
         let here = self.branches.len();
         for child in children {
             self.fork(own.seq, own.position, child, backend, free);
@@ -130,7 +136,7 @@ impl Scoring {
             let (seq, position) = (sequence.seq, sequence.position);
             let children = score(plan, sequence, branch, &mut self.logs, backend)?;
             let mut children = self.worth_following(plan, children).into_iter();
-            // One goes on where its parent stands, once the others are forked from there.
+            // One child continues in its parent's sequence, after the others were forked from there.
             let stays = children.next();
             for child in children {
                 self.fork(seq, position, child, backend, free);
@@ -142,6 +148,7 @@ impl Scoring {
         self.lend(own, backend, free);
         let over = own.over() && self.branches.is_empty() && self.waiting.is_empty();
         if over {
+            // A share is of the likeliest branch, whose own answer is known only now.
             let largest = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             for (leaf, share) in self.passed.drain(..) {
                 self.logs[leaf] = largest + share;
@@ -150,7 +157,7 @@ impl Scoring {
         Ok(over)
     }
 
-    /// Those of some branches that can matter, the likeliest first.
+    /// Returns the branches that can matter, the likeliest first. Records the answers of the others.
     fn worth_following(&mut self, plan: &DecodePlan, mut branches: Vec<Branch>) -> Vec<Branch> {
         branches.sort_by(|one, two| two.log.total_cmp(&one.log));
         self.likeliest = branches.first().map_or(self.likeliest, |branch| branch.log.max(self.likeliest));
@@ -165,7 +172,7 @@ impl Scoring {
         branches
     }
 
-    /// Empties its sequences and gives them back.
+    /// Empties the branches' sequences and gives them back.
     pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) {
         for (sequence, _) in self.branches.drain(..) {
             backend.clear(sequence.seq);
@@ -173,7 +180,7 @@ impl Scoring {
         }
     }
 
-    /// Lets a branch go on in a fork of a sequence that holds all that is scored of it.
+    /// Continues a branch in a fork of a sequence that holds its scored tokens. Without a free sequence it waits.
     fn fork(
         &mut self,
         from: SeqId,
@@ -188,15 +195,15 @@ impl Scoring {
         self.branches.push(grown);
     }
 
-    /// A sequence that goes down a branch, of whose path so many tokens are in its sequence.
-    fn grow(&mut self, seq: SeqId, position: usize, there: usize, branch: Branch) -> (Sequence, Branch) {
+    /// Returns a branch with its sequence, which already holds `held` tokens of its path.
+    fn grow(&mut self, seq: SeqId, position: usize, held: usize, branch: Branch) -> (Sequence, Branch) {
         let mut sequence = Sequence::new(seq, position);
-        sequence.feed(&branch.path[there..], branch.scored - there);
-        self.tokens += branch.path.len() - there;
+        sequence.feed(&branch.path[held..], branch.scored - held);
+        self.tokens += branch.path.len() - held;
         (sequence, branch)
     }
 
-    /// Takes back the sequences of branches that are over, and lends free ones to those that wait.
+    /// Frees the sequences of branches that are done, and starts waiting branches in free ones.
     fn lend(&mut self, own: &Sequence, backend: &mut dyn Backend, free: &mut FreeSequences) {
         for (sequence, _) in self.branches.extract_if(.., |(sequence, _)| sequence.over()) {
             backend.clear(sequence.seq);
@@ -206,6 +213,7 @@ impl Scoring {
             && let Some(seq) = free.take()
         {
             let branch = self.waiting.swap_remove(0);
+            // Its parent's sequence may already be cleared, so it starts from the trunk's end.
             backend.fork(own.seq, seq);
             let grown = self.grow(seq, own.position, self.trunk.path.len(), branch);
             self.branches.push(grown);
@@ -213,7 +221,7 @@ impl Scoring {
     }
 }
 
-/// Takes in what the last batch tells of a branch. From its end, if that is reached, the branches that go on from there.
+/// Reads the logits of the last batch for a branch. Returns the branches that continue from its end, once that is scored.
 fn score(
     plan: &DecodePlan,
     sequence: &mut Sequence,
@@ -235,14 +243,14 @@ fn score(
         if place + 1 == branch.nodes.len() {
             return Ok(ways.into_iter().map(|(token, next, log)| branch.child(plan, token, next, log)).collect());
         }
-        // In the middle of a forced stretch the only way on is what stands next.
+        // Inside a forced stretch the single way on is the next token, which is already fed.
         branch.log = ways.first().map_or(branch.log, |(_, _, log)| *log);
     }
     Ok(Vec::new())
 }
 
 impl Branch {
-    /// What goes on from its end with a token, as far as there is no choice.
+    /// Returns the branch that continues from its end with a token, up to the next choice.
     fn child(&self, plan: &DecodePlan, token: Token, next: NodeId, log: f64) -> Self {
         let (tokens, nodes) = forced(&plan.tree, next);
         Self {
@@ -254,13 +262,14 @@ impl Branch {
     }
 }
 
-/// The logarithm of the probability of each way on from a node, among all of the vocabulary.
+/// Returns the logarithm of the probability of each edge of a node, among the whole vocabulary.
 fn edge_logs(plan: &DecodePlan, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
     let total = log_sum_exp(logits)?;
     let log = |token: Token| f64::from(logits[token.0 as usize]) - total;
     let ends = [Control::Return, Control::End].map(|control| plan.tokenizer.control(control));
     let of_step = |step| match step {
         Step::Token(token) => log(token),
+        // Either token ends the answer, so their probabilities add up.
         Step::Stop => ends.map(log).map(f64::exp).iter().sum::<f64>().ln(),
     };
     Ok(plan.tree.edges(node).iter().map(|edge| of_step(edge.step)).collect())

@@ -1,33 +1,33 @@
-//! A backend without a model, for tests: logits are a function of the tokens that a sequence holds.
+//! A backend without a model, for tests: its logits are a function of the tokens of a sequence.
 //!
-//! The one idea: it is strict where llama.cpp would assert. Whatever breaks a precondition panics here, with words, in
-//! a test, rather than there, without any, in front of a user.
+//! The backend is strict where llama.cpp asserts. A broken precondition panics here with a message in a test, rather than ending a
+//! user's process.
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
 use crate::tokenizer::Token;
 
-/// How far the sliding layers see, in tokens.
+/// The sliding window in tokens.
 const WINDOW: usize = 128;
 
-/// The backend. `model` sees all tokens of a sequence and fills in the logits of the next.
+/// The backend. `model` gets all tokens of a sequence and fills in the logits of the next token.
 pub struct Scripted<F> {
     limits: Limits,
     vocabulary: usize,
     model: F,
     sequences: Vec<Vec<Token>>,
-    /// For each sequence how many of its tokens are shared with the one it was forked from.
+    /// For each sequence the number of tokens that it shares with its origin.
     shared: Vec<usize>,
-    /// Cells of the sliding layers: a position, and the sequences that hold it as bits.
+    /// Cells of the sliding layers: a position, and a bit for each sequence that holds it.
     window: Vec<(usize, u64)>,
     rows: Vec<Option<Vec<f32>>>,
-    /// Batches decoded so far.
+    /// The number of batches decoded so far.
     pub batches: usize,
-    /// The most cells that were in use at once.
+    /// The most cells that were in use at the same time.
     pub peak: usize,
 }
 
 impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
-    /// A backend of these limits over a vocabulary of so many entries.
+    /// Makes a backend with these limits and a vocabulary of `vocabulary` entries.
     pub fn new(limits: Limits, vocabulary: usize, model: F) -> Self {
         Self {
             limits,
@@ -42,14 +42,15 @@ impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
         }
     }
 
-    /// The tokens that a sequence holds.
+    /// Returns the tokens of a sequence.
     #[must_use]
     pub fn tokens(&self, seq: SeqId) -> &[Token] {
         &self.sequences[seq.index()]
     }
 
-    /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of the only sequence
-    /// that holds it. That is llama.cpp's rule, and why a long sequence is compacted before it is forked.
+    /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of its only holder.
+    ///
+    /// llama.cpp has the same rule. It is the reason why a long sequence is compacted before it is forked.
     fn slide(&mut self, seq: SeqId, position: usize) -> Result<(), Fault> {
         if self.limits.layout == Layout::Split {
             return Ok(());
@@ -63,7 +64,7 @@ impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
         Ok(())
     }
 
-    /// Cells in use, shared ones counted once. A fork's cells count as its own once its origin is cleared.
+    /// Returns the number of cells in use. A cell that several sequences share counts once, for the origin.
     #[must_use]
     pub fn used(&self) -> usize {
         self.sequences.iter().zip(&self.shared).map(|(tokens, shared)| tokens.len() - shared).sum()

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, channel};
 use std::time::Duration;
 
+use super::completion::Completion;
 use super::config::SessionOptions;
 use super::decode_plan::DecodePlan;
 use super::error::EngineError;
 use super::handle::{Engine, Progress};
-use super::item::Completion;
 use super::prefixes::PrefixId;
 use super::queue::{Caller, InFlight, OpenEvent, QUEUE, Request, WorkerHandle};
 use crate::content::Content;

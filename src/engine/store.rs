@@ -1,7 +1,7 @@
 //! Decoded policies on disk, so that the next process need not decode them again.
 //!
-//! The one idea: a file says of what it is a copy, and is used only if that is what is wanted, to the last byte. What is
-//! torn, foreign or changed is as good as not there, and is written anew. What a copy is made of is not known here.
+//! A file begins with everything that its state depends on, and is used only if that matches to the last byte. A torn,
+//! foreign or changed file counts as missing and is overwritten. The format of a state is the backend's.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,10 +20,10 @@ use crate::tokenizer::Token;
 /// The version of llama.cpp that is built in.
 const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
 
-/// What a file begins with.
+/// The first bytes of each file.
 const MAGIC: &[u8; 16] = b"magistrate-pfx-1";
 
-/// Bytes that all copies together may take. For the 20b a policy of 2,000 tokens takes some 50 MB.
+/// Most bytes of all files together. A policy of 2,000 tokens takes some 50 MB with the 20b.
 const BUDGET: u64 = 4 << 30;
 
 /// Returns the binding of llama.cpp that is built in, with its version.
@@ -32,21 +32,20 @@ pub fn llama_version() -> &'static str {
     LLAMA
 }
 
-/// A folder of copies, for one model as one engine runs it.
+/// A folder of decoded policies, for one model and one engine.
 pub(super) struct Folder {
     path: PathBuf,
-    /// All that a copy depends on beside its tokens.
+    /// Everything that a state depends on beside its tokens.
     setting: String,
     writers: Vec<JoinHandle<()>>,
-    /// Copies that are being read before anybody asks for them.
+    /// Files that are being read ahead.
     expected: Vec<(Vec<Token>, Reader)>,
 }
 
 type Reader = JoinHandle<Option<Vec<u8>>>;
 
 impl Folder {
-    /// The copies for this model in a folder. That of the first prefix that will be wanted is read from now on, beside whatever
-    /// is done before.
+    /// Opens the folder for a model and its settings. [`EngineConfig::first`] is read ahead, beside the loading of the model.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
@@ -65,12 +64,14 @@ impl Folder {
 
     fn expect(&mut self, tokens: &[Token]) {
         let (head, path) = self.place(tokens);
-        // Where there can be no thread it is read when it is asked for.
+        // Without a thread the file is read when it is needed.
         let reader = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || read(&head, &path));
         self.expected.extend(reader.ok().map(|reader| (tokens.to_vec(), reader)));
     }
 
-    /// The head of the file of a prefix, up to the digest, and its path.
+    /// Returns the head of a prefix's file, up to the digest, and the file's path.
+    ///
+    /// The length of each part stands before it. Two different pairs of settings and tokens thus have different heads.
     fn place(&self, tokens: &[Token]) -> (Vec<u8>, PathBuf) {
         let mut head = MAGIC.to_vec();
         for part in
@@ -84,7 +85,9 @@ impl Folder {
     }
 }
 
-/// Identifies this copy of a file on this machine. The digest does not: it reads only parts of the file.
+/// Returns the identity of a file on this machine: its size, time of change and inode.
+///
+/// The model's digest covers only parts of a file, so it does not notice every change.
 fn identity(path: &Path) -> Option<(u64, SystemTime, u64)> {
     let about = fs::metadata(path).ok()?;
     #[cfg(unix)]
@@ -112,7 +115,7 @@ impl Store for Folder {
         bytes.resize(head, 0);
         bytes.extend_from_slice(state);
         let folder = self.path.clone();
-        // Beside the work: nobody waits for it, and a disk that is full is nobody's fault.
+        // Written on a thread of its own, as nothing waits for it. A failure, such as a full disk, only costs time later.
         let writer = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || {
             let digest = Sha256::digest(&bytes[head..]);
             bytes[head - 32..head].copy_from_slice(&digest);
@@ -122,7 +125,7 @@ impl Store for Folder {
     }
 }
 
-/// What a copy holds, if it is whole and begins as it should.
+/// Reads the state from a file. `None` unless the file has this head and is undamaged.
 fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
     let mut bytes = fs::read(path).ok()?;
     let state = bytes.strip_prefix(head)?;
@@ -130,7 +133,7 @@ fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
     if Sha256::digest(state).as_slice() != digest {
         return None;
     }
-    // It was used: others go first when there is no more room.
+    // The time of the last use decides which files `trim` removes first.
     let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
     Some(bytes.split_off(head.len() + 32))
 }
@@ -143,7 +146,7 @@ impl Drop for Folder {
     }
 }
 
-/// Removes the copies that were used the longest ago, until the others are within a budget.
+/// Removes the least recently used files until the others fit into a budget of bytes.
 fn trim(folder: &Path, budget: u64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {

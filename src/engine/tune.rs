@@ -1,33 +1,35 @@
-//! Which setting is the fastest, found by trying.
+//! The search for the fastest setting: hill climbing over the number of contents, the number of workers and the layout.
 //!
-//! The one idea: from where one stands a single step is tried at a time, against what was best so far, and taken only if it
-//! gains more than chance would. How speed is measured is not known here.
+//! One step at a time is compared with the best setting so far. It is taken only if it gains more than chance. The
+//! measurement of speed is the caller's.
 
 use serde::{Deserialize, Serialize};
 
 use super::backend::Layout;
 
-/// How many contents are decoded at once, by how many workers, and how their caches are laid out.
+/// The settings that are searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
-    /// Contents at once, of all workers together.
+    /// Most contents in flight, of all workers together.
     pub parallel: usize,
-    /// Workers.
+    /// Number of workers.
     pub workers: usize,
-    /// How sequences lie in the cache.
+    /// KV-cache layout.
     pub layout: Layout,
 }
 
-/// What a step must gain to be taken: less may be chance, and more at once takes memory.
+/// The least gain for which a step is taken, as a ratio of speeds. A smaller gain may be chance, and a step may take memory.
 pub const GAIN: f64 = 1.03;
 
-/// Climbs from a setting to one that no single step improves much. `fits` tells which can be had at all, `faster` how many times
-/// as fast the second of two is.
+/// Climbs from a setting to one that no single step improves by [`GAIN`].
+///
+/// `fits` reports whether a setting is possible. `faster` returns the speed of its second setting divided by that of its
+/// first.
 ///
 /// # Errors
 ///
-/// Those of `faster`.
+/// The errors of `faster`.
 pub fn climb<E>(
     start: Tuning,
     fits: impl Fn(Tuning) -> bool,
@@ -53,7 +55,8 @@ pub fn climb<E>(
 
 type Step = fn(Tuning) -> Option<Tuning>;
 
-/// In each direction, and if that gains nothing, back. What comes earlier changes what is best later.
+/// For each dimension a step and its opposite, which is tried if the step gains nothing. The order matters: the best number of
+/// contents depends on the workers, and the layout on both.
 const STEPS: [[Step; 2]; 3] = [
     [
         |at| doubled(at.workers).map(|workers| Tuning { workers, ..at }),
@@ -85,7 +88,7 @@ mod tests {
 
     const START: Tuning = Tuning { parallel: 8, workers: 1, layout: Layout::Unified };
 
-    /// The setting that is found where speed is this function, and how many pairs were tried.
+    /// Returns the setting that is found for a speed function, and the number of comparisons.
     fn found(speed: impl Fn(Tuning) -> f64, fits: impl Fn(Tuning) -> bool) -> (Tuning, usize) {
         let mut pairs = 0;
         let best = climb(START, fits, |one, two| {

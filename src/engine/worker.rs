@@ -1,6 +1,6 @@
 //! The worker loop: takes requests from the queue, runs batches and replies.
 //!
-//! Between two batches it takes new requests, cancels jobs whose callers are gone, and answers the callers of the jobs
+//! Between two batches it takes new requests, cancels jobs without callers, and answers the callers of the jobs
 //! that ended. [`super::schedule`] decides which tokens make a batch.
 
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ impl<'backend> Worker<'backend> {
         Self { schedule, max_context, next_job: 0, judging: HashMap::new(), opening: Vec::new() }
     }
 
-    /// Serves requests until all senders are gone, or `stop` is set.
+    /// Serves requests until the last sender is dropped, or `stop` is set.
     pub(super) fn serve(&mut self, inbox: &Receiver<Request>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             // Without work the thread sleeps in `recv`. With work it only looks whether something has come.
@@ -68,7 +68,7 @@ impl<'backend> Worker<'backend> {
         match request {
             Request::Open { prefix, least, reply } => match self.open(id, prefix, least) {
                 Ok(prefix) => self.opening.push((id, prefix, reply)),
-                // A reply to a caller that is gone may be lost, here and below.
+                // A reply without a receiver may be lost, here and below.
                 Err(error) => drop(reply.send(OpenEvent::Done(Err(error)))),
             },
             Request::Close(prefix) => self.schedule.remove_prefix(prefix),
@@ -109,7 +109,7 @@ impl<'backend> Worker<'backend> {
         Ok(self.schedule.submit(id, prefix, plan, suffix)?)
     }
 
-    /// Cancels the jobs whose callers are gone.
+    /// Cancels the jobs that nobody waits for.
     fn cancel_abandoned(&mut self) {
         let schedule = &mut self.schedule;
         self.judging.retain(|id, caller| {

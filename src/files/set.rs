@@ -6,9 +6,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Draft, Kind, chain, folder_of};
+use super::draft::Draft;
+use super::error::Refused;
+use super::path::{Kind, chain, folder_of};
 
-/// All files that a run reads or will write. No file is both, and none is written twice.
+/// The files that a run reads or will write. No file is both, and no file is written twice.
 #[derive(Debug, Default)]
 pub struct Files(Vec<Used>);
 
@@ -18,11 +20,11 @@ struct Used {
     name: String,
     what: &'static str,
     identity: Identity,
-    /// The flag that names a file to be written.
+    /// The option that names it, for a file to be written.
     flag: Option<&'static str>,
 }
 
-/// The identity of a file, whatever its name.
+/// The identity of a file under any name.
 #[derive(Debug)]
 struct Identity {
     path: PathBuf,
@@ -31,32 +33,6 @@ struct Identity {
     kind: Kind,
     /// Set for a pipe: bytes that are written to it come out again.
     pipe: bool,
-}
-
-/// The reason why a file may not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The run reads it, or writes something else there.
-    #[error("{path} is {what}\nhint: name another file with {flag}")]
-    Taken {
-        /// The file.
-        path: String,
-        /// Its use in the run.
-        what: &'static str,
-        /// The flag that names it.
-        flag: &'static str,
-    },
-    /// It cannot be written.
-    #[error("{path} cannot be written: {why}\nhint: name another file with {flag}")]
-    Unwritable {
-        /// The file.
-        path: String,
-        /// The reason, in words.
-        why: String,
-        /// The flag that names it.
-        flag: &'static str,
-    },
 }
 
 impl Files {
@@ -70,16 +46,16 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// When the run will write it.
+    /// [`Refused::Taken`] if the run will write it.
     pub fn read(&mut self, what: &'static str, path: &Path) -> Result<(), Refused> {
         self.add(Used { name: path.display().to_string(), what, identity: Identity::of(path), flag: None })
     }
 
-    /// Adds the file that stdin is, if it is one.
+    /// Adds the file that stdin is redirected from, if that is a regular file.
     ///
     /// # Errors
     ///
-    /// As [`Files::read`].
+    /// The errors of [`Files::read`].
     pub fn read_stdin(&mut self) -> Result<(), Refused> {
         #[cfg(unix)]
         if let Some(identity) = Identity::of_open(&io::stdin()) {
@@ -88,11 +64,11 @@ impl Files {
         Ok(())
     }
 
-    /// Adds a file that will be written, and tries whether it can be. `flag` is the flag that names it.
+    /// Adds a file that will be written, and checks that it can be. `flag` is the option that names it, for messages.
     ///
     /// # Errors
     ///
-    /// When the run reads it or writes it already, or it cannot be written.
+    /// [`Refused`] if the run reads it or writes it already, or it cannot be written.
     pub fn write(&mut self, what: &'static str, flag: &'static str, path: &Path) -> Result<(), Refused> {
         let (name, identity) = (path.display().to_string(), Identity::of(path));
         let stream = identity.kind == Kind::Stream;
@@ -101,15 +77,15 @@ impl Files {
         tried.map_err(|error| Refused::Unwritable { path: name, why: in_words(path, &error), flag })
     }
 
-    /// Adds the file that stdout is, if it is one.
+    /// Adds the file that stdout is redirected to, if that is a regular file. `flag` is the option that names another output.
     ///
     /// # Errors
     ///
-    /// When the run reads it: the output would come back as input.
-    pub fn write_stdout(&mut self) -> Result<(), Refused> {
+    /// [`Refused::Taken`] if the run reads it: the output would come back as input.
+    pub fn write_stdout(&mut self, flag: &'static str) -> Result<(), Refused> {
         #[cfg(unix)]
         if let Some(identity) = Identity::of_open(&io::stdout()) {
-            self.add(Used { name: "stdout".to_owned(), what: "stdout", identity, flag: Some("-o") })?;
+            self.add(Used { name: "stdout".to_owned(), what: "stdout", identity, flag: Some(flag) })?;
         }
         Ok(())
     }
@@ -130,7 +106,9 @@ impl Files {
 }
 
 impl Used {
-    /// Reports whether one of the two is written and would harm the other. A device accepts several writers.
+    /// Reports whether the two are the same file, and one of them is written and would harm the other.
+    ///
+    /// A device accepts several writers. A pipe does not, once it is read: its output would come back.
     fn clashes(&self, other: &Self) -> bool {
         let (one, two) = (&self.identity, &other.identity);
         let same = (one.number.is_some() && one.number == two.number)
@@ -194,6 +172,7 @@ mod tests {
 
     use super::super::tests::{fifo, folder, names};
     use super::*;
+    use crate::hint::{Hint, Hints};
 
     #[test]
     fn what_a_run_reads_or_writes_is_not_written_under_any_name() {
@@ -208,7 +187,7 @@ mod tests {
             let mut files = Files::new();
             files.read("the input", &at("in")).unwrap();
             files.write("the output", "-o", &at("absent")).unwrap();
-            let told = files.write("the summary", "--summary", path).unwrap_err().to_string();
+            let error = files.write("the summary", "--summary", path).unwrap_err();
             // The order does not matter.
             let mut files = Files::new();
             if files.write("the summary", "--summary", path).is_ok() {
@@ -216,17 +195,17 @@ mod tests {
                 let written = read.and_then(|()| files.write("the output", "-o", &at("absent")));
                 assert!(written.is_err(), "{}", path.display());
             }
-            told
+            assert_eq!(error.hints(), [Hint::new("name another file with --summary")]);
+            error.to_string()
         };
         for name in ["in", "hard", "soft", "below/../in", "./in"] {
-            let told = refused(&at(name));
-            assert!(told.ends_with("is the input\nhint: name another file with --summary"), "{name}: {told}");
+            assert!(refused(&at(name)).ends_with(" is the input"), "{name}: {}", refused(&at(name)));
         }
         for name in ["absent", "dangling", "below/../absent"] {
-            assert!(refused(&at(name)).contains(" is the output\n"), "{name}");
+            assert!(refused(&at(name)).ends_with(" is the output"), "{name}");
         }
-        assert!(refused(&at("below")).contains("below cannot be written: it is a folder\nhint: "));
-        assert!(refused(&at("none/s")).contains("/none\nhint: "), "{}", refused(&at("none/s")));
+        assert!(refused(&at("below")).ends_with("below cannot be written: it is a folder"));
+        assert!(refused(&at("none/s")).ends_with("/none"), "{}", refused(&at("none/s")));
         assert!(refused(&at("in/s")).contains("is no folder"), "{}", refused(&at("in/s")));
         assert!(!at("absent").exists() && names(&at("below")).is_empty(), "nothing is made by looking");
     }

@@ -1,8 +1,8 @@
-//! Processors: how many threads should compute, and how long they should wait for one another.
+//! Processors: the number of threads that should compute, and the load that decides how they wait for one another.
 //!
-//! The one idea: a thread that shares its core with other work is late at every operation. Threads that spin until it
-//! comes keep that other work from ending. So the count of threads follows the cores that this process may use, and the
-//! wait follows the load.
+//! A thread that shares its core with other work is late at every operation. Threads that spin until it comes keep that
+//! other work from ending. So the number of threads follows the cores that this process may use, and the way of waiting
+//! follows the load.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -17,13 +17,13 @@ pub struct Processors {
     pub machine: usize,
     /// Logical processors that the affinity mask allows.
     pub allowed: usize,
-    /// Physical cores among the allowed processors. Of a CPU with cores of two speeds, the fast ones.
+    /// Physical cores among the allowed processors. Only the fast ones if the CPU has cores of two speeds.
     pub cores: usize,
     /// Processors' worth of time that the container's quota allows, if there is a quota.
     pub quota: Option<usize>,
 }
 
-/// The most logical processors that are all used, whether or not they share cores. llama.cpp draws the line there, too.
+/// The number of logical processors up to which all are used, even if they share cores. llama.cpp has the same limit.
 const FEW: usize = 4;
 
 impl Processors {
@@ -37,10 +37,10 @@ impl Processors {
     /// smaller of the affinity mask and the quota.
     #[must_use]
     pub fn read(root: &Path, parallelism: usize) -> Self {
-        let list = |path: &str| fs::read_to_string(root.join(path)).ok().map(|told| numbers(told.trim()));
+        let list = |path: &str| fs::read_to_string(root.join(path)).ok().map(|text| numbers(text.trim()));
         let status = fs::read_to_string(root.join("proc/self/status")).unwrap_or_default();
         let mask =
-            status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(|told| numbers(told.trim()));
+            status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(|text| numbers(text.trim()));
         let machine = list("sys/devices/system/cpu/online").map_or(parallelism, |all| all.len());
         let Some(allowed) = mask.filter(|allowed| !allowed.is_empty()) else {
             return Self { machine: machine.max(parallelism), allowed: parallelism, cores: parallelism, quota: None };
@@ -61,7 +61,7 @@ impl Processors {
         Self { machine: machine.max(allowed.len()), allowed: allowed.len(), cores: cores.len(), quota }
     }
 
-    /// Returns how many threads should compute: one for each physical core, within the quota. Four logical processors
+    /// Returns the number of threads that should compute: one for each physical core, within the quota. Four logical processors
     /// or fewer are all used.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -79,7 +79,7 @@ impl Processors {
 /// Reports whether other programs want the processors that our threads would take, for all of `patience`. A program
 /// that only starts beside us does not count. On a quiet machine the first look decides.
 ///
-/// Returns false where the system does not tell what runs.
+/// Returns false where the system does not report the running threads.
 #[must_use]
 pub fn busy(root: &Path, processors: &Processors, patience: Duration) -> bool {
     const LOOKS: u32 = 8;
@@ -91,15 +91,15 @@ pub fn busy(root: &Path, processors: &Processors, patience: Duration) -> bool {
     })
 }
 
-/// Returns how many threads of other programs run or want to run now, where the system tells.
+/// Returns the number of threads of other programs that run or want to run now. `None` where the system does not report it.
 fn others_running(root: &Path) -> Option<usize> {
-    let told = fs::read_to_string(root.join("proc/stat")).ok()?;
-    let running: usize = told.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
+    let text = fs::read_to_string(root.join("proc/stat")).ok()?;
+    let running: usize = text.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
     // This thread is one of them.
     Some(running.saturating_sub(1))
 }
 
-/// Parses a list of numbers such as `0-3,8`. Returns none for a list of another form.
+/// Parses a list of numbers such as `0-3,8`. Returns an empty list for another form.
 fn numbers(list: &str) -> Vec<usize> {
     let range = |part: &str| {
         let (first, end) = part.split_once('-').unwrap_or((part, part));
@@ -188,8 +188,8 @@ mod tests {
         assert!(!busy(root.path(), &few, Duration::ZERO), "nothing is known");
         fs::create_dir(root.path().join("proc")).expect("made");
         let runs = |count: u32| {
-            let told = format!("cpu 1 2\nprocs_running {count}\nprocs_blocked 0\n");
-            fs::write(root.path().join("proc/stat"), told).expect("written");
+            let text = format!("cpu 1 2\nprocs_running {count}\nprocs_blocked 0\n");
+            fs::write(root.path().join("proc/stat"), text).expect("written");
             busy(root.path(), &few, Duration::ZERO)
         };
         assert!(!runs(1), "this thread alone");

@@ -4,9 +4,9 @@ use crate::support;
 
 use std::sync::Arc;
 
+use magistrate::engine::Completion;
 use magistrate::engine::backend::{Backend, Fault, Layout, Limits};
 use magistrate::engine::decode_plan::DecodePlan;
-use magistrate::engine::item::Completion;
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Mode, Sampling};

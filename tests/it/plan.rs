@@ -6,7 +6,7 @@ use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
 use magistrate::engine::tune::Tuning;
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout};
 use magistrate::gguf::{ModelFile, inspect};
-use magistrate::machine::{Device, Kind, Machine, Memory};
+use magistrate::machine::{Device, DeviceKind, Machine, Memory};
 use support::synth::{self, Shape, TensorType};
 
 const GB: u64 = 1_000_000_000;
@@ -23,8 +23,8 @@ fn with(shape: &Shape) -> ModelFile {
     inspect(&path).unwrap()
 }
 
-fn machine(free: u64, gpus: &[(Kind, u64)]) -> Machine {
-    let device = |(number, &(kind, free)): (usize, &(Kind, u64))| Device {
+fn machine(free: u64, gpus: &[(DeviceKind, u64)]) -> Machine {
+    let device = |(number, &(kind, free)): (usize, &(DeviceKind, u64))| Device {
         name: format!("gpu{number}"),
         description: String::new(),
         backend: "some".to_owned(),
@@ -106,7 +106,7 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     let (small, large) = (with(&Shape::tiny()), large());
     let workers = |model: &ModelFile, threads: usize, parallel: usize, gpu: bool| {
         let base = EngineConfig { threads, ..EngineConfig::new("") };
-        let gpus: &[(Kind, u64)] = if gpu { &[(Kind::Gpu, 4 * GB)] } else { &[] };
+        let gpus: &[(DeviceKind, u64)] = if gpu { &[(DeviceKind::Gpu, 4 * GB)] } else { &[] };
         let plan = MemoryPlan::new(
             model,
             &LoadOptions { base, ..options() },
@@ -180,21 +180,21 @@ fn what_was_asked_for_stays_whether_it_fits_or_not() {
         ..options()
     };
     for free in [GB, 30 * GB] {
-        let plan = MemoryPlan::new(&large(), &asked, &job(), &machine(free, &[(Kind::Gpu, 4 * GB)]));
+        let plan = MemoryPlan::new(&large(), &asked, &job(), &machine(free, &[(DeviceKind::Gpu, 4 * GB)]));
         let EngineConfig { parallel, context, cache, gpu_layers, cpu_experts, .. } = plan.config;
         assert_eq!((parallel, context, cache), (12, 50_000, CacheType::F16));
         assert_eq!((gpu_layers, cpu_experts), (Some(3), 2));
         assert_eq!(plan.fits(), free > GB);
     }
     let believed = LoadOptions { memory: Some(30 * GB), ..asked };
-    assert!(MemoryPlan::new(&large(), &believed, &job(), &machine(GB, &[(Kind::Gpu, 4 * GB)])).fits());
+    assert!(MemoryPlan::new(&large(), &believed, &job(), &machine(GB, &[(DeviceKind::Gpu, 4 * GB)])).fits());
 }
 
 #[test]
 fn a_card_takes_all_layers_or_all_but_some_experts_or_a_few_layers_or_none() {
     let model = large();
     let placed = |free| {
-        let plan = MemoryPlan::new(&model, &options(), &job(), &machine(20 * GB, &[(Kind::Gpu, free)]));
+        let plan = MemoryPlan::new(&model, &options(), &job(), &machine(20 * GB, &[(DeviceKind::Gpu, free)]));
         assert!(plan.fits(), "{free}");
         assert!(plan.gpu.bytes() <= free, "{free}");
         let all = plan.cpu.weights + plan.gpu.weights;
@@ -214,7 +214,7 @@ fn a_card_takes_all_layers_or_all_but_some_experts_or_a_few_layers_or_none() {
 
 #[test]
 fn two_cards_share_and_one_that_is_not_named_takes_nothing() {
-    let two = machine(20 * GB, &[(Kind::Gpu, 9 * GB), (Kind::Gpu, 9 * GB)]);
+    let two = machine(20 * GB, &[(DeviceKind::Gpu, 9 * GB), (DeviceKind::Gpu, 9 * GB)]);
     let plan = MemoryPlan::new(&large(), &options(), &job(), &two);
     assert_eq!((plan.config.gpu_layers, plan.config.cpu_experts, plan.gpu_room), (None, 0, 18 * GB - 2 * (1 << 30)));
     let mut named = options();
@@ -226,15 +226,19 @@ fn two_cards_share_and_one_that_is_not_named_takes_nothing() {
 
 #[test]
 fn what_an_integrated_device_takes_is_the_cpus_memory() {
-    let plan = MemoryPlan::new(&large(), &options(), &job(), &machine(10 * GB, &[(Kind::Integrated, 20 * GB)]));
+    let plan = MemoryPlan::new(&large(), &options(), &job(), &machine(10 * GB, &[(DeviceKind::Integrated, 20 * GB)]));
     assert!(plan.gpu.bytes() <= plan.gpu_room && !plan.fits(), "{plan:?}");
-    assert!(MemoryPlan::new(&large(), &options(), &job(), &machine(13 * GB, &[(Kind::Integrated, 20 * GB)])).fits());
+    assert!(
+        MemoryPlan::new(&large(), &options(), &job(), &machine(13 * GB, &[(DeviceKind::Integrated, 20 * GB)])).fits()
+    );
 }
 
 #[test]
 fn a_second_try_asks_for_less_than_the_first() {
     let model = large();
-    for gpus in [&[][..], &[(Kind::Gpu, 8 * GB)], &[(Kind::Gpu, 24 * GB)], &[(Kind::Integrated, 30 * GB)]] {
+    for gpus in
+        [&[][..], &[(DeviceKind::Gpu, 8 * GB)], &[(DeviceKind::Gpu, 24 * GB)], &[(DeviceKind::Integrated, 30 * GB)]]
+    {
         let machine = machine(20 * GB, gpus);
         let first = MemoryPlan::new(&model, &options(), &job(), &machine);
         let second = first.again(&model, &options(), &job(), &machine);

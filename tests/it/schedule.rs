@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use magistrate::engine::Completion;
 use magistrate::engine::Store;
 use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits};
 use magistrate::engine::decode_plan::DecodePlan;
-use magistrate::engine::item::Completion;
 use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, JobResult, OVERTAKEN, Schedule};
 use magistrate::engine::scripted::Scripted;

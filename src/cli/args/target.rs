@@ -89,7 +89,7 @@ impl Target {
     /// Adds the output and its journal to the files of a run. Refuses to overwrite a file that was not made from this
     /// journal.
     pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
-        let Some(path) = &self.file else { return Ok(files.write_stdout()?) };
+        let Some(path) = &self.file else { return Ok(files.write_stdout("-o")?) };
         for file in export::files(path, self.export.split) {
             files.write("the output", "-o", &file)?;
             let name = file.display();

@@ -16,7 +16,7 @@ use magistrate::files::Draft;
 use magistrate::gguf::Opened;
 use magistrate::label::config::RunConfig;
 use magistrate::machine::processors::Processors;
-use magistrate::machine::{self, Drivers, Kind, Machine};
+use magistrate::machine::{self, DeviceKind, Drivers, Machine};
 
 use self::finding::{Finding, State};
 use crate::cli::args::engine::EngineArgs;
@@ -174,7 +174,7 @@ fn cache_folder() -> Finding {
         }
         Ok(folder) => {
             let place = folder.display();
-            match machine::room(&folder) {
+            match machine::free_disk_space(&folder) {
                 None => Finding::ok("cache", format!("{place} can be written")),
                 Some(free) if free < LEAST => Finding::note(
                     "cache",
@@ -207,7 +207,7 @@ fn devices(machine: &Machine, drivers: &Drivers) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine
         .devices
         .iter()
-        .filter(|device| device.kind != Kind::Cpu)
+        .filter(|device| device.kind != DeviceKind::Cpu)
         .map(|device| {
             let driver = match (&drivers.nvidia, device.backend.as_str()) {
                 (Some(version), "CUDA") => format!(", driver {version}"),

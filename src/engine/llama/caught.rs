@@ -1,6 +1,6 @@
 //! Calls into llama.cpp that may throw.
 //!
-//! The one idea: functions that may unwind are declared so, and C++ code that catches runs each call.
+//! Functions that may unwind are declared as `C-unwind`, and C++ code runs each call and catches its exceptions.
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -50,7 +50,7 @@ unsafe extern "C" {
     fn magistrate_caught(
         call: unsafe extern "C-unwind" fn(*mut c_void),
         data: *mut c_void,
-        said: *mut c_char,
+        message: *mut c_char,
         room: usize,
     ) -> bool;
 }
@@ -64,23 +64,23 @@ pub fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
         done: Option<T>,
     }
     unsafe extern "C-unwind" fn run<Call: FnOnce() -> T, T>(data: *mut c_void) {
-        // SAFETY: `caught` passes a pointer to an errand of these types, which outlives the call and which nobody else has.
+        // SAFETY: `caught` passes a pointer to an errand of these types, which outlives the call and has no other user.
         let errand = unsafe { &mut *data.cast::<Errand<Call, T>>() };
         errand.done = errand.call.take().map(|call| call());
     }
-    fn through<Call: FnOnce() -> T, T>(errand: &mut Errand<Call, T>, said: &mut [c_char]) -> bool {
+    fn through<Call: FnOnce() -> T, T>(errand: &mut Errand<Call, T>, message: &mut [c_char]) -> bool {
         let data = std::ptr::from_mut(errand).cast::<c_void>();
-        // SAFETY: `run` gets the errand that it expects, and the text the room that it has.
-        unsafe { magistrate_caught(run::<Call, T>, data, said.as_mut_ptr(), said.len()) }
+        // SAFETY: `run` gets the errand that it expects, and the length is that of the buffer.
+        unsafe { magistrate_caught(run::<Call, T>, data, message.as_mut_ptr(), message.len()) }
     }
     let mut errand = Errand { call: Some(call), done: None };
-    let mut said = [0; 256];
-    match (through(&mut errand, &mut said), errand.done) {
+    let mut message = [0; 256];
+    match (through(&mut errand, &mut message), errand.done) {
         (false, Some(done)) => Ok(done),
         _ => {
-            // SAFETY: it is an array, which ends with a NUL at the latest.
-            let said = unsafe { CStr::from_ptr(said.as_ptr()) };
-            Err(format!("llama.cpp failed: {}", said.to_string_lossy()))
+            // SAFETY: the array ends with a NUL at the latest.
+            let message = unsafe { CStr::from_ptr(message.as_ptr()) };
+            Err(format!("llama.cpp failed: {}", message.to_string_lossy()))
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
         let dropped = std::rc::Rc::new(());
         let held = std::rc::Rc::clone(&dropped);
         let thrown = caught(move || {
-            // SAFETY: it takes a text that lives for ever, and throws it.
+            // SAFETY: the text lives forever. The function copies it and throws.
             unsafe { magistrate_throw(c"out of \xF0\x9F\x98\x80 memory".as_ptr()) }
             drop(held);
         });

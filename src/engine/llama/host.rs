@@ -7,13 +7,13 @@ use llama_cpp_sys_2 as sys;
 
 use super::start::initialized;
 use crate::engine::error::EngineError;
-use crate::machine::{Device, Kind};
+use crate::machine::{Device, DeviceKind};
 
 /// Returns the devices that llama.cpp was built for and has found.
 ///
 /// # Errors
 ///
-/// When llama.cpp cannot be started.
+/// [`EngineError::Start`] or [`EngineError::NoBackend`] if llama.cpp cannot be started.
 pub fn devices() -> Result<Vec<Device>, EngineError> {
     initialized()?;
     let device = |device: LlamaBackendDevice| Device {
@@ -21,10 +21,10 @@ pub fn devices() -> Result<Vec<Device>, EngineError> {
         description: device.description,
         backend: device.backend,
         kind: match device.device_type {
-            LlamaBackendDeviceType::Gpu => Kind::Gpu,
-            LlamaBackendDeviceType::IntegratedGpu => Kind::Integrated,
-            LlamaBackendDeviceType::Accelerator => Kind::Accelerator,
-            LlamaBackendDeviceType::Cpu | LlamaBackendDeviceType::Unknown => Kind::Cpu,
+            LlamaBackendDeviceType::Gpu => DeviceKind::Gpu,
+            LlamaBackendDeviceType::IntegratedGpu => DeviceKind::Integrated,
+            LlamaBackendDeviceType::Accelerator => DeviceKind::Accelerator,
+            LlamaBackendDeviceType::Cpu | LlamaBackendDeviceType::Unknown => DeviceKind::Cpu,
         },
         total: device.memory_total as u64,
         free: device.memory_free as u64,
@@ -45,15 +45,15 @@ pub struct Instructions {
 ///
 /// # Errors
 ///
-/// When this CPU lacks an instruction set that the build needs, or llama.cpp cannot be started.
+/// [`EngineError::Cpu`] if this CPU lacks an instruction set that the build needs, and the errors of [`devices`].
 pub fn instructions() -> Result<Instructions, EngineError> {
     check_cpu()?;
     initialized()?;
-    // SAFETY: it takes nothing, and returns a NUL-terminated string that lives until it is called again: here alone, and it
-    // is copied at once.
-    let told = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
-    // Backend after backend, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
-    let (_, of_cpu) = told.split_once("CPU : ").unwrap_or_default();
+    // SAFETY: the function takes nothing, and returns a NUL-terminated string that lives until the next call. It is called here
+    // only, and the string is copied at once.
+    let info = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
+    // One backend after the other, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
+    let (_, of_cpu) = info.split_once("CPU : ").unwrap_or_default();
     let used: Vec<String> = of_cpu
         .split(" | ")
         .map_while(|feature| feature.split_once(" = ").filter(|(name, _)| !name.contains(':')))
@@ -82,7 +82,7 @@ pub fn instructions() -> Result<Instructions, EngineError> {
     Ok(Instructions { used, idle })
 }
 
-/// Finds devices by their names. The CPU is one that takes no layers.
+/// Finds devices by their names. The CPU is left out, as it takes no layers of a GPU.
 pub fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineError> {
     if names.is_empty() {
         return Ok(Vec::new());
@@ -93,16 +93,18 @@ pub fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineEr
         let place = known.iter().position(|device| device.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
             EngineError::Device { name: name.clone(), known: known.iter().map(|device| device.name.clone()).collect() }
         })?;
-        if known[place].kind != Kind::Cpu {
-            // SAFETY: the devices are counted from 0 in the order in which they were just listed, and live for ever.
+        if known[place].kind != DeviceKind::Cpu {
+            // SAFETY: the devices are numbered from 0 in the order in which they were just listed, and live forever.
             chosen.push(unsafe { sys::ggml_backend_dev_get(place) });
         }
     }
     Ok(chosen)
 }
 
-/// Refuses a CPU that cannot run this build. The C++ of a portable x86-64 build needs more than Rust's baseline: without
-/// this check an older CPU meets an illegal instruction. Where backends are libraries, one that this CPU can run is chosen.
+/// Refuses a CPU that cannot run this build.
+///
+/// The C++ of a portable x86-64 build needs more than Rust's baseline. Without this check an older CPU would meet an illegal
+/// instruction. Where backends are libraries, llama.cpp chooses one that this CPU can run.
 pub fn check_cpu() -> Result<(), EngineError> {
     #[cfg(all(target_arch = "x86_64", not(feature = "dynamic-backends")))]
     {

@@ -1,4 +1,4 @@
-//! llama.cpp's log, which alone says why something failed.
+//! llama.cpp's log: the only source of reasons for a failure.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
@@ -7,11 +7,11 @@ use std::io::Write as _;
 use llama_cpp_sys_2 as sys;
 
 thread_local! {
-    /// llama.cpp's first complaint on this thread. Its log alone says why something failed.
+    /// llama.cpp's first error message on this thread.
     static COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Keeps an error that llama.cpp logs.
+/// Keeps the first error that llama.cpp logs.
 pub extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() || level != sys::GGML_LOG_LEVEL_ERROR {
         return;
@@ -19,27 +19,27 @@ pub extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut 
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     COMPLAINT.with_borrow_mut(|complaint| {
-        // The first complaint is the cause, what follows only passes it on.
+        // The first message is the cause. Later ones only report that a caller failed, too.
         if complaint.is_empty() {
             text.trim().clone_into(complaint);
         }
     });
 }
 
-/// Says why llama.cpp is about to end the process. Left to itself it would also run a debugger, which writes to stdout.
+/// Prints the reason before llama.cpp ends the process. llama.cpp by itself would also run a debugger, which writes to stdout.
 pub extern "C" fn last_words(message: *const c_char) {
     // SAFETY: ggml passes a NUL-terminated string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
     let _ = writeln!(std::io::stderr(), "error: llama.cpp ends the process: {message}");
 }
 
-/// Forgets earlier complaints on this thread.
+/// Forgets earlier messages on this thread.
 pub fn forget_log() {
     COMPLAINT.with_borrow_mut(String::clear);
 }
 
-/// Returns llama.cpp's complaint since it was last asked, else `otherwise`.
-pub fn said(otherwise: &str) -> String {
-    let complaint = COMPLAINT.take();
-    if complaint.is_empty() { otherwise.to_owned() } else { complaint }
+/// Takes llama.cpp's first message since the log was last cleared. Returns `otherwise` if llama.cpp logged no error.
+pub fn complaint(otherwise: &str) -> String {
+    let message = COMPLAINT.take();
+    if message.is_empty() { otherwise.to_owned() } else { message }
 }

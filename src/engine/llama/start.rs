@@ -32,7 +32,7 @@ pub fn initialized() -> Result<&'static LlamaBackend, EngineError> {
         .map_err(StartError::to_engine)
 }
 
-/// The reason why llama.cpp does not start. It is kept for later calls, so unlike [`EngineError`] it is copied from there.
+/// The reason why llama.cpp does not start. It is kept for later calls. An [`EngineError`] could not be copied for them.
 enum StartError {
     Failed(String),
     #[cfg(feature = "dynamic-backends")]
@@ -59,7 +59,7 @@ fn load_backends() -> Result<(), StartError> {
     let path = folder.to_str().and_then(|path| CString::new(path).ok());
     let path =
         path.ok_or_else(|| StartError::Failed(format!("{}: its path cannot be given to llama.cpp", folder.display())))?;
-    // SAFETY: `path` is NUL-terminated and outlives the call; counting takes nothing.
+    // SAFETY: `path` is NUL-terminated and outlives the call. The count takes nothing.
     let count = unsafe {
         sys::ggml_backend_load_all_from_path(path.as_ptr());
         sys::ggml_backend_reg_count()

@@ -199,7 +199,7 @@ impl<'a> Transfer<'a> {
 /// Checks that the disk has room for `bytes`, and a twentieth more.
 fn has_room(place: &Path, bytes: u64) -> Result<(), FetchError> {
     let needed = bytes.saturating_add(bytes / 20);
-    match machine::room(place.parent().unwrap_or(Path::new("."))) {
+    match machine::free_disk_space(place.parent().unwrap_or(Path::new("."))) {
         Some(free) if free < needed => Err(FetchError::Full { path: place.to_owned(), free, needed }),
         _ => Ok(()),
     }
