@@ -20,9 +20,6 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    #[command(flatten)]
-    golden: GoldenArgs,
-
     /// JSON of an evaluation with the same -p, whose rows are used instead of judging
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -50,6 +47,9 @@ pub struct Calibrate {
     /// Also issue N certificates, each on half of the rows, and report how many of them the other half breaks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     trials: Option<u64>,
+
+    #[command(flatten)]
+    golden: GoldenArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

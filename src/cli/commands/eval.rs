@@ -17,9 +17,6 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Eval {
-    #[command(flatten)]
-    golden: GoldenArgs,
-
     /// Print JSON with every row
     #[arg(long)]
     json: bool,
@@ -39,6 +36,9 @@ pub struct Eval {
     /// Exit 1 if a figure is lower than the baseline's by more than this, on the texts that both have
     #[arg(long, value_name = "DROP", requires = "baseline", allow_negative_numbers = true)]
     max_drop: Option<Fall>,
+
+    #[command(flatten)]
+    golden: GoldenArgs,
 }
 
 impl Eval {

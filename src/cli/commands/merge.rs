@@ -24,9 +24,6 @@ pub struct Merge {
     #[arg(value_name = "JOURNAL", required = true)]
     journals: Vec<PathBuf>,
 
-    #[command(flatten)]
-    output: OutputArgs,
-
     /// Fields of a row to print, such as verdict,probability
     #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse)]
     fields: Option<RowFields>,
@@ -34,6 +31,9 @@ pub struct Merge {
     /// Merge although records are missing
     #[arg(long)]
     partial: bool,
+
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl Merge {

@@ -25,9 +25,6 @@ pub struct LabelFlags {
     #[command(flatten)]
     pub input: InputArgs,
 
-    #[command(flatten)]
-    pub output: OutputArgs,
-
     /// Input columns to keep in the output [default: all; --columns "" keeps no column]
     #[arg(long, value_name = "COLUMN,...")]
     pub columns: Option<String>,
@@ -61,6 +58,9 @@ pub struct LabelFlags {
     /// Print the JSON Schema of a row, and judge nothing
     #[arg(long, exclusive = true)]
     pub schema: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
 
     #[command(flatten)]
     pub judging: JudgingArgs,
