@@ -12,7 +12,9 @@ use crate::hint::{Hint, Hints};
 use crate::label::config::RunConfigError;
 use crate::models::{FetchError, NanoError, PullError};
 use crate::policy::PolicyError;
+use crate::policy::import::ImportError;
 use crate::prompt::TemplateError;
+use crate::verdict::Unresolved;
 
 /// An error of the library. Every error of a part of it converts into one.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub enum ErrorKind {
     RunConfig,
     /// A golden set, an evaluation or a certificate that cannot be used or made.
     Evaluation,
+    /// A content without a verdict.
+    Verdict,
 }
 
 impl Error {
@@ -103,6 +107,7 @@ macro_rules! parts {
 
 parts! {
     Policy: PolicyError,
+    Policy: ImportError,
     Template: TemplateError,
     Model: ModelError,
     Model: FetchError,
@@ -115,4 +120,5 @@ parts! {
     File: CacheError,
     File: Changed,
     File: Refused,
+    Verdict: Unresolved,
 }

@@ -1,20 +1,20 @@
 //! Harmony, the message format of gpt-oss: its control tokens, roles and channels.
 //!
-//! The one idea: a prompt is a list of [`Segment`]s, in which a control token is a value of its own and text is
-//! only ever text. Nothing here knows token ids, which differ between vocabularies, nor where the words come from.
+//! The one idea: a prompt is a list of [`Segment`]s. A control token is a value of its own, and text is only ever text.
+//! Token ids differ between vocabularies and are not known here.
 
-pub mod reply;
+pub mod completion;
 
 use std::fmt;
 
-/// A control token, known by its name. Its id is the vocabulary's affair.
+/// A control token, identified by its name. The vocabulary gives it an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Control {
     /// `<|start|>` opens a message; a role follows.
     Start,
     /// `<|end|>` closes a message.
     End,
-    /// `<|message|>` parts a message's header from its body.
+    /// `<|message|>` separates a message's header from its body.
     Message,
     /// `<|channel|>` announces a channel in the header.
     Channel,
@@ -29,7 +29,7 @@ pub enum Control {
 }
 
 impl Control {
-    /// All control tokens that a gpt-oss vocabulary must hold, each once.
+    /// All control tokens of a gpt-oss vocabulary.
     pub const ALL: [Self; 8] = [
         Self::Start,
         Self::End,
@@ -41,7 +41,7 @@ impl Control {
         Self::EndOfText,
     ];
 
-    /// The name, as it stands in a template and in the vocabulary: `<|start|>`.
+    /// Returns the name, as in a template and in the vocabulary: `<|start|>`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Control {
         }
     }
 
-    /// The control token of that name.
+    /// Returns the control token with a name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|control| control.name() == name)
@@ -69,11 +69,11 @@ impl fmt::Display for Control {
     }
 }
 
-/// A stretch of harmony: one control token, or ordinary text (whatever it looks like).
+/// A stretch of harmony: one control token, or ordinary text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// One control token.
     Control(Control),
-    /// Text, tokenized as text even where it spells a control token's name.
+    /// Text, tokenized as text even if it spells a control token's name.
     Text(String),
 }

@@ -129,6 +129,18 @@ impl Hint {
     }
 }
 
+impl From<&'static str> for Hint {
+    fn from(text: &'static str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
 impl fmt::Display for Hint {
     /// Writes the hint with the names that settings have in this library.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +167,7 @@ impl fmt::Display for Setting {
             Self::LabelColumn => "Reading::label",
             Self::Labels => "labels",
             Self::MaxContentTokens => "SessionOptions::max_content",
-            Self::MinMass => "Rule::min_mass",
+            Self::MinMass => "DecisionRule::min_mass",
             Self::Mix => "Existing::Mix",
             Self::Model => "EngineConfig::model",
             Self::Negative => "Reading::negative",

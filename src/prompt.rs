@@ -1,8 +1,8 @@
 //! The prompt: policy and effort make its prefix, content makes its suffix.
 //!
-//! The one idea is where the two part. The prefix ends right after a control token and depends on nothing that
-//! belongs to an item, so tokens(prefix) ++ tokens(suffix) are the tokens of the whole, and the engine decodes the
-//! prefix once. How text becomes tokens is [`crate::tokenizer`]'s affair, what the messages say is the templates'.
+//! The one idea is the place of the cut. The prefix ends right after a control token and depends on nothing that belongs
+//! to an item. So tokens(prefix) ++ tokens(suffix) are the tokens of the whole, and the engine decodes the prefix once.
+//! The templates contain the wording, and [`crate::tokenizer`] makes the tokens.
 
 mod template;
 
@@ -16,9 +16,9 @@ use crate::tokenizer::{Token, Tokenizer};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     prefix: Vec<Segment>,
-    /// Text of the template that leads up to the content, in one message with it. Mostly empty.
+    /// Text of the template before the content, in one message with it. Mostly empty.
     lead: String,
-    /// Text of the template that follows the content, likewise.
+    /// Text of the template after the content, in one message with it.
     follow: String,
     tail: Vec<Segment>,
 }
@@ -26,12 +26,12 @@ pub struct Prompt {
 impl Prompt {
     /// Renders the prompt.
     ///
-    /// `date` is printed as it is, where the template has a place for it. Leave it out: a date makes every day's
-    /// prefix another one.
+    /// `date` is printed unchanged, if the template has a place for it. With a date, each day has another prefix, which
+    /// must be decoded again.
     ///
     /// # Errors
     ///
-    /// When a template fails, or loses the policy or the content.
+    /// A template fails, or does not print the policy or the content.
     pub fn new(
         templates: &Templates,
         policy: &Policy,
@@ -39,7 +39,7 @@ impl Prompt {
         date: Option<&str>,
     ) -> Result<Self, TemplateError> {
         let text = policy_text(templates, policy)?;
-        // Without reasoning the line is that of the effort which the same sequence may go on to.
+        // Without reasoning, the line names the effort to which the same sequence may be escalated.
         let effort = match (effort, policy.effort) {
             (Effort::None, Effort::None) => Effort::Low,
             (Effort::None, escalation) => escalation,
@@ -58,13 +58,13 @@ impl Prompt {
         Ok(Self { prefix, lead, follow, tail })
     }
 
-    /// What every item of this policy and effort shares.
+    /// Returns the prefix, which all items of this policy and effort share.
     #[must_use]
     pub fn prefix(&self) -> &[Segment] {
         &self.prefix
     }
 
-    /// What one item adds, up to where the model's turn begins.
+    /// Returns the suffix of one item, up to the beginning of the model's turn.
     #[must_use]
     pub fn suffix(&self, content: &str) -> Vec<Segment> {
         let text = format!("{}{content}{}", self.lead, self.follow);
@@ -76,30 +76,30 @@ impl Prompt {
         suffix
     }
 
-    /// The whole prompt around one content.
+    /// Returns the whole prompt around one content.
     #[must_use]
     pub fn segments(&self, content: &str) -> Vec<Segment> {
         [self.prefix.clone(), self.suffix(content)].concat()
     }
 
-    /// The tokens of the prefix.
+    /// Returns the tokens of the prefix.
     #[must_use]
     pub fn prefix_tokens(&self, tokenizer: &Tokenizer) -> Vec<Token> {
         tokenizer.encode_segments(&self.prefix)
     }
 
-    /// The tokens of one item's suffix.
+    /// Returns the tokens of one item's suffix.
     #[must_use]
     pub fn suffix_tokens(&self, tokenizer: &Tokenizer, content: &str) -> Vec<Token> {
         tokenizer.encode_segments(&self.suffix(content))
     }
 }
 
-/// The text of a policy that the model reads: a plain policy word for word, a structured one through its template.
+/// Returns the text of a policy that the model reads: a plain text word for word, else the policy template's output.
 ///
 /// # Errors
 ///
-/// When the template fails.
+/// The template fails.
 pub fn policy_text(templates: &Templates, policy: &Policy) -> Result<String, TemplateError> {
     match (&policy.body, policy.context()) {
         (Body::Verbatim(text), _) => Ok(text.clone()),

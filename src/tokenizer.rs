@@ -1,53 +1,52 @@
 //! The model's own tokenizer: text to ids and back, exactly as gpt-oss was trained.
 //!
-//! The one idea: ordinary text is looked up in a table that holds ordinary tokens only. A control token can be named by
-//! a [`Segment::Control`] and by nothing else, whatever a text spells. llama.cpp's own tokenizer promises neither this
-//! nor the exact pattern.
+//! The one idea: ordinary text is looked up in an index that contains ordinary tokens only. Only a [`Segment::Control`]
+//! can name a control token, even if a text spells one. llama.cpp's own tokenizer promises neither this nor the exact
+//! pattern.
 //!
-//! It does no I/O and does not know where a [`Vocabulary`] comes from. Only byte-level BPE over the o200k pattern is
-//! known, with the whole vocabulary or its first ranks, and control tokens at any ids behind them.
+//! The room does no I/O; the caller reads the [`Vocabulary`]. It supports byte-level BPE over the o200k pattern, with the
+//! whole vocabulary or its first ranks, and control tokens at any ids behind them.
 
+mod byte_pairs;
 mod load;
-mod merge;
 mod pattern;
-mod table;
+mod token;
+mod token_index;
 mod vocabulary;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub use load::TokenizerError;
+pub use token::Token;
 pub use vocabulary::{Strings, Vocabulary};
 
 use crate::harmony::{Control, Segment};
 use pattern::Pieces;
-use table::Table;
+use token_index::TokenIndex;
 
-/// The id of a token in the model's vocabulary.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub struct Token(pub u32);
-
-/// Text to tokens and back. Cheap to share, expensive to make: see [`Tokenizer::new`].
+/// Converts text to tokens and back. Cheap to share, expensive to make: see [`Tokenizer::new`].
 pub struct Tokenizer {
     /// Ordinary tokens; their ids are their ranks.
-    table: Table,
-    /// The names of all other tokens, from the first id behind the ordinary ones.
+    index: TokenIndex,
+    /// The names of all other tokens, from the first id behind the ordinary tokens.
     names: Vec<Box<str>>,
-    /// By `Control as usize`.
+    /// The tokens of the controls, by `Control as usize`.
     controls: [Token; Control::ALL.len()],
 }
 
 impl Tokenizer {
-    /// A tokenizer over a vocabulary, checked. Takes tens of milliseconds for the whole of o200k.
+    /// Makes a tokenizer of a vocabulary, after checking it. Takes tens of milliseconds for the whole of o200k.
     ///
     /// # Errors
     ///
-    /// What is wrong with the vocabulary; see [`TokenizerError`].
+    /// The vocabulary is not that of a gpt-oss model: see [`TokenizerError`].
     pub fn new(vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
-        load::load(vocabulary)
+        let load::Checked { index, names, controls } = load::check(vocabulary)?;
+        Ok(Self { index, names, controls })
     }
 
-    /// The tokens of ordinary text. None of them is a control token, whatever the text spells.
+    /// Returns the tokens of ordinary text. They never include a control token, even if the text spells one.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<Token> {
         let mut out = Vec::with_capacity(text.len() / 4 + 1);
@@ -55,18 +54,18 @@ impl Tokenizer {
         out
     }
 
-    /// Appends what [`Self::encode`] returns.
+    /// Appends the tokens of ordinary text, as [`Self::encode`] returns them.
     pub fn encode_into(&self, text: &str, out: &mut Vec<Token>) {
         for piece in Pieces::new(text) {
-            // A whole piece that is a token is taken as it is, whether or not merging would lead there.
-            match self.table.get(piece) {
+            // The reference tokenizer takes a piece that is a token without merging.
+            match self.index.get(piece) {
                 Some(id) => out.push(Token(id)),
-                None => merge::merge(&self.table, piece, out),
+                None => byte_pairs::merge(&self.index, piece, out),
             }
         }
     }
 
-    /// The tokens of a prompt. Neighbouring texts are one text; each control is its token.
+    /// Returns the tokens of a prompt. Neighboring texts are one text, and each control is its token.
     #[must_use]
     pub fn encode_segments(&self, segments: &[Segment]) -> Vec<Token> {
         let mut out = Vec::new();
@@ -86,53 +85,54 @@ impl Tokenizer {
         out
     }
 
-    /// The token of a control.
+    /// Returns the token of a control.
     #[must_use]
     pub fn control(&self, control: Control) -> Token {
         self.controls[control as usize]
     }
 
-    /// The name of a token that is not ordinary, `<|start|>`; none for an ordinary or unknown one.
+    /// Returns the name of a token that is not ordinary: `<|start|>`. `None` for an ordinary or unknown token.
     #[must_use]
     pub fn control_name(&self, token: Token) -> Option<&str> {
-        let index = token.0.checked_sub(self.table.len())?;
+        let index = token.0.checked_sub(self.index.len())?;
         self.names.get(index as usize).map(AsRef::as_ref)
     }
 
-    /// The bytes of an ordinary token, which need not be UTF-8 by themselves; the name of another; nothing for an id
-    /// beyond the vocabulary.
+    /// Returns the bytes of an ordinary token, or the name of another token. Empty for an id beyond the vocabulary.
+    ///
+    /// The bytes of one token need not be valid UTF-8: a character may span tokens.
     #[must_use]
     pub fn bytes(&self, token: Token) -> &[u8] {
         match self.control_name(token) {
             Some(name) => name.as_bytes(),
-            None => self.table.bytes(token.0),
+            None => self.index.bytes(token.0),
         }
     }
 
-    /// The [bytes](Self::bytes) of all these tokens.
+    /// Returns the [bytes](Self::bytes) of all these tokens.
     #[must_use]
     pub fn decode(&self, tokens: &[Token]) -> Vec<u8> {
         tokens.iter().flat_map(|token| self.bytes(*token)).copied().collect()
     }
 
-    /// The ids of the ordinary tokens: from 0, without gaps.
+    /// Returns the ids of the ordinary tokens: from 0, without gaps.
     #[must_use]
     pub fn ordinary(&self) -> Range<u32> {
-        0..self.table.len()
+        0..self.index.len()
     }
 
-    /// The size of the whole vocabulary, control tokens included.
+    /// Returns the size of the whole vocabulary, control tokens included.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a vocabulary without tokens is refused")]
     pub fn len(&self) -> usize {
-        self.table.len() as usize + self.names.len()
+        self.index.len() as usize + self.names.len()
     }
 }
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Tokenizer")
-            .field("ordinary", &self.table.len())
+            .field("ordinary", &self.index.len())
             .field("others", &self.names.len())
             .finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@ use super::backend::Layout;
 use crate::machine::processors::Processors;
 use crate::policy::Effort;
 use crate::tokenizer::Token;
-use crate::verdict::Rule;
+use crate::verdict::DecisionRule;
 
 /// Settings for loading a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,8 +147,8 @@ pub struct SessionOptions {
     ///
     /// Such a verdict has no probability.
     pub free: bool,
-    /// Rule that turns probabilities into a verdict.
-    pub rule: Rule,
+    /// DecisionRule that turns probabilities into a verdict.
+    pub rule: DecisionRule,
     /// Sampling of reasoning and rationale.
     pub sampling: Sampling,
     /// Date for the prompt, printed unchanged. Default: no date.
@@ -207,7 +207,7 @@ const FREE_ANSWER: usize = 256;
 impl SessionOptions {
     /// Returns the rule that verdicts follow. `None` where the model writes freely, as it then gives no probability.
     #[must_use]
-    pub fn rule(&self) -> Option<Rule> {
+    pub fn rule(&self) -> Option<DecisionRule> {
         (!self.free).then_some(self.rule)
     }
 

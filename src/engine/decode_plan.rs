@@ -10,7 +10,7 @@ use super::config::{Mode, Sampling, SessionOptions};
 use crate::harmony::{Control, Segment};
 use crate::policy::{Answer, Form, Policy};
 use crate::tokenizer::{Token, Tokenizer};
-use crate::verdict::{AnswerTree, NodeId, Rule, Step, Target};
+use crate::verdict::{AnswerTree, DecisionRule, NodeId, Step, Target};
 
 /// The decoding plan of a session.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct DecodePlan {
     /// The control tokens that the model may write where it writes its headers itself.
     pub(super) controls: Vec<Token>,
     pub(super) mode: Mode,
-    pub(super) rule: Rule,
+    pub(super) rule: DecisionRule,
     pub(super) sampling: Sampling,
 }
 
@@ -61,7 +61,7 @@ impl DecodePlan {
         form: Form,
         answers: Vec<Answer>,
         mode: Mode,
-        rule: Rule,
+        rule: DecisionRule,
         sampling: Sampling,
     ) -> Self {
         use Control::{Channel, End, Message, Start};
@@ -113,7 +113,7 @@ impl DecodePlan {
             (_, []) => Mode::Free { budget: sampled },
             _ => Mode::Reason { budget: sampled },
         };
-        let plan = Self::new(tokenizer, Form::Label, Vec::new(), mode, Rule::default(), Sampling::default());
+        let plan = Self::new(tokenizer, Form::Label, Vec::new(), mode, DecisionRule::default(), Sampling::default());
         Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..plan }
     }
 

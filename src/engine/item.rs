@@ -16,7 +16,7 @@ use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
 use super::scoring::Scoring;
 use super::sequence::Sequence;
-use crate::harmony::{Control, Segment, reply};
+use crate::harmony::{Control, Segment, completion};
 use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
 use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, read_answer};
@@ -158,7 +158,8 @@ impl Item {
                 self.written.push(token);
                 self.usage.reasoning += 1;
                 // `<|end|>` may end the analysis alone. The turn ends with it only if a complete reply was written.
-                let ended = token != plan.tokenizer.control(Control::End) || reply::read(&self.segments()).is_ok();
+                let ended =
+                    token != plan.tokenizer.control(Control::End) || completion::parse(&self.segments()).is_ok();
                 self.finished = stopped && ended;
                 if self.finished || self.written.len() >= budget {
                     self.phase = Phase::Done;
@@ -239,7 +240,7 @@ impl Item {
 
     fn free_completion(self) -> Completion {
         let plan = &self.plan;
-        let (outcome, analysis) = match reply::read(&self.segments()) {
+        let (outcome, analysis) = match completion::parse(&self.segments()) {
             Ok(reply) => (
                 match read_answer(plan.form, &plan.answers, &reply.body) {
                     Some((leaf, rationale)) => Outcome::Verdict(Judgement {
@@ -253,7 +254,7 @@ impl Item {
             // A turn that ran out of its budget is cut off, whatever else is wrong with it.
             Err(_) if !self.finished => {
                 let text = String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned();
-                (Outcome::Unresolved(reply::NoFinal::Truncated.into()), text)
+                (Outcome::Unresolved(completion::NoFinal::Truncated.into()), text)
             }
             Err(why) => (Outcome::Unresolved(why.into()), String::new()),
         };

@@ -1,14 +1,14 @@
-//! The contract: what a reply may be, byte for byte.
+//! The contract: the allowed replies, byte for byte.
 //!
 //! The one idea: the allowed answers are a finite list, written here and nowhere else. The policy template shows these
-//! strings, the verdict is scored over these strings, so the two cannot drift apart.
+//! strings, and the verdict is scored over the same strings, so the two cannot drift apart.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{PolicyError, PolicyErrorKind};
-use super::phrase::{nearest, quoted};
-use super::{Category, Verdict};
+use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
+use crate::policy::diagnostics::quoting::{nearest, quoted};
+use crate::policy::{Category, Verdict};
 
 /// The form of a reply and the labels in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Contract {
     /// The labels, in the author's order.
     pub labels: Vec<Label>,
 }
+
+const LABELS_HINT: &str = "write labels like INVALID=violation,VALID=safe,ESCALATE=review; review may be left out";
 
 /// The form of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -32,12 +34,12 @@ pub enum Form {
     Rationale,
 }
 
-/// A word that stands for a verdict.
+/// A word that means a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Label {
     /// The word.
     pub text: String,
-    /// What it stands for.
+    /// Its meaning.
     pub verdict: Verdict,
 }
 
@@ -48,25 +50,25 @@ pub struct Answer {
     pub text: String,
     /// The label's text.
     pub label: String,
-    /// The code of the category that it names.
+    /// The code of its category.
     pub category: Option<String>,
-    /// What it says.
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
 impl Contract {
-    /// Labels in a form.
+    /// Makes a contract of a form and labels.
     ///
     /// # Errors
-    /// The labels cannot stand together: one is empty, unprintable or there twice, or safe or violation has none.
+    /// A label is empty, unprintable, longer than 64 bytes, or occurs twice. Or no label means safe, or violation.
     pub fn new(form: Form, labels: Vec<Label>) -> Result<Self, PolicyError> {
         Self::checked(form, labels).map_err(PolicyError::from)
     }
 
-    /// Reads labels as they are given to a command: `INVALID=violation,VALID=safe,ESCALATE=review`.
+    /// Reads labels from one text: `INVALID=violation,VALID=safe,ESCALATE=review`.
     ///
     /// # Errors
-    /// A part is not `LABEL=VERDICT`, or the labels cannot stand together; the message names the part.
+    /// A part is not `LABEL=VERDICT`, or the labels contradict one another. The message names the part.
     pub fn parse_labels(text: &str) -> Result<Vec<Label>, PolicyError> {
         let wrong = |message| PolicyError::new(PolicyErrorKind::Labels, message).with_hint(LABELS_HINT);
         let labels = text
@@ -88,7 +90,7 @@ impl Contract {
         Ok(Self::new(Form::Label, labels)?.labels)
     }
 
-    /// An answer with its rationale filled in, or as it is where the form has none.
+    /// Returns a complete answer: with the rationale in the form that has one, else unchanged.
     #[must_use]
     pub fn complete(&self, answer: &Answer, rationale: &str) -> String {
         match self.form {
@@ -97,21 +99,22 @@ impl Contract {
         }
     }
 
-    /// `0` is safe, `1` a violation, and `2`, where a policy leaves something to people, review.
+    /// Returns the default labels: `0` safe, `1` violation and, if wanted, `2` review.
     pub(super) fn standard_labels(review: bool) -> Vec<Label> {
         let labels = [("0", Verdict::Safe), ("1", Verdict::Violation), ("2", Verdict::Review)];
-        let wanted = if review { &labels[..] } else { &labels[..2] };
-        wanted.iter().map(|(text, verdict)| Label { text: (*text).to_owned(), verdict: *verdict }).collect()
+        let used = if review { &labels[..] } else { &labels[..2] };
+        used.iter().map(|(text, verdict)| Label { text: (*text).to_owned(), verdict: *verdict }).collect()
     }
 
+    /// Returns all allowed answers: by labels, or safe first and then by categories.
     pub(super) fn answers(&self, categories: &[Category]) -> Vec<Answer> {
         match self.form {
             Form::Label => self
                 .labels
                 .iter()
                 .map(|label| {
-                    let named = categories.iter().find(|category| category.code == label.text);
-                    self.answer(label, named.map(|category| category.code.as_str()))
+                    let category = categories.iter().find(|category| category.code == label.text);
+                    self.answer(label, category.map(|category| category.code.as_str()))
                 })
                 .collect(),
             Form::Category | Form::Rationale => {
@@ -124,7 +127,7 @@ impl Contract {
         }
     }
 
-    /// The answer to content that falls under a category, or under none; `None` if several labels could say so.
+    /// Returns the answer to content of a category, or of no category. `None` if several labels are possible.
     pub(super) fn answer_for(&self, category: Option<&Category>) -> Option<Answer> {
         let verdict = category.map_or(Verdict::Safe, |category| category.verdict);
         let code = category.map(|category| category.code.as_str());
@@ -140,6 +143,7 @@ impl Contract {
         }
     }
 
+    /// Returns the answer with a label and a category's code.
     pub(super) fn answer(&self, label: &Label, category: Option<&str>) -> Answer {
         let object = || {
             let label = if is_number(&label.text) { label.text.clone() } else { json(&label.text) };
@@ -154,9 +158,7 @@ impl Contract {
     }
 }
 
-const LABELS_HINT: &str = "write labels like INVALID=violation,VALID=safe,ESCALATE=review; review may be left out";
-
-/// A label that JSON writes as a number and reads back as the same characters.
+/// Reports whether JSON writes a label as a number and reads it back as the same characters.
 fn is_number(label: &str) -> bool {
     let digits = label.strip_prefix('-').filter(|digits| *digits != "0").unwrap_or(label);
     (1..=15).contains(&digits.len())

@@ -1,33 +1,32 @@
 //! The shipped policies.
 //!
-//! The one idea: the policies are part of the program, and each is parsed when it is first asked for.
+//! The one idea: the policies are part of the program, and each is parsed at its first use.
 
 use std::sync::OnceLock;
 
-use super::error::{PolicyError, PolicyErrorKind};
-use super::phrase::{nearest, quoted};
-use super::{GoldenCase, Policy};
+use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
+use crate::policy::diagnostics::quoting::{nearest, quoted};
+use crate::policy::{GoldenCase, Policy};
 
-/// The policies that come with magistrate.
+/// The policies that magistrate ships.
 #[derive(Debug)]
 pub struct PolicyLibrary {
-    shelf: [Book; 20],
+    entries: [Entry; 20],
 }
 
-/// A policy on the shelf, which is read when somebody first asks for it: reading all of them takes longer than a small model
-/// takes to judge.
+/// A shipped policy, parsed at its first use: parsing all of them takes longer than a small model takes to judge a text.
 #[derive(Debug)]
-struct Book {
+struct Entry {
     id: &'static str,
     source: &'static str,
     golden: &'static str,
     policy: OnceLock<Policy>,
 }
 
-/// A shipped policy's id, its text, and that of its golden set.
+/// Includes the files of each id: the policy and its golden set.
 macro_rules! shipped {
     ($($id:literal),* $(,)?) => {
-        PolicyLibrary { shelf: [$(Book {
+        PolicyLibrary { entries: [$(Entry {
             id: $id,
             source: include_str!(concat!("../../policies/", $id, ".yaml")),
             golden: include_str!(concat!("../../policies/golden/", $id, ".yaml")),
@@ -60,29 +59,29 @@ static SHIPPED: PolicyLibrary = shipped![
 ];
 
 impl PolicyLibrary {
-    /// The shipped library.
+    /// Returns the shipped policies.
     #[must_use]
     pub fn shipped() -> &'static Self {
         &SHIPPED
     }
 
-    /// The policy of that id.
+    /// Returns the policy with an id.
     ///
     /// # Errors
-    /// There is none; the hint lists those that there are.
+    /// No shipped policy has this id. The hint lists their ids.
     pub fn get(&self, id: &str) -> Result<&Policy, PolicyError> {
-        self.find(id).map(Book::policy)
+        self.find(id).map(Entry::policy)
     }
 
-    /// The YAML of the policy of that id, as one can save and change it.
+    /// Returns the YAML of the policy with an id.
     ///
     /// # Errors
-    /// There is none; the hint lists those that there are.
+    /// No shipped policy has this id. The hint lists their ids.
     pub fn source(&self, id: &str) -> Result<&'static str, PolicyError> {
-        self.find(id).map(|book| book.source)
+        self.find(id).map(|entry| entry.source)
     }
 
-    /// The golden set that is shipped with the policy of that id; nothing if there is no such policy.
+    /// Returns the golden set of the policy with an id. Empty if no shipped policy has this id.
     #[must_use]
     pub fn golden(&self, id: &str) -> &[GoldenCase] {
         self.get(id).map_or(&[], |policy| policy.golden.as_slice())
@@ -94,16 +93,16 @@ impl PolicyLibrary {
         self.get(&policy.id).is_ok_and(|shipped| shipped.digest() == policy.digest())
     }
 
-    /// All policies.
+    /// Iterates over all policies.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.shelf.iter().map(Book::policy)
+        self.entries.iter().map(Entry::policy)
     }
 
-    fn find(&self, id: &str) -> Result<&Book, PolicyError> {
-        self.shelf.iter().find(|book| book.id == id).ok_or_else(|| {
-            let ids: Vec<&str> = self.shelf.iter().map(|book| book.id).collect();
+    fn find(&self, id: &str) -> Result<&Entry, PolicyError> {
+        self.entries.iter().find(|entry| entry.id == id).ok_or_else(|| {
+            let ids: Vec<&str> = self.entries.iter().map(|entry| entry.id).collect();
             let meant = nearest(id, ids.iter().copied()).map(|id| format!("did you mean `{id}`? "));
-            PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy is called {}", quoted(id))).with_hint(
+            PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy has the id {}", quoted(id))).with_hint(
                 format!(
                     "{}shipped: {}; a file of your own ends in .yaml, .yml, .md or .txt",
                     meant.unwrap_or_default(),
@@ -114,9 +113,11 @@ impl PolicyLibrary {
     }
 }
 
-impl Book {
+impl Entry {
+    /// Returns the policy, parsed at the first call.
+    ///
     /// # Panics
-    /// The policy is wrong, which the tests rule out.
+    /// If the policy is wrong, which the tests rule out.
     fn policy(&self) -> &Policy {
         self.policy.get_or_init(|| {
             let Self { id, source, golden, .. } = self;

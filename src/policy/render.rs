@@ -1,64 +1,76 @@
-//! What the policy template is filled from.
+//! The values for the policy template.
 //!
-//! The one idea: the template words the rules, and every answer it shows comes from the contract, byte for byte. How a
-//! template is written or rendered is not known here.
+//! The one idea: the template words the rules, and every answer in it comes from the contract, byte for byte. The
+//! rendering is the room `prompt`'s.
 
 use serde::Serialize;
 
-use super::{Category, Contract, Definition, Form, Policy, Structured, Verdict};
+use crate::policy::{Body, Category, Contract, Definition, Form, Policy, Structured, Verdict};
 
+/// The values for the policy template.
 #[derive(Serialize)]
-pub(super) struct Context<'a> {
+struct Context<'a> {
     title: &'a str,
     instruction: &'a str,
     definitions: &'a [Definition],
-    /// Violations, what is safe, what goes to people; an empty section is left out.
+    /// The categories by verdict: violation, safe, review. An empty section is left out.
     sections: Vec<Section<'a>>,
     precedence: &'a [String],
     ambiguity: &'a [String],
     escalation: &'a [String],
-    examples: Vec<Shown<'a>>,
-    contract: Shape<'a>,
+    examples: Vec<ExampleContext<'a>>,
+    contract: ContractContext<'a>,
 }
 
 #[derive(Serialize)]
 struct Section<'a> {
     heading: &'static str,
-    /// The label in whose words the verdict is given, if there is just one.
+    /// The label of the verdict, if exactly one label means it.
     label: Option<&'a str>,
     categories: Vec<&'a Category>,
 }
 
 /// An example: the content, and the complete answer to it.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ExampleContext<'a> {
     text: &'a str,
     answer: String,
 }
 
-/// How a reply looks.
+/// The form of a reply.
 #[derive(Serialize)]
-struct Shape<'a> {
+struct ContractContext<'a> {
     form: Form,
     choices: Vec<Choice<'a>>,
-    /// Whether all labels are single characters, which is then said.
+    /// True if all labels are single characters; the template then says so.
     characters: bool,
     right: String,
     wrong: String,
 }
 
-/// One label: what it stands for, and the answer that holds it, with CODE and WHY where they vary.
+/// A label, its meaning, and the answer that contains it. CODE and WHY mark the parts that vary.
 #[derive(Serialize)]
 struct Choice<'a> {
     label: &'a str,
     verdict: Verdict,
-    /// The category of which the label is the code.
+    /// The title of the category with the label as its code.
     category: Option<&'a str>,
     answer: String,
 }
 
+impl Policy {
+    /// Returns the values for the policy template. `None` for a plain text, which needs no template.
+    #[must_use]
+    pub fn context(&self) -> Option<impl Serialize + '_> {
+        match &self.body {
+            Body::Structured(rules) => Some(Context::new(self, rules)),
+            Body::Verbatim(_) => None,
+        }
+    }
+}
+
 impl<'a> Context<'a> {
-    pub(super) fn new(policy: &'a Policy, rules: &'a Structured) -> Self {
+    fn new(policy: &'a Policy, rules: &'a Structured) -> Self {
         let contract = &policy.contract;
         let section = |heading, verdict| {
             let mut labels = contract.labels.iter().filter(|label| label.verdict == verdict);
@@ -80,23 +92,26 @@ impl<'a> Context<'a> {
             ambiguity: &rules.ambiguity,
             escalation: &rules.escalation,
             examples: examples(contract, rules),
-            contract: Shape::new(contract, rules),
+            contract: ContractContext::new(contract, rules),
         }
     }
 }
 
-fn examples<'a>(contract: &Contract, rules: &'a Structured) -> Vec<Shown<'a>> {
+fn examples<'a>(contract: &Contract, rules: &'a Structured) -> Vec<ExampleContext<'a>> {
     let shown = rules.examples.iter().filter_map(|example| {
         let code = example.category.as_deref();
         let category = rules.categories.iter().find(|category| Some(category.code.as_str()) == code);
         let why = example.why.as_deref().or(category.map(|category| category.title.as_str()));
         let answer = contract.answer_for(category)?;
-        Some(Shown { text: &example.text, answer: contract.complete(&answer, why.unwrap_or("No category applies.")) })
+        Some(ExampleContext {
+            text: &example.text,
+            answer: contract.complete(&answer, why.unwrap_or("No category applies.")),
+        })
     });
     shown.collect()
 }
 
-impl<'a> Shape<'a> {
+impl<'a> ContractContext<'a> {
     fn new(contract: &'a Contract, rules: &'a Structured) -> Self {
         let choices: Vec<_> = contract
             .labels
@@ -113,9 +128,9 @@ impl<'a> Shape<'a> {
             })
             .collect();
         let safe = contract.answer_for(None).or_else(|| contract.answers(&rules.categories).into_iter().next());
-        // A contract without labels cannot be built, so the empty string never shows.
+        // A contract without labels cannot be built, so the empty string is never used.
         let right = safe.map(|answer| contract.complete(&answer, "No category applies.")).unwrap_or_default();
-        // What models send that were told less plainly: the answer behind a word of theirs, and a full stop.
+        // The most common wrong form: the answer behind a word of the model's own, and a full stop.
         let label = choices.iter().find(|choice| choice.verdict == Verdict::Safe).map_or("", |choice| choice.label);
         let wrong = format!("Classification: {label}.");
         let characters = choices.iter().all(|choice| choice.label.chars().count() == 1);

@@ -10,8 +10,15 @@ mod plain;
 mod rendering;
 
 use super::*;
+use crate::hint::{Hints as _, Setting};
 
-/// A small policy with nothing left out that a test would change.
+/// Returns the hint of an error, with settings as flags. Empty if the error has no hint.
+fn hint(error: &PolicyError) -> String {
+    let flag = |setting: Setting, value: Option<&str>| format!("--{setting} {}", value.unwrap_or_default());
+    error.hints().first().map(|hint| hint.render(flag)).unwrap_or_default()
+}
+
+/// A small policy that contains every part that a test changes.
 const SMALL: &str = "\
 id: small
 title: Small

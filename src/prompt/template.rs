@@ -1,9 +1,8 @@
 //! The templates: the only place that knows minijinja.
 //!
-//! The one idea is *harmony autoescape*. What a template says literally is markup: there `<|start|>` is a control token.
-//! What an expression prints is data, and stays text whatever it spells. minijinja reports for every stretch of output
-//! which of the two it is ([`OutputSpanKind`]), so nothing is escaped, no sentinel exists that data could forge, and the
-//! rendered text is exactly what the template and the values say. Tokens are not known here.
+//! The one idea is *harmony autoescape*. The literal text of a template is markup: there `<|start|>` is a control token.
+//! The output of an expression is data, and stays text even if it spells a token. minijinja reports the kind of every
+//! stretch of output ([`OutputSpanKind`]). So nothing is escaped, and no sentinel exists that data could forge.
 
 use std::path::{Path, PathBuf};
 
@@ -23,26 +22,26 @@ pub struct Templates {
     digest: String,
 }
 
-/// A harmony prompt with the place where content goes.
+/// A harmony prompt with a place for the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rendered {
-    /// What stands before the content.
+    /// The segments before the content.
     pub before: Vec<Segment>,
-    /// What stands after it.
+    /// The segments after the content.
     pub after: Vec<Segment>,
 }
 
-/// A template that cannot be read, compiled or rendered, or that loses what it was given.
+/// A template that cannot be read, compiled or rendered, or that does not print the policy or the content.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct TemplateError {
     /// The template's file.
     pub file: String,
-    /// The line in it, from 1, where it is known.
+    /// The line in it, from 1, if known.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The message.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<&'static str>,
 }
 
@@ -60,7 +59,7 @@ const SHIPPED: [(&str, &str); 2] = [
 ];
 
 impl Templates {
-    /// The templates that magistrate ships.
+    /// Returns the templates that magistrate ships.
     ///
     /// # Panics
     ///
@@ -77,11 +76,11 @@ impl Templates {
         SHIPPED.map(|(name, _)| folder.join(name))
     }
 
-    /// The shipped templates, with those files of `folder` in place of them that bear their names.
+    /// Reads templates from the files of a folder. A missing file is replaced by the shipped template of its name.
     ///
     /// # Errors
     ///
-    /// When the folder holds neither file, one cannot be read, or one does not compile.
+    /// The folder contains neither file, one cannot be read, or one does not compile.
     pub fn from_folder(folder: &Path) -> Result<Self, TemplateError> {
         let mut found = false;
         let mut sources = Vec::new();
@@ -104,7 +103,7 @@ impl Templates {
             return Err(TemplateError {
                 file: folder.display().to_string(),
                 line: None,
-                message: format!("holds neither {HARMONY} nor {POLICY}"),
+                message: format!("contains neither {HARMONY} nor {POLICY}"),
                 hint: Some("name a folder with at least one of them; start from the shipped ones in templates/"),
             });
         }
@@ -115,7 +114,7 @@ impl Templates {
     ///
     /// # Errors
     ///
-    /// When one does not compile.
+    /// A source does not compile.
     ///
     /// # Panics
     ///
@@ -133,7 +132,7 @@ impl Templates {
             } else if value.is_safe() {
                 "prints markup from a value (a set or filter block)"
             } else if value.is_none() {
-                "prints a value that is not there"
+                "prints a value that does not exist"
             } else {
                 return write!(out, "{value}").map_err(Into::into);
             };
@@ -163,26 +162,26 @@ impl Templates {
             .collect()
     }
 
-    /// Where the templates come from: `shipped`, or the folder.
+    /// Returns the origin of the templates: `shipped`, or the folder.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// SHA-256 of both sources, in hexadecimal.
+    /// Returns the SHA-256 of both sources, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The Markdown of a policy, from the values that describe it.
+    /// Renders the Markdown of a policy, from the values of [`Policy::context`](crate::policy::Policy::context).
     ///
     /// # Errors
     ///
-    /// When the template asks for a value that is not there, or does something else that it may not.
+    /// The template asks for a value that does not exist, does something that is not allowed, or prints nothing.
     pub fn policy(&self, context: &impl serde::Serialize) -> Result<String, TemplateError> {
         let (file, template) = self.template(POLICY);
-        // How a template's last loop ends its lines is no part of a policy.
+        // The line breaks at the end of a template's last loop are not part of a policy.
         let text =
             template.render(Value::from(Serde(context))).map_err(|error| TemplateError::from_engine(file, &error))?;
         if text.trim().is_empty() {
@@ -190,30 +189,30 @@ impl Templates {
                 file: file.to_owned(),
                 line: None,
                 message: "renders to nothing".to_owned(),
-                hint: Some("it is to print the policy's instructions"),
+                hint: Some("print the policy's instructions in it"),
             });
         }
         Ok(text.trim_end().to_owned())
     }
 
-    /// The harmony prompt around a policy's text, with a place for the content.
+    /// Renders the harmony prompt around a policy's text, with a place for the content.
     pub(super) fn harmony(&self, policy: &str, effort: &str, date: Option<&str>) -> Result<Rendered, TemplateError> {
         let (file, template) = self.template(HARMONY);
         let (output, spans) = template
             .render_with_spans(context! { policy, effort, date, content => Value::from_object(Slot) })
             .map_err(|error| TemplateError::from_engine(file, &error))?;
-        let mut parts = Parts::default();
+        let mut segments = SegmentBuilder::default();
         let mut policies = 0;
         let mut written = 0;
         for span in &spans {
             let text = &output[span.output_range()];
-            parts.text(&output[written..span.output_range().start]);
+            segments.text(&output[written..span.output_range().start]);
             written = span.output_range().end;
             if span.kind() == OutputSpanKind::Raw {
-                parts.markup(text).map_err(|name| TemplateError {
+                segments.markup(text).map_err(|name| TemplateError {
                     file: span.name().to_owned(),
                     line: Some(span.line() + text[..text.find(&name).unwrap_or(0)].matches('\n').count()),
-                    message: format!("{name} is no control token of harmony"),
+                    message: format!("{name} is not a control token of harmony"),
                     hint: Some(
                         "the tokens are <|start|> <|message|> <|channel|> <|end|> <|constrain|> <|return|> <|call|>",
                     ),
@@ -221,15 +220,15 @@ impl Templates {
                 continue;
             }
             match template.source().get(span.source_range()).map(str::trim) {
-                Some("content") if text == PLACEHOLDER && policies == 1 => parts.slot(),
+                Some("content") if text == PLACEHOLDER && policies == 1 => segments.slot(),
                 Some("policy") if text == policy => {
                     policies += 1;
-                    parts.text(text);
+                    segments.text(text);
                 }
-                _ => parts.text(text),
+                _ => segments.text(text),
             }
         }
-        parts.text(&output[written..]);
+        segments.text(&output[written..]);
         let lost = |what| TemplateError {
             file: file.to_owned(),
             line: None,
@@ -239,7 +238,7 @@ impl Templates {
         if policies != 1 {
             return Err(lost("policy"));
         }
-        let [before, after] = <[_; 2]>::try_from(parts.done()).map_err(|_| lost("content"))?;
+        let [before, after] = <[_; 2]>::try_from(segments.done()).map_err(|_| lost("content"))?;
         if !after.ends_with(&[Segment::Control(Control::Start), Segment::Text("assistant".to_owned())]) {
             return Err(TemplateError {
                 file: file.to_owned(),
@@ -253,14 +252,14 @@ impl Templates {
         Ok(Rendered { before, after })
     }
 
-    /// The template of that name, and the file that it is in.
+    /// Returns a template by its name, and its file.
     fn template(&self, name: &str) -> (&str, minijinja::Template<'_, '_>) {
         let (file, _) = self
             .environment
             .templates()
             .find(|(file, _)| Path::new(file).file_name() == PathBuf::from(name).file_name())
             .expect("both templates are compiled");
-        let template = self.environment.get_template(file).expect("it is there");
+        let template = self.environment.get_template(file).expect("its name was listed");
         (file, template)
     }
 }
@@ -284,7 +283,7 @@ impl TemplateError {
     }
 }
 
-/// Stands for the content, which is put in as tokens later: a template can print it, and nothing else.
+/// A placeholder for the content, which is inserted as tokens later. A template can only print it.
 #[derive(Debug)]
 struct Slot;
 
@@ -296,15 +295,15 @@ impl Object for Slot {
     }
 }
 
-/// Segments on each side of the slots.
+/// The segments on each side of the slots.
 #[derive(Default)]
-struct Parts {
+struct SegmentBuilder {
     done: Vec<Vec<Segment>>,
     current: Vec<Segment>,
     pending: String,
 }
 
-impl Parts {
+impl SegmentBuilder {
     fn text(&mut self, text: &str) {
         self.pending.push_str(text);
     }
@@ -315,7 +314,7 @@ impl Parts {
         }
     }
 
-    /// Literal text of a template. The error is the name of a token that does not exist.
+    /// Adds literal text of a template. The error is the name of a token that does not exist.
     fn markup(&mut self, mut literal: &str) -> Result<(), String> {
         while let Some(start) = literal.find("<|") {
             let Some(end) = literal[start..].find("|>").map(|end| start + end + 2) else {
@@ -347,7 +346,7 @@ impl Parts {
 mod tests {
     use super::*;
 
-    /// Renders a harmony template of one's own, with an end that does.
+    /// Renders a harmony template with a valid end.
     fn render(source: &str) -> Result<Rendered, TemplateError> {
         let sources =
             [("x/harmony.jinja".to_owned(), format!("{source}<|start|>assistant")), (POLICY.to_owned(), String::new())];
@@ -359,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_template_says_is_markup_and_what_a_value_says_is_text() {
+    fn literal_text_is_markup_and_values_are_text() {
         let rendered = render("<|start|>a{{ policy }}<|message|>{{ content }}<|end|>").unwrap();
         assert_eq!(
             rendered.before,
@@ -432,6 +431,6 @@ mod tests {
         );
         assert!(refusal("\n{% if %}").starts_with("x/harmony.jinja:2: syntax error"), "{}", refusal("\n{% if %}"));
         let typo = refusal("<|start|>\nx\n<|mesage|>{{ policy }}{{ content }}");
-        assert!(typo.starts_with("x/harmony.jinja:3: <|mesage|> is no control token"), "{typo}");
+        assert!(typo.starts_with("x/harmony.jinja:3: <|mesage|> is not a control token"), "{typo}");
     }
 }

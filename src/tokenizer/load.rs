@@ -1,35 +1,37 @@
-//! From what a model file says to what the tokenizer needs; everything that must hold is checked here, once.
+//! The checks of a model file's vocabulary, before the tokenizer relies on it.
 //!
-//! The one idea: texts are compared in the alphabet of the file, so that 446,189 merges cost a walk and no look-up.
+//! The one idea: texts are compared in the alphabet of the file, so 446,189 merges cost one walk and no look-up.
 
-use super::table::{Table, TableError};
-use super::{Token, Tokenizer, Vocabulary};
+use super::token::Token;
+use super::token_index::{IndexError, TokenIndex};
+use super::vocabulary::Vocabulary;
 use crate::harmony::Control;
 use crate::text::shown;
 
-/// The most tokens that there may be; gpt-oss has 201,088.
+/// The most tokens of a vocabulary; gpt-oss has 201,088.
 const MOST: usize = 1 << 18;
-/// The most of them that may be no ordinary ones; gpt-oss has 1,090.
+/// The most tokens that are not ordinary; gpt-oss has 1,090.
 const MOST_OTHERS: usize = 1 << 16;
 
-/// Why a vocabulary was refused. Ids count from 0, and texts are cut where they are long.
+/// A vocabulary that is not that of a gpt-oss model. Ids count from 0, and long texts are cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenizerError {
-    /// Another algorithm.
+    /// The algorithm is another one.
     #[error("the tokenizer is of the kind `{0}`, not `gpt2`")]
     Model(String),
-    /// Another pre-tokenizer.
+    /// The pre-tokenizer is another one.
     #[error("the pre-tokenizer is `{0}`, not `gpt-4o`, by which a gpt-oss model was trained")]
     Pre(String),
-    /// Not one kind for each token.
+    /// The number of types differs from the number of tokens.
     #[error("there are {tokens} tokens but {types} token types")]
     Types {
-        /// How many tokens there are.
+        /// The number of tokens.
         tokens: usize,
-        /// How many types there are.
+        /// The number of types.
         types: usize,
     },
-    /// A token of a kind that a gpt-oss vocabulary does not have.
+    /// A token has a type that gpt-oss vocabularies do not use.
     #[error("token {id} is of type {kind}; only normal (1), control (3), user-defined (4) and unused (5) are known")]
     Kind {
         /// The token.
@@ -37,37 +39,37 @@ pub enum TokenizerError {
         /// Its type.
         kind: i32,
     },
-    /// Ordinary tokens must be the first ones, so that ids are ranks.
+    /// An ordinary token follows another token. Ordinary tokens must come first, so that ids are ranks.
     #[error("token {0} is an ordinary token after a control token")]
     Order(u32),
-    /// Not in GPT-2's alphabet of bytes.
-    #[error("token {id}, `{text}`, does not stand for bytes")]
+    /// A token's text is not in GPT-2's alphabet of bytes.
+    #[error("token {id}, `{text}`, is not in the alphabet of bytes")]
     Bytes {
         /// The token.
         id: u32,
         /// Its text.
         text: String,
     },
-    /// Two tokens of the same text.
+    /// Two tokens have the same text.
     #[error("token {id} is the same as token {first}")]
     Duplicate {
         /// The later token.
         id: u32,
-        /// The earlier one.
+        /// The earlier token.
         first: u32,
     },
-    /// Text with this byte could not be written.
-    #[error("no token stands for the single byte {0}")]
+    /// No token is this single byte, so text with it could not be encoded.
+    #[error("no token is the single byte {0}")]
     MissingByte(u8),
-    /// A merge that does not make a token, or a token before the one made by the merge before.
+    /// A merge makes no token, or makes one before the token of the previous merge.
     #[error("merge {index}, `{merge}`, is not in the order of the tokens")]
     Merge {
-        /// The merge's number.
+        /// The merge's number, from 0.
         index: usize,
         /// The merge.
         merge: String,
     },
-    /// A token that merging cannot reach: the list of merges is not this vocabulary's.
+    /// Merging cannot reach a token: the list of merges belongs to another vocabulary.
     #[error("no merge makes token {id}, `{text}`")]
     Unmerged {
         /// The token.
@@ -75,10 +77,10 @@ pub enum TokenizerError {
         /// Its text.
         text: String,
     },
-    /// A control token that harmony needs.
+    /// A control token of harmony is missing.
     #[error("the control token `{0}` is missing")]
     MissingControl(Control),
-    /// A control token by whose name text cannot be told from markup.
+    /// The name of a control token looks like ordinary text.
     #[error("the name of control token {id}, `{name}`, does not start with `<|` or is not plain ASCII")]
     ControlName {
         /// The token.
@@ -86,15 +88,15 @@ pub enum TokenizerError {
         /// Its text.
         name: String,
     },
-    /// Many more tokens than gpt-oss has.
+    /// The vocabulary has many more tokens than gpt-oss.
     #[error("there are {tokens} tokens, {others} of them not ordinary, which is more than a gpt-oss model has")]
     TooMany {
-        /// How many tokens there are.
+        /// The number of tokens.
         tokens: usize,
-        /// How many of them are not ordinary.
+        /// The number of tokens that are not ordinary.
         others: usize,
     },
-    /// More bytes than can be counted.
+    /// The vocabulary has more bytes than 32 bits can count.
     #[error("the vocabulary is too large")]
     TooLarge,
 }
@@ -105,7 +107,15 @@ const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
 
-pub(super) fn load(vocabulary: &Vocabulary) -> Result<Tokenizer, TokenizerError> {
+/// The parts of a tokenizer, from a checked vocabulary.
+pub(super) struct Checked {
+    pub index: TokenIndex,
+    pub names: Vec<Box<str>>,
+    pub controls: [Token; Control::ALL.len()],
+}
+
+/// Checks a vocabulary and builds the index over its ordinary tokens.
+pub(super) fn check(vocabulary: &Vocabulary) -> Result<Checked, TokenizerError> {
     if vocabulary.model != "gpt2" {
         return Err(TokenizerError::Model(shown(&vocabulary.model)));
     }
@@ -113,13 +123,13 @@ pub(super) fn load(vocabulary: &Vocabulary) -> Result<Tokenizer, TokenizerError>
         return Err(TokenizerError::Pre(shown(&vocabulary.pre)));
     }
     let ordinary = ordinary(vocabulary)?;
-    let table = table(vocabulary, ordinary)?;
-    merges(vocabulary, ordinary)?;
-    let (names, controls) = controls(vocabulary, &table)?;
-    Ok(Tokenizer { table, names, controls })
+    let index = index(vocabulary, ordinary)?;
+    check_merges(vocabulary, ordinary)?;
+    let (names, controls) = controls(vocabulary, &index)?;
+    Ok(Checked { index, names, controls })
 }
 
-/// How many tokens are ordinary: the first ones.
+/// Returns the number of ordinary tokens, which are the first ones.
 fn ordinary(vocabulary: &Vocabulary) -> Result<usize, TokenizerError> {
     let (tokens, types) = (vocabulary.tokens.len(), vocabulary.types.len());
     if tokens != types {
@@ -140,10 +150,11 @@ fn ordinary(vocabulary: &Vocabulary) -> Result<usize, TokenizerError> {
     Ok(ordinary)
 }
 
-fn table(vocabulary: &Vocabulary, ordinary: usize) -> Result<Table, TokenizerError> {
+/// Builds the index over the ordinary tokens.
+fn index(vocabulary: &Vocabulary, ordinary: usize) -> Result<TokenIndex, TokenizerError> {
     let alphabet = alphabet();
     let tokens = || vocabulary.tokens.iter().take(ordinary);
-    // No more than is needed: each char is a byte.
+    // The exact capacity: each char is one byte.
     let mut bytes = Vec::with_capacity(tokens().map(|text| text.chars().count()).sum());
     let mut starts = Vec::with_capacity(ordinary + 1);
     starts.push(0);
@@ -164,16 +175,17 @@ fn table(vocabulary: &Vocabulary, ordinary: usize) -> Result<Table, TokenizerErr
         longest = longest.max(bytes.len() - start);
         starts.push(u32::try_from(bytes.len()).map_err(|_| TokenizerError::TooLarge)?);
     }
-    Table::from_arena(bytes, starts, longest).map_err(|error| match error {
-        TableError::Duplicate { id, first } => TokenizerError::Duplicate { id, first },
-        TableError::MissingByte(byte) => TokenizerError::MissingByte(byte),
-        TableError::TooLarge => TokenizerError::TooLarge,
+    TokenIndex::from_arena(bytes, starts, longest).map_err(|error| match error {
+        IndexError::Duplicate { id, first } => TokenizerError::Duplicate { id, first },
+        IndexError::MissingByte(byte) => TokenizerError::MissingByte(byte),
+        IndexError::TooLarge => TokenizerError::TooLarge,
     })
 }
 
-/// Each merge makes the token that the merge before made, or a later one; and no token is left out. So the order of
-/// the merges is the order of the tokens, and merging by rank is merging by this list.
-fn merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), TokenizerError> {
+/// Checks that the order of the merges is the order of the tokens, so that merging by rank equals merging by the list.
+///
+/// Each merge must make the token of the previous merge or a later one, and no token may be left out.
+fn check_merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), TokenizerError> {
     let mut tokens = (0..).zip(vocabulary.tokens.iter().take(ordinary));
     let mut current = "";
     let unmerged = |id: u32, text: &str| TokenizerError::Unmerged { id, text: shown(text) };
@@ -188,7 +200,7 @@ fn merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), TokenizerError
         while !makes(current) {
             let (id, text) = tokens.next().ok_or_else(out_of_order)?;
             if !makes(text) && !single(text) {
-                // Either this merge is misplaced or that token has none: name what is at hand.
+                // Either this merge is misplaced or that token has no merge; the first merge shows nothing about an order.
                 return Err(if index == 0 { unmerged(id, text) } else { out_of_order() });
             }
             current = text;
@@ -204,19 +216,19 @@ fn merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), TokenizerError
 /// [`Control::ALL`].
 type Controls = (Vec<Box<str>>, [Token; Control::ALL.len()]);
 
-fn controls(vocabulary: &Vocabulary, table: &Table) -> Result<Controls, TokenizerError> {
+fn controls(vocabulary: &Vocabulary, index: &TokenIndex) -> Result<Controls, TokenizerError> {
     let mut names = Vec::new();
     let mut ids = std::collections::HashMap::new();
     let kinds = vocabulary.tokens.iter().zip(&vocabulary.types);
-    for (id, (name, &kind)) in (0..).zip(kinds).skip(table.len() as usize) {
-        // An unused token only fills a gap: converters name it `[PAD200019]`. Printable ASCII stands for itself in the
-        // alphabet, so that the name can be looked up among the ordinary tokens as it is.
-        let told = kind == UNUSED || name.starts_with("<|");
+    for (id, (name, &kind)) in (0..).zip(kinds).skip(index.len() as usize) {
+        // An unused token only fills a gap: converters name it `[PAD200019]`. Printable ASCII is the same in the
+        // alphabet, so the name can be looked up among the ordinary tokens directly.
+        let recognizable = kind == UNUSED || name.starts_with("<|");
         let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        if !(told && plain) {
+        if !(recognizable && plain) {
             return Err(TokenizerError::ControlName { id, name: shown(name) });
         }
-        if let Some(first) = ids.insert(name, Token(id)).map(|Token(first)| first).or(table.get(name.as_bytes())) {
+        if let Some(first) = ids.insert(name, Token(id)).map(|Token(first)| first).or(index.get(name.as_bytes())) {
             return Err(TokenizerError::Duplicate { id, first });
         }
         names.push(name.into());
@@ -229,8 +241,8 @@ fn controls(vocabulary: &Vocabulary, table: &Table) -> Result<Controls, Tokenize
     Ok((names, controls))
 }
 
-/// The byte that each char of GPT-2's alphabet stands for: printable bytes stand for themselves, the others, in order,
-/// for the chars from U+0100.
+/// Returns the byte of each char of GPT-2's alphabet. Printable bytes are their own chars; the others, in order, are the
+/// chars from U+0100.
 fn alphabet() -> [Option<u8>; 0x144] {
     let mut alphabet = [None; 0x144];
     let mut next = 0x100;

@@ -1,4 +1,4 @@
-//! Where a text is cut into pieces before byte pairs are merged: the o200k pattern, coded by hand.
+//! The pattern that cuts a text into pieces before byte pairs are merged: o200k, coded by hand.
 //!
 //! The pattern, as the public `tokenizer.json` of gpt-oss has it:
 //!
@@ -9,12 +9,12 @@
 //! ```
 //!
 //! The one idea: every char has exactly one of eight classes, each class is one bit, and every set of the pattern is a
-//! mask of them. What a backtracking engine would find, leftmost alternative first, then follows from the class of the
-//! first char and a few runs, each scanned once. Nothing here knows tokens.
+//! mask of them. The match of a backtracking engine, leftmost alternative first, then follows from the class of the
+//! first char and a few runs, each scanned once. Tokens are not known here.
 
 use std::sync::LazyLock;
 
-/// The pieces of a text, in order, without gaps: concatenated they are the text.
+/// Iterates over the pieces of a text, in order and without gaps.
 pub(super) struct Pieces<'text> {
     bytes: &'text [u8],
     start: usize,
@@ -42,17 +42,18 @@ impl<'text> Iterator for Pieces<'text> {
     }
 }
 
-/// What the first two alternatives find at a place, their optional first char set aside.
+/// The match of the first two alternatives at a place, without their optional first char.
 enum Word {
-    /// The first alternative matches: there is a char of [`TAIL`].
+    /// The first alternative matches: the word has a char of [`TAIL`]. Holds the end.
     Cased(usize),
-    /// Only the second one does: upper case throughout.
+    /// Only the second alternative matches: upper case throughout. Holds the end.
     Upper(usize),
-    None,
+    /// Neither matches.
+    Missing,
 }
 
 impl Pieces<'_> {
-    /// Where the piece that begins at `start` ends.
+    /// Returns the end of the piece that begins at `start`.
     #[inline]
     fn end(&self, start: usize) -> usize {
         let (first, width) = self.at(start);
@@ -68,8 +69,8 @@ impl Pieces<'_> {
                 return self.contraction(end);
             }
         } else if first & MARK != 0 {
-            // It can be either. The first alternative tries both before the second one has its turn, and without the
-            // optional char it always matches.
+            // It can be either. The first alternative tries both before the second alternative does, and always matches
+            // without the optional char.
             if let Word::Cased(end) = self.word(after) {
                 return self.contraction(end);
             }
@@ -91,7 +92,7 @@ impl Pieces<'_> {
         self.white(start)
     }
 
-    /// `HEAD* TAIL+`, else `HEAD+`, at `start`.
+    /// Matches `HEAD* TAIL+`, else `HEAD+`, at `start`.
     #[inline]
     fn word(&self, start: usize) -> Word {
         let mut end = start;
@@ -114,11 +115,11 @@ impl Pieces<'_> {
         } else if end > start {
             Word::Upper(end)
         } else {
-            Word::None
+            Word::Missing
         }
     }
 
-    /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)?` at `start`. Case folding is Unicode's, so the long ſ is an s.
+    /// Matches `(?i:'s|'t|'re|'ve|'m|'ll|'d)?` at `start`. Case folding is Unicode's, so the long ſ is an s.
     #[inline]
     fn contraction(&self, start: usize) -> usize {
         let Some([b'\'', rest @ ..]) = self.bytes.get(start..) else {
@@ -133,7 +134,7 @@ impl Pieces<'_> {
         }
     }
 
-    /// `\p{N}{1,3}`, of which the first ends at `end`.
+    /// Matches the rest of `\p{N}{1,3}` after the first number, which ends at `end`.
     fn number(&self, mut end: usize) -> usize {
         for _ in 0..2 {
             let (class, width) = self.at(end);
@@ -145,7 +146,7 @@ impl Pieces<'_> {
         end
     }
 
-    /// `\s*[\r\n]+|\s+(?!\S)|\s+` at `start`, where a white char is.
+    /// Matches `\s*[\r\n]+|\s+(?!\S)|\s+` at `start`, which has a white char.
     fn white(&self, start: usize) -> usize {
         let (mut end, mut last, mut line) = (start, start, start);
         loop {
@@ -168,7 +169,7 @@ impl Pieces<'_> {
         }
     }
 
-    /// The end of the run of chars in `set` from `start`.
+    /// Returns the end of the run of chars in `set` from `start`.
     #[inline]
     fn run(&self, start: usize, set: u8) -> usize {
         let mut end = start;
@@ -181,7 +182,7 @@ impl Pieces<'_> {
         }
     }
 
-    /// The class of the char at `place`, and its length in bytes; (0, 0) at the end, which is in no set.
+    /// Returns the class of the char at `place`, and its length in bytes. Returns (0, 0) at the end, which is in no set.
     #[inline]
     fn at(&self, place: usize) -> (u8, usize) {
         match self.bytes.get(place) {
@@ -191,17 +192,17 @@ impl Pieces<'_> {
         }
     }
 
-    /// [`Self::at`] for a char of two to four bytes, decoded by hand: the text is a `str`, so it is well-formed.
+    /// Does the same for a char of two to four bytes, decoded by hand: the text is a `str`, so it is well-formed.
     fn wide(&self, place: usize, lead: u8) -> (u8, usize) {
         let follow = |index: usize| usize::from(self.bytes[place + index] & 0x3F);
         let lead = usize::from(lead);
         if lead < 0xE0 {
-            (self.classes.of((lead & 0x1F) << 6 | follow(1)), 2)
+            (self.classes.class((lead & 0x1F) << 6 | follow(1)), 2)
         } else if lead < 0xF0 {
-            (self.classes.of((lead & 0x0F) << 12 | follow(1) << 6 | follow(2)), 3)
+            (self.classes.class((lead & 0x0F) << 12 | follow(1) << 6 | follow(2)), 3)
         } else {
             let code = (lead & 0x07) << 18 | follow(1) << 12 | follow(2) << 6 | follow(3);
-            (self.classes.of(code), 4)
+            (self.classes.class(code), 4)
         }
     }
 }
@@ -231,10 +232,10 @@ static CLASSES: LazyLock<Classes> = LazyLock::new(Classes::new);
 const BLOCK: usize = 256; // chars
 const CHARS: usize = 0x11_0000;
 
-/// The class of every char: a block of 256 chars is found through an index; most blocks are of one class.
+/// The class of every char, in blocks of 256 chars behind an index. Most blocks have only one class and are shared.
 struct Classes {
     ascii: [u8; 128],
-    /// Where each block begins in `blocks`.
+    /// The start of each block in `blocks`.
     index: Vec<u32>,
     blocks: Vec<u8>,
 }
@@ -253,7 +254,7 @@ impl Classes {
                 flat[first as usize..=last as usize].fill(class);
             }
         }
-        // `\s` is White_Space, all of it in the planes' first corner.
+        // `\s` is White_Space, and all of its chars are below U+10000.
         for white in ('\0'..='\u{FFFF}').filter(|char| char.is_whitespace()) {
             flat[white as usize] = if matches!(white, '\r' | '\n') { NEWLINE } else { SPACE };
         }
@@ -284,12 +285,12 @@ impl Classes {
     }
 
     #[inline]
-    fn of(&self, code: usize) -> u8 {
+    fn class(&self, code: usize) -> u8 {
         self.blocks[self.index[code / BLOCK] as usize + code % BLOCK]
     }
 }
 
-/// The chars of a regex class, from the tables of the reference tokenizer's regex engine.
+/// Returns the chars of a regex class, from the tables of the reference tokenizer's regex engine.
 fn ranges(class: &str) -> Vec<(char, char)> {
     match regex_syntax::parse(class).map(regex_syntax::hir::Hir::into_kind) {
         Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
@@ -332,7 +333,7 @@ mod tests {
     #[test]
     fn every_char_has_one_class_and_it_is_the_packed_one() {
         for char in '\0'..=char::MAX {
-            let class = CLASSES.of(char as usize);
+            let class = CLASSES.class(char as usize);
             assert_eq!(class.count_ones(), 1);
             assert_eq!(class & WHITE != 0, char.is_whitespace(), "{char:?}");
             if char.is_ascii() {

@@ -1,5 +1,5 @@
-//! Checks at load, over a small vocabulary made by hand. That encoding is exact is shown against the reference
-//! tokenizer, in `tests/tokenizer_oracle.rs`.
+//! Checks at load, over a small vocabulary made by hand. `tests/it/tokenizer_oracle.rs` compares the encoding with the
+//! reference tokenizer.
 
 use super::*;
 

@@ -1,15 +1,15 @@
-//! What a model file says about its vocabulary, before anything is believed.
+//! The vocabulary of a model file, before any check.
 
 use std::ops::Index;
 
-/// The vocabulary as the model file has it: texts in GPT-2's printable alphabet, kinds, merges and two names.
+/// The vocabulary of a model file: texts in GPT-2's printable alphabet, types, merges and two names.
 ///
-/// It is only carried here; [`super::Tokenizer::new`] checks it.
+/// Nothing is checked here; [`super::Tokenizer::new`] does that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary {
     /// The text of every token, by id (`tokenizer.ggml.tokens`).
     pub tokens: Strings,
-    /// The kind of every token, by id (`tokenizer.ggml.token_type`): 1 normal, 3 control, 4 user-defined, 5 unused,
+    /// The type of every token, by id (`tokenizer.ggml.token_type`): 1 normal, 3 control, 4 user-defined, 5 unused,
     /// 6 byte.
     pub types: Vec<i32>,
     /// The merges, `left right`, best first (`tokenizer.ggml.merges`).
@@ -24,16 +24,16 @@ pub struct Vocabulary {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strings {
     text: String,
-    /// Where each string ends in `text`, in bytes.
+    /// The end of each string in `text`, in bytes.
     ends: Vec<usize>,
 }
 
 impl Strings {
-    /// The strings that end at these places of `bytes`, one after the other.
+    /// Splits `bytes` into consecutive strings with these ends.
     ///
     /// # Errors
     ///
-    /// The number of the first string that is not UTF-8, or whose end is not in order.
+    /// The number of the first string that is not UTF-8, or has an end out of order.
     pub fn from_bytes(bytes: Vec<u8>, ends: Vec<usize>) -> Result<Self, usize> {
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
@@ -55,7 +55,7 @@ impl Strings {
         self.ends.push(self.text.len());
     }
 
-    /// String `number`, from 0.
+    /// Returns a string by its number, from 0.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&str> {
         let end = *self.ends.get(number)?;
@@ -63,19 +63,19 @@ impl Strings {
         self.text.get(start..end)
     }
 
-    /// How many strings there are.
+    /// Returns the number of strings.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Reports whether it contains no strings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The strings in order.
+    /// Iterates over the strings in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -91,7 +91,7 @@ impl Index<usize> for Strings {
 
     /// # Panics
     ///
-    /// If there is no such string.
+    /// If the number is not below [`Strings::len`].
     fn index(&self, number: usize) -> &str {
         self.get(number).expect("a number below len()")
     }

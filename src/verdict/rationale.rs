@@ -1,7 +1,7 @@
 //! The rationale: free text inside a JSON string, read as the model writes it.
 //!
-//! The one idea: a state machine over *bytes*, since a token may hold half a character, the closing quote, or both. What
-//! precedes the first unescaped quote counts; a cut escape or half a character at the end is dropped.
+//! The one idea: a state machine over *bytes*, because a token may contain half a character, the closing quote, or both.
+//! The text ends at the first unescaped quote. A cut escape or half a character at the end is dropped.
 
 /// Collects a JSON string's body from the bytes of one token after another.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,7 @@ pub struct Rationale {
 }
 
 impl Rationale {
-    /// Takes a token's bytes. True once the string is closed; what comes after that is ignored.
+    /// Adds a token's bytes. Returns true once the string is closed; later bytes are ignored.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         for &byte in bytes {
             if self.closed {
@@ -28,7 +28,7 @@ impl Rationale {
         self.closed
     }
 
-    /// The text: unescaped, and well-formed whatever came in.
+    /// Returns the text: unescaped, and well-formed for any bytes.
     #[must_use]
     pub fn text(&self) -> String {
         let mut end = self.bytes.len();
@@ -39,15 +39,15 @@ impl Rationale {
     }
 }
 
-/// The length without half a character at the end.
+/// Returns the length without half a character at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     let rest = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     let cut = std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
     if cut { bytes.len() - rest.len() } else { bytes.len() }
 }
 
-/// Resolves JSON's escapes. What JSON does not know stands for itself, without its backslash; a cut escape at the end
-/// is dropped; half a surrogate pair becomes U+FFFD.
+/// Resolves JSON's escapes. An unknown escape loses its backslash, a cut escape at the end is dropped, and half a
+/// surrogate pair becomes U+FFFD.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -90,14 +90,15 @@ fn unescape(text: &str) -> String {
     out
 }
 
+/// A failure to read an escape.
 enum Cut {
     /// The text ended within the escape.
     End,
-    /// The escape is none.
+    /// The escape is not valid.
     Wrong,
 }
 
-/// Four hexadecimal digits, taken only if they are there.
+/// Reads four hexadecimal digits, and moves on only if all four are present.
 fn unit(rest: &mut std::str::Chars<'_>) -> Result<u32, Cut> {
     let mut ahead = rest.clone();
     let mut unit = 0;
@@ -109,6 +110,7 @@ fn unit(rest: &mut std::str::Chars<'_>) -> Result<u32, Cut> {
     Ok(unit)
 }
 
+/// Reads the second half of a surrogate pair.
 fn unit_low(rest: &mut std::str::Chars<'_>) -> Result<u32, Cut> {
     unit(rest).and_then(|low| if (0xDC00..0xE000).contains(&low) { Ok(low) } else { Err(Cut::Wrong) })
 }
@@ -168,7 +170,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a JSON writer escapes comes back, in pieces of any size.
+        /// A JSON writer's escapes come back, in pieces of any size.
         #[test]
         fn any_text_round_trips(text in "\\PC{0,40}", size in 1..7usize) {
             let json = serde_json::to_string(&text).unwrap();

@@ -1,37 +1,36 @@
 //! The tree of all complete answers, over tokens.
 //!
 //! The one idea: each answer is tokenized whole, up to its free text, because the last token of a fixed stretch depends
-//! on what follows it (`":` before `null`, `":"` before a code). Answers that share a beginning share a path. A
-//! label ends in a stop, so that no answer is the beginning of another. What the model thinks of them is not known here.
+//! on the text after it (`":` before `null`, `":"` before a code). Answers that share a beginning share a path. A
+//! label ends in a stop, so that no answer is the beginning of another. Probabilities are not known here.
 
 use crate::policy::{Answer, Form};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// All complete answers as paths from one root.
 ///
-/// An answer that goes on in free text is a leaf as soon as nothing is left to tell it from the others: the tail that all
-/// of them share, `,"rationale":"`, is neither a choice nor a sign of anything, and is scored no further than its
-/// first token, which ends what stands before it.
+/// An answer with free text is a leaf as soon as no other answer shares its path. All answers end in the same tail,
+/// `,"rationale":"`, which is not a choice. The tail is scored only up to its first token, which ends the text before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerTree {
     nodes: Vec<Vec<Edge>>,
     paths: Vec<Vec<Token>>,
 }
 
-/// A place in the tree: some tokens are written, the next one is open.
+/// A place in the tree: the tokens up to it are written, and the next token is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(usize);
 
-/// One way on from a node.
+/// An edge from a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// What is written next.
+    /// The next step.
     pub step: Step,
-    /// Where that leads.
+    /// The place after it.
     pub to: Target,
 }
 
-/// What can be written next.
+/// A step of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// One token.
@@ -40,20 +39,20 @@ pub enum Step {
     Stop,
 }
 
-/// Where an edge leads.
+/// The end of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// On to another node.
+    /// Another node.
     Node(NodeId),
-    /// To a complete answer, by its index.
+    /// A complete answer, by its index.
     Leaf(usize),
 }
 
 impl AnswerTree {
-    /// Where every answer begins.
+    /// The beginning of every answer.
     pub const ROOT: NodeId = NodeId(0);
 
-    /// Builds the tree. `answers` must differ from one another, as [`crate::policy::Policy::answers`] sees to.
+    /// Builds the tree. `answers` must differ from one another, as those of [`crate::policy::Policy::answers`] do.
     #[must_use]
     pub fn new(tokenizer: &Tokenizer, form: Form, answers: &[Answer]) -> Self {
         let paths: Vec<Vec<Token>> = answers.iter().map(|answer| tokenizer.encode(&answer.text)).collect();
@@ -102,13 +101,13 @@ impl AnswerTree {
         }
     }
 
-    /// The ways on from a node, at least one.
+    /// Returns the edges from a node, at least one.
     #[must_use]
     pub fn edges(&self, node: NodeId) -> &[Edge] {
         &self.nodes[node.0]
     }
 
-    /// One of the answers that a node leads to.
+    /// Returns one of the answers below a node.
     #[must_use]
     pub fn leaf(&self, mut node: NodeId) -> Option<usize> {
         loop {
@@ -119,26 +118,26 @@ impl AnswerTree {
         }
     }
 
-    /// The tokens of one complete answer, without its stop.
+    /// Returns the tokens of one complete answer, without its stop.
     #[must_use]
     pub fn path(&self, leaf: usize) -> &[Token] {
         &self.paths[leaf]
     }
 
-    /// How many answers there are.
+    /// Returns the number of answers.
     #[must_use]
     pub fn leaves(&self) -> usize {
         self.paths.len()
     }
 
-    /// The length of the longest answer, in tokens.
+    /// Returns the length of the longest answer, in tokens.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.paths.iter().map(Vec::len).max().unwrap_or(0)
     }
 }
 
-/// How many bytes all answers end in alike.
+/// Returns the number of bytes that all answers have in common at their end.
 fn shared_tail(answers: &[Answer]) -> usize {
     let Some((first, others)) = answers.split_first() else { return 0 };
     let alike = |other: &Answer| {

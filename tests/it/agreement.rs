@@ -26,7 +26,7 @@ use magistrate::label::row::{self, Provenance, Row, RowVerdict, Status, Verdicts
 use magistrate::policy::{Contract, Effort, Policy, Verdict};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::Token;
-use magistrate::verdict::Rule;
+use magistrate::verdict::DecisionRule;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -137,7 +137,7 @@ fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &st
         budget: Some(4),
         cascade: flags.cascade.map(|(low, high)| Band { low, high }),
         free: flags.free,
-        rule: Rule { threshold: flags.threshold, min_mass: flags.min_mass },
+        rule: DecisionRule { threshold: flags.threshold, min_mass: flags.min_mass },
         max_content: flags.limit,
         ..effort.into()
     };

@@ -13,7 +13,7 @@ use magistrate::engine::{Mode, Sampling};
 use magistrate::harmony::{Control, Segment};
 use magistrate::policy::{Contract, Policy, Verdict};
 use magistrate::tokenizer::{Token, Tokenizer};
-use magistrate::verdict::{Judgement, Outcome, Rule, Unresolved};
+use magistrate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
 const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, outputs: 32, sequences: 16 };
 
@@ -96,7 +96,13 @@ impl Author {
 }
 
 /// Runs one item and checks that nothing of it stays behind.
-fn decode(policy: &Policy, author: &Author, mode: Mode, rule: Rule, limits: Limits) -> Result<Completion, Fault> {
+fn decode(
+    policy: &Policy,
+    author: &Author,
+    mode: Mode,
+    rule: DecisionRule,
+    limits: Limits,
+) -> Result<Completion, Fault> {
     let tokenizer = &author.tokenizer;
     let mut backend = Scripted::new(limits, tokenizer.len(), |history, logits| author.logits(history, logits));
     let plan =
@@ -202,7 +208,7 @@ fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
         let masses: Vec<f64> = answers.iter().map(|answer| mass(&author, &policy, &answer.text)).collect();
         let (total, bound) = (masses.iter().sum::<f64>(), 1e-4 * 6.0);
         let took = |threshold| {
-            let rule = Rule { threshold, ..support::any_mass() };
+            let rule = DecisionRule { threshold, ..support::any_mass() };
             let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
             let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
             let scores = judgement.scores.unwrap();
@@ -246,7 +252,8 @@ fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
                 let cut = tail * factor;
                 let threshold = Some(if violates { 1.0 - cut } else { cut });
                 let completion =
-                    decode(&policy, &author, Mode::Answer, Rule { threshold, ..support::any_mass() }, LIMITS).unwrap();
+                    decode(&policy, &author, Mode::Answer, DecisionRule { threshold, ..support::any_mass() }, LIMITS)
+                        .unwrap();
                 let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
                 let expected = if violates { factor > 1.0 } else { factor < 1.0 };
                 assert_eq!(judgement.verdict == Verdict::Violation, expected, "{}: {threshold:?}", preferred.text);
@@ -338,7 +345,7 @@ fn reasoning_ends_by_itself_or_by_its_budget_and_an_answer_follows_either_way() 
 #[test]
 fn a_model_that_wants_to_say_something_else_is_off_the_contract() {
     let tokenizer = tokenizer();
-    let rule = Rule::default();
+    let rule = DecisionRule::default();
     for policy in policies() {
         let author = Author::new(&tokenizer, "I'm sorry, but I can't help with that.");
         let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
@@ -376,7 +383,7 @@ fn a_model_that_writes_freely_is_read_by_the_same_contract() {
         let lost = Free { text: "maybe".into(), tokenizer: &tokenizer }.decode(&policy, 200);
         assert_eq!(lost.outcome, Outcome::Unresolved(Unresolved::Unparsed));
         let cut = Free { text: "maybe".into(), tokenizer: &tokenizer }.decode(&policy, 6);
-        assert_eq!(cut.outcome, Outcome::Unresolved(magistrate::harmony::reply::NoFinal::Truncated.into()));
+        assert_eq!(cut.outcome, Outcome::Unresolved(magistrate::harmony::completion::NoFinal::Truncated.into()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The arrows between files: who uses whom, read from the source.
+//! The arrows between files: from each file to the files that it uses, read from the source.
 //!
 //! A path is resolved to the file that defines the item, through `use` and `pub use`. A module that only re-exports its
 //! children has no arrow to them.
@@ -79,6 +79,7 @@ impl Arrows {
 impl Source {
     fn parse(name: String, text: &str) -> Self {
         let code = without_comments_and_strings(text.split("#[cfg(test)]\nmod ").next().unwrap_or_default());
+        let code = without_visibilities(&code);
         let module = name.trim_end_matches(".rs").trim_end_matches("/mod").split('/').map(str::to_owned).collect();
         let mut uses = Vec::new();
         let mut rest = String::new();
@@ -274,6 +275,13 @@ fn without_comments_and_strings(text: &str) -> String {
         previous = char;
     }
     out
+}
+
+/// Removes the path of `pub(in crate::room)`. Such a path is not an arrow.
+fn without_visibilities(code: &str) -> String {
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| out + "pub" + part.split_once(')').map_or(part, |(_, rest)| rest))
 }
 
 fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {

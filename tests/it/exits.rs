@@ -79,7 +79,7 @@ fn a_check_exits_3_for_what_is_not_decided() {
     // A model of noise gives allowed answers almost no mass.
     let mass = stage.exits(3, &[&CHECK[..], &["Hello"]].concat());
     assert!(
-        String::from_utf8(mass.stdout).unwrap().contains("of the probability is on allowed answers (--min-mass 0.5)")
+        String::from_utf8(mass.stdout).unwrap().contains("of the probability is on allowed answers, less than 0.5")
     );
     let budget = stage.exits(3, &["check", "-p", "rules.md", "--decode", "free", "--budget", "8", "Hello"]);
     assert!(budget.stdout.starts_with(b"rules: unresolved\n"));

@@ -192,7 +192,8 @@ fn a_contract_that_it_cannot_read_is_no_verdict() {
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(
-        told.starts_with("refund: unresolved\n  off-contract: only ") && told.ends_with("(--min-mass 0.5)\n"),
+        told.starts_with("refund: unresolved\n  off-contract: only ")
+            && told.ends_with(", less than 0.5\n  hint: --min-mass sets the least probability\n"),
         "{told}"
     );
     let forced = String::from_utf8(place.run(&[&check[..], &["--min-mass", "0"]].concat()).stdout).unwrap();

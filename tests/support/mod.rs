@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use magistrate::engine::SessionOptions;
 use magistrate::policy::Effort;
 use magistrate::tokenizer::Tokenizer;
-use magistrate::verdict::Rule;
+use magistrate::verdict::DecisionRule;
 use synth::Shape;
 
 /// Returns a folder that is removed with the test, and a model of this shape in it.
@@ -40,8 +40,8 @@ pub fn demonstration() -> PathBuf {
 }
 
 /// Returns a rule that accepts any mass. A model of noise gives allowed answers almost no mass.
-pub fn any_mass() -> Rule {
-    Rule { min_mass: 0.0, ..Rule::default() }
+pub fn any_mass() -> DecisionRule {
+    DecisionRule { min_mass: 0.0, ..DecisionRule::default() }
 }
 
 /// Returns options of this effort for a model of noise, with a rule that accepts any mass.

@@ -11,7 +11,7 @@ use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::RowFields;
 use magistrate::policy::{Effort, Policy};
-use magistrate::verdict::{MIN_MASS, Rule};
+use magistrate::verdict::{DecisionRule, MIN_MASS};
 
 use super::engine::{EngineArgs, at_least_one};
 use super::model::ModelArgs;
@@ -121,7 +121,7 @@ impl JudgingArgs {
             budget: self.budget,
             cascade: self.cascade,
             free: self.decode == Decode::Free,
-            rule: Rule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) },
+            rule: DecisionRule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) },
             sampling: Sampling { temperature: self.temperature, seed: self.seed },
             date: self.prompt.date.clone(),
             max_content: self.max_content_tokens,

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use magistrate::files::{Files, Refused};
-use magistrate::policy::{Contract, Label, Manuscript, Notation, Policy, PolicyError};
+use magistrate::policy::{Contract, Label, Notation, Policy, PolicyError, PolicySource};
 
-use crate::cli::terminal::error::{bail_hint, ensure_hint, hinted};
+use crate::cli::terminal::error::{bail_hint, ensure_hint, hinted, message_with_hints};
 use crate::cli::terminal::output;
 
 /// The policies to judge by.
@@ -27,50 +27,55 @@ struct Labels {
     labels: Vec<Label>,
 }
 
-fn parse_labels(text: &str) -> Result<Labels, PolicyError> {
+/// Reads labels. The error is text with its hint, because clap prints no hints of ours.
+fn parse_labels(text: &str) -> Result<Labels, String> {
     let named = text.split_once(':').filter(|(id, _)| !id.contains(['=', ',']));
     let (policy, labels) = named.map_or((None, text), |(id, labels)| (Some(id.trim().to_owned()), labels));
-    Ok(Labels { policy, labels: Contract::parse_labels(labels)? })
+    let labels = Contract::parse_labels(labels).map_err(|error| message_with_hints(&error.into()))?;
+    Ok(Labels { policy, labels })
 }
 
 impl PolicyArgs {
     /// Adds the policies' files to the files of a run.
     pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
-        self.policies.iter().filter_map(|spec| Manuscript::file(spec)).try_for_each(|path| files.read("a policy", path))
+        self.policies
+            .iter()
+            .filter_map(|spec| PolicySource::path(spec))
+            .try_for_each(|path| files.read("a policy", path))
     }
 
     /// Reads the policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
-        let mut manuscripts =
-            self.policies.iter().map(|spec| Manuscript::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
-        let mut ids = Self::ids(&manuscripts)?;
+        let mut sources =
+            self.policies.iter().map(|spec| PolicySource::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
+        let mut ids = Self::ids(&sources)?;
         // Packs have a folder for each policy: `spam/policy.md`.
         let twice: Vec<bool> = ids.iter().map(|id| ids.iter().filter(|other| *other == id).count() > 1).collect();
         if twice.contains(&true) {
-            for (manuscript, _) in manuscripts.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
-                manuscript.take_folders_name();
+            for (source, _) in sources.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
+                source.use_folder_name();
             }
-            ids = Self::ids(&manuscripts)?;
+            ids = Self::ids(&sources)?;
         }
         if let Some(id) = ids.iter().enumerate().find_map(|(at, id)| ids[..at].contains(id).then_some(id)) {
             bail_hint!("two policies have the id `{id}`", "give one of them another: -p other-id=FILE");
         }
-        let given = self.given(&manuscripts, &ids)?;
-        let policies = manuscripts.iter().zip(given).map(|(manuscript, labels)| manuscript.policy(labels));
+        let given = self.given(&sources, &ids)?;
+        let policies = sources.iter().zip(given).map(|(source, labels)| source.parse(labels));
         Ok(policies.collect::<Result<_, _>>()?)
     }
 
-    fn ids(manuscripts: &[Manuscript]) -> Result<Vec<String>, PolicyError> {
-        let id = |manuscript: &Manuscript| match manuscript.notation {
-            Notation::Plain => Ok(manuscript.plain_id().to_owned()),
-            Notation::Yaml => manuscript.policy(None).map(|policy| policy.id),
+    fn ids(sources: &[PolicySource]) -> Result<Vec<String>, PolicyError> {
+        let id = |source: &PolicySource| match source.notation {
+            Notation::Plain => Ok(source.plain_id().to_owned()),
+            Notation::Yaml => source.parse(None).map(|policy| policy.id),
         };
-        manuscripts.iter().map(id).collect()
+        sources.iter().map(id).collect()
     }
 
     /// Returns the labels for each policy. Labels that name no policy must contradict none of the policies.
-    fn given(&self, manuscripts: &[Manuscript], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
-        let plain = |at: usize| manuscripts[at].notation == Notation::Plain;
+    fn given(&self, sources: &[PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+        let plain = |at: usize| sources[at].notation == Notation::Plain;
         let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
         for Labels { policy, labels } in self.labels.iter().filter(|labels| labels.policy.is_some()) {
             let id = policy.as_deref().unwrap_or_default();
@@ -80,8 +85,8 @@ impl PolicyArgs {
             anyhow::ensure!(plain(at), not_plain());
             anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
             // A user who names the policy is believed, but the contradiction is printed.
-            if let Err(error) = manuscripts[at].agrees(labels) {
-                output::message(&format!("note: {} of {}", error.message(), manuscripts[at].name));
+            if let Err(error) = sources[at].check_labels(labels) {
+                output::message(&format!("note: {} of {}", error.message(), sources[at].name));
             }
             given[at] = Some(labels.clone());
         }
@@ -95,7 +100,7 @@ impl PolicyArgs {
             );
             for at in (0..ids.len()).filter(|at| plain(*at)) {
                 if given[at].is_none() {
-                    manuscripts[at].agrees(labels)?;
+                    sources[at].check_labels(labels)?;
                     given[at] = Some(labels.clone());
                 }
             }

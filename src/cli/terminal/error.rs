@@ -64,7 +64,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Returns the text of an error: after `error:`, with its causes and hints.
 pub fn render(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {}", message(error));
+    format!("error: {}", message_with_hints(error))
+}
+
+/// Returns the message of an error, with its causes and hints.
+pub fn message_with_hints(error: &anyhow::Error) -> String {
+    let mut text = message(error);
     for hint in hints(error) {
         text.push_str(&format!("\nhint: {hint}"));
     }

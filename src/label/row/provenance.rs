@@ -14,7 +14,7 @@ use crate::label::judge::{Judged, Pieces};
 use crate::label::records::Defect;
 use crate::policy::{Effort, Policy, Verdict};
 use crate::prompt::Templates;
-use crate::verdict::{Judgement, Outcome, Rule, Unresolved};
+use crate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
 /// The values that all rows of one run and policy have in common.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Provenance {
     template: Named,
     effort: Effort,
     /// `None` where the model writes freely.
-    rule: Option<Rule>,
+    rule: Option<DecisionRule>,
     fields: Option<Arc<RowFields>>,
     certificate: Option<Arc<Certificate>>,
     hint: fn(&Hint) -> String,
@@ -35,7 +35,13 @@ impl Provenance {
     ///
     /// [`SessionOptions::rule`]: crate::engine::SessionOptions::rule
     #[must_use]
-    pub fn new(policy: &Policy, model: &ModelFile, templates: &Templates, effort: Effort, rule: Option<Rule>) -> Self {
+    pub fn new(
+        policy: &Policy,
+        model: &ModelFile,
+        templates: &Templates,
+        effort: Effort,
+        rule: Option<DecisionRule>,
+    ) -> Self {
         Self {
             policy: Named { id: policy.id.clone(), digest: policy.digest() },
             model: Named { id: model.name.clone(), digest: model.digest.clone() },
@@ -120,7 +126,7 @@ impl Provenance {
                 if let Unresolved::OffContract { mass, .. } = why {
                     row.mass = Some(*mass);
                 }
-                row.error = Some(self.error(why.code(), why.to_string(), &[]));
+                row.error = Some(self.error(why.code(), why.to_string(), &why.hints()));
             }
         }
     }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::*;
 use PolicyErrorKind as Kind;
 
-/// What is replaced by what, then the kind of fault and its line.
+/// A passage, its replacement, the kind of the fault and its line.
 const FAULTS: [(&str, &str, Kind, usize); 36] = [
     ("summary: For tests.", "sumary: For tests.", Kind::UnknownKey, 4),
     ("summary: For tests.", "colour: red", Kind::UnknownKey, 4),
@@ -50,7 +50,8 @@ fn every_fault_is_reported_with_its_kind_and_line() {
         let error = edited(from, to).expect_err(to);
         assert_eq!((error.kind(), error.line()), (kind, Some(line)), "{to}\n{error}");
         assert!(error.column().is_some() && error.excerpt().is_some() && error.name() == Some("small.yaml"));
-        write!(reports, "{error}\n\n").unwrap();
+        let hint = Some(hint(&error)).filter(|hint| !hint.is_empty()).map(|hint| format!("\nhint: {hint}"));
+        write!(reports, "{error}{}\n\n", hint.unwrap_or_default()).unwrap();
     }
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("faults", reports);

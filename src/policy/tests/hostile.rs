@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Whatever comes out must be fit to use: a report that prints, or answers and a digest.
+/// Checks that a result can be used: a report that prints, or answers and a digest.
 fn survives(result: Result<Policy, PolicyError>) {
     match result {
         Ok(policy) => {

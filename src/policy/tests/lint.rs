@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::policy::diagnostics::lint::rule::LintRule;
 use crate::policy::lint::{Finding, Length, Level, fixed, lint};
 
 /// A policy in which the linter finds nothing.
@@ -72,7 +73,7 @@ Do not include any explanation.
 Return exactly one word: VALID or INVALID
 ";
 
-/// The rule, and what is replaced by what in the clean policy so that it finds something. Each rule twice at least.
+/// A rule, a text of the clean policy, and its replacement, in which the rule finds something. Each rule occurs at least twice.
 const CASES: [(&str, &str, &str); 81] = [
     ("placeholder", "Much noise at night.", "Much noise in {{ place }}."),
     ("placeholder", "text: I like the sound of rain.", "text: \"[A post that reports this: rain]\""),
@@ -173,7 +174,7 @@ const CASES: [(&str, &str, &str); 81] = [
     ("value", "verdict: violation", "verdict: safe"),
 ];
 
-/// The same for plain texts.
+/// The same for the plain text.
 const PLAIN_CASES: [(&str, &str, &str); 20] = [
     ("placeholder", "Much noise.", "{rules} and ${more} and %s"),
     ("placeholder", "Much noise.", "[INSERT rules here]"),
@@ -277,13 +278,15 @@ fn every_rule_finds_what_it_is_for_and_says_where() {
         let found = findings.iter().find(|finding| finding.rule() == rule);
         let found = found.unwrap_or_else(|| panic!("{rule} finds nothing in:\n{source}\n{findings:?}"));
         assert!(
-            found.advice().is_some() || rule == "duplicate-key" || found.level() == Level::Error,
-            "{rule} gives no advice"
+            found.hint().is_some() || rule == "duplicate-key" || found.level() == Level::Error,
+            "{rule} has no hint"
         );
         write!(reports, "{found}\n\n").unwrap();
         *counts.entry(rule).or_default() += 1;
     }
-    assert!(counts.len() >= 20 && counts.values().all(|count| *count >= 2), "{counts:?}");
+    let rules: Vec<&str> = LintRule::ALL.iter().map(|rule| rule.name()).collect();
+    assert_eq!(counts.keys().copied().collect::<Vec<_>>(), rules, "each rule has a case");
+    assert!(counts.values().all(|count| *count >= 2), "{counts:?}");
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("lint", reports);
     });

@@ -106,7 +106,7 @@ fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
         let text = digits(definition);
         let error = Policy::from_plain("house", &text, None).expect_err(definition);
         assert_eq!(error.kind(), Kind::NoContract, "{error}");
-        let hint = error.hint().unwrap();
+        let hint = hint(&error);
         assert!(hint.contains("--labels 0=violation,1=safe"), "{definition}\n{error}");
         assert!(error.line().is_some_and(|line| line > 2), "{error}");
     }
@@ -118,7 +118,7 @@ fn a_meaning_against_the_usual_is_refused_with_the_flag_to_paste() {
     ] {
         let error = Policy::from_plain("house", text, None).expect_err(text);
         assert_eq!(error.kind(), Kind::NoContract, "{error}");
-        assert!(error.hint().unwrap().starts_with("--labels "), "{error}");
+        assert!(hint(&error).starts_with("--labels "), "{error}");
     }
 }
 
@@ -258,7 +258,7 @@ fn digits_that_the_text_does_not_explain_are_refused() {
     ] {
         let error = Policy::from_plain("house", &digits(definition), None).expect_err(definition);
         assert_eq!(error.kind(), Kind::NoContract, "{error}");
-        assert!(error.hint().unwrap().starts_with("--labels "), "{error}");
+        assert!(hint(&error).starts_with("--labels "), "{error}");
     }
 }
 
@@ -276,7 +276,7 @@ fn a_request_for_json_or_for_flags_offers_no_words() {
     ] {
         let error = Policy::from_plain("house", text, None).expect_err(text);
         assert!(matches!(error.kind(), Kind::NoContract | Kind::TwoContracts), "{text}\n{error}");
-        assert!(error.hint().is_some(), "{error}");
+        assert!(!hint(&error).is_empty(), "{error}");
     }
 }
 
@@ -293,7 +293,7 @@ fn nothing_is_guessed_where_nothing_is_stated() {
         let error = Policy::from_plain("house", text, None).expect_err(text);
         assert_eq!(error.kind(), Kind::NoContract, "{text}\n{error}");
         assert_eq!(error.message(), "the policy does not state its answers", "{text}");
-        assert!(error.hint().unwrap().contains("--labels INVALID=violation,VALID=safe"));
+        assert!(hint(&error).contains("--labels INVALID=violation,VALID=safe"));
     }
 }
 
@@ -338,7 +338,7 @@ fn words_without_a_known_meaning_are_named() {
     ] {
         let error = Policy::from_plain("house", text, None).expect_err(text);
         assert_eq!((error.kind(), error.message()), (Kind::NoContract, message), "{error}");
-        assert!(error.hint().unwrap().contains(flag), "{error}");
+        assert!(hint(&error).contains(flag), "{error}");
     }
 }
 
@@ -369,7 +369,7 @@ fn given_labels_settle_what_a_text_leaves_open() {
 
 #[test]
 fn given_labels_that_contradict_the_text_are_told() {
-    let agrees = |text: &str, given: &str| crate::policy::plain::agrees("house", text, &labels(given));
+    let agrees = |text: &str, given: &str| read::plain::check_labels("house", text, &labels(given));
     for (text, given) in [
         ("No ads.", "YES=violation,NO=safe"),
         ("Return exactly one word: REMOVE or KEEP", "REMOVE=violation,KEEP=safe"),
@@ -390,7 +390,7 @@ fn given_labels_that_contradict_the_text_are_told() {
         let error = agrees(text, given).expect_err(text);
         assert_eq!(error.kind(), Kind::Labels, "{error}");
         let way_out = format!("to use yours all the same: --labels house:{given}");
-        assert!(error.hint().unwrap().ends_with(&way_out), "{error}");
+        assert!(hint(&error).ends_with(&way_out), "{error}");
     }
 }
 

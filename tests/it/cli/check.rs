@@ -152,7 +152,7 @@ fn policies_of_one_name_are_told_apart_and_each_gets_its_labels() {
     assert_eq!(ids(&["-p", "own=spam/policy.md"]), "own:INVALID");
     // Labels that name the policy are accepted, with a note.
     let run = stage.run(&["check", "-p", "rules.md", "--labels", "rules:VALID=violation,INVALID=safe", "Hello"]);
-    assert!(run.code != 2 && run.stderr.contains("note: --labels says that `VALID` means a violation"), "{run}");
+    assert!(run.code != 2 && run.stderr.contains("note: the labels define `VALID` as a violation"), "{run}");
 }
 
 #[cfg(target_os = "linux")]

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use magistrate::policy::Manuscript;
+use magistrate::policy::PolicySource;
 use magistrate::policy::import::{Imported, import};
 
 use crate::cli::args::new_file::NewFile;
+use crate::cli::terminal::error::in_file;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
@@ -23,10 +24,9 @@ impl Import {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         self.output.path()?;
         let name = self.file.display().to_string();
-        let text = Manuscript::open(&name)?.text;
+        let text = PolicySource::open(&name)?.text;
         let short = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let Imported { draft, unplaced, notes } =
-            import(&short, &text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        let Imported { draft, unplaced, notes } = import(&short, &text).map_err(|error| in_file(&name, error))?;
         self.output.write(&draft.yaml())?;
         for note in notes {
             output::message(&format!("note: {note}"));

@@ -7,12 +7,13 @@ use clap::Args;
 use magistrate::files;
 use magistrate::gguf;
 use magistrate::policy::lint::{Finding, Level, fixed, lint};
-use magistrate::policy::{Manuscript, PolicyLibrary};
+use magistrate::policy::{PolicyLibrary, PolicySource};
 use magistrate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
 use super::length::length;
 use crate::cli::models;
+use crate::cli::terminal::error::with_flags;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
@@ -63,10 +64,10 @@ impl Lint {
         let tokenizer = self.model.as_deref().map(tokenizer).transpose()?;
         let mut linted = Vec::new();
         for spec in specs {
-            let Manuscript { name, text: source, .. } = Manuscript::open(&spec)?;
+            let PolicySource { name, text: source, .. } = PolicySource::open(&spec)?;
             let mut findings = self.lint(&name, &source, tokenizer.as_ref());
             // A file of the user's may have the name of a shipped policy.
-            if let Some(path) = Manuscript::file(&spec).filter(|path| self.fix && path.is_file()) {
+            if let Some(path) = PolicySource::path(&spec).filter(|path| self.fix && path.is_file()) {
                 let (text, count) = fixed(&source, &findings);
                 if count > 0 {
                     let marked = std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()));
@@ -110,7 +111,7 @@ fn all(files: &[(String, Vec<Finding>)]) -> impl Iterator<Item = (&str, &Finding
 }
 
 fn text(files: &[(String, Vec<Finding>)]) -> String {
-    let mut text: String = all(files).map(|(_, finding)| format!("{finding}\n\n")).collect();
+    let mut text: String = all(files).map(|(_, finding)| format!("{}\n\n", finding.report(with_flags))).collect();
     let count = |level| all(files).filter(|(_, finding)| finding.level() == level).count();
     let parts: Vec<String> = [Level::Error, Level::Warning, Level::Note]
         .into_iter()
@@ -134,7 +135,7 @@ fn object(name: &str, finding: &Finding) -> Value {
         "level": finding.level(),
         "rule": finding.rule(),
         "message": finding.message(),
-        "hint": finding.advice(),
+        "hint": finding.hint().map(with_flags),
         "mechanical": finding.is_mechanical(),
     })
 }
@@ -152,7 +153,7 @@ fn github(name: &str, finding: &Finding) -> String {
         (Some(line), Some(column)) => format!(",line={line},col={column}"),
         _ => String::new(),
     };
-    let hint = finding.advice().map_or(String::new(), |hint| format!("\n{hint}"));
+    let hint = finding.hint().map_or(String::new(), |hint| format!("\n{}", with_flags(hint)));
     let message = escaped(&format!("{}{hint}", finding.message()));
     format!("::{level} file={}{place},title={}::{message}\n", property(name), finding.rule())
 }
@@ -164,7 +165,7 @@ fn sarif(files: &[(String, Vec<Finding>)]) -> Value {
     rules.dedup();
     let results: Vec<Value> = all(files)
         .map(|(name, finding)| {
-            let hint = finding.advice().map_or(String::new(), |hint| format!(". {hint}"));
+            let hint = finding.hint().map_or(String::new(), |hint| format!(". {}", with_flags(hint)));
             let mut place = json!({ "artifactLocation": { "uri": name } });
             if let (Some(line), Some(column)) = (finding.line(), finding.column()) {
                 place["region"] = json!({ "startLine": line, "startColumn": column });

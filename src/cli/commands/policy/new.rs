@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Args;
-use magistrate::policy::draft::{Case, Draft, Rule};
+use magistrate::policy::draft::{Draft, DraftCategory, DraftExample};
 use magistrate::policy::{Policy, Severity, Verdict, is_id};
 
 use crate::cli::args::new_file::NewFile;
@@ -116,7 +116,7 @@ impl New {
         for (number, Titled { title, rule }) in self.violation.into_iter().enumerate() {
             let level = number.min(severities.len() - 1);
             let letter = char::from(b'a' + u8::try_from(number - level).unwrap_or(25).min(25));
-            categories.push(Rule {
+            categories.push(DraftCategory {
                 code: format!("{letters}{}.{letter}", level + 1),
                 title,
                 verdict: Verdict::Violation,
@@ -129,7 +129,13 @@ impl New {
         for (number, Titled { title, rule }) in self.allowed.into_iter().chain([talk]).enumerate() {
             let letter = char::from(b'a' + u8::try_from(number).unwrap_or(25).min(25));
             let code = format!("{letters}0.{letter}");
-            categories.push(Rule { code, title, verdict: Verdict::Safe, severity: None, criteria: vec![rule] });
+            categories.push(DraftCategory {
+                code,
+                title,
+                verdict: Verdict::Safe,
+                severity: None,
+                criteria: vec![rule],
+            });
         }
         let examples = examples(&categories, &topic);
         let worst = categories.iter().rfind(|rule| rule.verdict == Verdict::Violation).map(|rule| rule.code.clone());
@@ -172,20 +178,21 @@ fn understood<T>(answer: &str, parse: impl Fn(&str) -> Result<T, String>) -> Opt
 }
 
 /// Returns examples of both sides, in brackets: the author replaces their descriptions.
-fn examples(categories: &[Rule], topic: &str) -> Vec<Case> {
+fn examples(categories: &[DraftCategory], topic: &str) -> Vec<DraftExample> {
     let of = |verdict| categories.iter().filter(move |rule| rule.verdict == verdict);
-    let described = |rule: &Rule, lead: &str| format!("[{lead}: {}]", rule.criteria.join(" ").trim_end_matches('.'));
+    let described =
+        |rule: &DraftCategory, lead: &str| format!("[{lead}: {}]", rule.criteria.join(" ").trim_end_matches('.'));
     let mut cases = Vec::new();
-    let violations: Vec<&Rule> = of(Verdict::Violation).collect();
+    let violations: Vec<&DraftCategory> = of(Verdict::Violation).collect();
     for (number, rule) in violations.iter().cycle().take(violations.len().clamp(2, 3)).enumerate() {
         let lead = if number < violations.len() { "A post that does this" } else { "Another post that does this" };
         let why = Some(format!("Meets {}.", rule.code));
-        cases.push(Case { text: described(rule, lead), category: Some(rule.code.clone()), why });
+        cases.push(DraftExample { text: described(rule, lead), category: Some(rule.code.clone()), why });
     }
     for lead in ["A post that reports this and warns of it", "A question about a post that does this"] {
         let rule = violations.first().map_or(topic.to_owned(), |rule| rule.criteria.join(" "));
         let why = Some(format!("Mentions {topic} without doing it."));
-        cases.push(Case { text: format!("[{lead}: {}]", rule.trim_end_matches('.')), category: None, why });
+        cases.push(DraftExample { text: format!("[{lead}: {}]", rule.trim_end_matches('.')), category: None, why });
     }
     cases
 }

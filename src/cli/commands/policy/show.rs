@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use magistrate::policy::{self, Manuscript};
+use magistrate::policy::{self, PolicySource};
 use magistrate::prompt::{Templates, policy_text};
 
 use crate::cli::terminal::{exit, output};
@@ -24,10 +24,10 @@ impl Show {
             let policy = policy::load(&self.policy, None)?;
             format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
         } else {
-            let manuscript = Manuscript::open(&self.policy)?;
+            let source = PolicySource::open(&self.policy)?;
             // Printed only after it was read as a policy.
-            manuscript.policy(None)?;
-            manuscript.text
+            source.parse(None)?;
+            source.text
         };
         output::data(&text)?;
         Ok(ExitCode::from(exit::DONE))

@@ -1,0 +1,100 @@
+//! Headings, and their roles for the text below them.
+//!
+//! The one idea: the role comes from the heading's own words, and from the heading above it. If the two disagree, it is
+//! unknown.
+
+use super::wording::{belongs_before, is_blank, is_code, plainly};
+use crate::policy::read::polarity::{Polarity, polarity, qualifies};
+use crate::policy::{Severity, Verdict};
+
+/// The role of a heading for the text below it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Role {
+    Unknown,
+    Instruction,
+    Definitions,
+    /// Rules, one for each item.
+    Rules(Verdict),
+    /// One rule made of everything below. Holds the code and the verdict, if the heading states them.
+    Rule(Option<String>, Option<Verdict>),
+    Format,
+    Doubt,
+    Examples,
+}
+
+impl Role {
+    /// Returns the role of a heading below another heading with the role `parent`.
+    pub(super) fn new(text: &str, parent: &Self) -> Self {
+        if parent.is_inherited() {
+            return parent.clone();
+        }
+        let words = text.to_lowercase();
+        let has = |list: &str| list.split(' ').any(|word| words.contains(word));
+        let code = code_in(text);
+        if is_blank(&without(text, code.as_deref())) {
+            return Self::Unknown;
+        }
+        let own = polarity_of(text);
+        let is_format = ["label format", "output format", "answer format"].iter().any(|format| words.contains(format));
+        if is_format {
+            Self::Format
+        } else if code.is_none() && has("ambigu escalat doubt unsure unclear uncertain borderline precedence priorit")
+            || words.contains("edge case")
+        {
+            Self::Doubt
+        } else if code.is_none() && has("definition terms glossary") && own == Polarity::Silent {
+            Self::Definitions
+        } else {
+            match (own, code, parent) {
+                (Polarity::Means(verdict), _, Self::Rules(above)) if verdict != *above => Self::Unknown,
+                (Polarity::Means(verdict), Some(code), _) => Self::Rule(Some(code), Some(verdict)),
+                (Polarity::Means(verdict), None, _) => Self::Rules(verdict),
+                (Polarity::Silent, None, _) if has("example") => Self::Examples,
+                (Polarity::Silent, Some(code), Self::Rules(above)) if !belongs_before(&title_of(text, Some(&code))) => {
+                    Self::Rule(Some(code), Some(*above))
+                }
+                (Polarity::Silent, None, Self::Rules(above)) if !qualifies(text) => Self::Rule(None, Some(*above)),
+                (Polarity::Silent, Some(code), Self::Unknown | Self::Instruction) => Self::Rule(Some(code), None),
+                (Polarity::Silent, None, _) if has("goal instruction overview scope purpose task") => Self::Instruction,
+                _ => Self::Unknown,
+            }
+        }
+    }
+
+    /// Reports whether every heading below has the same role. A subheading of examples is an example, for any words.
+    pub(super) fn is_inherited(&self) -> bool {
+        matches!(self, Self::Examples | Self::Format | Self::Doubt | Self::Definitions)
+    }
+}
+
+/// Returns the polarity of a heading without its code.
+pub(super) fn polarity_of(text: &str) -> Polarity {
+    polarity(&without(text, code_in(text).as_deref()))
+}
+
+/// Returns the words of a heading other than its code.
+pub(super) fn title_of(heading: &str, code: Option<&str>) -> String {
+    let Some(code) = code else { return plainly(heading) };
+    let before = heading.split(" (").next().unwrap_or(heading);
+    let title = plainly(without(before, Some(code)).trim_matches([' ', '-', '–', '—', ':', '.', '[', ']']));
+    if title.is_empty() { code.to_owned() } else { title }
+}
+
+/// Returns the severity that a heading names explicitly.
+pub(super) fn severity_in(heading: &str) -> Option<Severity> {
+    let lower = heading.to_lowercase();
+    [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+        .into_iter()
+        .find(|severity| lower.contains(&format!("{severity} severity")))
+}
+
+fn code_in(text: &str) -> Option<String> {
+    text.split(|char: char| !(char.is_ascii_alphanumeric() || char == '.'))
+        .map(|word| word.trim_end_matches('.'))
+        .find(|word| is_code(word))
+        .map(str::to_owned)
+}
+
+fn without(text: &str, code: Option<&str>) -> String {
+    code.map_or_else(|| text.to_owned(), |code| text.replace(code, " "))
+}

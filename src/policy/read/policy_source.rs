@@ -1,0 +1,241 @@
+//! The text of a policy before it is parsed, and its origin.
+//!
+//! The one idea: every command reads policies through this one reader. One word names a policy, and every file that is
+//! not text gives the same kind of message. This is the only file of the room that reads files.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path};
+
+use crate::content::is_utf16;
+use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
+use crate::policy::diagnostics::quoting::quoted;
+use crate::policy::diagnostics::report::Span;
+use crate::policy::read::check::is_id;
+use crate::policy::read::limit::{LARGEST, too_large};
+use crate::policy::read::plain;
+use crate::policy::{Label, Policy, PolicyLibrary};
+
+/// The text of a policy and its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySource {
+    /// The name in error messages: the path, or the file name of a shipped policy.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// Its notation.
+    pub notation: Notation,
+    /// The id that replaces its own, if the user gave one.
+    id: Option<String>,
+    shipped: Option<&'static Policy>,
+}
+
+/// The notation of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// In parts, as YAML.
+    Yaml,
+    /// A text that is the instructions, word for word.
+    Plain,
+}
+
+impl Notation {
+    /// Detects the notation by the ending of the name. Without a known ending, looks for the keys of a YAML policy.
+    #[must_use]
+    pub fn detect(name: &str, text: &str) -> Self {
+        Self::by_ending(name).unwrap_or_else(|| {
+            let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
+            let found = keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count();
+            if found >= 2 { Self::Yaml } else { Self::Plain }
+        })
+    }
+
+    fn by_ending(name: &str) -> Option<Self> {
+        match ending(name).as_str() {
+            "yaml" | "yml" => Some(Self::Yaml),
+            "md" | "txt" | "markdown" | "text" => Some(Self::Plain),
+            _ => None,
+        }
+    }
+}
+
+impl PolicySource {
+    /// Finds the text that a word names: the id of a shipped policy, or a path. `ID=PATH` gives it another id.
+    ///
+    /// # Errors
+    /// No policy or file has this name, or the file cannot be read or is not text.
+    pub fn open(spec: &str) -> Result<Self, PolicyError> {
+        match spec.split_once('=') {
+            Some((id, path)) if !Path::new(spec).exists() => {
+                if !is_id(id) {
+                    let message = format!("{} cannot be the id of a policy", quoted(id));
+                    return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
+                        .with_hint("use lower-case letters, digits and hyphens before the `=`, 64 at most"));
+                }
+                Ok(Self { id: Some(id.to_owned()), ..Self::find(path)? })
+            }
+            _ => Self::find(spec),
+        }
+    }
+
+    /// Returns the path that a word names, as in [`PolicySource::open`]. Returns `None` for a shipped policy.
+    #[must_use]
+    pub fn path(spec: &str) -> Option<&Path> {
+        let path = match spec.split_once('=') {
+            Some((_, path)) if !Path::new(spec).exists() => path,
+            _ => spec,
+        };
+        PolicyLibrary::shipped().get(path).is_err().then(|| Path::new(path))
+    }
+
+    /// Finds a shipped policy, or reads a file.
+    fn find(spec: &str) -> Result<Self, PolicyError> {
+        let library = PolicyLibrary::shipped();
+        let unknown = match (library.get(spec), library.source(spec)) {
+            (Ok(policy), Ok(source)) => {
+                let (name, text) = (format!("{spec}.yaml"), source.to_owned());
+                return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
+            }
+            (Err(unknown), _) | (_, Err(unknown)) => unknown,
+        };
+        let path = Path::new(spec);
+        if Notation::by_ending(spec).is_none() && !path.exists() {
+            return Err(unknown);
+        }
+        // A data file read as plain text would become the instructions of the model.
+        if DATA.contains(&ending(spec).as_str()) {
+            let message = format!("{} is named as data, not as a policy", quoted(spec));
+            return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
+                .with_hint("a policy is a .yaml, .yml, .md or .txt file, or one without an ending"));
+        }
+        let text = read(path, spec)?;
+        Ok(Self { notation: Notation::detect(spec, &text), name: spec.to_owned(), text, id: None, shipped: None })
+    }
+
+    /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
+    #[must_use]
+    pub fn plain_id(&self) -> &str {
+        let path = Path::new(&self.name);
+        let passing = path.starts_with("/dev") || path.starts_with("/proc");
+        match &self.id {
+            Some(id) => id,
+            None if passing => "policy",
+            None => path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(&self.name),
+        }
+    }
+
+    /// Uses the folder's name as the id of a plain text, as in `spam/policy.md`. Returns false if the path names no
+    /// folder, or the user gave an id.
+    pub fn use_folder_name(&mut self) -> bool {
+        let folder = Path::new(&self.name).parent().and_then(|folder| folder.components().next_back());
+        match folder {
+            Some(Component::Normal(folder)) if self.id.is_none() && self.notation == Notation::Plain => {
+                self.id = folder.to_str().map(str::to_owned);
+                self.id.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads the policy. `labels` replace the labels that the text states.
+    ///
+    /// # Errors
+    /// The text is wrong as a policy, or does not fit the labels.
+    pub fn parse(&self, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+        let mut policy = match (self.shipped, self.notation) {
+            (Some(policy), _) => policy.clone(),
+            (None, Notation::Yaml) => Policy::from_yaml(&self.name, &self.text)?,
+            (None, Notation::Plain) => {
+                return Policy::from_plain(self.plain_id(), &self.text, labels)
+                    .map_err(|error| error.named(&self.name));
+            }
+        };
+        if let Some(id) = &self.id {
+            policy.id.clone_from(id);
+        }
+        match labels {
+            Some(labels) => policy.with_labels(labels),
+            None => Ok(policy),
+        }
+    }
+
+    /// Checks labels against the answers that a plain text asks for.
+    ///
+    /// # Errors
+    /// The text asks for other words, or gives one of these the opposite meaning.
+    pub fn check_labels(&self, labels: &[Label]) -> Result<(), PolicyError> {
+        match self.notation {
+            Notation::Yaml => Ok(()),
+            Notation::Plain => {
+                plain::check_labels(self.plain_id(), &self.text, labels).map_err(|error| error.named(&self.name))
+            }
+        }
+    }
+}
+
+/// Loads the policy that a word names, as in [`PolicySource::open`]. `labels` replace the labels that it states.
+///
+/// # Errors
+/// No policy or file has this name, the file cannot be read, or the policy is wrong.
+pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+    PolicySource::open(spec)?.parse(labels)
+}
+
+/// Endings of files that hold data rather than a policy.
+const DATA: [&str; 14] =
+    ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
+
+fn ending(spec: &str) -> String {
+    let ending = Path::new(spec).extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Reads a file or a pipe, up to the limit.
+fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
+    let unread = |error: std::io::Error| {
+        PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name)
+    };
+    if path.is_dir() {
+        return Err(PolicyError::new(PolicyErrorKind::Read, "this is a folder, not a policy")
+            .named(name)
+            .with_hint("name a file in it"));
+    }
+    let file = File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if let Some(message) = no_text(&bytes) {
+        return Err(PolicyError::new(PolicyErrorKind::Encoding, message)
+            .named(name)
+            .with_hint("save it as plain text in UTF-8; in Windows PowerShell: … | Out-File -Encoding utf8 FILE"));
+    }
+    if bytes.len() > LARGEST {
+        return Err(too_large(name));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        let span = Span { line: before.matches('\n').count() + 1, column: last_line.chars().count() + 1, width: 1 };
+        PolicyError::new(PolicyErrorKind::Encoding, format!("not UTF-8 at byte {valid}"))
+            .named(name)
+            .at(&String::from_utf8_lossy(error.as_bytes()), span)
+            .with_hint("save the file as UTF-8")
+    })?;
+    // A byte order mark belongs to the encoding, not to the text.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Returns a message if a file is not text, judging by its first bytes and by NUL bytes.
+fn no_text(bytes: &[u8]) -> Option<&'static str> {
+    if is_utf16(bytes) {
+        Some("the file is in UTF-16, and a policy must be in UTF-8")
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        Some("the file is a Word or Excel document or another archive, and a policy is a text in UTF-8")
+    } else if bytes.starts_with(b"%PDF-") {
+        Some("the file is a PDF document, and a policy is a text in UTF-8")
+    } else if bytes.contains(&0) {
+        Some("the file has NUL bytes, and a policy is a text in UTF-8")
+    } else {
+        None
+    }
+}
