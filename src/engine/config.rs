@@ -147,7 +147,7 @@ pub struct SessionOptions {
     ///
     /// Such a verdict has no probability.
     pub free: bool,
-    /// DecisionRule that turns probabilities into a verdict.
+    /// Rule that turns probabilities into a verdict.
     pub rule: DecisionRule,
     /// Sampling of reasoning and rationale.
     pub sampling: Sampling,

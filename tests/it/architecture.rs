@@ -305,7 +305,7 @@ fn an_arrow_up_in_the_command_and_one_between_verbs_are_found() {
 }
 
 /// Circles of files that are still to be opened. The list only shrinks.
-const CIRCLES: usize = 8;
+const CIRCLES: usize = 4;
 
 fn arrows(more: &[(&str, &str)]) -> Arrows {
     Arrows::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), more)
