@@ -1,48 +1,104 @@
-//! magistrate classifies text against a written policy, on your own machine, with gpt-oss-safeguard models that llama.cpp
-//! runs from quantized GGUF files.
+//! magistrate classifies text against a written policy, on your own machine. It runs OpenAI's gpt-oss-safeguard models
+//! as quantized GGUF files through llama.cpp.
 //!
-//! A policy is decoded once, into a pinned sequence; each content forks it. The model reasons within a budget, then every
-//! answer that the policy allows is scored where the answer must stand, so there is always a verdict to read and a
-//! probability to set a threshold on.
+//! An [`Engine`] decodes a policy once and keeps it in the KV cache; each text costs its own tokens only. The model
+//! reasons within a token budget. Then every answer that the policy allows is scored, so each text gets a verdict and a
+//! probability, or a reason why no verdict was reached.
 //!
-//! ```no_run
-//! use magistrate::content::Content;
-//! use magistrate::engine::{Engine, EngineConfig};
-//! use magistrate::policy::{Effort, PolicyLibrary};
-//! use magistrate::verdict::Outcome;
+//! # Judging one text
 //!
-//! let engine = Engine::load(&EngineConfig::new("gpt-oss-safeguard-20b-MXFP4.gguf"))?;
+#![cfg_attr(feature = "llama", doc = "```")]
+#![cfg_attr(not(feature = "llama"), doc = "```ignore")]
+//! use magistrate::{Content, Effort, Engine, EngineConfig, Outcome, PolicyLibrary};
+//!
+//! # fn main() -> Result<(), magistrate::Error> {
+//! let engine = Engine::load(&EngineConfig::new("models/magistrate-nano.gguf"))?;
 //! let session = engine.session(PolicyLibrary::shipped().get("spam")?, Effort::Low)?;
-//! match session.classify(&Content::new("WINNER!! Reply YES to claim your prize"))?.outcome {
+//! let completion = session.classify(&Content::new("WINNER!! Reply YES to claim your prize"))?;
+//! match completion.outcome {
 //!     Outcome::Verdict(judgement) => println!("{} {:?}", judgement.verdict, judgement.category),
-//!     Outcome::Unresolved(why) => eprintln!("no verdict: {why}"),
+//!     Outcome::Unresolved(reason) => println!("no verdict: {reason}"),
 //! }
-//! # Ok::<(), magistrate::engine::EngineError>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! The way through: [`policy`] and [`content`] make a [`prompt`] of [`harmony`] segments, the [`tokenizer`] of the [`gguf`]
-//! file makes tokens of it, the [`engine`] makes logits of those, and [`verdict`] makes a verdict of the logits. [`label`] does
-//! so for a stream, and says each verdict in a [`label::row`].
+//! # Concepts
+//!
+//! - A [`Policy`] is a set of rules with a closed list of answers. [`PolicyLibrary`] holds the shipped ones.
+//! - A [`Content`] is one untrusted text. It has no `Display`, so it cannot be printed by accident.
+//! - An [`Effort`] sets how much the model reasons before it answers.
+//! - A [`Session`] is a policy in the KV cache of an engine. It is cheap to use for many texts, from many threads.
+//! - A [`Completion`] has the [`Outcome`], the reasoning and the token counts. A [`Judgement`] has the [`Verdict`], the
+//!   category, P(violation) and the mass, the probability of all allowed answers together.
+//! - [`Unresolved`] is the reason why a text has no verdict. It never means that the text is safe.
+//! - An [`Error`] has a kind and hints. A [`Hint`] names a [`Setting`] of this library; a program shows it under its own
+//!   name.
+//!
+//! # Features
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `llama` | llama.cpp (needs a C++ compiler, cmake and libclang) | with `cli` |
+//! | `cli` | the command `magistrate` | yes |
+//! | `nano` | the built-in demonstration model, 6 MB | yes |
+//! | `hub` | downloads of models | yes |
+//! | `parquet`, `zstd` | these input and output formats | yes |
+//! | `cuda`, `vulkan`, `metal`, `rocm` | a GPU backend of llama.cpp | no |
+//! | `dynamic-backends` | backends as libraries beside the program | no |
+//!
+//! # Stability
+//!
+//! The items that these pages show follow semantic versioning. Modules that they do not show are public for the command
+//! and its tests, and may change in any version.
 
-pub mod bench;
-pub mod cache;
 pub mod calibration;
-pub mod canary;
-pub mod content;
-pub mod digest;
 pub mod engine;
-pub mod error;
 pub mod eval;
-pub mod files;
-pub mod gguf;
-pub mod harmony;
-pub mod hint;
 pub mod label;
-pub mod machine;
 pub mod models;
 pub mod policy;
+pub mod verdict;
+
+#[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
+pub mod cache;
+#[doc(hidden)]
+pub mod canary;
+#[doc(hidden)]
+pub mod content;
+#[doc(hidden)]
+pub mod digest;
+#[doc(hidden)]
+pub mod error;
+#[doc(hidden)]
+pub mod files;
+#[doc(hidden)]
+pub mod gguf;
+#[doc(hidden)]
+pub mod harmony;
+#[doc(hidden)]
+pub mod hint;
+#[doc(hidden)]
+pub mod machine;
+#[doc(hidden)]
 pub mod prompt;
+#[doc(hidden)]
 pub mod random;
 mod text;
+#[doc(hidden)]
 pub mod tokenizer;
-pub mod verdict;
+
+#[doc(inline)]
+pub use content::Content;
+#[doc(inline)]
+pub use engine::{Completion, Engine, EngineConfig, Session, SessionOptions};
+#[doc(inline)]
+pub use error::{Error, ErrorKind};
+#[doc(inline)]
+pub use hint::{Hint, Setting};
+#[doc(inline)]
+pub use policy::{Effort, Policy, PolicyLibrary, Verdict};
+#[doc(inline)]
+pub use verdict::{Judgement, Outcome, Unresolved};

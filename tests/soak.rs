@@ -8,9 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use magistrate::content::Content;
-use magistrate::engine::{
-    CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Pending, Session, SessionOptions,
-};
+use magistrate::engine::{CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Pending, Session};
 use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::verdict::Outcome;
 use proptest::prelude::RngExt;
@@ -72,21 +70,19 @@ impl Counts {
 
 fn soak(workers: usize, items: usize) {
     let (_folder, path) = support::model(&Shape::tiny());
-    let config = EngineConfig {
-        workers,
-        parallel: 32,
-        sequences: 48,
-        context: 3000,
-        threads: 2,
-        cache: CacheType::F32,
-        flash_attention: FlashAttention::Off,
-        ..EngineConfig::new(&path)
-    };
+    let config = EngineConfig::new(&path)
+        .with_workers(workers)
+        .with_parallel(32)
+        .with_sequences(48)
+        .with_context(3000)
+        .with_threads(2)
+        .with_cache(CacheType::F32)
+        .with_flash_attention(FlashAttention::Off);
     let engine = Engine::load(&config).unwrap();
     let policy = |text: &str| {
         Policy::from_plain("plain", text, Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
     };
-    let reasoning = SessionOptions { budget: Some(12), ..support::noisy(Effort::Low) };
+    let reasoning = support::noisy(Effort::Low).with_budget(Some(12));
     let sessions = [
         engine.session(&policy("Judge it."), support::noisy(Effort::None)).unwrap(),
         engine.session(&policy(&"Judge it otherwise. ".repeat(40)), reasoning).unwrap(),

@@ -16,12 +16,10 @@ use magistrate::tokenizer::Token;
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: logits MODEL.gguf < TOKENS > LOGITS")?;
     let tokens: Vec<u32> = serde_json::from_reader(stdin().lock())?;
-    let config = EngineConfig {
-        context: tokens.len().max(256),
-        flash_attention: FlashAttention::Off,
-        cache: CacheType::F32,
-        ..EngineConfig::new(&path)
-    };
+    let config = EngineConfig::new(&path)
+        .with_context(tokens.len().max(256))
+        .with_flash_attention(FlashAttention::Off)
+        .with_cache(CacheType::F32);
     let model = inspect(Path::new(&path))?;
     llama::with_backend(
         &model,

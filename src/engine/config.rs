@@ -15,6 +15,7 @@ use crate::verdict::DecisionRule;
 
 /// Settings for loading a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EngineConfig {
     /// Path of the GGUF file. The first part of a split model.
     pub model: PathBuf,
@@ -136,6 +137,7 @@ impl EngineConfig {
 
 /// Settings of a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SessionOptions {
     /// Reasoning effort. Default: `None`, for the policy's own.
     pub effort: Option<Effort>,
@@ -228,6 +230,58 @@ impl SessionOptions {
 impl From<Effort> for SessionOptions {
     fn from(effort: Effort) -> Self {
         Self { effort: Some(effort), ..Self::default() }
+    }
+}
+
+/// Adds a method for each field, which returns the settings with another value of it.
+macro_rules! setters {
+    ($settings:ident { $($setter:ident: $field:ident, $type:ty;)* }) => {
+        impl $settings {
+            $(#[doc = concat!("Returns the settings with another [`", stringify!($settings), "::", stringify!($field), "`].")]
+            #[must_use]
+            pub fn $setter(mut self, value: $type) -> Self {
+                self.$field = value;
+                self
+            })*
+        }
+    };
+}
+
+setters! {
+    EngineConfig {
+        with_model: model, PathBuf;
+        with_layout: layout, Layout;
+        with_context: context, usize;
+        with_batch: batch, usize;
+        with_micro_batch: micro_batch, usize;
+        with_parallel: parallel, usize;
+        with_workers: workers, usize;
+        with_sequences: sequences, usize;
+        with_saved: saved, usize;
+        with_prefixes: prefixes, Option<PathBuf>;
+        with_first: first, Vec<Token>;
+        with_reproducible: reproducible, bool;
+        with_threads: threads, usize;
+        with_devices: devices, Vec<String>;
+        with_gpu_layers: gpu_layers, Option<u32>;
+        with_cpu_experts: cpu_experts, u32;
+        with_repack: repack, bool;
+        with_flash_attention: flash_attention, FlashAttention;
+        with_cache: cache, CacheType;
+    }
+}
+
+setters! {
+    SessionOptions {
+        with_effort: effort, Option<Effort>;
+        with_budget: budget, Option<usize>;
+        with_cascade: cascade, Option<Band>;
+        with_free: free, bool;
+        with_rule: rule, DecisionRule;
+        with_sampling: sampling, Sampling;
+        with_date: date, Option<String>;
+        with_max_content: max_content, Option<usize>;
+        with_no_rationale: no_rationale, bool;
     }
 }
 

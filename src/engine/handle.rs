@@ -37,14 +37,18 @@ pub struct Engine {
 pub type Progress<'call> = &'call mut (dyn FnMut(u64, u64) + Send);
 
 impl Engine {
-    /// Loads a model with the shipped templates.
+    /// Loads a model with the shipped templates. Needs the feature `llama`.
     ///
     /// # Errors
     ///
     /// [`EngineError`] if the file cannot be used, a setting is out of range, or memory is short.
-    #[cfg(feature = "llama")]
+    #[cfg(any(feature = "llama", docsrs))]
     pub fn load(config: &EngineConfig) -> Result<Self, EngineError> {
-        Self::load_with(Opened::read(&config.model)?, config, Templates::shipped(), &mut |_, _| ())
+        #[cfg(feature = "llama")]
+        return Self::load_with(Opened::read(&config.model)?, config, Templates::shipped(), &mut |_, _| ());
+        // docs.rs documents the library without compiling llama.cpp.
+        #[cfg(not(feature = "llama"))]
+        unreachable!("{config:?}")
     }
 
     /// Loads a model whose header was read, with other templates. Reports the progress in thousandths.

@@ -32,7 +32,7 @@ use proptest::test_runner::TestRunner;
 
 /// Returns an engine whose model prefers some tokens of answers to others, and sometimes another token to all of them.
 fn engine() -> Engine {
-    let config = EngineConfig { context: 4096, ..EngineConfig::new(support::demonstration()) };
+    let config = EngineConfig::new(support::demonstration()).with_context(4096);
     let tokenizer = magistrate::gguf::inspect(&config.model).unwrap().tokenizer().unwrap();
     let limits = Limits { layout: Layout::Unified, cells: 4096, batch: 256, outputs: 64, sequences: config.sequences };
     let mut liked: Vec<Token> = policies()
@@ -133,14 +133,12 @@ fn certificate() -> Arc<Certificate> {
 fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &str) -> Row {
     let policy = &policies()[flags.policy];
     let effort = if flags.cascade.is_some() { Effort::Low } else { Effort::None };
-    let options = SessionOptions {
-        budget: Some(4),
-        cascade: flags.cascade.map(|(low, high)| Band { low, high }),
-        free: flags.free,
-        rule: DecisionRule { threshold: flags.threshold, min_mass: flags.min_mass },
-        max_content: flags.limit,
-        ..effort.into()
-    };
+    let options = SessionOptions::from(effort)
+        .with_budget(Some(4))
+        .with_cascade(flags.cascade.map(|(low, high)| Band { low, high }))
+        .with_free(flags.free)
+        .with_rule(DecisionRule { threshold: flags.threshold, min_mass: flags.min_mass })
+        .with_max_content(flags.limit);
     let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, options.rule());
     let provenance = if flags.certified { provenance.with_certificate(Arc::clone(certificate)) } else { provenance };
     let session = engine.session(policy, options).unwrap();

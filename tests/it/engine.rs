@@ -5,7 +5,7 @@ use crate::support;
 
 use magistrate::content::Content;
 use magistrate::engine::{
-    Band, CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session, SessionOptions,
+    Band, CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session,
 };
 use magistrate::policy::{Contract, Effort, Policy, PolicyLibrary};
 use magistrate::verdict::{Outcome, Scores};
@@ -13,8 +13,7 @@ use magistrate::verdict::{Outcome, Scores};
 use support::synth::Shape;
 
 fn engine(path: &std::path::Path) -> Engine {
-    let config =
-        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(path) };
+    let config = EngineConfig::new(path).with_cache(CacheType::F32).with_flash_attention(FlashAttention::Off);
     Engine::load(&config).unwrap()
 }
 
@@ -47,8 +46,7 @@ fn sessions_side_by_side_do_not_disturb_each_other() {
 #[test]
 fn more_sessions_than_the_cache_holds_take_turns() {
     let (_folder, path) = support::model(&Shape::exact());
-    let exact =
-        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let exact = EngineConfig::new(&path).with_cache(CacheType::F32).with_flash_attention(FlashAttention::Off);
     let policies: Vec<Policy> =
         (0..4).map(|number| plain(&format!("Policy {number}. {}", "Judge it. ".repeat(100)))).collect();
     let wide = Engine::load(&exact).unwrap();
@@ -57,7 +55,7 @@ fn more_sessions_than_the_cache_holds_take_turns() {
         .map(|policy| scores(&wide.session(policy, support::noisy(Effort::None)).unwrap(), "A text.").probability)
         .collect();
     for saved in [0, 1 << 30] {
-        let narrow = Engine::load(&EngineConfig { context: 1000, saved, ..exact.clone() }).unwrap();
+        let narrow = Engine::load(&exact.clone().with_context(1000).with_saved(saved)).unwrap();
         let sessions: Vec<_> =
             policies.iter().map(|policy| narrow.session(policy, support::noisy(Effort::None)).unwrap()).collect();
         for _ in 0..3 {
@@ -73,11 +71,11 @@ fn more_sessions_than_the_cache_holds_take_turns() {
 fn a_policy_that_another_engine_decoded_comes_from_the_store_and_a_damaged_copy_does_not() {
     let (_folder, path) = support::model(&Shape::tiny());
     let store = tempfile::tempdir().unwrap();
-    let config = EngineConfig { prefixes: Some(store.path().join("prefixes")), threads: 1, ..EngineConfig::new(&path) };
+    let config = EngineConfig::new(&path).with_prefixes(Some(store.path().join("prefixes"))).with_threads(1);
     let copies = || std::fs::read_dir(config.prefixes.as_ref().unwrap()).unwrap().map(|entry| entry.unwrap().path());
     let policy = plain(&"Judge it. ".repeat(300));
     for layout in [Layout::Unified, Layout::Split] {
-        let config = EngineConfig { layout, context: 4096, ..config.clone() };
+        let config = config.clone().with_layout(layout).with_context(4096);
         // Tokens that were decoded while the session opened, and the scores of a text.
         let judge = || {
             let engine = Engine::load(&config).unwrap();
@@ -108,13 +106,13 @@ fn one_by_one_is_the_same_to_the_last_bit_whatever_the_order_and_the_number_of_p
     let policies = [plain("Judge it."), PolicyLibrary::shipped().get("spam").unwrap().clone()];
     let mut contents: Vec<Content> =
         (0..12usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 5 * 9 + 1))).collect();
-    let options = SessionOptions { budget: Some(12), ..support::noisy(Effort::Low) };
+    let options = support::noisy(Effort::Low).with_budget(Some(12));
     let mut seen = Vec::new();
     for (parallel, rotated) in [(1, 0), (8, 5), (32, 3)] {
         contents.rotate_left(rotated);
         let config =
-            EngineConfig { parallel, sequences: parallel + 16, reproducible: true, ..EngineConfig::new(&path) };
-        let engine = Engine::load(&EngineConfig { threads: 1, context: 8192.max(parallel * 1024), ..config }).unwrap();
+            EngineConfig::new(&path).with_parallel(parallel).with_sequences(parallel + 16).with_reproducible(true);
+        let engine = Engine::load(&config.with_threads(1).with_context(8192.max(parallel * 1024))).unwrap();
         let sessions = policies.each_ref().map(|policy| engine.session(policy, options.clone()).unwrap());
         let mut judged: Vec<String> = sessions
             .iter()
@@ -137,7 +135,7 @@ fn a_cascade_reasons_only_about_what_is_too_close_to_call() {
     let policy = plain("Judge it.");
     let content = Content::new("A text. ".repeat(40));
     let judge = |cascade: Option<Band>, budget| {
-        let options = SessionOptions { cascade, budget: Some(budget), ..support::noisy(Effort::Low) };
+        let options = support::noisy(Effort::Low).with_cascade(cascade).with_budget(Some(budget));
         engine.session(&policy, options).unwrap().classify(&content).unwrap()
     };
     let probability = |completion: &Completion| match &completion.outcome {
@@ -163,7 +161,7 @@ fn a_cascade_reasons_only_about_what_is_too_close_to_call() {
 #[test]
 fn a_dropped_session_leaves_nothing_behind() {
     let (_folder, path) = support::model(&Shape::tiny());
-    let engine = Engine::load(&EngineConfig { context: 1000, sequences: 4, ..EngineConfig::new(&path) }).unwrap();
+    let engine = Engine::load(&EngineConfig::new(&path).with_context(1000).with_sequences(4)).unwrap();
     let policy = plain(&"Judge it. ".repeat(100));
     for _ in 0..20 {
         scores(&engine.session(&policy, support::noisy(Effort::None)).unwrap(), "A text.");
@@ -175,9 +173,8 @@ fn a_dropped_session_leaves_nothing_behind() {
 #[test]
 fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves() {
     let (_folder, path) = support::model(&Shape::exact());
-    let config =
-        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
-    let engine = Engine::load(&EngineConfig { context: 2000, parallel: 8, ..config }).unwrap();
+    let config = EngineConfig::new(&path).with_cache(CacheType::F32).with_flash_attention(FlashAttention::Off);
+    let engine = Engine::load(&config.with_context(2000).with_parallel(8)).unwrap();
     let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let contents: Vec<Content> = (0..100)
         .map(|number| {
@@ -206,12 +203,11 @@ fn answers_come_in_the_order_of_the_contents_and_bad_ones_cost_only_themselves()
 #[test]
 fn workers_share_the_contents_and_change_nothing_about_them() {
     let (_folder, path) = support::model(&Shape::exact());
-    let exact =
-        EngineConfig { cache: CacheType::F32, flash_attention: FlashAttention::Off, ..EngineConfig::new(&path) };
+    let exact = EngineConfig::new(&path).with_cache(CacheType::F32).with_flash_attention(FlashAttention::Off);
     let contents: Vec<Content> =
         (0..24usize).map(|number| Content::new(format!("Text {number}. ").repeat(number % 7 + 1))).collect();
     let judged = |workers: usize| {
-        let engine = Engine::load(&EngineConfig { workers, threads: 2, context: 3000, ..exact.clone() }).unwrap();
+        let engine = Engine::load(&exact.clone().with_workers(workers).with_threads(2).with_context(3000)).unwrap();
         let sessions = ["Judge it.", "Judge it otherwise."]
             .map(|text| engine.session(&plain(text), support::noisy(Effort::None)).unwrap());
         let all = sessions.iter().flat_map(|session| session.classify_all(&contents).collect::<Vec<_>>());
@@ -236,7 +232,7 @@ fn workers_share_the_contents_and_change_nothing_about_them() {
 #[test]
 fn who_sends_more_than_the_queue_takes_is_told_so() {
     let (_folder, path) = support::model(&Shape::exact());
-    let engine = Engine::load(&EngineConfig { parallel: 1, ..EngineConfig::new(&path) }).unwrap();
+    let engine = Engine::load(&EngineConfig::new(&path).with_parallel(1)).unwrap();
     let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let content = Content::new("A text of some length. ".repeat(100));
     let mut sent = Vec::new();
@@ -259,7 +255,7 @@ fn who_sends_more_than_the_queue_takes_is_told_so() {
 fn dropping_the_engine_gives_up_what_is_being_decoded() {
     let _alone = support::alone();
     let (_folder, path) = support::model(&Shape::exact());
-    let engine = Engine::load(&EngineConfig { context: 60_000, ..EngineConfig::new(&path) }).unwrap();
+    let engine = Engine::load(&EngineConfig::new(&path).with_context(60_000)).unwrap();
     let content = Content::new("word ".repeat(50_000));
     let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let pending = session.submit(&content).unwrap();
@@ -276,7 +272,7 @@ fn dropping_the_engine_gives_up_what_is_being_decoded() {
 #[test]
 fn a_content_that_does_not_fit_costs_only_itself() {
     let (_folder, path) = support::model(&Shape::tiny());
-    let engine = Engine::load(&EngineConfig { context: 1000, ..EngineConfig::new(&path) }).unwrap();
+    let engine = Engine::load(&EngineConfig::new(&path).with_context(1000)).unwrap();
     let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();
     let before = scores(&session, "A text.");
     let refused = session.classify(&Content::new("word ".repeat(2000)));
@@ -308,7 +304,7 @@ fn a_damaged_header_is_refused_or_does_no_harm() {
         };
         damaged[place] ^= 1 << random(8);
         std::fs::write(&path, &damaged).unwrap();
-        match Engine::load(&EngineConfig { context: 256, ..EngineConfig::new(&path) }) {
+        match Engine::load(&EngineConfig::new(&path).with_context(256)) {
             Ok(engine) => {
                 loaded += 1;
                 let session = engine.session(&plain("Judge it."), support::noisy(Effort::None)).unwrap();

@@ -33,20 +33,18 @@ fn with_sequences<T>(
     sequences: usize,
     work: impl FnOnce(&mut dyn Backend) -> T,
 ) -> T {
-    let config = EngineConfig { sequences, flash_attention, ..config(path) };
+    let config = config(path).with_sequences(sequences).with_flash_attention(flash_attention);
     llama::with_backend(&inspect(path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
 }
 
 fn config(path: &Path) -> EngineConfig {
-    EngineConfig {
-        context: 12 * 1024,
-        micro_batch: 512,
+    EngineConfig::new(path)
+        .with_context(12 * 1024)
+        .with_micro_batch(512)
         // Tests run side by side, so threads of one test would wait for cores that other tests use.
-        threads: 1,
-        batch: 512,
-        cache: CacheType::F32,
-        ..EngineConfig::new(path)
-    }
+        .with_threads(1)
+        .with_batch(512)
+        .with_cache(CacheType::F32)
 }
 
 /// Some ordinary tokens, different for each seed.
@@ -386,13 +384,11 @@ impl Observer for Recorder {
 #[test]
 fn a_fork_in_a_stream_of_its_own_computes_what_stands_alone_computes() {
     let (_folder, path) = support::model(&Shape::exact());
-    let split = EngineConfig {
-        layout: Layout::Split,
-        context: 3 * 1024,
-        sequences: 10,
-        flash_attention: FlashAttention::Off,
-        ..config(&path)
-    };
+    let split = config(&path)
+        .with_layout(Layout::Split)
+        .with_context(3 * 1024)
+        .with_sequences(10)
+        .with_flash_attention(FlashAttention::Off);
     let file = inspect(&path).unwrap();
     let worst = llama::with_backend(
         &file,

@@ -8,14 +8,13 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::engine::Engine;
 use magistrate::label::entry::Form;
 use magistrate::label::export::{Export, Format as Output, Target, export};
-use magistrate::label::journal::{Existing, Journal, JournalError, Ordered, Past};
+use magistrate::label::journal::{Existing, Journal, JournalError, Ordered};
 use magistrate::label::memo::Memo;
 use magistrate::label::merge::{check, merge};
 use magistrate::label::records::Format;
@@ -75,20 +74,6 @@ fn resealed(lines: &str) -> String {
     lines.lines().map(line).collect()
 }
 
-/// Opens a journal. Another test of this process may be starting a program, which has a copy of a closed journal's lock
-/// for some milliseconds.
-fn opened(path: &Path, terms: &Terms, existing: Existing) -> Result<(Journal, Past), JournalError> {
-    let begun = Instant::now();
-    loop {
-        match Journal::open(path, terms, existing) {
-            Err(JournalError::InUse(_)) if begun.elapsed() < Duration::from_secs(10) => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            done => return done,
-        }
-    }
-}
-
 struct House {
     folder: tempfile::TempDir,
     engine: Engine,
@@ -106,7 +91,7 @@ impl House {
     /// Labels an input into a journal, or resumes it. `stop` is the number of records after which the run stops.
     fn label(&self, journal: &Path, input: &str, settings: &Settings, stop: Option<u64>) -> Result<Summary, RunError> {
         let terms = terms(settings.shard.map(|shard| shard.to_string()).as_deref());
-        let (mut sink, past) = opened(journal, &terms, Existing::Resume)?;
+        let (mut sink, past) = Journal::open(journal, &terms, Existing::Resume)?;
         let memo = Memo::in_journal(fs::File::open(journal).unwrap());
         let judges = [judge(&self.engine, &policy("rules"), &options())];
         let source = source(Cursor::new(input.to_owned()), Format::Jsonl);
@@ -217,7 +202,7 @@ fn a_stopped_run_goes_on_where_it_stopped() {
 fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     let house = House::new();
     let journal = house.whole("a");
-    let refused = |terms: &Terms| match opened(&journal, terms, Existing::Resume) {
+    let refused = |terms: &Terms| match Journal::open(&journal, terms, Existing::Resume) {
         Err(error @ JournalError::OtherTerms { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     };
@@ -229,7 +214,7 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
         message.contains("  model: then m 1, now m 2\n  --threshold: then not given, now 0.5\nhint: "),
         "{message}"
     );
-    let mix = opened(&journal, &other, Existing::Mix);
+    let mix = Journal::open(&journal, &other, Existing::Mix);
     assert!(mix.is_ok());
     let in_use = Journal::open(&journal, &terms(None), Existing::Resume);
     assert!(matches!(in_use, Err(JournalError::InUse(_))), "while the other writes to it");
@@ -244,7 +229,7 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     assert!(error.contains("a: the inputs have changed: 10 of the records that were judged are no longer"), "{error}");
 
     let before = fs::read(&journal).unwrap();
-    opened(&journal, &other, Existing::Restart).unwrap();
+    Journal::open(&journal, &other, Existing::Restart).unwrap();
     assert_eq!(fs::read(house.path("a.1")).unwrap(), before, "set aside, not lost");
     let lines: Vec<String> = String::from_utf8(before).unwrap().lines().map(str::to_owned).collect();
     let damaged = [&lines[..3], &["{\"n\":3,\"inp".to_owned()], &lines[4..], &[String::new()]].concat().join("\n");
@@ -289,7 +274,7 @@ fn rows_that_are_judged_again_are_compared_with_what_was_said() {
         let source = source(Cursor::new(input), Format::Jsonl)
             .filter(move |placed| placed.as_ref().map_or(true, |placed: &Placed| numbers.contains(&placed.number)));
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let known = Known { past: Past::none(), memo: Memo::off() };
+        let known = Known { past: magistrate::label::journal::Past::none(), memo: Memo::off() };
         let done = run(&house.engine, &judges, source, &Settings::default(), known, &mut comparison, &mut |_| ());
         done.map(|_| comparison.agreement)
     };

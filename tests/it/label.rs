@@ -180,7 +180,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     let refused = label(long.clone(), Format::Lines, &Settings::default(), &options(), &["rules"]);
     assert_eq!(refused.rows[0]["error"]["code"], "too-long");
     assert!(refused.rows[0]["error"]["message"].as_str().unwrap().starts_with("the content takes "));
-    let limited = SessionOptions { max_content: Some(20), ..options() };
+    let limited = options().with_max_content(Some(20));
     let limited =
         label("one two three four five. ".repeat(9), Format::Lines, &Settings::default(), &limited, &["rules"]);
     let message = limited.rows[0]["error"]["message"].as_str().unwrap();

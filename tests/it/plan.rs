@@ -105,7 +105,7 @@ fn as_memory_gets_short_fewer_texts_are_judged_at_once_then_keys_are_rounded_the
 fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_threads_and_there_is_enough_to_do() {
     let (small, large) = (with(&Shape::tiny()), large());
     let workers = |model: &ModelFile, threads: usize, parallel: usize, gpu: bool| {
-        let base = EngineConfig { threads, ..EngineConfig::new("") };
+        let base = EngineConfig::new("").with_threads(threads);
         let gpus: &[(DeviceKind, u64)] = if gpu { &[(DeviceKind::Gpu, 4 * GB)] } else { &[] };
         let plan = MemoryPlan::new(
             model,
@@ -129,11 +129,11 @@ fn a_model_whose_steps_are_short_is_shared_by_workers_where_a_cpu_has_the_thread
     assert_eq!([&small, &large].map(|model| pass(model, &options())), [128, 512]);
     assert_eq!(pass(&small, &LoadOptions { micro_batch: Some(64), ..options() }), 64);
     let asked = LoadOptions { workers: Some(4), ..options() };
-    let base = EngineConfig { reproducible: true, ..EngineConfig::new("") };
+    let base = EngineConfig::new("").with_reproducible(true);
     let machine = machine(20 * GB, &[]);
     let plan = MemoryPlan::new(
         &large,
-        &LoadOptions { base: EngineConfig { threads: 8, ..asked.base.clone() }, ..asked.clone() },
+        &LoadOptions { base: asked.base.clone().with_threads(8), ..asked.clone() },
         &job(),
         &machine,
     );

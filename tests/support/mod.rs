@@ -46,7 +46,7 @@ pub fn any_mass() -> DecisionRule {
 
 /// Returns options of this effort for a model of noise, with a rule that accepts any mass.
 pub fn noisy(effort: Effort) -> SessionOptions {
-    SessionOptions { rule: any_mass(), ..effort.into() }
+    SessionOptions::from(effort).with_rule(any_mass())
 }
 
 /// The flag of [`of_noise`] in a usage line of clap.

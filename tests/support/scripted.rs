@@ -37,7 +37,7 @@ pub fn failing(word: &'static str, mut times: usize) -> Engine {
 /// Returns an engine. `fails` gets the tokenizer, and returns a function that reports whether the logits after some tokens
 /// are not numbers.
 fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl FnOnce(&Tokenizer) -> F) -> Engine {
-    let config = EngineConfig { context, ..EngineConfig::new(super::demonstration()) };
+    let config = EngineConfig::new(super::demonstration()).with_context(context);
     let tokenizer = magistrate::gguf::inspect(&config.model).unwrap().tokenizer().unwrap();
     let mut fails = fails(&tokenizer);
     let token = |text: &str| tokenizer.encode(text)[0];

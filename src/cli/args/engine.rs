@@ -107,7 +107,22 @@ impl EngineArgs {
 
     /// Resolves the flags, for a model.
     pub fn resolve(&self, model: PathBuf) -> LoadOptions {
-        let config = EngineConfig::new(model);
+        let mut config = EngineConfig::new(model)
+            .with_reproducible(self.reproducible)
+            .with_devices(self.devices.clone())
+            .with_repack(self.repack)
+            .with_flash_attention(match self.flash_attention {
+                FlashAttention::Auto => engine::FlashAttention::Auto,
+                FlashAttention::On => engine::FlashAttention::On,
+                FlashAttention::Off => engine::FlashAttention::Off,
+            });
+        if let Some(threads) = self.threads {
+            config.threads = threads;
+        }
+        if !self.no_prefix_store {
+            // Without a home there is no place for them, which is only slower.
+            config.prefixes = cache::folder().ok().map(|folder| folder.join("prefixes"));
+        }
         LoadOptions {
             parallel: self.parallel,
             workers: self.workers,
@@ -124,24 +139,7 @@ impl EngineArgs {
             gpu_layers: self.gpu_layers,
             cpu_experts: self.cpu_experts,
             memory: self.memory,
-            base: EngineConfig {
-                threads: self.threads.unwrap_or(config.threads),
-                flash_attention: match self.flash_attention {
-                    FlashAttention::Auto => engine::FlashAttention::Auto,
-                    FlashAttention::On => engine::FlashAttention::On,
-                    FlashAttention::Off => engine::FlashAttention::Off,
-                },
-                // Without a home there is no place for them, which is only slower.
-                prefixes: if self.no_prefix_store {
-                    None
-                } else {
-                    cache::folder().ok().map(|folder| folder.join("prefixes"))
-                },
-                reproducible: self.reproducible,
-                devices: self.devices.clone(),
-                repack: self.repack,
-                ..config
-            },
+            base: config,
         }
     }
 }

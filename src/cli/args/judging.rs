@@ -116,17 +116,16 @@ impl JudgingArgs {
                 "leave out --decode free, --budget 0 and --effort none"
             );
         }
-        let options = SessionOptions {
-            effort: self.prompt.effort,
-            budget: self.budget,
-            cascade: self.cascade,
-            free: self.decode == Decode::Free,
-            rule: DecisionRule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) },
-            sampling: Sampling { temperature: self.temperature, seed: self.seed },
-            date: self.prompt.date.clone(),
-            max_content: self.max_content_tokens,
-            no_rationale: self.fields.as_ref().is_some_and(|fields| !fields.has("rationale")),
-        };
+        let options = SessionOptions::default()
+            .with_effort(self.prompt.effort)
+            .with_budget(self.budget)
+            .with_cascade(self.cascade)
+            .with_free(self.decode == Decode::Free)
+            .with_rule(DecisionRule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) })
+            .with_sampling(Sampling { temperature: self.temperature, seed: self.seed })
+            .with_date(self.prompt.date.clone())
+            .with_max_content(self.max_content_tokens)
+            .with_no_rationale(self.fields.as_ref().is_some_and(|fields| !fields.has("rationale")));
         let mut config = RunConfig::new(self.engine.resolve(self.model.path()?), options);
         config.templates = self.prompt.templates()?;
         config.template_folder = self.prompt.templates;

@@ -67,7 +67,7 @@ fn work(flags: &BenchFlags, tokenizer: &Arc<Tokenizer>) -> Result<Work, anyhow::
     let contents = lines.map(Content::of).collect::<Result<Vec<Content>, _>>();
     let contents = contents.with_context(|| format!("{} cannot be judged", path.display()))?;
     anyhow::ensure!(!contents.is_empty(), "{} holds no texts", path.display());
-    let options = SessionOptions { effort: flags.effort, ..SessionOptions::default() };
+    let options = SessionOptions::default().with_effort(flags.effort);
     Ok(Work::judging(tokenizer, &policy, &options, &contents)?)
 }
 
