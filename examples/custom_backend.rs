@@ -88,7 +88,7 @@ fn main() -> Result<(), Error> {
     let policy = Policy::from_plain("shouting", "Shouting is a violation.", Some(labels))?;
     // The scripted model gives the end of an answer no more than any other token, so any mass is accepted.
     let rule = DecisionRule { min_mass: 0.0, ..DecisionRule::default() };
-    let session = engine.session(&policy, SessionOptions { rule, ..Effort::None.into() })?;
+    let session = engine.session(&policy, SessionOptions::from(Effort::None).with_rule(rule))?;
     for text in ["Good morning.", "GOOD MORNING!"] {
         match session.classify(&Content::new(text))?.outcome {
             Outcome::Verdict(judgement) => println!("{}: {text}", judgement.verdict),
