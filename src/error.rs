@@ -10,6 +10,13 @@ use crate::files::{Changed, Refused};
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
 use crate::label::config::RunConfigError;
+use crate::label::export::ExportError;
+use crate::label::journal::JournalError;
+use crate::label::merge::MergeError;
+use crate::label::records::{Defect, Notice, RecordsError};
+use crate::label::run::RunError;
+use crate::label::source::SourceError;
+use crate::label::unpack::UnpackError;
 use crate::models::{FetchError, NanoError, PullError};
 use crate::policy::PolicyError;
 use crate::policy::import::ImportError;
@@ -38,8 +45,8 @@ pub enum ErrorKind {
     Engine,
     /// A file that cannot be written, or a cache folder that is not safe.
     File,
-    /// The settings of a run.
-    RunConfig,
+    /// Labeling many texts: settings, inputs, journals and outputs.
+    Label,
     /// A golden set, an evaluation or a certificate that cannot be used or made.
     Evaluation,
     /// A content without a verdict.
@@ -77,7 +84,7 @@ macro_rules! parts {
     ($($kind:ident: $error:ty,)*) => {
         $(impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                Self { kind: ErrorKind::$kind, hints: error.hints(), source: Box::new(error) }
+                Self { kind: ErrorKind::$kind, hints: hints(&error), source: Box::new(error) }
             }
         })*
 
@@ -114,7 +121,16 @@ parts! {
     Model: PullError,
     Model: NanoError,
     Engine: EngineError,
-    RunConfig: RunConfigError,
+    Label: ExportError,
+    Label: JournalError,
+    Label: MergeError,
+    Label: Defect,
+    Label: Notice,
+    Label: RecordsError,
+    Label: RunError,
+    Label: SourceError,
+    Label: UnpackError,
+    Label: RunConfigError,
     Evaluation: CertificateError,
     Evaluation: NoCertificate,
     File: CacheError,

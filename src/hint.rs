@@ -56,6 +56,8 @@ pub enum Setting {
     Output,
     /// Journals are merged although records are missing.
     Partial,
+    /// A policy.
+    Policy,
     /// The labels of a golden set that mean a violation.
     Positive,
     /// Treatment of quotes in CSV and TSV.
@@ -162,8 +164,8 @@ impl fmt::Display for Setting {
             Self::Columns => "Settings::columns",
             Self::Context => "EngineConfig::context",
             Self::Effort => "SessionOptions::effort",
-            Self::Format => "Format",
-            Self::IdColumn => "Fields::id",
+            Self::Format => "InputFormat",
+            Self::IdColumn => "RecordFields::id",
             Self::LabelColumn => "Reading::label",
             Self::Labels => "labels",
             Self::MaxContentTokens => "SessionOptions::max_content",
@@ -173,12 +175,13 @@ impl fmt::Display for Setting {
             Self::Negative => "Reading::negative",
             Self::Output => "the output's path",
             Self::Partial => "partial",
+            Self::Policy => "the policy",
             Self::Positive => "Reading::positive",
-            Self::Quote => "Quote",
+            Self::Quote => "RecordFields::unquoted",
             Self::Restart => "Existing::Restart",
             Self::Sha256 => "sha256",
-            Self::SkipRows => "skip_rows",
-            Self::TextColumn => "Fields::text",
+            Self::SkipRows => "RecordFields::skip",
+            Self::TextColumn => "RecordFields::text",
         })
     }
 }

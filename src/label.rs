@@ -1,7 +1,7 @@
-//! Many texts at once: records in, a row for each out.
+//! Labeling many texts: records in, one row for each out.
 //!
-//! The one idea: a record costs only itself. It is read with everything that came with it, judged, and answered by
-//! exactly one row, however damaged it is, and however often the run is killed on the way.
+//! A record is read with all its columns, judged, and answered by exactly one row. This holds for damaged records, and
+//! for runs that are killed and continued.
 
 pub mod columns;
 pub mod config;
@@ -12,7 +12,6 @@ pub mod judge;
 pub mod memo;
 pub mod merge;
 pub mod pieces;
-pub mod plan;
 pub mod records;
 pub mod row;
 pub mod run;
@@ -20,5 +19,6 @@ pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod summary;
-mod unpack;
+pub mod survey;
+pub mod unpack;
 pub mod verify;

@@ -8,8 +8,8 @@ use std::io::BufReader;
 
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
-use magistrate::label::records::Format;
-use magistrate::label::run::{Known, Settings, run};
+use magistrate::label::records::InputFormat;
+use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
 use magistrate::machine::peak_memory;
 
 use support::scripted::{Endless, engine, judge, options, policy, source};
@@ -20,10 +20,16 @@ fn memory_does_not_grow_with_the_rows() {
     let judges = [judge(&engine, &policy("rules"), &options())];
     let peak_after = |rows| {
         let stream = BufReader::new(Endless { rows, buffer: Vec::new() });
-        let source = source(stream, Format::Jsonl);
+        let source = source(stream, InputFormat::Jsonl);
         let mut sink = support::scripted::rows(std::io::sink(), &["rules"]);
-        let known = Known { past: Past::none(), memo: Memo::off() };
-        let summary = run(&engine, &judges, source, &Settings::default(), known, &mut sink, &mut |_| ()).unwrap();
+        let known = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
+        let summary = run(
+            Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+            source,
+            &mut sink,
+            &mut |_| (),
+        )
+        .unwrap();
         assert_eq!(summary.rows(), rows);
         peak_memory().expect("the system states the peak") / 1024
     };

@@ -13,12 +13,12 @@ use std::time::Instant;
 
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
-use magistrate::label::entry::Form;
-use magistrate::label::export::{Export, Format as Output, Target, export};
+use magistrate::label::entry::OutputForm;
+use magistrate::label::export::{Export, OutputFormat, Target, export};
 use magistrate::label::journal::{Existing, Journal, Ordered};
 use magistrate::label::memo::Memo;
-use magistrate::label::records::Format;
-use magistrate::label::run::{Known, Settings, run};
+use magistrate::label::records::InputFormat;
+use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
 use magistrate::machine::peak_memory;
 
 use support::scripted::{Endless, engine, judge, options, policy, source};
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let journal = folder.path().join("out.journal");
     let engine = engine(8192);
     let judges = [judge(&engine, &policy("rules"), &options())];
-    let input = || source(BufReader::new(Endless { rows, buffer: Vec::new() }), Format::Jsonl);
+    let input = || source(BufReader::new(Endless { rows, buffer: Vec::new() }), InputFormat::Jsonl);
     #[allow(clippy::cast_precision_loss, reason = "figures for people")]
     let report = |step: &str, begun: Instant| {
         let seconds = begun.elapsed().as_secs_f64();
@@ -51,8 +51,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let begun = Instant::now();
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
-    let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
-    let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
+    let known = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+        input(),
+        &mut sink,
+        &mut |_| (),
+    )?;
     if let Some(end) = summary.end {
         sink.finish(end)?;
     }
@@ -62,9 +67,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     assert_eq!(Ordered::open(&journal)?.flatten().count() as u64, rows);
     report("the journal, read in order", begun);
-    for (name, format) in [("JSONL of it", Output::Jsonl), ("CSV of it", Output::Csv)] {
+    for (name, format) in [("JSONL of it", OutputFormat::Jsonl), ("CSV of it", OutputFormat::Csv)] {
         let begun = Instant::now();
-        let form = Form { policies: vec!["rules".into()], fields: None };
+        let form = OutputForm { policies: vec!["rules".into()], fields: None };
         export(
             &journal,
             Target::File(&folder.path().join("out")),
@@ -75,8 +80,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(sink);
     let begun = Instant::now();
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
-    let known = Known { past, memo: Memo::in_journal(File::open(&journal)?) };
-    let summary = run(&engine, &judges, input(), &Settings::default(), known, &mut sink, &mut |_| ())?;
+    let known = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+        input(),
+        &mut sink,
+        &mut |_| (),
+    )?;
     assert_eq!(summary.resumed, rows);
     report("resumed: nothing to do", begun);
     println!("the journal has {} bytes a row", std::fs::metadata(&journal)?.len() / rows);

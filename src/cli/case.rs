@@ -5,7 +5,7 @@ use std::time::Instant;
 use magistrate::content::Content;
 use magistrate::engine::{Engine, EngineError, Session, SessionOptions};
 use magistrate::label::config::RunConfig;
-use magistrate::label::judge::{Judged, Ticket};
+use magistrate::label::judge::{Judged, Submission};
 use magistrate::label::row::{Printed, Row, Status};
 use magistrate::policy::Policy;
 
@@ -44,7 +44,8 @@ impl Case {
                 Ok(session) => {
                     clock.report(output, &format!("{} is decoded", policy.id));
                     progress::waiting("judging", || {
-                        Ticket::submit(engine, session, content, config.chunking, Session::submit).wait()
+                        let submission = Submission { engine, session, content, chunking: config.chunking };
+                        submission.submit(Session::submit).wait()
                     })
                 }
                 Err(error) => Judged { result: Err(error), pieces: None },

@@ -8,7 +8,7 @@ use magistrate::engine::{Engine, EngineConfig, EngineError, Session};
 use magistrate::files::{Files, Refused};
 use magistrate::gguf::{Demonstration, ModelFile, Opened};
 use magistrate::label::config::RunConfig;
-use magistrate::label::run::Judge;
+use magistrate::label::judge::Judge;
 use magistrate::machine::Machine;
 use magistrate::models::stores::parts;
 use magistrate::policy::{Policy, PolicyLibrary};

@@ -1,7 +1,7 @@
-//! The input's own columns beside ours.
+//! The input's own columns beside the fields of a row.
 //!
-//! The one idea: on a clash of names ours wins, and the input's column stays under another name: nothing of the input is
-//! lost, and nothing in it can pose as a verdict. What a column holds is not known here.
+//! On a clash of names the row's field wins, and the input's column gets another name. So nothing of the input is lost, and
+//! nothing in it can pose as a verdict.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,17 +10,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Columns in their order, each value as the JSON that came in. A name may stand twice. Serialized it is a map, to be
+/// Columns in their order, each value as the JSON of the input. A name may occur twice. Serializes as a map, to be
 /// flattened into a row.
 #[derive(Clone, Default)]
 pub struct Columns(pub Vec<(String, Box<RawValue>)>);
 
-/// The names that are ours.
+/// Renames columns that have the name of a row's field.
 #[derive(Clone, Debug)]
-pub struct Clashes {
+pub struct ColumnRenamer {
     ours: HashSet<String>,
-    /// The input's names whose new name has been told.
-    told: HashSet<String>,
+    /// The input's names whose new name has been reported.
+    reported: HashSet<String>,
 }
 
 /// A column of the input under a new name. Both consist of a name of ours and `input_`, so that they can be shown.
@@ -32,22 +32,22 @@ pub struct Renamed {
     pub to: String,
 }
 
-impl Clashes {
-    /// Nothing of the input may have one of these names.
+impl ColumnRenamer {
+    /// Returns a renamer that keeps these names free.
     pub fn new(ours: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { ours: ours.into_iter().map(Into::into).collect(), told: HashSet::new() }
+        Self { ours: ours.into_iter().map(Into::into).collect(), reported: HashSet::new() }
     }
 
-    /// Gives a column that has a name of ours another: `input_` before it, again until no column of the record has it.
-    /// Returns what was renamed for the first time.
-    pub fn resolve(&mut self, columns: &mut Columns) -> Vec<Renamed> {
+    /// Renames each column that has the name of a row's field: `input_` goes before it, repeated until the name is free.
+    /// Returns the columns that are renamed for the first time.
+    pub fn rename(&mut self, columns: &mut Columns) -> Vec<Renamed> {
         let mut renamed: Vec<Renamed> = Vec::new();
         for at in 0..columns.0.len() {
             let from = &columns.0[at].0;
             if !self.ours.contains(from) {
                 continue;
             }
-            // What stands twice in the input stands twice in the output.
+            // A name that occurs twice in the input occurs twice in the output.
             let known = renamed.iter().find(|known| known.from == *from).map(|known| known.to.clone());
             let to = known.unwrap_or_else(|| {
                 let to = self.free(from, columns);
@@ -56,7 +56,7 @@ impl Clashes {
             });
             columns.0[at].0 = to;
         }
-        renamed.retain(|new| self.told.insert(new.from.clone()));
+        renamed.retain(|new| self.reported.insert(new.from.clone()));
         renamed
     }
 
@@ -76,12 +76,12 @@ impl Columns {
         self.0.push((name.to_owned(), value));
     }
 
-    /// The names, in order.
+    /// Returns the names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The values of all columns with this name.
+    /// Returns the values of all columns with this name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &RawValue> {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_ref())
     }
@@ -157,21 +157,21 @@ mod tests {
 
     #[test]
     fn on_a_clash_the_column_gets_the_first_free_name() {
-        let mut clashes = Clashes::new(["verdict", "input_label", "label"]);
-        let mut resolve = |names: &[&str]| {
+        let mut renamer = ColumnRenamer::new(["verdict", "input_label", "label"]);
+        let mut rename = |names: &[&str]| {
             let mut columns = columns(&names.iter().map(|name| (*name, "1")).collect::<Vec<_>>());
-            let news = clashes.resolve(&mut columns);
+            let news = renamer.rename(&mut columns);
             let names = columns.names().collect::<Vec<_>>().join(" ");
             (names, news.into_iter().map(|new| new.from + " " + &new.to).collect::<Vec<_>>())
         };
-        assert_eq!(resolve(&["text", "input_verdict"]), ("text input_verdict".into(), vec![]));
-        assert_eq!(resolve(&["verdict"]), ("input_verdict".into(), vec!["verdict input_verdict".into()]));
-        assert_eq!(resolve(&["verdict"]), ("input_verdict".into(), vec![]), "it is told once");
-        assert_eq!(resolve(&["verdict", "input_verdict"]).0, "input_input_verdict input_verdict");
-        assert_eq!(resolve(&["verdict", "verdict"]).0, "input_verdict input_verdict");
-        assert_eq!(resolve(&vec!["verdict"; 60_000]).0.len(), 60_000 * 14 - 1);
-        assert_eq!(resolve(&["label"]), ("input_input_label".into(), vec!["label input_input_label".into()]));
-        assert_eq!(resolve(&["label", "input_label"]).0, "input_input_label input_input_input_label");
+        assert_eq!(rename(&["text", "input_verdict"]), ("text input_verdict".into(), vec![]));
+        assert_eq!(rename(&["verdict"]), ("input_verdict".into(), vec!["verdict input_verdict".into()]));
+        assert_eq!(rename(&["verdict"]), ("input_verdict".into(), vec![]), "it is reported once");
+        assert_eq!(rename(&["verdict", "input_verdict"]).0, "input_input_verdict input_verdict");
+        assert_eq!(rename(&["verdict", "verdict"]).0, "input_verdict input_verdict");
+        assert_eq!(rename(&vec!["verdict"; 60_000]).0.len(), 60_000 * 14 - 1);
+        assert_eq!(rename(&["label"]), ("input_input_label".into(), vec!["label input_input_label".into()]));
+        assert_eq!(rename(&["label", "input_label"]).0, "input_input_label input_input_input_label");
     }
 
     #[test]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::judge::Chunking;
+use super::judge::{Chunking, Judge};
 use super::row::{Provenance, RowFields};
-use super::run::Judge;
 use crate::calibration::certificate::Certificate;
 use crate::calibration::terms::Terms;
 use crate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};

@@ -1,7 +1,7 @@
-//! A record that is done: where it stood, what was said of it, and its own columns.
+//! Entries: records that are done, with their place, their rows and their own columns.
 //!
-//! The one idea: what was said is kept as JSON and goes out as the bytes that it is. So a row that was judged now, one
-//! from a journal and one that was judged before for an equal text are the same thing.
+//! Rows are kept as JSON and written byte for byte. So a row that was judged now, a row from a journal and a row that was
+//! judged before for an equal text are the same.
 
 use std::sync::Arc;
 
@@ -17,21 +17,21 @@ use super::row::RowFields;
 /// A record that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
-    /// The how manieth record of all inputs, from 1.
+    /// The number of the record among all inputs, from 1.
     #[serde(rename = "n")]
     pub number: u64,
     /// The input's name.
     pub input: Arc<str>,
-    /// The how manieth record of that input, from 1.
+    /// The number of the record in its input, from 1.
     pub row: u64,
-    /// The digest of the record as it was read.
+    /// The digest of the record.
     pub record: Hash,
-    /// The digest of the text that was judged, or of the record where there was none.
+    /// The digest of the text, or of the record if it has no text.
     pub hash: Hash,
-    /// Set if the input ended in the middle of the record. Others may have been writing it at that time.
+    /// Set if the input ended in the middle of the record. Another program may have been writing it at that time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
-    /// The id, as it came.
+    /// The id, as the JSON of the input.
     pub id: Option<Box<RawValue>>,
     /// A JSON array of rows, one for each policy, without the id.
     pub verdicts: Box<RawValue>,
@@ -39,14 +39,14 @@ pub struct Entry {
     pub columns: Columns,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "how serde asks")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Which of an entry goes out, and how.
+/// The parts of an entry that are written.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct OutputForm {
     /// The ids of the policies, in the order of an entry's verdicts.
     pub policies: Vec<String>,
     /// The fields of a row; all if `None`.
@@ -54,8 +54,7 @@ pub struct Form {
 }
 
 impl Hash {
-    /// Returns the digest of a record as it was read. It covers the bytes without the line end, and everything that was
-    /// read out of them.
+    /// Returns the digest of a record. It covers the bytes without the line end, and every value that was read from them.
     #[must_use]
     pub fn of_record(record: &Record) -> Self {
         let mut digest = Sha256::new();
@@ -79,17 +78,18 @@ impl Hash {
 }
 
 impl Entry {
-    /// The line that goes out: what is said of the record, and its columns.
+    /// Returns the output line: the rows of the record, and its columns.
     #[must_use]
-    pub fn line(&self, form: &Form) -> String {
+    pub fn line(&self, form: &OutputForm) -> String {
         let rows = self.rows();
         let id = self.id.as_deref().map_or("null", RawValue::get);
         let mut line = match rows.as_slice() {
-            [row] => form.shown(id, row),
+            [row] => form.select(id, row),
             _ => {
                 let mut named: Vec<(&String, &&RawValue)> = form.policies.iter().zip(&rows).collect();
                 named.sort_unstable_by_key(|(policy, _)| *policy);
-                let rows = named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.shown(id, row)));
+                let rows =
+                    named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.select(id, row)));
                 format!("{{\"id\":{id},\"verdicts\":{{{}}}}}", rows.collect::<Vec<_>>().join(","))
             }
         };
@@ -109,16 +109,16 @@ impl Entry {
         line
     }
 
-    /// The rows that were said, without their ids.
+    /// Returns the rows, without their ids.
     #[must_use]
     pub fn rows(&self) -> Vec<&RawValue> {
         serde_json::from_str(self.verdicts.get()).unwrap_or_default()
     }
 }
 
-impl Form {
-    /// A row, with its id and as far as it is to be shown.
-    fn shown(&self, id: &str, row: &RawValue) -> String {
+impl OutputForm {
+    /// Returns a row with its id and its chosen fields.
+    fn select(&self, id: &str, row: &RawValue) -> String {
         let Some(fields) = &self.fields else {
             return format!("{{\"id\":{id},{}", row.get().trim_start_matches('{'));
         };
@@ -130,7 +130,7 @@ impl Form {
     }
 }
 
-/// A text as JSON.
+/// Returns a text as JSON.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_was_said_and_then_the_columns_byte_for_byte() {
-        let form = |policies: &[&str], fields: Option<&str>| Form {
+    fn a_line_has_the_rows_and_then_the_columns_byte_for_byte() {
+        let form = |policies: &[&str], fields: Option<&str>| OutputForm {
             policies: policies.iter().map(ToString::to_string).collect(),
             fields: fields.map(|fields| Arc::new(RowFields::parse(fields).unwrap())),
         };

@@ -1,7 +1,7 @@
-//! What was said of a text, for the next time that it comes.
+//! A memo of earlier verdicts: equal texts are judged once.
 //!
-//! The one idea: what was said lies in a file that is there anyway, and memory holds only where. Equal texts are found by
-//! a digest; what is found is compared by a longer one.
+//! The verdicts stay in a file that exists anyway, and memory holds only their places. Equal texts are found by a short
+//! digest and compared by a longer one.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -17,7 +17,7 @@ use super::row::{Row, Verdicts};
 use crate::cache;
 use crate::digest::Hash;
 
-/// What was said of texts, in this run and, with an archive, in earlier ones.
+/// The verdicts on texts, of this run and, with an archive, of earlier runs.
 #[derive(Debug)]
 pub struct Memo {
     inner: Mutex<Inner>,
@@ -27,45 +27,45 @@ pub struct Memo {
 #[derive(Debug)]
 struct Inner {
     table: Table,
-    shelf: Shelf,
+    storage: Storage,
     archive: Option<Archive>,
 }
 
-/// What is known of a text.
+/// The answer to a claim of a text.
 #[derive(Debug)]
 pub enum Claim {
-    /// Nothing: whoever asked judges it.
-    Nothing,
-    /// It is being judged for the record of this number.
-    InWork(u64),
-    /// What was said of it.
+    /// No verdict is known. The caller judges the text.
+    Unknown,
+    /// The text is being judged for the record of this number.
+    Pending(u64),
+    /// The verdicts on the text.
     Known(Verdicts),
 }
 
 impl Memo {
-    /// One that remembers nothing.
+    /// Returns a memo that remembers nothing.
     #[must_use]
     pub fn off() -> Self {
         Self { on: false, ..Self::in_memory() }
     }
 
-    /// One that keeps the latest of what was said, in memory.
+    /// Returns a memo that keeps the latest verdicts in memory, at most 16 MiB.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(Shelf::Memory { kept: VecDeque::new(), first: 0, bytes: 0 })
+        Self::new(Storage::Memory { kept: VecDeque::new(), first: 0, bytes: 0 })
     }
 
-    /// One whose entries lie in a journal.
+    /// Returns a memo that reads verdicts back from a journal.
     #[must_use]
     pub fn in_journal(journal: File) -> Self {
-        Self::new(Shelf::Journal(journal))
+        Self::new(Storage::Journal(journal))
     }
 
-    fn new(shelf: Shelf) -> Self {
-        Self { inner: Mutex::new(Inner { table: Table::default(), shelf, archive: None }), on: true }
+    fn new(storage: Storage) -> Self {
+        Self { inner: Mutex::new(Inner { table: Table::default(), storage, archive: None }), on: true }
     }
 
-    /// The same, that also knows what is in an archive, and adds to it.
+    /// Adds an archive, which is read and extended.
     #[must_use]
     pub fn with_archive(mut self, archive: Archive) -> Self {
         if let Ok(inner) = self.inner.get_mut() {
@@ -74,45 +74,45 @@ impl Memo {
         self
     }
 
-    /// Asks for a text on behalf of a record; if nothing is known, that record is the one to judge it for.
+    /// Claims a text for a record. If no verdict is known, the record is the one that the text is judged for.
     pub fn claim(&self, hash: &Hash, number: u64) -> Claim {
-        let Some(mut inner) = self.lock() else { return Claim::Nothing };
-        if let Some(place) = inner.table.get(hash).filter(|place| place & IN_WORK != 0) {
-            return Claim::InWork(place & !IN_WORK);
+        let Some(mut inner) = self.lock() else { return Claim::Unknown };
+        if let Some(place) = inner.table.get(hash).filter(|place| place & PENDING != 0) {
+            return Claim::Pending(place & !PENDING);
         }
         if let Some(known) = inner.find(hash) {
             return Claim::Known(known);
         }
-        inner.table.put(hash, IN_WORK | number);
-        Claim::Nothing
+        inner.table.put(hash, PENDING | number);
+        Claim::Unknown
     }
 
-    /// What was said of a text by now.
+    /// Returns the verdicts on a text, if they are known.
     pub fn get(&self, hash: &Hash) -> Option<Verdicts> {
         self.lock()?.find(hash)
     }
 
-    /// Remembers what was said of a text: where in the journal, if it is in one.
+    /// Remembers the verdicts on a text. `place` is their place in the journal, if they are in one.
     pub fn put(&self, hash: &Hash, place: Option<u64>, verdicts: &RawValue) {
         let Some(mut inner) = self.lock() else { return };
         if let Some(archive) = &mut inner.archive {
             archive.put(hash, verdicts);
         }
-        let place = match (&mut inner.shelf, place) {
-            (Shelf::Journal(_), Some(place)) => place,
+        let place = match (&mut inner.storage, place) {
+            (Storage::Journal(_), Some(place)) => place,
             (memory, _) => memory.keep(hash, verdicts),
         };
         inner.table.put(hash, place);
     }
 
-    /// Remembers where in the journal something stands that an earlier run said.
+    /// Remembers the place in the journal of an earlier run's verdicts.
     pub fn put_past(&self, hash: &Hash, place: u64) {
         if let Some(mut inner) = self.lock() {
             inner.table.put(hash, place);
         }
     }
 
-    /// What was said does not last: the next time the text is judged anew.
+    /// Forgets a text, whose verdicts are not lasting. The next equal text is judged again.
     pub fn forget(&self, hash: &Hash) {
         if let Some(mut inner) = self.lock() {
             inner.table.forget(hash);
@@ -125,24 +125,24 @@ impl Memo {
 }
 
 impl Inner {
-    /// What cannot be read, or is of another text with the same short digest, is as good as not there.
+    /// Finds the verdicts on a text. An unreadable line, or another text with the same short digest, counts as not found.
     fn find(&mut self, hash: &Hash) -> Option<Verdicts> {
-        let place = self.table.get(hash).filter(|place| place & IN_WORK == 0);
-        place.and_then(|place| self.shelf.get(hash, place)).or_else(|| self.archive.as_mut()?.get(hash))
+        let place = self.table.get(hash).filter(|place| place & PENDING == 0);
+        place.and_then(|place| self.storage.get(hash, place)).or_else(|| self.archive.as_mut()?.get(hash))
     }
 }
 
-/// Where each text's verdicts stand, by the short digest: of the last one to two million texts.
+/// The place of each text's verdicts by its short digest, for the last one to two million texts.
 #[derive(Debug, Default)]
 struct Table {
     young: HashMap<u64, u64>,
     old: HashMap<u64, u64>,
 }
 
-/// With this, it is no place but the number of the record that the text is being judged for.
-const IN_WORK: u64 = 1 << 63;
+/// Set in a place that is the number of a record instead: the text is being judged for it.
+const PENDING: u64 = 1 << 63;
 
-/// Texts of a generation: as many as a table of 2^20 places holds before it grows. 18 MB.
+/// Texts of a generation: the most that a table of 2^20 places holds before it grows. 18 MB.
 const GENERATION: usize = 7 << 17;
 
 impl Table {
@@ -164,11 +164,11 @@ impl Table {
     }
 }
 
-/// What the places are places in.
+/// The storage that places refer to.
 #[derive(Debug)]
-enum Shelf {
+enum Storage {
     Journal(File),
-    /// The latest, and how many went before them.
+    /// The latest verdicts, and the number of dropped ones before them.
     Memory {
         kept: VecDeque<(Hash, Box<RawValue>)>,
         first: u64,
@@ -179,7 +179,7 @@ enum Shelf {
 /// Bytes that are kept in memory.
 const MEMORY: usize = 16 << 20;
 
-impl Shelf {
+impl Storage {
     fn keep(&mut self, hash: &Hash, verdicts: &RawValue) -> u64 {
         let Self::Memory { kept, first, bytes } = self else { return 0 };
         *bytes += verdicts.get().len();
@@ -207,12 +207,12 @@ impl Shelf {
 
 /// The verdicts of a text in a line of a journal or an archive.
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct MemoLine {
     hash: Hash,
     verdicts: Box<RawValue>,
 }
 
-impl Said {
+impl MemoLine {
     /// Reads a line, if it is whole and contains rows.
     fn read(line: &[u8]) -> Option<(Hash, Verdicts)> {
         let said: Self = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
@@ -224,10 +224,10 @@ fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Verdicts> {
     let mut line = Vec::new();
     file.seek(SeekFrom::Start(place)).ok()?;
     BufReader::with_capacity(4096, file).read_until(b'\n', &mut line).ok()?;
-    Said::read(&line).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts)
+    MemoLine::read(&line).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts)
 }
 
-/// What earlier runs said under the same terms. It can be made again, so it is not synced.
+/// The verdicts of earlier runs under the same terms. It can be made again, so it is not synced.
 #[derive(Debug)]
 pub struct Archive {
     table: Table,
@@ -235,7 +235,7 @@ pub struct Archive {
     end: u64,
     /// Lines that were damaged.
     damaged: u64,
-    /// Another process writes to it.
+    /// Set if another process writes to it.
     foreign: bool,
 }
 
@@ -244,7 +244,7 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or made, or when other users could have written to it.
+    /// When it cannot be read or created, or when other users could have written to it.
     pub fn open(folder: &Path, terms: &str) -> io::Result<Self> {
         cache::make(folder)?;
         let path =
@@ -255,7 +255,7 @@ impl Archive {
         let (mut table, mut end, mut damaged) = (Table::default(), 0, 0);
         let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());
         while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            match Said::read(&line) {
+            match MemoLine::read(&line) {
                 Some((hash, _)) => table.put(&hash, end),
                 None => damaged += 1,
             }
@@ -280,12 +280,12 @@ impl Archive {
         read_at(&mut self.file, hash, place)
     }
 
-    /// What cannot be written is not kept, which is only slower.
+    /// Keeps the verdicts on a text. A failed write is no error: the text is judged again the next time.
     fn put(&mut self, hash: &Hash, verdicts: &RawValue) {
         if self.foreign || self.table.get(hash).is_some() {
             return;
         }
-        let Ok(line) = line::sealed(&Said { hash: *hash, verdicts: verdicts.to_owned() }) else { return };
+        let Ok(line) = line::sealed(&MemoLine { hash: *hash, verdicts: verdicts.to_owned() }) else { return };
         if self.file.write_all(&line).is_ok() {
             self.table.put(hash, self.end);
             self.end += line.len() as u64;
@@ -297,7 +297,7 @@ impl Archive {
 
 /// Reports whether a text would get the same verdicts again. It may not if the engine failed or had no room.
 #[must_use]
-pub fn lasts(rows: &[Row]) -> bool {
+pub fn is_lasting(rows: &[Row]) -> bool {
     rows.iter().all(Row::is_lasting)
 }
 
@@ -310,7 +310,7 @@ mod tests {
         RawValue::from_string(row).unwrap()
     }
 
-    /// Returns the policy that [`verdicts`] has put into the row of a text, if one is known.
+    /// Returns the policy in the row of a text, as [`verdicts`] writes it.
     fn known(memo: &Memo, hash: &Hash) -> Option<String> {
         memo.get(hash).map(|known| known.rows[0].policy.id.clone())
     }
@@ -318,14 +318,14 @@ mod tests {
     #[test]
     fn a_text_is_claimed_once_until_it_is_known_or_forgotten() {
         let (memo, hash) = (Memo::in_memory(), Hash::of(b"a"));
-        assert!(matches!(memo.claim(&hash, 1), Claim::Nothing));
-        assert!(matches!(memo.claim(&hash, 2), Claim::InWork(1)));
+        assert!(matches!(memo.claim(&hash, 1), Claim::Unknown));
+        assert!(matches!(memo.claim(&hash, 2), Claim::Pending(1)));
         memo.forget(&hash);
-        assert!(matches!(memo.claim(&hash, 3), Claim::Nothing));
+        assert!(matches!(memo.claim(&hash, 3), Claim::Unknown));
         memo.put(&hash, None, &verdicts("a"));
         assert!(matches!(memo.claim(&hash, 4), Claim::Known(_)));
-        assert!(matches!(memo.claim(&Hash::of(b"b"), 5), Claim::Nothing));
-        assert!(matches!(Memo::off().claim(&hash, 6), Claim::Nothing));
+        assert!(matches!(memo.claim(&Hash::of(b"b"), 5), Claim::Unknown));
+        assert!(matches!(Memo::off().claim(&hash, 6), Claim::Unknown));
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
         File::options().write(true).open(&path).unwrap().set_len(length - 3).unwrap();
         let memo = open("terms");
         assert_eq!(known(&memo, &one).as_deref(), Some("one"));
-        assert!(matches!(memo.claim(&two, 1), Claim::Nothing));
+        assert!(matches!(memo.claim(&two, 1), Claim::Unknown));
         memo.put(&two, None, &verdicts("again"));
         drop(memo);
         assert_eq!(known(&open("terms"), &two).as_deref(), Some("again"));
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_line_of_an_archive_is_told_and_yields_nothing() {
+    fn a_damaged_line_of_an_archive_is_counted_and_yields_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
         let open = || Archive::open(folder.path(), "terms").unwrap();
@@ -384,7 +384,7 @@ mod tests {
         }
         // A line that is whole, but whose verdict does not exist.
         let forged = RawValue::from_string(verdicts("x").get().replace("safe", "sagE")).unwrap();
-        std::fs::write(&path, line::sealed(&Said { hash: one, verdicts: forged }).unwrap()).unwrap();
+        std::fs::write(&path, line::sealed(&MemoLine { hash: one, verdicts: forged }).unwrap()).unwrap();
         let archive = open();
         assert_eq!(archive.damaged(), 1);
         assert_eq!(known(&Memo::in_memory().with_archive(archive), &one), None);

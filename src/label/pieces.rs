@@ -1,14 +1,14 @@
 //! A long text in overlapping pieces.
 //!
-//! The one idea: a piece is measured by itself, as it will be judged, and ends where a reader would pause if there is
-//! such a place near. The pieces hold every byte of the text. What is made of their verdicts is not known here.
+//! Each piece is measured alone, as it will be judged. It ends at a pause of the text if there is one near. The pieces
+//! together hold every byte of the text.
 
 use crate::tokenizer::{Token, Tokenizer};
 
-/// No character has more tokens, so that a piece of this size can hold any.
+/// Tokens of a character, at most. A piece of this size can hold any character.
 const LEAST: usize = 4;
 
-/// A text in pieces of at most `size` tokens, of which each begins about `overlap` tokens before the end of the last.
+/// Returns a text in pieces of at most `size` tokens. Each begins about `overlap` tokens before the end of the last.
 /// A size below four counts as four, and an overlap beyond half the size as half.
 #[must_use]
 pub fn pieces<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize, overlap: usize) -> Vec<&'t str> {
@@ -19,7 +19,7 @@ pub fn pieces<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize, overlap: us
     loop {
         let (mut piece, mut tokens) = first(tokenizer, &text[start..], size);
         if start + piece.len() <= end && start < end {
-            // It holds nothing but the overlap, so that there can be none here.
+            // The piece is nothing but the overlap, so this one must begin without it.
             start = end;
             (piece, tokens) = first(tokenizer, &text[start..], size);
         }
@@ -34,9 +34,9 @@ pub fn pieces<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize, overlap: us
     }
 }
 
-/// The first piece, and its tokens.
+/// Returns the first piece, and its tokens.
 fn first<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize) -> (&'t str, Vec<Token>) {
-    // Not all of the text, or the whole would cost the square of its length.
+    // A window of the text: with all of it, the cost would be the square of the length.
     let mut window = size.saturating_mul(6);
     let tokens = loop {
         let seen = &text[..text.floor_char_boundary(window)];
@@ -47,7 +47,7 @@ fn first<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize) -> (&'t str, Vec
         if seen.len() == text.len() {
             return (text, tokens);
         }
-        // What should hold a quarter more than is needed.
+        // The estimate has a quarter to spare.
         window = seen.len().saturating_mul(size.saturating_add(size.div_ceil(4))) / tokens.len();
     };
     let most = text.floor_char_boundary(length(tokenizer, &tokens[..size]));
@@ -57,7 +57,7 @@ fn first<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize) -> (&'t str, Vec
         if tokens.len() <= size {
             return (&text[..end], tokens);
         }
-        // Cut off here, its last word has more tokens than it had in the whole.
+        // After the cut, the last word has more tokens than it had in the whole text.
         end = text.floor_char_boundary(length(tokenizer, &tokens[..size]));
     }
 }
@@ -66,8 +66,8 @@ fn length(tokenizer: &Tokenizer, tokens: &[Token]) -> usize {
     tokens.iter().map(|token| tokenizer.bytes(*token).len()).sum()
 }
 
-/// The best place for a cut from `from` to `to`, which is a boundary of characters: before a new line, else after a
-/// sentence, else after a word, and of equal ones the last; `to` itself if there is none.
+/// Returns the best place for a cut from `from` to `to`, which is a boundary of characters: before a new line, else
+/// after a sentence, else after a word. Of equal places the last; `to` itself without any.
 fn pause(text: &str, from: usize, to: usize) -> usize {
     let rank = |before: char, after: char| match (before, after) {
         ('。' | '！' | '？', _) => 2,

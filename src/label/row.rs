@@ -1,7 +1,7 @@
 //! The row: the verdict on one content by one policy, as `check --json` prints it and `label` writes it.
 //!
-//! A row is one type in both directions. It is written with every field, and read with the few fields that a count needs:
-//! `status` and `policy`. So a row of this run, of an older version and of another program count alike. Domain types are
+//! A row is one type in both directions. It has every field when written, and needs only
+//! `status` and `policy` when read. So a row of this run, of an older version and of another program count alike. Domain types are
 //! not wire types: the names and the shape of the JSON are fixed here and nowhere else.
 
 mod fields;
@@ -195,13 +195,13 @@ pub struct RowError {
     #[serde(default)]
     #[schemars(!default)]
     pub message: String,
-    /// A remedy, in a sentence for people. Absent if none is known.
+    /// A remedy, in a sentence for people. Absent if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub hint: Option<String>,
 }
 
-/// The rows of one record, one for each policy, and their JSON, which is kept as it is.
+/// The rows of one record, one for each policy, and their JSON, which is kept byte for byte.
 #[derive(Clone, Debug)]
 pub struct Verdicts {
     /// The rows, in the order of the policies.

@@ -1,6 +1,6 @@
 //! One of several shares of a run, for as many machines.
 //!
-//! The one idea: the record alone decides its share, so machines that read the same inputs need not talk to each other.
+//! The record alone decides its share, so machines that read the same inputs need not talk to each other.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,8 @@
-//! Where a record goes that is done.
-//!
-//! The one idea: whoever judges does not know what becomes of a row.
+//! Sinks: destinations of records that are done.
 
 use std::io::{self, Write};
 
-use super::entry::{Entry, Form};
+use super::entry::{Entry, OutputForm};
 use super::journal::Journal;
 use super::row::{Row, RowVerdict};
 
@@ -17,7 +15,7 @@ pub trait Sink {
     /// When it cannot be written.
     fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written>;
 
-    /// Hands out what was taken and held back, if anything was.
+    /// Writes buffered rows.
     ///
     /// # Errors
     ///
@@ -27,22 +25,22 @@ pub trait Sink {
     }
 }
 
-/// What became of a record.
+/// The result of writing a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Rows, or records that were let through.
+    /// The number of rows written, or of records printed.
     pub rows: u64,
-    /// Where it stands in a journal.
+    /// The place of its line in a journal.
     pub place: Option<u64>,
 }
 
 /// Writes a line of JSON for each record.
 #[derive(Debug)]
 pub struct Rows<W> {
-    /// Where they go.
+    /// The destination.
     pub output: W,
-    /// How they look.
-    pub form: Form,
+    /// The form of a row.
+    pub form: OutputForm,
 }
 
 impl<W: Write> Sink for Rows<W> {
@@ -56,30 +54,30 @@ impl<W: Write> Sink for Rows<W> {
     }
 }
 
-/// Lets records through that stand so, as they came in.
+/// Prints the records with a wanted verdict, unchanged.
 #[derive(Debug)]
 pub struct Only<W> {
     output: W,
-    standing: RowVerdict,
+    verdict: RowVerdict,
 }
 
 impl<W: Write> Only<W> {
-    /// Begins with the header of the input, if it has one: without it what follows is no CSV.
+    /// Starts with the header of the input, if it has one. Without it the lines would not be CSV.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn new(mut output: W, standing: RowVerdict, header: Option<&[u8]>) -> io::Result<Self> {
+    pub fn new(mut output: W, verdict: RowVerdict, header: Option<&[u8]>) -> io::Result<Self> {
         if let Some(header) = header {
             write_line(&mut output, header)?;
         }
-        Ok(Self { output, standing })
+        Ok(Self { output, verdict })
     }
 }
 
 impl<W: Write> Sink for Only<W> {
     fn put(&mut self, _entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written> {
-        if RowVerdict::of(rows) != self.standing {
+        if RowVerdict::of(rows) != self.verdict {
             return Ok(Written::default());
         }
         write_line(&mut self.output, raw)?;

@@ -1,7 +1,7 @@
-//! What a run came to: how each record stands, and how many there are of each.
+//! The summary of a run: the number of records by verdict, and its costs.
 //!
-//! The one idea: it is counted from what is written, so a row of this run, of an earlier one and of another machine count
-//! alike. A record stands as its worst policy has it, and one without a verdict is never safe.
+//! It is counted from the written rows, so a row of this run, of an earlier run and of another machine count alike. A
+//! record counts with the verdict of its worst policy. A record without a verdict is never safe.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,21 @@ use super::journal::End;
 use super::row::{Row, RowVerdict};
 use crate::verdict::MIN_MASS;
 
-/// How far a run is, or got.
+/// The progress of a run, or its result.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
-    /// Records that are done, by how they stand.
-    pub standing: BTreeMap<RowVerdict, u64>,
-    /// For each policy, how many for each verdict and category: `violation SP3.b`.
+    /// Records that are done, by verdict.
+    #[serde(rename = "standing")]
+    pub verdicts: BTreeMap<RowVerdict, u64>,
+    /// Records by policy, and by verdict and category: `violation SP3.b`.
     pub policies: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Of those that are undecided under a policy, how many for which reason.
+    /// Undecided records by reason, counted once for each policy.
     pub reasons: BTreeMap<String, u64>,
-    /// Verdicts that rest on less mass than [`MIN_MASS`], which a lower --min-mass allows.
+    /// Verdicts with less mass than [`MIN_MASS`], which a lower limit allows.
     pub low_mass: u64,
     /// Contents that were judged in a cascade, counted once for each policy.
     pub cascaded: u64,
-    /// Those of them that it had to reason about.
+    /// Contents of a cascade that the model had to reason about.
     pub escalated: u64,
     /// Tokens that this run decoded or sampled, policies not counted.
     pub tokens: Tokens,
@@ -35,24 +36,24 @@ pub struct Summary {
     /// Bytes of the input that are done.
     #[serde(skip)]
     pub bytes: u64,
-    /// Records that were let through, or rows that were written.
+    /// Rows written, or records printed.
     pub written: u64,
-    /// Why it ended before the input did.
-    pub ended: Option<Ended>,
-    /// The end of the inputs, those of other shares too, once all was read. Written as the number of records.
+    /// The reason why the run ended before its input.
+    pub ended: Option<StopReason>,
+    /// The end of the inputs, other shares included. `None` until every record was read. Written as the number of records.
     #[serde(rename = "records", serialize_with = "records")]
     pub end: Option<End>,
 }
 
-#[allow(clippy::ref_option, reason = "how serde asks")]
+#[allow(clippy::ref_option, reason = "serde passes a reference")]
 fn records<S: serde::Serializer>(end: &Option<End>, serializer: S) -> Result<S::Ok, S::Error> {
     end.map(|end| end.records).serialize(serializer)
 }
 
-/// Tokens by what they were for.
+/// Tokens by their use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tokens {
-    /// Of contents, and what stands around them.
+    /// Contents, with the control tokens around them.
     pub content: u64,
     /// Sampled as reasoning.
     pub reasoning: u64,
@@ -62,20 +63,20 @@ pub struct Tokens {
     pub rationale: u64,
 }
 
-/// Why a run ended before its input did.
+/// The reason why a run ended before its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ended {
-    /// It was stopped. Records that were taken and not done by then are not counted.
+pub enum StopReason {
+    /// It was stopped. Records that were not done by then are not counted.
     Stopped,
-    /// Nobody reads the output any more.
+    /// The reader of the output has closed it.
     Closed,
 }
 
 impl Summary {
     /// Counts a record by its rows. The tokens count only if the record was `judged` by this run.
     pub fn add(&mut self, rows: &[Row], judged: bool) {
-        *self.standing.entry(RowVerdict::of(rows)).or_default() += 1;
+        *self.verdicts.entry(RowVerdict::of(rows)).or_default() += 1;
         for row in rows {
             let verdict = RowVerdict::of_row(row);
             let word = match (verdict, &row.category) {
@@ -106,21 +107,21 @@ impl Summary {
         }
     }
 
-    /// Records that are done.
+    /// Returns the number of records that are done.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.standing.values().sum()
+        self.verdicts.values().sum()
     }
 
-    /// Those of them that stand so.
+    /// Returns the number of records with a verdict.
     #[must_use]
-    pub fn of(&self, standing: RowVerdict) -> u64 {
-        self.standing.get(&standing).copied().unwrap_or(0)
+    pub fn of(&self, verdict: RowVerdict) -> u64 {
+        self.verdicts.get(&verdict).copied().unwrap_or(0)
     }
 }
 
 impl Tokens {
-    /// All of them.
+    /// Returns the sum.
     #[must_use]
     pub fn all(&self) -> u64 {
         self.content + self.reasoning + self.answer + self.rationale

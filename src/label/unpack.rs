@@ -1,6 +1,6 @@
 //! Packed inputs: gzip and zstd, known by their first bytes.
 //!
-//! The one idea: a reader sees the unpacked bytes, and the number of packed bytes that were read is known as well.
+//! A reader sees the unpacked bytes. The number of packed bytes that were read is known as well.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::GzDecoder;
 
+use crate::hint::{Hint, Hints, Setting};
+
 /// Bytes that are read at once.
-pub(super) const BUFFER: usize = 1 << 16;
+pub(in crate::label) const BUFFER: usize = 1 << 16;
 
 /// Unpacks a stream if it is packed. Also returns whether it was.
-pub(super) fn unpacked(mut stream: impl BufRead + Send + 'static) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
+pub(in crate::label) fn unpacked(
+    mut stream: impl BufRead + Send + 'static,
+) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
     let packing = Packing::of(stream.fill_buf()?);
     Ok(match packing {
         None => (Box::new(stream), false),
@@ -22,6 +26,27 @@ pub(super) fn unpacked(mut stream: impl BufRead + Send + 'static) -> io::Result<
         }
         Some(Packing::Zstd) => (zstd(stream)?, true),
     })
+}
+
+/// The reason why a packed input cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnpackError {
+    /// A window that takes gigabytes of memory.
+    #[error("it is packed by zstd with a window of more than 128 MiB")]
+    Window,
+    /// The build lacks zstd.
+    #[error("it is packed by zstd, and this build lacks the feature `zstd`")]
+    NoZstd,
+}
+
+impl Hints for UnpackError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Window => vec![Hint::new("zstd -dc --long=31 FILE | magistrate … ").value(Setting::Format, "jsonl")],
+            Self::NoZstd => Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +107,10 @@ fn zstd(stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + S
 
 #[cfg(not(feature = "zstd"))]
 fn zstd(_stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    let what = "it is packed by zstd, and this build lacks the feature `zstd`";
-    Err(io::Error::new(io::ErrorKind::Unsupported, what))
+    Err(io::Error::new(io::ErrorKind::Unsupported, UnpackError::NoZstd))
 }
 
-/// Frames of zstd. A window that takes gigabytes of memory is refused, with a command that unpacks it.
+/// Frames of zstd. A window that takes gigabytes of memory is refused.
 #[cfg(feature = "zstd")]
 struct Frames<R>(R);
 
@@ -97,15 +121,13 @@ impl<R: Read> Read for Frames<R> {
             if !error.to_string().contains("too much memory") {
                 return error;
             }
-            let what = "it is packed by zstd with a window of more than 128 MiB\n\
-                        hint: zstd -dc --long=31 FILE | magistrate … --format jsonl";
-            io::Error::new(io::ErrorKind::Unsupported, what)
+            io::Error::new(io::ErrorKind::Unsupported, UnpackError::Window)
         })
     }
 }
 
 /// A stream whose bytes are counted as they are read.
-pub(super) struct Counted<R> {
+pub(in crate::label) struct Counted<R> {
     pub raw: R,
     pub read: Arc<AtomicU64>,
 }
@@ -163,7 +185,8 @@ mod tests {
     fn a_window_of_gigabytes_is_refused_with_what_unpacks_it() {
         // A frame header that asks for 2 GiB, and a block of one byte.
         let packed = b"\x28\xB5\x2F\xFD\x00\xA8\x09\0\0a".to_vec();
-        let error = text(packed, 1 << 16).unwrap_err().to_string();
-        assert!(error.contains("zstd -dc --long=31"), "{error}");
+        let error = text(packed, 1 << 16).unwrap_err();
+        let error = error.get_ref().unwrap().downcast_ref::<UnpackError>().unwrap();
+        assert!(error.hints()[0].to_string().contains("zstd -dc --long=31"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
-//! A second look at some of the rows.
+//! Verification: some rows of a journal are judged again and compared.
 //!
-//! The one idea: rows that were written are judged again by the same run, and compared where they would be written.
+//! The same run judges them, and a sink compares the new rows with the old ones.
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
@@ -15,7 +15,7 @@ use super::sink::{Sink, Written};
 use crate::calibration::terms::Terms;
 use crate::digest::Hash;
 
-/// Some rows of a journal, by their numbers.
+/// A sample of a journal's rows, by their numbers.
 #[derive(Debug)]
 pub struct Sample {
     /// The terms of the journal's rows.
@@ -23,20 +23,20 @@ pub struct Sample {
     rows: BTreeMap<u64, (Hash, Vec<Row>)>,
 }
 
-/// What came of judging them again. Each counts once for each policy.
+/// The result of judging records again. Each counts once for each policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Agreement {
     /// The same verdict, label and category.
     pub same: u64,
     /// The same verdict, and another label or category.
     pub near: u64,
-    /// Another verdict, or none where there was one.
+    /// Another verdict, or no verdict in place of one.
     pub flipped: Vec<Flip>,
     /// The largest difference between two probabilities.
     pub drift: f64,
 }
 
-/// A verdict that was another the second time.
+/// A verdict that changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flip {
     /// The input.
@@ -45,14 +45,14 @@ pub struct Flip {
     pub row: u64,
     /// The policy.
     pub policy: String,
-    /// What was said, and what is said now.
+    /// The verdict before and now.
     pub verdicts: [String; 2],
     /// P(violation), before and now.
     pub probabilities: [Option<f64>; 2],
 }
 
 impl Sample {
-    /// So many rows of the journal at a path, or all if it has no more; the same for the same seed.
+    /// Returns `size` rows of the journal at a path, or all if it has fewer. The same seed gives the same rows.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Sample {
         Ok(Self { terms, rows })
     }
 
-    /// The numbers of all of them.
+    /// Returns the numbers of the rows.
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
         self.rows.keys().copied()
     }
@@ -85,9 +85,9 @@ impl Sample {
 /// Compares rows with a sample rather than write them.
 #[derive(Debug)]
 pub struct Comparison {
-    /// What they are compared with.
+    /// The old rows.
     pub sample: Sample,
-    /// What came of it.
+    /// The result.
     pub agreement: Agreement,
 }
 
@@ -131,7 +131,7 @@ impl Agreement {
         });
     }
 
-    /// How many were compared.
+    /// Returns the number of comparisons.
     #[must_use]
     pub fn all(&self) -> u64 {
         self.same + self.near + self.flipped.len() as u64

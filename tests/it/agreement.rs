@@ -21,7 +21,7 @@ use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Engine, EngineConfig, Session, SessionOptions};
 use magistrate::harmony::Control;
-use magistrate::label::judge::{Chunking, Ticket};
+use magistrate::label::judge::{Chunking, Submission};
 use magistrate::label::row::{self, Provenance, Row, RowVerdict, Status, Verdicts};
 use magistrate::policy::{Contract, Effort, Policy, Verdict};
 use magistrate::prompt::Templates;
@@ -143,7 +143,8 @@ fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &st
     let provenance = if flags.certified { provenance.with_certificate(Arc::clone(certificate)) } else { provenance };
     let session = engine.session(policy, options).unwrap();
     let chunking = flags.chunk.map(Chunking::of);
-    let judged = Ticket::submit(engine, &session, &Content::new(text), chunking, Session::submit).wait();
+    let judged =
+        Submission { engine, session: &session, content: &Content::new(text), chunking }.submit(Session::submit).wait();
     provenance.row(&judged, false)
 }
 

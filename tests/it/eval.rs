@@ -14,8 +14,8 @@ use magistrate::eval::golden::Expected;
 use magistrate::eval::golden::{Golden, Reading, lines};
 use magistrate::eval::metrics::{Confusion, NAMES, Scores, Spread};
 use magistrate::eval::{All, Evaluation, Gathering, Row, report};
-use magistrate::label::records::{Fields, Format, Text};
-use magistrate::label::run::{Settings, run};
+use magistrate::label::records::{InputFormat, RecordFields, Text};
+use magistrate::label::run::{Run, Settings, run};
 use magistrate::label::source::{Placed, Source};
 use magistrate::policy::{Contract, Policy, PolicyLibrary, Verdict};
 use magistrate::random::Random;
@@ -72,22 +72,22 @@ fn figures_are_those_of_scikit_learn_on_a_thousand_sets() {
 }
 
 /// Records of a set.
-fn records(input: &str, format: Format) -> Vec<Placed> {
-    let fields = Fields { text: Text::Unsaid, ..Fields::default() };
+fn records(input: &str, format: InputFormat) -> Vec<Placed> {
+    let fields = RecordFields { text: Text::Unsaid, ..RecordFields::default() };
     let source = Source::of_stream("golden", Cursor::new(input.to_owned()), format, fields).unwrap();
     source.collect::<Result<_, _>>().unwrap()
 }
 
 /// A set, by a policy that is shipped or a plain one. `label` names the column, if somebody does.
 struct Set<'set> {
-    format: Format,
+    format: InputFormat,
     policies: &'set [&'set str],
     reading: Reading,
 }
 
 impl Default for Set<'_> {
     fn default() -> Self {
-        Self { format: Format::Jsonl, policies: &["spam"], reading: Reading::default() }
+        Self { format: InputFormat::Jsonl, policies: &["spam"], reading: Reading::default() }
     }
 }
 
@@ -107,7 +107,7 @@ impl Set<'_> {
     }
 
     fn csv(self) -> Self {
-        Self { format: Format::Csv, ..self }
+        Self { format: InputFormat::Csv, ..self }
     }
 
     fn of(self, policies: &'static [&'static str]) -> Self {
@@ -185,7 +185,7 @@ fn golden_sets_of_every_kind_are_read_and_what_is_absent_is_unknown() {
 fn a_policys_own_cases_are_read_as_they_stand() {
     let spam = PolicyLibrary::shipped().get("spam").unwrap();
     let cases = PolicyLibrary::shipped().golden("spam");
-    let golden = Golden::own(records(&lines(cases), Format::Jsonl), &Reading::default(), spam).unwrap();
+    let golden = Golden::own(records(&lines(cases), InputFormat::Jsonl), &Reading::default(), spam).unwrap();
     for (row, case) in (1..).zip(cases) {
         let expected = golden.expected(row, 0).unwrap();
         assert!(expected.knows_category);
@@ -193,7 +193,7 @@ fn a_policys_own_cases_are_read_as_they_stand() {
         assert_eq!(expected.verdict == Verdict::Safe, case.category.is_none());
     }
     let other = Reading { positive: vec!["SP3.b".into()], ..Reading::default() };
-    let refused = Golden::own(records(&lines(cases), Format::Jsonl), &other, spam).unwrap_err();
+    let refused = Golden::own(records(&lines(cases), InputFormat::Jsonl), &other, spam).unwrap_err();
     assert!(refused.to_string().contains("leave out --label-column, --positive"), "{refused}");
     // Of a set of the user's, a category that is null is not known.
     let known = "{\"text\":\"a\",\"category\":\"SP3.b\"}\n{\"text\":\"b\",\"category\":null}\n";
@@ -222,7 +222,7 @@ fn yes_and_no_mean_what_the_name_of_their_column_says() {
     let upside_down =
         Policy::from_plain("upside", "Judge.", Some(Contract::parse_labels("0=violation,1=safe").unwrap()));
     let golden = Golden::read(
-        records(&labelled("gold", &["1", "0"]), Format::Jsonl),
+        records(&labelled("gold", &["1", "0"]), InputFormat::Jsonl),
         &Set::label("gold").reading,
         &[upside_down.unwrap()],
     );
@@ -383,11 +383,17 @@ fn evaluate_by(policy: &Policy, golden: &str) -> Evaluation {
     let judges = [judge(&engine, policy, &options())];
     let reading = Reading { by: Some("where".into()), ..Reading::default() };
     let reading = if golden.contains("where") { reading } else { Reading::default() };
-    let mut golden = Golden::read(records(golden, Format::Jsonl), &reading, std::slice::from_ref(policy)).unwrap();
+    let mut golden = Golden::read(records(golden, InputFormat::Jsonl), &reading, std::slice::from_ref(policy)).unwrap();
     let records = std::mem::take(&mut golden.records).into_iter().map(Ok);
     let mut all = All(vec![Gathering::new(&golden, 0)]);
     let settings = Settings { own_names: true, ..Settings::default() };
-    let summary = run(&engine, &judges, records, &settings, nothing(), &mut all, &mut |_| ()).unwrap();
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &settings, earlier: nothing() },
+        records,
+        &mut all,
+        &mut |_| (),
+    )
+    .unwrap();
     Evaluation::new(judges[0].provenance.setup("golden", Terms::default()), all.0.remove(0), &summary, 1.0)
 }
 
@@ -675,9 +681,15 @@ fn it_decodes_exactly_the_tokens_that_label_does() {
     let evaluation = evaluate(&golden);
     let (engine, policy) = (engine(2048), policy("rules"));
     let judges = [judge(&engine, &policy, &options())];
-    let source = support::scripted::source(Cursor::new(golden), Format::Jsonl);
+    let source = support::scripted::source(Cursor::new(golden), InputFormat::Jsonl);
     let mut sink = rows(Vec::new(), &["rules"]);
-    let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
+        source,
+        &mut sink,
+        &mut |_| (),
+    )
+    .unwrap();
     assert_eq!(evaluation.tokens, summary.tokens.all());
 }
 

@@ -101,7 +101,7 @@ fn all_inputs_are_looked_at_before_a_model_is_loaded() {
         (&["a.csv", "typo.csv"][..], "typo.csv: it cannot be read"),
         (&["a.csv", "."], ".: it is a folder"),
         (&["a.csv", "b.xlsx"], "b.xlsx: it is a ZIP archive"),
-        (&["a.csv", "two.md"], "two.md: the ending `.md` does not tell"),
+        (&["a.csv", "two.md"], "two.md: the ending `.md` names no format"),
         (&["a.csv", "./a.csv"], "./a.csv is named twice"),
     ] {
         for verb in ["label", "eval"] {
@@ -132,11 +132,14 @@ fn a_column_that_a_flag_names_and_nobody_has_is_refused() {
         (&["a.csv", "--columns", "lang"], "did you mean `Lang`?"),
         (&["a.jsonl", "--columns", "lnag"], "no record has the column `lnag`"),
         (&["a.jsonl", "--text-column", "txt"], "a.jsonl: no record has the column `txt` that --text-column names"),
-        (&["b.jsonl"], "b.jsonl: no record has the column `text`; found: `Text`; did you mean `Text`?"),
-        (&["c.jsonl"], "c.jsonl: no record has the column `text`; found: `custom_id`, `body`; --format batch reads"),
+        (&["b.jsonl"], "b.jsonl: no record has the column `text`; found: `Text`\nhint: did you mean `Text`?"),
+        (
+            &["c.jsonl"],
+            "c.jsonl: no record has the column `text`; found: `custom_id`, `body`\nhint: --format batch reads",
+        ),
         (&["a.jsonl", "--text-template", "{text} {bdy}"], "the column `bdy` that --text-template names"),
         (&["a.jsonl", "--id-column", "key"], "the column `key` that --id-column names"),
-        (&["a.csv", "--text-column", "Text"], "found: 1 `id`, 2 `text`, 3 `Lang`; did you mean `text`?"),
+        (&["a.csv", "--text-column", "Text"], "found: 1 `id`, 2 `text`, 3 `Lang`\nhint: did you mean `text`?"),
         (&["a.csv", "--text-column", "9"], "the column `9` is missing, as there are 3 columns"),
     ] {
         let told = place.refused(&[&["label", "-p", "rules.md"], flags].concat(), b"");
@@ -187,7 +190,7 @@ fn that_plain_lines_are_read_is_told_where_it_may_surprise() {
     let place = Place::new().file("messages", "hello\n");
     let piped = place.label(&[], b"id,text,label\n1,\"WINNER, reply\",spam\n");
     assert!(piped.stderr.contains(
-        "note: stdin: its first line looks like a header or markup, and each line is read as a text; --format"
+        "note: stdin: its first line looks like a header or markup, and each line is read as a text\nhint: --format chooses another format"
     ));
     assert_eq!(piped.stdout.lines().count(), 2);
     assert!(place.label(&["messages"], b"").stderr.contains("note: messages: each line is read as a text"));

@@ -9,7 +9,8 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use magistrate::label::records::{Fields, Format, LARGEST, Text};
+use magistrate::error::hints;
+use magistrate::label::records::{InputFormat, LARGEST, RecordFields, Text};
 use magistrate::label::source::{Input, Source};
 use proptest::prelude::*;
 
@@ -20,7 +21,7 @@ struct Told {
     end: Result<(), String>,
 }
 
-fn read(files: &[(&str, Vec<u8>)], format: Option<Format>, fields: &Fields) -> Told {
+fn read(files: &[(&str, Vec<u8>)], format: Option<InputFormat>, fields: &RecordFields) -> Told {
     let folder = tempfile::tempdir().unwrap();
     let inputs = files.iter().map(|(name, bytes)| {
         std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -31,7 +32,7 @@ fn read(files: &[(&str, Vec<u8>)], format: Option<Format>, fields: &Fields) -> T
     let (mut records, mut messages) = (Vec::new(), Vec::new());
     let source = match Source::new(inputs.collect(), format, fields.clone()) {
         Ok(source) => source,
-        Err(error) => return Told { records, messages, end: Err(plain(error.to_string())) },
+        Err(error) => return Told { records, messages, end: Err(plain(in_words(&error))) },
     };
     for placed in source {
         match placed {
@@ -39,13 +40,18 @@ fn read(files: &[(&str, Vec<u8>)], format: Option<Format>, fields: &Fields) -> T
                 Ok(content) => records.push(content.text().to_owned()),
                 Err(defect) => {
                     records.push(format!("<{}>", defect.code));
-                    messages.push(plain(defect.message));
+                    messages.push(plain(in_words(&defect)));
                 }
             },
-            Err(error) => return Told { records, messages, end: Err(plain(error.to_string())) },
+            Err(error) => return Told { records, messages, end: Err(plain(in_words(&error))) },
         }
     }
     Told { records, messages, end: Ok(()) }
+}
+
+/// Returns an error with its hints.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    hints(error).iter().fold(error.to_string(), |text, hint| format!("{text}\nhint: {hint}"))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -62,11 +68,11 @@ fn utf16(text: &str) -> Vec<u8> {
 /// Checks one file: its records between bars, and the beginning of the first message or error.
 #[track_caller]
 fn check(name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
-    check_with(&Fields::default(), name, bytes, records, said);
+    check_with(&RecordFields::default(), name, bytes, records, said);
 }
 
 #[track_caller]
-fn check_with(fields: &Fields, name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
+fn check_with(fields: &RecordFields, name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
     let bytes = bytes.into();
     let told = read(&[(name, bytes)], None, fields);
     assert_eq!(told.records.join("|"), records, "{name}: {:?} {:?}", told.messages, told.end);
@@ -78,8 +84,8 @@ fn check_with(fields: &Fields, name: &str, bytes: impl Into<Vec<u8>>, records: &
     assert!(!message.contains("SECRET"), "{message}");
 }
 
-fn column(name: &str) -> Fields {
-    Fields { text: Text::Column(name.into()), ..Fields::default() }
+fn column(name: &str) -> RecordFields {
+    RecordFields { text: Text::Column(name.into()), ..RecordFields::default() }
 }
 
 #[test]
@@ -114,13 +120,13 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
         "a.jsonl",
         "{\"body\":\"SECRET\"}\n",
         "<missing-text>",
-        "a.jsonl: line 1: the column `text` is missing; found: `body`; --text-column NAME says",
+        "a.jsonl: line 1: the column `text` is missing; found: `body`\nhint: `RecordFields::text` = NAME chooses",
     );
     check(
         "a.jsonl",
         "{\"text\":\"a\",\"text\":\"SECRET\"}\n",
         "<duplicate-text>",
-        "a.jsonl: line 1: the column `text` stands twice",
+        "a.jsonl: line 1: the column `text` occurs twice",
     );
     check(
         "a.jsonl",
@@ -157,7 +163,7 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
         "a.ndjson",
         "{\"custom_id\":\"1\",\"url\":\"u\",\"body\":{}}\n",
         "<missing-text>",
-        "a.ndjson: line 1: the column `text` is missing; found: `custom_id`, `url`, `body`; --format batch",
+        "a.ndjson: line 1: the column `text` is missing; found: `custom_id`, `url`, `body`\nhint: `InputFormat` = batch",
     );
 }
 
@@ -175,7 +181,8 @@ fn what_is_no_text_is_refused_whole_before_the_first_record() {
     }
     check("a.csv.gz", gzip(&gzip(b"text\na\n")), "", "a.csv.gz: it is packed twice");
     check("a.gz", gzip(b"PK\x03\x04\x14\0"), "", "a.gz: it is a ZIP archive");
-    let told = read(&[("b.csv", b"text\na\n".to_vec()), ("a.csv", b"PK\x03\x04\0".to_vec())], None, &Fields::default());
+    let told =
+        read(&[("b.csv", b"text\na\n".to_vec()), ("a.csv", b"PK\x03\x04\0".to_vec())], None, &RecordFields::default());
     assert!(told.records.is_empty() && told.end.unwrap_err().starts_with("a.csv: it is a ZIP archive"));
 }
 
@@ -190,10 +197,13 @@ fn nothing_structured_is_read_as_plain_lines() {
     check("a.json", "{\n  \"text\": \"a\"\n}\n", "", "a.json: it is one JSON document over several lines");
     check("a.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "a|b", "");
     check("texts", "a\nb\n", "a|b", "");
-    let lines = read(&[("two.md", b"a\nb\n".to_vec())], Some(Format::Lines), &Fields::default());
+    let lines = read(&[("two.md", b"a\nb\n".to_vec())], Some(InputFormat::Lines), &RecordFields::default());
     assert_eq!(lines.records, ["a", "b"], "unless it is asked for");
-    let rows =
-        read(&[("a.json", b"[{\"text\":1}]\n{\"text\":\"b\"}\n".to_vec())], Some(Format::Jsonl), &Fields::default());
+    let rows = read(
+        &[("a.json", b"[{\"text\":1}]\n{\"text\":\"b\"}\n".to_vec())],
+        Some(InputFormat::Jsonl),
+        &RecordFields::default(),
+    );
     assert_eq!(rows.records, ["<not-an-object>", "b"], "a stream that is said to be JSON lines goes on");
 }
 
@@ -207,7 +217,7 @@ proptest! {
     ) {
         let units = marked.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
         let bytes = units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect();
-        let told = read(&[(name, bytes)], None, &Fields::default());
+        let told = read(&[(name, bytes)], None, &RecordFields::default());
         prop_assert!(told.records.is_empty());
         let said = format!("{name}: the text is UTF-16");
         prop_assert!(told.end.unwrap_err().starts_with(&said));

@@ -12,18 +12,20 @@ use std::sync::atomic::Ordering;
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
 use magistrate::engine::Engine;
-use magistrate::label::entry::Form;
-use magistrate::label::export::{Export, Format as Output, Target, export};
+use magistrate::hint::Hints;
+use magistrate::label::entry::OutputForm;
+use magistrate::label::export::{Export, OutputFormat, Target, export};
 use magistrate::label::journal::{Existing, Journal, JournalError, Ordered};
+use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
 use magistrate::label::merge::{check, merge};
-use magistrate::label::records::Format;
+use magistrate::label::records::InputFormat;
 use magistrate::label::row::Row;
 use magistrate::label::row::RowVerdict::{self, Safe, Undecided};
-use magistrate::label::run::{Judge, Known, News, RunError, Settings, run};
+use magistrate::label::run::{EarlierVerdicts, Event, Run, RunError, Settings, run};
 use magistrate::label::sink::{Sink, Written};
 use magistrate::label::source::Placed;
-use magistrate::label::summary::{Ended, Summary};
+use magistrate::label::summary::{StopReason, Summary};
 use magistrate::label::verify::{Agreement, Comparison, Sample};
 use serde_json::json;
 
@@ -94,15 +96,20 @@ impl House {
         let (mut sink, past) = Journal::open(journal, &terms, Existing::Resume)?;
         let memo = Memo::in_journal(fs::File::open(journal).unwrap());
         let judges = [judge(&self.engine, &policy("rules"), &options())];
-        let source = source(Cursor::new(input.to_owned()), Format::Jsonl);
-        let known = Known { past, memo };
-        let summary = run(&self.engine, &judges, source, settings, known, &mut sink, &mut |news| {
-            if let News::Done(summary) = news
-                && Some(summary.rows()) == stop
-            {
-                settings.stop.store(true, Ordering::Relaxed);
-            }
-        })?;
+        let source = source(Cursor::new(input.to_owned()), InputFormat::Jsonl);
+        let known = EarlierVerdicts { past, memo };
+        let summary = run(
+            Run { engine: &self.engine, judges: &judges, settings, earlier: known },
+            source,
+            &mut sink,
+            &mut |news| {
+                if let Event::Done(summary) = news
+                    && Some(summary.rows()) == stop
+                {
+                    settings.stop.store(true, Ordering::Relaxed);
+                }
+            },
+        )?;
         if let Some(end) = summary.end {
             sink.finish(end).unwrap();
         }
@@ -125,9 +132,9 @@ impl House {
         self.of(name, &input())
     }
 
-    fn export(&self, journal: &Path, format: Output) -> Vec<u8> {
+    fn export(&self, journal: &Path, format: OutputFormat) -> Vec<u8> {
         let out = self.path("out");
-        let form = Form { policies: vec!["rules".into()], fields: None };
+        let form = OutputForm { policies: vec!["rules".into()], fields: None };
         export(journal, Target::File(&out), &Export { format, packing: None, form, split: false }).unwrap();
         fs::read(out).unwrap()
     }
@@ -192,7 +199,7 @@ fn a_stopped_run_goes_on_where_it_stopped() {
     let journal = house.path("a");
     let settings = Settings::default();
     let summary = house.label(&journal, &input(), &settings, Some(50)).unwrap();
-    assert_eq!((summary.ended, records(&summary)), (Some(Ended::Stopped), None));
+    assert_eq!((summary.ended, records(&summary)), (Some(StopReason::Stopped), None));
     assert!((50..200).contains(&summary.rows()), "{}", summary.rows());
     house.label(&journal, &input(), &Settings::default(), None).unwrap();
     assert_eq!(fs::read(&journal).unwrap(), fs::read(house.whole("b")).unwrap());
@@ -203,17 +210,17 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     let house = House::new();
     let journal = house.whole("a");
     let refused = |terms: &Terms| match Journal::open(&journal, terms, Existing::Resume) {
-        Err(error @ JournalError::OtherTerms { .. }) => error.to_string(),
+        Err(error @ JournalError::OtherTerms { .. }) => {
+            assert!(!error.hints().is_empty());
+            error.to_string()
+        }
         other => panic!("{other:?}"),
     };
     let mut other = terms(None);
     other.0.insert("model".into(), "m 2".into());
     other.0.insert("--threshold".into(), 0.5.into());
     let message = refused(&other);
-    assert!(
-        message.contains("  model: then m 1, now m 2\n  --threshold: then not given, now 0.5\nhint: "),
-        "{message}"
-    );
+    assert!(message.contains("  model: then m 1, now m 2\n  --threshold: then not given, now 0.5"), "{message}");
     let mix = Journal::open(&journal, &other, Existing::Mix);
     assert!(mix.is_ok());
     let in_use = Journal::open(&journal, &terms(None), Existing::Resume);
@@ -259,7 +266,10 @@ fn rows_that_went_out_of_order_are_in_order_in_the_file() {
         lines.join("\n")
     };
     assert_eq!(sorted(&a), sorted(&b));
-    assert_eq!(house.export(&house.path("a"), Output::Jsonl), house.export(&house.path("b"), Output::Jsonl));
+    assert_eq!(
+        house.export(&house.path("a"), OutputFormat::Jsonl),
+        house.export(&house.path("b"), OutputFormat::Jsonl)
+    );
 }
 
 #[test]
@@ -271,11 +281,16 @@ fn rows_that_are_judged_again_are_compared_with_what_was_said() {
         let numbers: Vec<u64> = sample.numbers().collect();
         assert_eq!(numbers.len(), 40);
         let judges = [judge(&house.engine, &policy("rules"), &options())];
-        let source = source(Cursor::new(input), Format::Jsonl)
+        let source = source(Cursor::new(input), InputFormat::Jsonl)
             .filter(move |placed| placed.as_ref().map_or(true, |placed: &Placed| numbers.contains(&placed.number)));
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let known = Known { past: magistrate::label::journal::Past::none(), memo: Memo::off() };
-        let done = run(&house.engine, &judges, source, &Settings::default(), known, &mut comparison, &mut |_| ());
+        let known = EarlierVerdicts { past: magistrate::label::journal::Past::none(), memo: Memo::off() };
+        let done = run(
+            Run { engine: &house.engine, judges: &judges, settings: &Settings::default(), earlier: known },
+            source,
+            &mut comparison,
+            &mut |_| (),
+        );
         done.map(|_| comparison.agreement)
     };
     let agreement = compare(&journal, input()).unwrap();
@@ -308,10 +323,16 @@ impl Sink for Standings {
 fn a_text_that_failed_is_judged_again_the_next_time_it_comes() {
     let engine = support::scripted::failing("?", 2);
     let judges: [Judge<'_>; 1] = [judge(&engine, &policy("rules"), &options())];
-    let source = source(Cursor::new("?\nfine\n?\n?\n?\n"), Format::Lines);
+    let source = source(Cursor::new("?\nfine\n?\n?\n?\n"), InputFormat::Lines);
     let mut standings = Standings::default();
     let known = support::scripted::nothing();
-    let summary = run(&engine, &judges, source, &Settings::default(), known, &mut standings, &mut |_| ()).unwrap();
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+        source,
+        &mut standings,
+        &mut |_| (),
+    )
+    .unwrap();
     assert_eq!(standings.0, [Undecided, Safe, Undecided, Safe, Safe]);
     assert_eq!((summary.reused, summary.reasons["fault"]), (1, 2));
 }
@@ -323,11 +344,17 @@ fn equal_texts_never_wait_for_each_other_in_a_circle() {
         let judges: [Judge<'_>; 1] = [judge(&engine, &policy("rules"), &options())];
         let input: String =
             (0..600).map(|row| if row % 3 == 0 { "?\n".into() } else { format!("Text {row}\n") }).collect();
-        let source = source(Cursor::new(input), Format::Lines);
+        let source = source(Cursor::new(input), InputFormat::Lines);
         let mut standings = Standings::default();
         let settings = Settings { unordered, ..Settings::default() };
         let known = support::scripted::nothing();
-        let summary = run(&engine, &judges, source, &settings, known, &mut standings, &mut |_| ()).unwrap();
+        let summary = run(
+            Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },
+            source,
+            &mut standings,
+            &mut |_| (),
+        )
+        .unwrap();
         assert_eq!((standings.0.len(), summary.reasons["fault"]), (600, 5));
     }
 }
@@ -337,7 +364,7 @@ fn a_text_without_a_verdict_for_lack_of_room_or_by_a_fault_is_judged_again_when_
     let mut house = House::new();
     let input = short_and_long();
     let roomy = house.of("roomy", &input);
-    let rows = house.export(&roomy, Output::Jsonl);
+    let rows = house.export(&roomy, OutputFormat::Jsonl);
     house.engine = engine(512);
     let journal = house.path("a");
     let summary = house.label(&journal, &input, &Settings::default(), None).unwrap();
@@ -352,18 +379,18 @@ fn a_text_without_a_verdict_for_lack_of_room_or_by_a_fault_is_judged_again_when_
     house.label(&journal, &input, &Settings::default(), Some(14)).unwrap();
     let done = house.label(&journal, &input, &Settings::default(), None).unwrap();
     assert_eq!((done.rows(), &done.reasons, records(&done)), (40, &BTreeMap::new(), Some(40)));
-    assert_eq!(house.export(&journal, Output::Jsonl), rows);
+    assert_eq!(house.export(&journal, OutputFormat::Jsonl), rows);
     assert_eq!(merge(std::slice::from_ref(&journal), &house.path("merged"), false).unwrap().rows(), 40);
     assert_eq!(fs::read(house.path("merged")).unwrap(), fs::read(&roomy).unwrap(), "as if there had been room at once");
 
     let input: String = (0..40).map(|row| format!("{{\"text\":\"? {row}\"}}\n")).collect();
-    let rows = house.export(&house.of("whole", &input), Output::Jsonl);
+    let rows = house.export(&house.of("whole", &input), OutputFormat::Jsonl);
     house.engine = support::scripted::failing("?", 3);
     let failed = house.label(&house.path("b"), &input, &Settings::default(), None).unwrap();
     let faults = failed.reasons["fault"];
     let mended = house.label(&house.path("b"), &input, &Settings::default(), None).unwrap();
     assert_eq!((mended.reasons.len(), mended.resumed), (0, 40 - faults));
-    assert_eq!(house.export(&house.path("b"), Output::Jsonl), rows);
+    assert_eq!(house.export(&house.path("b"), OutputFormat::Jsonl), rows);
 }
 
 #[test]
@@ -383,7 +410,7 @@ fn a_record_that_the_input_ended_in_is_judged_again_once_it_has_grown() {
     }
     let passes = fs::read_to_string(&journal).unwrap().matches("{\"pass\":").count();
     assert!((1..20).contains(&passes), "{passes}");
-    assert_eq!(house.export(&journal, Output::Jsonl), house.export(&house.of("b", &grown), Output::Jsonl));
+    assert_eq!(house.export(&journal, OutputFormat::Jsonl), house.export(&house.of("b", &grown), OutputFormat::Jsonl));
     assert_eq!(check(&journal, false).unwrap().rows(), 40);
 }
 
@@ -396,7 +423,7 @@ fn an_input_is_known_by_its_records_and_not_by_its_name() {
     fs::write(&journal, resealed(&renamed)).unwrap();
     let summary = house.label(&journal, &input(), &Settings::default(), None).unwrap();
     assert!(summary.resumed >= 50 && summary.rows() == 200);
-    assert_eq!(house.export(&journal, Output::Jsonl), house.export(&house.whole("b"), Output::Jsonl));
+    assert_eq!(house.export(&journal, OutputFormat::Jsonl), house.export(&house.whole("b"), OutputFormat::Jsonl));
     // Line ends do not belong to a record.
     house.label(&journal, &input().replace('\n', "\r\n"), &Settings::default(), None).unwrap();
 }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use magistrate::engine::SessionOptions;
 use magistrate::label::judge::Chunking;
-use magistrate::label::records::Format;
+use magistrate::label::judge::Judge;
+use magistrate::label::records::InputFormat;
 use magistrate::label::row::RowVerdict;
-use magistrate::label::run::{Judge, News, RunError, Settings, run};
+use magistrate::label::run::{Event, Run, RunError, Settings, run};
 use magistrate::label::sink::{Only, Sink};
 use magistrate::label::source::Source;
-use magistrate::label::summary::{Ended, Summary};
+use magistrate::label::summary::{StopReason, Summary};
 use magistrate::policy::{Contract, Policy};
 
 use support::scripted::{Endless, engine, judge, nothing, options, policy, rows, source};
@@ -27,7 +28,7 @@ struct Done {
 
 fn label(
     input: impl Into<Vec<u8>>,
-    format: Format,
+    format: InputFormat,
     settings: &Settings,
     options: &SessionOptions,
     ids: &[&str],
@@ -40,7 +41,7 @@ fn label(
 }
 
 /// Returns the lines that a run selected.
-fn pass(input: &str, format: Format, standing: RowVerdict) -> Vec<String> {
+fn pass(input: &str, format: InputFormat, standing: RowVerdict) -> Vec<String> {
     let source = source(Cursor::new(input.to_owned()), format);
     let header = source.header().map(<[u8]>::to_vec);
     let mut output = Vec::new();
@@ -59,11 +60,16 @@ fn judged(
     let engine = engine(2048);
     let judges: Vec<Judge<'_>> = ids.iter().map(|id| judge(&engine, &policy(id), options)).collect();
     let mut news = Vec::new();
-    let summary = run(&engine, &judges, source, settings, nothing(), sink, &mut |what| match what {
-        News::Done(_) => {}
-        News::Renamed(renamed) => news.push(format!("{} is {}", renamed.from, renamed.to)),
-        News::Defect(defect) => news.push(defect.to_string()),
-    })
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings, earlier: nothing() },
+        source,
+        sink,
+        &mut |what| match what {
+            Event::Done(_) => {}
+            Event::Renamed(renamed) => news.push(format!("{} is {}", renamed.from, renamed.to)),
+            Event::Defect(defect) => news.push(defect.to_string()),
+        },
+    )
     .unwrap();
     (summary, news)
 }
@@ -106,7 +112,7 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
         input.extend(line);
         input.push(b'\n');
     }
-    let done = label(input, Format::Jsonl, &Settings::default(), &options(), &["rules"]);
+    let done = label(input, InputFormat::Jsonl, &Settings::default(), &options(), &["rules"]);
     assert_eq!((done.rows.len(), done.summary.rows()), (1000, 1000));
     for (number, row) in done.rows.iter().enumerate() {
         let text = if number % 7 == 0 || number % 3 == 0 { "violation" } else { "safe" };
@@ -141,7 +147,7 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
 
 #[test]
 fn plain_lines_are_texts_and_a_blank_one_is_not_safe() {
-    let done = label("one\r\n\nthree!", Format::Lines, &Settings::default(), &options(), &["rules"]);
+    let done = label("one\r\n\nthree!", InputFormat::Lines, &Settings::default(), &options(), &["rules"]);
     let told: Vec<_> =
         done.rows.iter().map(|row| (row["text"].as_str().unwrap(), row["status"].as_str().unwrap())).collect();
     assert_eq!(told, [("one", "ok"), ("", "error"), ("three!", "ok")]);
@@ -150,12 +156,12 @@ fn plain_lines_are_texts_and_a_blank_one_is_not_safe() {
 #[test]
 fn the_inputs_columns_come_out_and_ours_win() {
     let input = "verdict,text,id,note\nmine,\"a, \"\"b\"\"!\",x7,\"1\n2\"\nyours,c,x8,\n";
-    let done = label(input, Format::Csv, &Settings::default(), &options(), &["rules"]);
+    let done = label(input, InputFormat::Csv, &Settings::default(), &options(), &["rules"]);
     let row = &done.rows[0];
     assert_eq!((&row["verdict"], &row["input_verdict"]), (&"violation".into(), &"mine".into()));
     assert_eq!((&row["id"], &row["text"], &row["note"]), (&"x7".into(), &"a, \"b\"!".into(), &"1\n2".into()));
     assert_eq!(done.news, ["verdict is input_verdict"], "it is said once");
-    let several = label(input, Format::Csv, &Settings::default(), &options(), &["one", "two"]);
+    let several = label(input, InputFormat::Csv, &Settings::default(), &options(), &["one", "two"]);
     let row = &several.rows[1];
     assert_eq!((&row["verdict"], &row["verdicts"]["two"]["verdict"]), (&"yours".into(), &"safe".into()));
     assert_eq!((&row["id"], &row["verdicts"]["one"]["id"]), (&"x8".into(), &"x8".into()));
@@ -165,29 +171,29 @@ fn the_inputs_columns_come_out_and_ours_win() {
 #[test]
 fn only_lets_the_lines_through_as_they_came() {
     let input = "{\"text\":  \"bad!\", \"n\": 1.50}\n{\"text\": \"good\"}\nbroken\n{ \"text\": \"worse!\" }";
-    let pass = |standing| pass(input, Format::Jsonl, standing);
+    let pass = |standing| pass(input, InputFormat::Jsonl, standing);
     assert_eq!(pass(RowVerdict::Violation), ["{\"text\":  \"bad!\", \"n\": 1.50}", "{ \"text\": \"worse!\" }"]);
     assert_eq!(pass(RowVerdict::Safe), ["{\"text\": \"good\"}"]);
     assert_eq!(pass(RowVerdict::Undecided), ["broken"]);
     assert!(pass(RowVerdict::Review).is_empty());
-    let csv = self::pass("id,text\n1,good\n2,\"ba\nd!\"\n", Format::Csv, RowVerdict::Violation);
+    let csv = self::pass("id,text\n1,good\n2,\"ba\nd!\"\n", InputFormat::Csv, RowVerdict::Violation);
     assert_eq!(csv.join("\n"), "id,text\n2,\"ba\nd!\"", "with the header, or what follows is no CSV");
 }
 
 #[test]
 fn a_long_text_is_refused_or_judged_in_pieces() {
     let long = format!("{} the end is bad!\nshort\n", "Some words of a text. ".repeat(800));
-    let refused = label(long.clone(), Format::Lines, &Settings::default(), &options(), &["rules"]);
+    let refused = label(long.clone(), InputFormat::Lines, &Settings::default(), &options(), &["rules"]);
     assert_eq!(refused.rows[0]["error"]["code"], "too-long");
     assert!(refused.rows[0]["error"]["message"].as_str().unwrap().starts_with("the content takes "));
     let limited = options().with_max_content(Some(20));
     let limited =
-        label("one two three four five. ".repeat(9), Format::Lines, &Settings::default(), &limited, &["rules"]);
+        label("one two three four five. ".repeat(9), InputFormat::Lines, &Settings::default(), &limited, &["rules"]);
     let message = limited.rows[0]["error"]["message"].as_str().unwrap();
     assert!(message.contains("at most 20") && message.contains("tokens"), "{message}");
 
     let settings = Settings { chunking: Some(Chunking::of(200)), ..Settings::default() };
-    let done = label(long, Format::Lines, &settings, &options(), &["rules"]);
+    let done = label(long, InputFormat::Lines, &settings, &options(), &["rules"]);
     let (row, short) = (&done.rows[0], &done.rows[1]);
     let pieces = &row["pieces"];
     assert_eq!((&row["verdict"], &pieces["undecided"]), (&"violation".into(), &0.into()));
@@ -204,7 +210,7 @@ fn the_number_of_a_text_in_pieces_is_one_piece_s_and_its_verdict_follows_from_it
         let mut options = options();
         options.rule.threshold = Some(threshold);
         let texts = format!("{}\nSome words of a text.\n", "Some words of a text. ".repeat(600));
-        label(texts, Format::Lines, &settings, &options, &["rules"]).rows
+        label(texts, InputFormat::Lines, &settings, &options, &["rules"]).rows
     };
     let rows = judged(0.5);
     let [long, short] = [0, 1].map(|row| rows[row]["probability"].as_f64().unwrap());
@@ -228,9 +234,15 @@ fn many_policies_more_than_the_cache_holds_each_judge_every_row() {
         .collect();
     let judges: Vec<Judge<'_>> = policies.iter().map(|policy| judge(&engine, policy, &options())).collect();
     let input: String = (0..100).map(|row| format!("Text {row}{}\n", if row % 2 == 0 { "!" } else { "" })).collect();
-    let source = source(Cursor::new(input), Format::Lines);
+    let source = source(Cursor::new(input), InputFormat::Lines);
     let mut sink = rows(Vec::new(), &["p0", "p1", "p2"]);
-    let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
+        source,
+        &mut sink,
+        &mut |_| (),
+    )
+    .unwrap();
     assert_eq!((summary.of(RowVerdict::Violation), summary.of(RowVerdict::Safe)), (50, 50));
 }
 
@@ -250,10 +262,16 @@ fn a_reader_that_goes_away_ends_the_run_without_an_error() {
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let stream = BufReader::new(Endless { rows: u64::MAX, buffer: Vec::new() });
-    let source = source(stream, Format::Jsonl);
+    let source = source(stream, InputFormat::Jsonl);
     let mut sink = rows(Closing(Arc::default()), &["rules"]);
-    let summary = run(&engine, &judges, source, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap();
-    assert_eq!(summary.ended, Some(Ended::Closed));
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
+        source,
+        &mut sink,
+        &mut |_| (),
+    )
+    .unwrap();
+    assert_eq!(summary.ended, Some(StopReason::Closed));
     assert!(summary.rows() < 10);
 }
 
@@ -262,18 +280,23 @@ fn a_stopped_run_writes_what_is_done_and_says_so() {
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let stream = BufReader::new(Endless { rows: u64::MAX, buffer: Vec::new() });
-    let source = source(stream, Format::Jsonl);
+    let source = source(stream, InputFormat::Jsonl);
     let settings = Settings::default();
     let mut sink = rows(Vec::new(), &["rules"]);
-    let summary = run(&engine, &judges, source, &settings, nothing(), &mut sink, &mut |news| {
-        if let News::Done(summary) = news
-            && summary.rows() == 10
-        {
-            settings.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    })
+    let summary = run(
+        Run { engine: &engine, judges: &judges, settings: &settings, earlier: nothing() },
+        source,
+        &mut sink,
+        &mut |news| {
+            if let Event::Done(summary) = news
+                && summary.rows() == 10
+            {
+                settings.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        },
+    )
     .unwrap();
-    assert_eq!(summary.ended, Some(Ended::Stopped));
+    assert_eq!(summary.ended, Some(StopReason::Stopped));
     assert_eq!(String::from_utf8(sink.output).unwrap().lines().count() as u64, summary.rows());
     assert!((10..200).contains(&summary.rows()), "{}", summary.rows());
 }
@@ -308,15 +331,27 @@ fn an_input_that_breaks_off_and_a_full_disk_are_errors_that_say_how_far_it_got()
     let engine = engine(2048);
     let judges = [judge(&engine, &policy("rules"), &options())];
     let text = b"one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n";
-    let broken = source(BufReader::new(Broken(&text[..18])), Format::Lines);
+    let broken = source(BufReader::new(Broken(&text[..18])), InputFormat::Lines);
     let mut sink = rows(std::io::BufWriter::new(Vec::new()), &["rules"]);
-    let broken = run(&engine, &judges, broken, &Settings::default(), nothing(), &mut sink, &mut |_| ()).unwrap_err();
+    let broken = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
+        broken,
+        &mut sink,
+        &mut |_| (),
+    )
+    .unwrap_err();
     assert!(matches!(broken, RunError::Read(3, _)), "{broken}");
     assert_eq!(sink.output.get_ref().split(|byte| *byte == b'\n').count(), 4, "three rows, flushed");
 
-    let source = source(BufReader::new(&text[..]), Format::Lines);
+    let source = source(BufReader::new(&text[..]), InputFormat::Lines);
     let mut disk = rows(Broken(Vec::new()), &["rules"]);
-    let full = run(&engine, &judges, source, &Settings::default(), nothing(), &mut disk, &mut |_| ()).unwrap_err();
+    let full = run(
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
+        source,
+        &mut disk,
+        &mut |_| (),
+    )
+    .unwrap_err();
     let whole = disk.output.0.split(|byte| *byte == b'\n').count() as u64 - 1;
     assert!(matches!(full, RunError::Write(rows, _) if rows == whole), "{full}: {whole}");
 }

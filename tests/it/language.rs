@@ -22,7 +22,6 @@ const NOT_YET: &[&str] = &[
     // Rooms of the library and the command
     "src/calibration",
     "src/eval",
-    "src/label",
     "src/lib.rs",
     // Tests and programs beside them
     "tests/it/eval",

@@ -4,24 +4,29 @@ mod generated;
 
 use std::io::{self, BufReader, Read};
 
-use magistrate::label::records::{Fields, Format, LARGEST, Record, Records, RecordsError, Text};
+use magistrate::label::records::{Defect, InputFormat, LARGEST, Record, RecordFields, Records, RecordsError, Text};
 
-const FORMATS: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Lines];
+const FORMATS: [InputFormat; 4] = [InputFormat::Jsonl, InputFormat::Csv, InputFormat::Tsv, InputFormat::Lines];
 
-fn records(format: Format, input: &[u8]) -> Vec<Record> {
-    let records = Records::new(input, format, Fields::default()).unwrap();
+fn records(format: InputFormat, input: &[u8]) -> Vec<Record> {
+    let records = Records::new(input, format, RecordFields::default()).unwrap();
     records.map(Result::unwrap).collect()
 }
 
-fn only(format: Format, input: &str) -> Record {
+fn only(format: InputFormat, input: &str) -> Record {
     let mut records = records(format, input.as_bytes());
     assert_eq!(records.len(), 1);
     records.remove(0)
 }
 
-fn refused(format: Format, input: &[u8], wanted: Fields) -> (&'static str, String) {
+/// Returns the message of a defect, with its hint.
+fn in_words(defect: &Defect) -> String {
+    defect.hint.iter().fold(defect.message.clone(), |text, hint| format!("{text}; {hint}"))
+}
+
+fn refused(format: InputFormat, input: &[u8], wanted: RecordFields) -> (&'static str, String) {
     match Records::new(input, format, wanted) {
-        Err(RecordsError::Header(defect)) => (defect.code, defect.message),
+        Err(RecordsError::Header(defect)) => (defect.code, in_words(&defect)),
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("should have been refused"),
     }
@@ -40,14 +45,14 @@ fn id(record: &Record) -> Option<&str> {
     record.id.as_ref().map(|id| id.get())
 }
 
-fn named(text: &str, id: &str) -> Fields {
-    Fields { text: Text::Column(text.into()), id: Some(id.into()), ..Fields::default() }
+fn named(text: &str, id: &str) -> RecordFields {
+    RecordFields { text: Text::Column(text.into()), id: Some(id.into()), ..RecordFields::default() }
 }
 
 #[test]
 fn a_json_object_keeps_every_byte_of_its_values() {
     let line = r#" {"id": 12345678901234567890123, "text": "a\u00e9", "n": 1.50e+0, "n": [1, 2], "half": "\ud800"} "#;
-    let record = only(Format::Jsonl, line);
+    let record = only(InputFormat::Jsonl, line);
     assert_eq!(told(&record), Ok("aé"));
     assert_eq!(id(&record), Some("12345678901234567890123"));
     assert_eq!(columns(&record), r#"{"text":"a\u00e9","n":1.50e+0,"n":[1, 2],"half":"\ud800"}"#);
@@ -62,12 +67,12 @@ fn an_id_is_a_string_or_a_number_and_stands_once() {
         ("true", None, r#","id":true"#),
         (r#"{"a":1}"#, None, r#","id":{"a":1}"#),
     ] {
-        let record = only(Format::Jsonl, &format!(r#"{{"text":"t","id":{value}}}"#));
+        let record = only(InputFormat::Jsonl, &format!(r#"{{"text":"t","id":{value}}}"#));
         assert_eq!(id(&record), expect);
         assert_eq!(columns(&record), format!(r#"{{"text":"t"{left}}}"#));
     }
     let input = &br#"{"body":"t","key":7,"id":8}"#[..];
-    let record = Records::new(input, Format::Jsonl, named("body", "key")).unwrap().next().unwrap().unwrap();
+    let record = Records::new(input, InputFormat::Jsonl, named("body", "key")).unwrap().next().unwrap().unwrap();
     assert_eq!((told(&record), id(&record)), (Ok("t"), Some("7")));
     assert_eq!(columns(&record), r#"{"body":"t","key":7,"id":8}"#);
 }
@@ -87,19 +92,23 @@ fn each_defect_of_a_json_line_has_its_code_and_shows_no_content() {
         (r#""SECRET""#, "not-an-object", "a string, where each line must be a JSON object"),
         (r#" [{"text":"SECRET"}]"#, "not-an-object", "an array, where"),
         ("3", "not-an-object", "a number, where"),
-        (r#"{"a":1,"two words":2}"#, "missing-text", "the column `text` is missing; found: `a`, `two words`; --text"),
-        ("{}", "missing-text", "the column `text` is missing; found: none; --text"),
+        (
+            r#"{"a":1,"two words":2}"#,
+            "missing-text",
+            "the column `text` is missing; found: `a`, `two words`; `RecordFields::text`",
+        ),
+        ("{}", "missing-text", "the column `text` is missing; found: none; `RecordFields::text`"),
         (r#"{"text":null}"#, "wrong-type", "the column `text` is null and not a string"),
         (r#"{"text":["SECRET"]}"#, "wrong-type", "the column `text` is an array and"),
         (r#"{"text":1}"#, "wrong-type", "the column `text` is a number"),
         (r#"{"text":false}"#, "wrong-type", "the column `text` is a boolean"),
         (r#"{"text":{}}"#, "wrong-type", "the column `text` is an object"),
-        (r#"{"text":"SECRET","text":"a"}"#, "duplicate-text", "the column `text` stands twice; leave the one that"),
+        (r#"{"text":"SECRET","text":"a"}"#, "duplicate-text", "the column `text` occurs twice; keep only one"),
     ] {
-        let records = records(Format::Jsonl, format!("\n{line}\n{{\"text\":\"next\"}}").as_bytes());
+        let records = records(InputFormat::Jsonl, format!("\n{line}\n{{\"text\":\"next\"}}").as_bytes());
         let defect = records[0].content.as_ref().unwrap_err();
         assert_eq!((defect.code, records[0].number), (code, 2), "{line}");
-        assert!(defect.message.starts_with(&format!("line 2: {message}")), "{}", defect.message);
+        assert!(in_words(defect).starts_with(&format!("line 2: {message}")), "{}", in_words(defect));
         assert!(!format!("{:?} {defect}", records[0]).contains("SECRET"));
         assert_eq!(told(&records[1]), Ok("next"));
     }
@@ -107,9 +116,9 @@ fn each_defect_of_a_json_line_has_its_code_and_shows_no_content() {
 
 #[test]
 fn a_defective_text_leaves_the_other_columns() {
-    let record = only(Format::Jsonl, r#"{"id":1,"text":null,"lang":"de"}"#);
+    let record = only(InputFormat::Jsonl, r#"{"id":1,"text":null,"lang":"de"}"#);
     assert_eq!((id(&record), columns(&record)), (Some("1"), r#"{"text":null,"lang":"de"}"#.into()));
-    let records = records(Format::Csv, b"id,text,name\n1,caf\xE9,a\n2,ok,b\n");
+    let records = records(InputFormat::Csv, b"id,text,name\n1,caf\xE9,a\n2,ok,b\n");
     assert_eq!(told(&records[0]), Err("not-utf8"));
     assert_eq!((id(&records[0]), columns(&records[0])), (Some("\"1\""), r#"{"name":"a"}"#.into()));
     assert_eq!(told(&records[1]), Ok("ok"));
@@ -118,19 +127,19 @@ fn a_defective_text_leaves_the_other_columns() {
 #[test]
 fn deep_and_wide_json_is_no_danger() {
     let deep = format!(r#"{{"text":"t","deep":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(told(&only(Format::Jsonl, &deep)), Ok("t"));
+    assert_eq!(told(&only(InputFormat::Jsonl, &deep)), Ok("t"));
     let wide = format!(r#"{{"text":"t"{}}}"#, r#","":1"#.repeat(100_000));
-    assert_eq!(told(&only(Format::Jsonl, &wide)), Err("too-large"));
+    assert_eq!(told(&only(InputFormat::Jsonl, &wide)), Err("too-large"));
 }
 
 #[test]
 fn plain_lines_are_texts_and_blank_ones_are_empty() {
-    let records = records(Format::Lines, "\u{FEFF}one\r\n\n \n\"two\", {\nthr\u{FFFD}ée".as_bytes());
+    let records = records(InputFormat::Lines, "\u{FEFF}one\r\n\n \n\"two\", {\nthr\u{FFFD}ée".as_bytes());
     let texts: Vec<_> = records.iter().map(told).collect();
     assert_eq!(texts, [Ok("one"), Err("empty"), Err("empty"), Ok("\"two\", {"), Ok("thr\u{FFFD}ée")]);
     assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert_eq!((columns(&records[0]), records[0].raw.as_slice()), (r#"{"text":"one"}"#.into(), &b"one\r\n"[..]));
-    let damaged = self::records(Format::Lines, b"a\xFFb\nnext");
+    let damaged = self::records(InputFormat::Lines, b"a\xFFb\nnext");
     assert_eq!((told(&damaged[0]), columns(&damaged[0])), (Err("not-utf8"), "{}".into()));
     assert_eq!(told(&damaged[1]), Ok("next"));
 }
@@ -138,7 +147,7 @@ fn plain_lines_are_texts_and_blank_ones_are_empty() {
 #[test]
 fn quoted_fields_hold_newlines_and_records_know_their_lines() {
     let input = "\u{FEFF}id,text,\r\n\r\n7,\"a\r\n\"\"b\"\", c\",x\r\n\n8,d,\"\"";
-    let mut stream = Records::new(input.as_bytes(), Format::Csv, Fields::default()).unwrap();
+    let mut stream = Records::new(input.as_bytes(), InputFormat::Csv, RecordFields::default()).unwrap();
     assert_eq!(stream.header(), Some(&b"id,text,\r\n"[..]));
     let first = stream.next().unwrap().unwrap();
     assert_eq!((first.number, told(&first), id(&first)), (3, Ok("a\r\n\"b\", c"), Some("\"7\"")));
@@ -151,7 +160,7 @@ fn quoted_fields_hold_newlines_and_records_know_their_lines() {
 
 #[test]
 fn a_record_with_another_number_of_fields_is_a_defect_with_both_counts() {
-    let records = records(Format::Tsv, b"text\tlabel\nSECRET\none\t1\na\tb\tc\n");
+    let records = records(InputFormat::Tsv, b"text\tlabel\nSECRET\none\t1\na\tb\tc\n");
     assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Err("fields"), Ok("one"), Err("fields")]);
     let message = records[2].content.as_ref().unwrap_err().to_string();
     assert!(message.starts_with("line 4: 3 fields, where the header has 2; "), "{message}");
@@ -166,7 +175,7 @@ fn a_quote_that_is_never_closed_says_where_it_opens() {
         ("text,b\nok,1\na,\"", 3, 3),
         ("text,b\nok,1\na,\"\n", 3, 3),
     ] {
-        let records = records(Format::Csv, input.as_bytes());
+        let records = records(InputFormat::Csv, input.as_bytes());
         assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Ok("ok"), Err("unclosed-quote")], "{input:?}");
         let message = records[1].content.as_ref().unwrap_err().to_string();
         let expect = format!("line 3: the quote that opens on line {opens} is never closed, so all lines up to {last}");
@@ -177,7 +186,7 @@ fn a_quote_that_is_never_closed_says_where_it_opens() {
 
 #[test]
 fn a_header_must_have_what_is_wanted() {
-    let refused = |input: &[u8]| refused(Format::Csv, input, Fields::default());
+    let refused = |input: &[u8]| refused(InputFormat::Csv, input, RecordFields::default());
     for (input, code, message) in [
         (&b""[..], "no-header", "line 1: the input is empty"),
         (b"\xEF\xBB\xBF\n\r\n", "no-header", "line 1: the input is empty"),
@@ -202,22 +211,25 @@ fn a_header_must_have_what_is_wanted() {
         assert_eq!(found, code);
         assert!(said.starts_with(message), "{said}");
     }
-    let (code, message) = self::refused(Format::Csv, b"text,a\n", named("text", "key"));
+    let (code, message) = self::refused(InputFormat::Csv, b"text,a\n", named("text", "key"));
     assert_eq!(code, "missing-id");
-    assert_eq!(message, "line 1: the column `key` is missing; found: 1 `text`, 2 `a` (--id-column)");
-    assert_eq!(records(Format::Csv, b"text\n").len(), 0);
-    assert_eq!(records(Format::Jsonl, b"\n \n\xEF\xBB\xBF").len(), 1);
-    assert_eq!(records(Format::Lines, b"\xEF\xBB\xBF").len(), 0);
+    assert_eq!(
+        message,
+        "line 1: the column `key` is missing; found: 1 `text`, 2 `a`; `RecordFields::id` = NAME chooses the column of the id"
+    );
+    assert_eq!(records(InputFormat::Csv, b"text\n").len(), 0);
+    assert_eq!(records(InputFormat::Jsonl, b"\n \n\xEF\xBB\xBF").len(), 1);
+    assert_eq!(records(InputFormat::Lines, b"\xEF\xBB\xBF").len(), 0);
 }
 
 #[test]
 fn what_is_too_large_is_passed_over_up_to_the_next_line() {
     let large = vec![b'x'; LARGEST + 5];
     for (format, before, after) in [
-        (Format::Lines, "", "\nok"),
-        (Format::Jsonl, "", "\n{\"text\":\"ok\"}"),
-        (Format::Csv, "text,b\na,", "\nok,1"),
-        (Format::Csv, "text,b\na,\"q\n\"\"", ",\nok,1"),
+        (InputFormat::Lines, "", "\nok"),
+        (InputFormat::Jsonl, "", "\n{\"text\":\"ok\"}"),
+        (InputFormat::Csv, "text,b\na,", "\nok,1"),
+        (InputFormat::Csv, "text,b\na,\"q\n\"\"", ",\nok,1"),
     ] {
         let input = [before.as_bytes(), &large, after.as_bytes()].concat();
         let records = records(format, &input);
@@ -227,7 +239,7 @@ fn what_is_too_large_is_passed_over_up_to_the_next_line() {
     }
     // An open quote takes lines up to the limit, and no more.
     let lines = b"a,1\n".repeat(LARGEST / 4 + 100);
-    let records = records(Format::Csv, &[b"text,b\n\"", lines.as_slice()].concat());
+    let records = records(InputFormat::Csv, &[b"text,b\n\"", lines.as_slice()].concat());
     assert_eq!(told(&records[0]), Err("too-large"));
     assert_eq!(records.len(), 1 + 100);
     assert!(records[1..].iter().all(|record| told(record) == Ok("a")));
@@ -237,7 +249,7 @@ fn what_is_too_large_is_passed_over_up_to_the_next_line() {
 fn lines_that_a_damaged_quote_has_joined_come_out_one_by_one() {
     let lines = 1_000_000;
     let input = [b"text\n\"".to_vec(), b"a\n".repeat(lines), b"\"b\nc\n".to_vec()].concat();
-    let stream = Records::new(&input[..], Format::Csv, Fields::default()).unwrap();
+    let stream = Records::new(&input[..], InputFormat::Csv, RecordFields::default()).unwrap();
     let (mut damaged, mut end) = (0, 0);
     for (line, record) in (2..).zip(stream) {
         let record = record.unwrap();
@@ -258,11 +270,11 @@ fn an_error_of_reading_ends_the_stream() {
     }
     for format in FORMATS {
         let stream = BufReader::new(b"text\n{}\n".chain(Broken));
-        let mut records = Records::new(stream, format, Fields::default()).unwrap();
+        let mut records = Records::new(stream, format, RecordFields::default()).unwrap();
         let errors = records.by_ref().take(9).filter(Result::is_err).count();
         assert_eq!(errors, 1);
         assert!(records.next().is_none());
     }
-    let at_once = Records::new(BufReader::new(Broken), Format::Csv, Fields::default());
+    let at_once = Records::new(BufReader::new(Broken), InputFormat::Csv, RecordFields::default());
     assert!(matches!(at_once, Err(RecordsError::Read(_))));
 }

@@ -5,12 +5,13 @@ use std::io::{BufRead, Read};
 use magistrate::engine::backend::{Layout, Limits};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Engine, EngineConfig, SessionOptions};
-use magistrate::label::entry::Form;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::journal::Past;
+use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
-use magistrate::label::records::{Fields, Format};
+use magistrate::label::records::{InputFormat, RecordFields};
 use magistrate::label::row::Provenance;
-use magistrate::label::run::{Judge, Known};
+use magistrate::label::run::EarlierVerdicts;
 use magistrate::label::sink::Rows;
 use magistrate::label::source::Source;
 use magistrate::policy::{Contract, Effort, Policy};
@@ -68,18 +69,18 @@ pub fn options() -> SessionOptions {
 }
 
 /// Returns the state of a run without a journal and a memo.
-pub fn nothing() -> Known {
-    Known { past: Past::none(), memo: Memo::in_memory() }
+pub fn nothing() -> EarlierVerdicts {
+    EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() }
 }
 
 /// Returns a sink that writes rows to a writer.
 pub fn rows<W: std::io::Write>(output: W, policies: &[&str]) -> Rows<W> {
-    Rows { output, form: Form { policies: policies.iter().map(ToString::to_string).collect(), fields: None } }
+    Rows { output, form: OutputForm { policies: policies.iter().map(ToString::to_string).collect(), fields: None } }
 }
 
 /// Returns the records of a stream.
-pub fn source(stream: impl BufRead + Send + 'static, format: Format) -> Source {
-    Source::of_stream("input", stream, format, Fields::default()).unwrap()
+pub fn source(stream: impl BufRead + Send + 'static, format: InputFormat) -> Source {
+    Source::of_stream("input", stream, format, RecordFields::default()).unwrap()
 }
 
 /// A stream of rows that exist in memory only while they are read.

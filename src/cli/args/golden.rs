@@ -13,8 +13,8 @@ use magistrate::files::Files;
 use magistrate::label::config::RunConfig;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
-use magistrate::label::records::{Fields, Format};
-use magistrate::label::run::{Known, News, Settings, run};
+use magistrate::label::records::{InputFormat, RecordFields};
+use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
 use magistrate::label::source::Source;
 use magistrate::policy::{Policy, PolicyLibrary};
 
@@ -189,13 +189,18 @@ impl Prepared {
         let records = std::mem::take(&mut self.golden.records).into_iter().map(Ok);
         let Self { policies, config, golden, name, size } = &self;
         let mut all = All((0..policies.len()).map(|place| Gathering::new(golden, place)).collect());
-        let (known, begun) = (Known { past: Past::none(), memo: Memo::in_memory() }, Instant::now());
+        let (known, begun) = (EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() }, Instant::now());
         let mut bar = progress::Rows::new(*size, false);
-        let done = run(&engine, &judges, records, &settings, known, &mut all, &mut |news| {
-            if let News::Done(summary) = news {
-                bar.show(summary);
-            }
-        });
+        let done = run(
+            Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },
+            records,
+            &mut all,
+            &mut |news| {
+                if let Event::Done(summary) = news {
+                    bar.show(summary);
+                }
+            },
+        );
         bar.clear();
         let summary = done.with_context(|| name.clone())?;
         if summary.ended.is_some() {
@@ -223,7 +228,7 @@ fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
         "name a file of texts whose answer is known, or add `golden:` to the policy"
     );
     let name = format!("the golden set of {}", policy.id);
-    Ok(Source::of_stream(&name, Cursor::new(lines(cases)), Format::Jsonl, Fields::default())?)
+    Ok(Source::of_stream(&name, Cursor::new(lines(cases)), InputFormat::Jsonl, RecordFields::default())?)
 }
 
 /// Reads an evaluation.

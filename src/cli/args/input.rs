@@ -7,10 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 use magistrate::files::Files;
 use magistrate::label::config::ONE_COLUMN;
-use magistrate::label::records::{Fields, Format, Template, Text};
+use magistrate::label::records::{InputFormat, Notice, RecordFields, Template, Text};
 use magistrate::label::source::{Input, Source};
 
-use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::error::{ensure_hint, with_hints};
 use crate::cli::terminal::output;
 
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub struct InputArgs {
 
     /// Input format [default: by the file's extension; on stdin JSONL if it begins like that, else lines]
     #[arg(long, value_name = "FORMAT")]
-    format: Option<InputFormat>,
+    format: Option<FormatArg>,
 
     /// Column with the text, by name, or in tables by number from 1 [default: text]
     #[arg(long, visible_alias = "text", value_name = "COLUMN")]
@@ -60,7 +60,7 @@ enum Quote {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum InputFormat {
+enum FormatArg {
     Jsonl,
     Csv,
     Tsv,
@@ -93,16 +93,16 @@ impl InputArgs {
             (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
             _ => Text::Unsaid,
         };
-        let fields = Fields {
+        let fields = RecordFields {
             text,
             id: self.id_column.clone(),
             no_header: self.no_header,
             skip: self.skip_rows,
             unquoted: self.quote == Quote::None,
         };
-        let source = Source::new(inputs, self.format.map(Format::from), fields)?;
+        let source = Source::new(inputs, self.format.map(InputFormat::from), fields)?;
         for note in source.notes() {
-            output::message(&format!("note: {note}"));
+            output::message(&format!("note: {}", with_hints(&note)));
         }
         self.require_columns(&source)?;
         Ok(source)
@@ -117,13 +117,13 @@ impl InputArgs {
             _ => None,
         };
         let text = self.text_columns(None);
-        let warnings = source.require_in_each(flag, &text).map_err(anyhow::Error::msg)?;
+        let warnings = source.require_in_each(flag, &text)?;
         // A single missing column is reported in each row.
         if text.len() > 1 {
             warn(&warnings);
         }
         let id: Vec<String> = self.id_column.iter().cloned().collect();
-        warn(&source.require_in_each(Some("--id-column"), &id).map_err(anyhow::Error::msg)?);
+        warn(&source.require_in_each(Some("--id-column"), &id)?);
         Ok(())
     }
 
@@ -159,14 +159,14 @@ impl InputArgs {
 
     /// Reports whether the inputs are OpenAI Batch requests.
     pub fn is_batch(&self) -> bool {
-        self.format == Some(InputFormat::Batch)
+        self.format == Some(FormatArg::Batch)
     }
 }
 
 /// Prints warnings on stderr.
-pub fn warn(warnings: &[String]) {
+pub fn warn(warnings: &[Notice]) {
     for warning in warnings {
-        output::message(&format!("warning: {warning}"));
+        output::message(&format!("warning: {}", with_hints(warning)));
     }
 }
 
@@ -216,15 +216,15 @@ pub fn claim(inputs: &[Input], files: &mut Files) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-impl From<InputFormat> for Format {
-    fn from(format: InputFormat) -> Self {
+impl From<FormatArg> for InputFormat {
+    fn from(format: FormatArg) -> Self {
         match format {
-            InputFormat::Jsonl => Self::Jsonl,
-            InputFormat::Csv => Self::Csv,
-            InputFormat::Tsv => Self::Tsv,
-            InputFormat::Lines => Self::Lines,
-            InputFormat::Parquet => Self::Parquet,
-            InputFormat::Batch => Self::Batch,
+            FormatArg::Jsonl => Self::Jsonl,
+            FormatArg::Csv => Self::Csv,
+            FormatArg::Tsv => Self::Tsv,
+            FormatArg::Lines => Self::Lines,
+            FormatArg::Parquet => Self::Parquet,
+            FormatArg::Batch => Self::Batch,
         }
     }
 }

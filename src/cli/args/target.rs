@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use magistrate::files::{self, Files};
-use magistrate::label::entry::Form;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{self, Export, Packing};
 
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
@@ -50,9 +50,9 @@ pub struct Target {
 
 impl OutputArgs {
     /// Resolves the flags. `batch` is set if requests of the Batch API are read.
-    pub fn resolve(self, batch: bool, form: Form) -> Result<Target, anyhow::Error> {
+    pub fn resolve(self, batch: bool, form: OutputForm) -> Result<Target, anyhow::Error> {
         let path = self.output.filter(|path| path.as_os_str() != "-");
-        let by_name = path.as_deref().and_then(export::Format::of_path);
+        let by_name = path.as_deref().and_then(export::OutputFormat::of_path);
         if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && by_name.is_none()) {
             ensure_hint!(
                 !has_ending(path) || files::is_stream(path),
@@ -62,12 +62,12 @@ impl OutputArgs {
         }
         let format = match (self.output_format, by_name) {
             (Some(named), _) => named.into(),
-            (None, None | Some(export::Format::Jsonl)) if batch => export::Format::Batch,
-            (None, by_name) => by_name.unwrap_or(export::Format::Jsonl),
+            (None, None | Some(export::OutputFormat::Jsonl)) if batch => export::OutputFormat::Batch,
+            (None, by_name) => by_name.unwrap_or(export::OutputFormat::Jsonl),
         };
         let packing = path.as_deref().and_then(Packing::of_path);
         ensure_hint!(
-            format != export::Format::Parquet || packing.is_none(),
+            format != export::OutputFormat::Parquet || packing.is_none(),
             "Parquet packs its columns itself",
             "leave out .gz or .zst"
         );
@@ -126,7 +126,7 @@ fn has_ending(path: &Path) -> bool {
     }
 }
 
-impl From<OutputFormat> for export::Format {
+impl From<OutputFormat> for export::OutputFormat {
     fn from(format: OutputFormat) -> Self {
         match format {
             OutputFormat::Jsonl => Self::Jsonl,

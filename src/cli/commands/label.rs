@@ -21,7 +21,7 @@ use magistrate::label::memo::Memo;
 use magistrate::label::row::Printed;
 use magistrate::label::sink::{Only, Rows};
 use magistrate::label::source::Source;
-use magistrate::label::summary::Ended;
+use magistrate::label::summary::StopReason;
 
 use self::flags::LabelFlags;
 use self::prepared::{Kept, Prepared};
@@ -97,7 +97,7 @@ fn run_with_journal(
             journal.finish(end).with_context(failed)?;
             let to = run.target.file.as_deref().map_or(export::Target::Stdout, export::Target::File);
             match progress::waiting("writing the output", || export(&place.path, to, &run.target.export)) {
-                Err(error) if error.is_closed() => timed.summary.ended = Some(Ended::Closed),
+                Err(error) if error.is_closed() => timed.summary.ended = Some(StopReason::Closed),
                 written => drop(written?),
             }
         }

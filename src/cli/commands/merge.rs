@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use magistrate::files::Files;
-use magistrate::label::entry::Form;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{Target, export};
 use magistrate::label::journal::{JournalError, Ordered, beside};
 use magistrate::label::merge::{check, merge};
@@ -52,7 +52,7 @@ impl Merge {
         };
         let policies =
             terms.strings("policies").iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect();
-        let form = Form { policies, fields: self.fields.map(Arc::new) };
+        let form = OutputForm { policies, fields: self.fields.map(Arc::new) };
         let target = self.output.resolve(false, form)?;
         let mut files = Files::new();
         journals.iter().try_for_each(|path| files.read("a journal that is merged", path))?;

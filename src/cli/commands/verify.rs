@@ -9,7 +9,7 @@ use magistrate::calibration::terms::Terms;
 use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
-use magistrate::label::run::{Known, Settings, run};
+use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
 use magistrate::label::verify::{Agreement, Comparison, Sample};
 
 use crate::cli::args::input::InputArgs;
@@ -79,9 +79,14 @@ impl Verify {
             .filter(move |placed| placed.as_ref().map_or(true, |placed| numbers.contains(&placed.number)));
         let wanted = sample.numbers().count() as u64;
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let known = Known { past: Past::none(), memo: Memo::off() };
-        let summary = run(&engine, &judges, source, &settings, known, &mut comparison, &mut |_| ())
-            .with_context(|| journal.display().to_string())?;
+        let known = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
+        let summary = run(
+            Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },
+            source,
+            &mut comparison,
+            &mut |_| (),
+        )
+        .with_context(|| journal.display().to_string())?;
         if summary.ended.is_some() {
             return Ok(ExitCode::from(exit::STOPPED));
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use magistrate::error::hints as library_hints;
-use magistrate::hint::{Hint, Setting};
+use magistrate::hint::{Hint, Hints, Setting};
 
 use super::{exit, output};
 
@@ -104,6 +104,11 @@ pub fn hints(error: &anyhow::Error) -> Vec<String> {
     distinct
 }
 
+/// Returns a message in words, with its hints.
+pub fn with_hints(error: &impl Hints) -> String {
+    error.hints().iter().fold(error.to_string(), |text, hint| text + "\nhint: " + &with_flags(hint))
+}
+
 /// Returns a hint with each setting as the flag that sets it.
 pub fn with_flags(hint: &Hint) -> String {
     hint.render(|setting, value| match value {
@@ -138,6 +143,7 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Negative => "--negative",
         Setting::Output => "-o",
         Setting::Partial => "--partial",
+        Setting::Policy => "-p",
         Setting::Positive => "--positive",
         Setting::Quote => "--quote",
         Setting::Restart => "--restart",

@@ -2,7 +2,7 @@
 
 use magistrate::calibration::certificate::Decision;
 use magistrate::label::row::{Row, RowVerdict, Status};
-use magistrate::label::summary::{Ended, Summary};
+use magistrate::label::summary::{StopReason, Summary};
 use magistrate::policy::Verdict;
 
 pub const SAFE: u8 = 0;
@@ -31,9 +31,9 @@ pub fn of_rows(rows: &[Row]) -> u8 {
 pub fn of_run(summary: &Summary, only: Option<RowVerdict>) -> u8 {
     let undecided = summary.of(RowVerdict::Undecided) > 0;
     match (summary.ended, only) {
-        (Some(Ended::Stopped), _) => STOPPED,
+        (Some(StopReason::Stopped), _) => STOPPED,
         (None, None) if undecided => UNDECIDED,
-        (Some(Ended::Closed), _) | (None, None) => DONE,
+        (Some(StopReason::Closed), _) | (None, None) => DONE,
         (None, Some(_)) if summary.written > 0 => FOUND,
         // An absence is known only if all were judged.
         (None, Some(_)) if undecided => ERROR,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use magistrate::files;
 use magistrate::label::row::RowVerdict;
-use magistrate::label::summary::{Ended, Summary};
+use magistrate::label::summary::{StopReason, Summary};
 use magistrate::verdict::MIN_MASS;
 
 use super::{exit, output};
@@ -31,7 +31,7 @@ pub fn finish(
         write_json(path, &format!("{}\n", serde_json::to_string(timed)?))?;
     }
     sum_up(timed);
-    if let Some(hint) = hint.filter(|_| timed.summary.ended == Some(Ended::Stopped)) {
+    if let Some(hint) = hint.filter(|_| timed.summary.ended == Some(StopReason::Stopped)) {
         output::message(&hint);
     }
     Ok(ExitCode::from(exit::of_run(&timed.summary, only)))
@@ -49,8 +49,8 @@ pub fn write_json(path: &Path, json: &str) -> Result<(), anyhow::Error> {
 fn sum_up(timed: &Timed) {
     let (summary, done) = (&timed.summary, timed.summary.rows());
     let stopped = match summary.ended {
-        Some(Ended::Closed) => return,
-        Some(Ended::Stopped) => "stopped after ",
+        Some(StopReason::Closed) => return,
+        Some(StopReason::Stopped) => "stopped after ",
         None => "",
     };
     let table = table(summary);

@@ -1,8 +1,8 @@
 //! Results as the OpenAI Batch API gives them, a line for each request.
 //!
-//! The one idea: a reader of such results finds the verdict where the endpoint has it. A chat has it in the message's
-//! content, and a moderation in `flagged`. Everything else that we say is in `magistrate`. A moderation has no word for
-//! a text that a person must look at, so all that is not safe is flagged. Without a verdict there is an error and no
+//! A reader of such results finds the verdict in the place of the endpoint's answer. A chat has it in the message's
+//! content, and a moderation in `flagged`. The complete rows are in `magistrate`. A moderation has no word for
+//! a text that a person must look at, so every verdict but safe is flagged. Without a verdict there is an error and no
 //! response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
 
 use std::io;
@@ -10,20 +10,20 @@ use std::io;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Writer;
 use super::pack::Finish;
+use super::row_writer::RowWriter;
 use crate::calibration::certificate::Decision;
-use crate::label::entry::{Entry, Form};
+use crate::label::entry::{Entry, OutputForm};
 use crate::label::records::MODERATIONS;
 use crate::label::row::{Row, RowUsage};
 use crate::policy::Verdict;
 
 pub(super) struct Results {
     pub file: Box<dyn Finish>,
-    pub form: Form,
+    pub form: OutputForm,
 }
 
-impl Writer for Results {
+impl RowWriter for Results {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
         let rows: Vec<Row> = serde_json::from_str(entry.verdicts.get())?;
         let bare = Entry { columns: crate::label::columns::Columns::default(), ..entry.clone() };
@@ -50,9 +50,9 @@ impl Writer for Results {
     }
 }
 
-/// A chat completion, whose message is what is said of the text: by several policies each by its id.
+/// Returns a chat completion. Its message has the verdict; of several policies, each verdict by the policy's id.
 fn chat(rows: &[Row], number: u64) -> Option<Value> {
-    let said = |row: &Row| {
+    let verdict = |row: &Row| {
         json!({
             "verdict": row.verdict,
             "label": row.label,
@@ -63,8 +63,8 @@ fn chat(rows: &[Row], number: u64) -> Option<Value> {
         })
     };
     let content = match rows {
-        [row] => said(row),
-        rows => rows.iter().map(|row| (row.policy.id.clone(), said(row))).collect::<serde_json::Map<_, _>>().into(),
+        [row] => verdict(row),
+        rows => rows.iter().map(|row| (row.policy.id.clone(), verdict(row))).collect::<serde_json::Map<_, _>>().into(),
     };
     let sum =
         |tokens: fn(&RowUsage) -> usize| rows.iter().filter_map(|row| row.usage.as_ref()).map(tokens).sum::<usize>();
@@ -85,7 +85,7 @@ fn chat(rows: &[Row], number: u64) -> Option<Value> {
     }))
 }
 
-/// A moderation, whose categories are the policies.
+/// Returns a moderation, whose categories are the policies.
 fn moderation(rows: &[Row]) -> Option<Value> {
     let flagged = |row: &Row| row.verdict != Some(Verdict::Safe) || row.decision == Some(Decision::Review);
     let by_policy = |value: &dyn Fn(&Row) -> Value| {

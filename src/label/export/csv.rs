@@ -1,22 +1,22 @@
-//! Fields between separators, by RFC 4180.
+//! RecordFields between separators, by RFC 4180.
 
 use std::io::{self, Write};
 
-use super::Writer;
+use super::flat_table::{Cell, FlatTable, text};
 use super::pack::Finish;
-use super::table::{Cell, Table, text};
+use super::row_writer::RowWriter;
 use crate::label::entry::Entry;
 
 pub(super) struct Separated {
     file: Box<dyn Finish>,
     separator: u8,
-    table: Table,
+    table: FlatTable,
     line: Vec<u8>,
 }
 
 impl Separated {
-    /// Begins with the header.
-    pub fn new(file: Box<dyn Finish>, separator: u8, table: Table) -> io::Result<Self> {
+    /// Starts a file with its header.
+    pub fn new(file: Box<dyn Finish>, separator: u8, table: FlatTable) -> io::Result<Self> {
         let mut separated = Self { file, separator, line: Vec::new(), table };
         let names: Vec<String> = separated.table.columns.iter().map(|column| column.name.clone()).collect();
         separated.write(names.into_iter())?;
@@ -39,7 +39,7 @@ impl Separated {
             }
         }
         if self.line.is_empty() {
-            // Else a row of one empty field would be a blank line, which is no row.
+            // A row of one empty field would be a blank line, which readers skip.
             self.line.extend(b"\"\"");
         }
         self.line.push(b'\n');
@@ -47,7 +47,7 @@ impl Separated {
     }
 }
 
-impl Writer for Separated {
+impl RowWriter for Separated {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
         let cells = self.table.cells(entry);
         self.write(cells.iter().map(|cell: &Cell| cell.as_deref().map_or(String::new(), text)))

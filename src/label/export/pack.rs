@@ -1,4 +1,4 @@
-//! gzip and zstd, or neither.
+//! Packing of outputs: gzip or zstd.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// How a file is packed.
+/// The packing of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// gzip.
@@ -16,7 +16,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// What a file's name tells.
+    /// Returns the packing that a file's name implies.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
@@ -27,12 +27,12 @@ impl Packing {
     }
 }
 
-/// Something to write to that must be told when all is written.
+/// A writer that must be finished after the last write.
 pub(super) trait Finish: Write + Send {
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// Packs what is written.
+/// Returns a writer that packs its input.
 pub(super) fn packed(file: impl Write + Send + 'static, packing: Option<Packing>) -> io::Result<Box<dyn Finish>> {
     Ok(match packing {
         None => Box::new(Plain(file)),

@@ -1,4 +1,4 @@
-//! A Parquet file. Each column may be null; numbers and booleans are such, all else is text.
+//! A Parquet file. Each column may be null. Numbers and booleans keep their type, and other values are text.
 
 use std::io;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 use serde_json::value::RawValue;
 
-use super::Writer;
+use super::flat_table::{FlatTable, text};
 use super::pack::Finish;
-use super::table::{Table, text};
+use super::row_writer::RowWriter;
 use crate::label::entry::Entry;
 use crate::label::row::ColumnKind;
 
-/// Rows go out in groups, which are in memory until then.
+/// Writes rows in groups. A group is in memory until it is complete.
 pub(super) struct Groups {
     writer: SerializedFileWriter<Box<dyn Finish>>,
-    table: Table,
+    table: FlatTable,
     columns: Vec<Values>,
     rows: usize,
     bytes: usize,
 }
 
-/// A group's values of one column, and for each row whether it has one.
+/// A group's values of one column, with a mark for each row that has one.
 struct Values {
     values: Typed,
     there: Vec<i16>,
@@ -39,12 +39,12 @@ enum Typed {
     Boolean(Vec<bool>),
 }
 
-/// How large a group becomes.
+/// Rows and bytes of a group, at most.
 const ROWS: usize = 1 << 16;
 const BYTES: usize = 32 << 20;
 
 impl Groups {
-    pub fn new(file: Box<dyn Finish>, table: Table) -> io::Result<Self> {
+    pub fn new(file: Box<dyn Finish>, table: FlatTable) -> io::Result<Self> {
         let fields = table.columns.iter().map(|column| {
             let (physical, converted) = match column.kind {
                 ColumnKind::Text => (Physical::BYTE_ARRAY, ConvertedType::UTF8),
@@ -67,7 +67,7 @@ impl Groups {
         (self.rows, self.bytes) = (0, 0);
         let mut group = self.writer.next_row_group().map_err(failed)?;
         for column in columns {
-            // As many as the schema has.
+            // The group has a writer for each column of the schema.
             if let Some(mut writer) = group.next_column().map_err(failed)? {
                 column.write(&mut writer).and_then(|()| writer.close()).map_err(failed)?;
             }
@@ -76,7 +76,7 @@ impl Groups {
     }
 }
 
-fn empty(table: &Table) -> Vec<Values> {
+fn empty(table: &FlatTable) -> Vec<Values> {
     let typed = |kind| match kind {
         ColumnKind::Text => Typed::Text(Vec::new()),
         ColumnKind::Integer => Typed::Integer(Vec::new()),
@@ -111,7 +111,7 @@ impl Values {
     }
 }
 
-impl Writer for Groups {
+impl RowWriter for Groups {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
         for (column, cell) in self.columns.iter_mut().zip(self.table.cells(entry)) {
             self.bytes += column.push(cell.as_deref());

@@ -1,19 +1,21 @@
 //! The file of a journal.
 //!
-//! The one idea: it is looked at, locked, and found to be ours, in this order, before any of its bytes is changed.
+//! The file is examined, locked and found to be ours, in this order, before any of its bytes is changed.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
-use super::scan::{self, Scan};
-use super::{JournalError, Ordered};
+use super::error::JournalError;
+use super::layout;
+use super::ordered::Ordered;
+use super::scan::Scan;
 use crate::files;
 use crate::files::Draft;
 use crate::text::with_ending;
 
-/// Opens the file at a path for this process alone, or makes it for its user alone. Returns its rows. There are none in
-/// a new file, or in one that ends within our first line, `head`.
+/// Opens the file at a path for this process alone, or creates it for its user alone. Returns its scan; `None` for a new
+/// file, and for one that ends within our first line, `head`.
 pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     loop {
@@ -65,7 +67,7 @@ pub(super) fn set_aside(path: &Path) -> Result<(), JournalError> {
 /// Replaces a journal by one that has the same rows in one pass.
 pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
-    let (head, end) = (scan::head(&scan.terms), scan.end);
+    let (head, end) = (layout::first_line(&scan.terms), scan.end);
     let mut rows = Ordered::of(path, scan)?;
     let draft = Draft::private(path).map_err(failed)?;
     // A draft is locked, so no other process can take the journal once the draft has its name.
@@ -76,7 +78,7 @@ pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalE
         write(&line)?;
     }
     if let Some(end) = end {
-        write(&scan::tail(end).map_err(io::Error::from).map_err(failed)?)?;
+        write(&layout::end_line(end).map_err(io::Error::from).map_err(failed)?)?;
     }
     written.flush().map_err(failed)?;
     drop(written);
@@ -86,7 +88,7 @@ pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalE
     Ok((file, scan))
 }
 
-/// Opens a file that is there, if it is one of ours that nobody else may write to.
+/// Opens an existing file, if it is ours and no other user can write to it.
 fn look(path: &Path) -> Result<Option<File>, JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     match fs::symlink_metadata(path) {

@@ -1,6 +1,6 @@
 //! A line of a journal or an archive: a JSON object whose last field is a checksum of all before it.
 //!
-//! The one idea: damage anywhere in a line shows in that line, without its neighbours.
+//! Damage anywhere in a line shows in that line, and its neighbors stay readable.
 
 use serde::Serialize;
 
@@ -23,11 +23,11 @@ pub(in crate::label) fn sealed(value: &impl Serialize) -> serde_json::Result<Vec
     Ok(line)
 }
 
-/// Reports whether a line is as it was written, to the last byte.
+/// Reports whether a line is undamaged, to the last byte.
 pub(in crate::label) fn is_whole(line: &[u8]) -> bool {
     let parts = line.strip_suffix(BEHIND.as_bytes()).and_then(|line| line.split_last_chunk::<DIGITS>());
-    parts.is_some_and(|(line, said)| {
-        line.strip_suffix(BEFORE.as_bytes()).is_some_and(|line| sum(line).as_bytes() == said.as_slice())
+    parts.is_some_and(|(line, written)| {
+        line.strip_suffix(BEFORE.as_bytes()).is_some_and(|line| sum(line).as_bytes() == written.as_slice())
     })
 }
 

@@ -1,6 +1,6 @@
-//! The rows of a journal in the order of the inputs, in whatever order they were written.
+//! The rows of a journal in the order of the inputs.
 //!
-//! The one idea: within a pass a row is at most [`DISORDER`] records from its place, so a bounded look ahead finds it.
+//! Within a pass a row is at most [`DISORDER`] records from its place, so a bounded look ahead finds it.
 //! If a record has rows in several passes, that of the last pass counts.
 
 use std::cmp::Reverse;
@@ -9,8 +9,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
-use super::scan::{self, Scan, Stretch};
-use super::{DISORDER, End, JournalError, line};
+use super::error::JournalError;
+use super::layout::{DISORDER, End, row_number};
+use super::line;
+use super::scan::{ByteRange, Scan};
 use crate::calibration::terms::Terms;
 use crate::label::entry::Entry;
 
@@ -22,21 +24,21 @@ pub struct Ordered {
     /// The inputs' end, if the last line holds it.
     pub end: Option<End>,
     path: PathBuf,
-    passes: Vec<Pass>,
+    passes: Vec<PassReader>,
     /// A second handle, which reads rows by their place.
     file: File,
 }
 
-/// The place of a row.
+/// The place of a row in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct LinePlace {
     number: u64,
     at: u64,
     length: usize,
 }
 
 impl Ordered {
-    /// Opens the rows of the journal at a path, as it is now.
+    /// Opens the rows of the journal at a path. Rows that are written later are not read.
     ///
     /// # Errors
     ///
@@ -52,7 +54,7 @@ impl Ordered {
     pub(super) fn of(path: &Path, scan: Scan) -> Result<Self, JournalError> {
         let failed = |error| JournalError::Io { path: path.to_owned(), error };
         let open = || File::open(path).map_err(failed);
-        let passes = scan.passes.into_iter().map(|bytes| Pass::new(open()?, bytes).map_err(failed));
+        let passes = scan.passes.into_iter().map(|bytes| PassReader::new(open()?, bytes).map_err(failed));
         let passes = passes.collect::<Result<_, _>>()?;
         Ok(Self { terms: scan.terms, end: scan.end, path: path.to_owned(), passes, file: open()? })
     }
@@ -82,7 +84,7 @@ impl Ordered {
                 }
             }
         }
-        let Some(Place { at, length, .. }) = last else { return Ok(None) };
+        let Some(LinePlace { at, length, .. }) = last else { return Ok(None) };
         let mut line = vec![0; length];
         let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut line));
         read.map_err(|error| JournalError::Io { path: self.path.clone(), error })?;
@@ -113,27 +115,27 @@ impl Iterator for Ordered {
     }
 }
 
-/// The rows of a pass, in order.
+/// Reads the rows of a pass in order.
 #[derive(Debug)]
-struct Pass {
+struct PassReader {
     lines: BufReader<Take<File>>,
     /// The place of the next line.
     at: u64,
     line: Vec<u8>,
-    /// Rows that were read, and may not be next.
-    ahead: BinaryHeap<Reverse<Place>>,
+    /// Rows that were read ahead.
+    ahead: BinaryHeap<Reverse<LinePlace>>,
     highest: u64,
-    next: Option<Place>,
+    next: Option<LinePlace>,
 }
 
-impl Pass {
-    fn new(mut file: File, bytes: Stretch) -> std::io::Result<Self> {
+impl PassReader {
+    fn new(mut file: File, bytes: ByteRange) -> std::io::Result<Self> {
         file.seek(SeekFrom::Start(bytes.from))?;
         let lines = BufReader::with_capacity(1 << 16, file.take(bytes.to - bytes.from));
         Ok(Self { lines, at: bytes.from, line: Vec::new(), ahead: BinaryHeap::new(), highest: 0, next: None })
     }
 
-    fn peek(&mut self, path: &Path) -> Result<Option<Place>, JournalError> {
+    fn peek(&mut self, path: &Path) -> Result<Option<LinePlace>, JournalError> {
         if self.next.is_none() {
             while self.ahead.peek().is_none_or(|Reverse(next)| self.highest <= next.number + DISORDER) {
                 self.line.clear();
@@ -142,9 +144,9 @@ impl Pass {
                 if length == 0 {
                     break;
                 }
-                if let Some(number) = scan::number(&self.line) {
+                if let Some(number) = row_number(&self.line) {
                     self.highest = self.highest.max(number);
-                    self.ahead.push(Reverse(Place { number, at: self.at, length }));
+                    self.ahead.push(Reverse(LinePlace { number, at: self.at, length }));
                 }
                 self.at += length as u64;
             }

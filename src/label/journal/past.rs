@@ -1,12 +1,13 @@
 //! The rows of an earlier run.
 //!
-//! The one idea: they are read beside the inputs, so that memory does not grow with them.
+//! They are read beside the inputs, so memory does not grow with them.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{JournalError, Ordered};
+use super::error::JournalError;
+use super::ordered::Ordered;
 use crate::digest::Hash;
 use crate::label::row::Row;
 use crate::label::source::Placed;
@@ -19,18 +20,18 @@ pub struct Past {
     rows: Option<Ordered>,
 }
 
-/// A row that is done.
+/// A record that an earlier run has done.
 #[derive(Debug)]
 pub struct Done {
-    /// The place of its line.
+    /// The place of its line in the journal.
     pub place: u64,
     /// Its rows, one for each policy.
     pub rows: Vec<Row>,
 }
 
-/// The part of an entry's line that it takes to know it again.
+/// The part of an entry's line by which it is recognized.
 #[derive(Deserialize)]
-struct Known {
+struct EntryHead {
     input: Arc<str>,
     row: u64,
     record: Hash,
@@ -60,7 +61,7 @@ impl Past {
         let Some(rows) = &mut self.rows else { return Ok(None) };
         let Some(next) = rows.next_number()?.filter(|next| *next <= placed.number) else { return Ok(None) };
         let Some((place, line)) = rows.next_line()? else { return Ok(None) };
-        let known: Known = serde_json::from_slice(&line).map_err(|_| rows.damaged(place))?;
+        let known: EntryHead = serde_json::from_slice(&line).map_err(|_| rows.damaged(place))?;
         let path = || rows.path().to_owned();
         if next < placed.number {
             // The record has a new id, and is of another share now.

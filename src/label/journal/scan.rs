@@ -1,22 +1,16 @@
 //! A journal, read once from its first byte to its last.
 //!
-//! The one idea: all damage is named with its line before the rest is used.
+//! Any damage is reported with its line before the rest is used.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::{End, JournalError, line};
+use super::error::JournalError;
+use super::layout::{BEGINNING, End, EndLine, FirstLine, PassLine, VERSION, Version, row_number};
+use super::line;
 use crate::calibration::terms::Terms;
 
-/// The version of the format.
-const VERSION: u64 = 2;
-/// The beginning of each journal, of whatever version.
-const BEGINNING: &[u8] = b"{\"journal\":";
-/// The beginning of a row's line.
-const ROW: &[u8] = b"{\"n\":";
 /// Bytes of a first line, at most.
 const LONGEST_HEAD: u64 = 16 << 20;
 
@@ -25,10 +19,10 @@ const LONGEST_HEAD: u64 = 16 << 20;
 pub(super) struct Scan {
     pub terms: Terms,
     /// The bytes of each pass.
-    pub passes: Vec<Stretch>,
+    pub passes: Vec<ByteRange>,
     /// The inputs' end, if the last line holds it.
     pub end: Option<End>,
-    /// The highest number of a row in the last pass; 0 if there is none.
+    /// The highest number of a row in the last pass; 0 without rows.
     pub highest: u64,
     /// The number of rows, including those that a later pass replaces.
     pub rows: u64,
@@ -38,55 +32,9 @@ pub(super) struct Scan {
 
 /// A range of bytes in a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
+pub(super) struct ByteRange {
     pub from: u64,
     pub to: u64,
-}
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    journal: u64,
-    terms: Terms,
-}
-
-/// The version in a first line, which may be an old one.
-#[derive(Deserialize)]
-struct Version {
-    journal: u64,
-}
-
-/// The line that begins each pass after the first.
-#[derive(Serialize, Deserialize)]
-struct Pass {
-    pass: usize,
-}
-
-/// The last line of a run that came to the end of its inputs.
-#[derive(Serialize, Deserialize)]
-struct Tail {
-    end: End,
-}
-
-/// Returns the first line of a journal of these terms.
-pub(super) fn head(terms: &Terms) -> serde_json::Result<Vec<u8>> {
-    line::sealed(&Head { journal: VERSION, terms: terms.clone() })
-}
-
-/// Returns the line that begins the pass of this number, from 2.
-pub(super) fn pass(number: usize) -> serde_json::Result<Vec<u8>> {
-    line::sealed(&Pass { pass: number })
-}
-
-/// Returns the line at the end of a run.
-pub(super) fn tail(end: End) -> serde_json::Result<Vec<u8>> {
-    line::sealed(&Tail { end })
-}
-
-/// Returns the number of a row, if a line is one.
-pub(super) fn number(line: &[u8]) -> Option<u64> {
-    let digits = line.strip_prefix(ROW)?.iter().take_while(|byte| byte.is_ascii_digit());
-    Some(digits.fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
 impl Scan {
@@ -103,7 +51,7 @@ impl Scan {
         let terms = terms(path, &line)?;
         let mut at = line.len() as u64;
         let mut scan =
-            Self { terms, passes: vec![Stretch { from: at, to: at }], end: None, highest: 0, rows: 0, length: at };
+            Self { terms, passes: vec![ByteRange { from: at, to: at }], end: None, highest: 0, rows: 0, length: at };
         let mut count = 1;
         loop {
             line.clear();
@@ -118,15 +66,15 @@ impl Scan {
             }
             scan.end = None;
             at += line.len() as u64;
-            if let Some(number) = number(&line) {
+            if let Some(number) = row_number(&line) {
                 scan.highest = scan.highest.max(number);
                 scan.rows += 1;
-            } else if let Ok(Tail { end }) = serde_json::from_slice(&line) {
+            } else if let Ok(EndLine { end }) = serde_json::from_slice(&line) {
                 scan.end = Some(end);
-            } else if let Ok(Pass { pass }) = serde_json::from_slice(&line)
+            } else if let Ok(PassLine { pass }) = serde_json::from_slice(&line)
                 && pass == scan.passes.len() + 1
             {
-                scan.passes.push(Stretch { from: at, to: at });
+                scan.passes.push(ByteRange { from: at, to: at });
                 scan.highest = 0;
             } else {
                 return Err(damaged());
@@ -153,5 +101,5 @@ fn terms(path: &Path, line: &[u8]) -> Result<Terms, JournalError> {
     if !line::is_whole(line) {
         return Err(damaged());
     }
-    serde_json::from_slice(line).map(|Head { terms, .. }| terms).map_err(|_| damaged())
+    serde_json::from_slice(line).map(|FirstLine { terms, .. }| terms).map_err(|_| damaged())
 }

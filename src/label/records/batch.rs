@@ -1,7 +1,7 @@
 //! A request of the OpenAI Batch API: `{"custom_id": …, "method": "POST", "url": …, "body": …}`.
 //!
-//! The one idea: what is judged is what the request would have a model read from others: of a chat all turns but those of
-//! system and developer, of a moderation its input. Source: <https://platform.openai.com/docs/api-reference/batch/request-input>.
+//! The text to judge is the part of the request that others wrote: of a chat all turns but those of system and developer,
+//! of a moderation its input. Source: <https://platform.openai.com/docs/api-reference/batch/request-input>.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ pub(crate) const CHAT: &str = "/v1/chat/completions";
 /// The endpoint of moderations.
 pub(crate) const MODERATIONS: &str = "/v1/moderations";
 
-/// The columns of a request, as far as it is a JSON object, and its text.
+/// Returns the columns of a request, if it is a JSON object, and its text.
 pub(super) fn read(line: &str, number: u64) -> (Columns, Result<Content, Defect>) {
     let columns = match jsonl::object(line, number) {
         Ok(columns) => columns,
@@ -61,7 +61,7 @@ impl Reader {
         judged(text, self.line)
     }
 
-    /// Returns the text of the messages. One user message stands by itself, and more become a conversation.
+    /// Returns the text of the messages. A single user message is the text; several messages become a conversation.
     fn chat(&self, messages: &[&RawValue]) -> Result<String, Defect> {
         let mut turns: Vec<Turn> = Vec::new();
         for message in messages {
@@ -76,7 +76,7 @@ impl Reader {
         })
     }
 
-    /// Returns everything that a message says to others: its content, a refusal, and its calls.
+    /// Returns the turns of a message: its content, a refusal and its calls.
     fn turns(&self, message: &RawValue) -> Result<Vec<Turn>, Defect> {
         let message = self.object(message, "a message that is no object")?;
         let role = match message.get("role").and_then(jsonl::string).as_deref() {
@@ -91,7 +91,7 @@ impl Reader {
             match name.as_str() {
                 "role" | "tool_call_id" => {}
                 "content" => content = Some(self.content(value)?),
-                _ if says_nothing(value) => {}
+                _ if is_blank(value) => {}
                 "name" => heading = format!("{role} {}", self.name(value)?),
                 "refusal" => others.push(("refusal".to_owned(), self.string(value)?)),
                 "function_call" => others.push(self.call(value, "arguments")?),
@@ -99,9 +99,9 @@ impl Reader {
                 _ => return Err(self.not_text("a part of a message that is no text, such as audio")),
             }
         }
-        let said = content.filter(|text| others.is_empty() || !text.is_empty());
-        let said = said.or_else(|| others.is_empty().then(String::new));
-        Ok(said.map(|text| (heading, text)).into_iter().chain(others).collect())
+        let text = content.filter(|text| others.is_empty() || !text.is_empty());
+        let text = text.or_else(|| others.is_empty().then(String::new));
+        Ok(text.map(|text| (heading, text)).into_iter().chain(others).collect())
     }
 
     fn tool_calls(&self, calls: &RawValue) -> Result<Vec<Turn>, Defect> {
@@ -160,7 +160,7 @@ impl Reader {
             "refusal" => "refusal",
             _ => return Err(self.no_text_part()),
         };
-        let silent = |(name, value): &(String, Box<RawValue>)| name == "type" || name == key || says_nothing(value);
+        let silent = |(name, value): &(String, Box<RawValue>)| name == "type" || name == key || is_blank(value);
         if !part.fields.iter().all(silent) {
             return Err(self.no_text_part());
         }
@@ -182,7 +182,7 @@ impl Reader {
         match kind(value.get()) {
             STRING => jsonl::string(value).ok_or_else(|| jsonl::half("the request", self.line)),
             "null" => Ok(String::new()),
-            found => Err(self.not_text(&format!("{found}, where a message says something"))),
+            found => Err(self.not_text(&format!("{found}, where a message must have text"))),
         }
     }
 
@@ -190,7 +190,7 @@ impl Reader {
         let Columns(fields) = serde_json::from_str(value.get()).map_err(|_| self.no_request(otherwise))?;
         let twice = (1..fields.len()).any(|at| fields[..at].iter().any(|(name, _)| *name == fields[at].0));
         // Programs differ in the one that they use.
-        if twice { Err(self.no_request("a key that stands twice in a message")) } else { Ok(Object { fields }) }
+        if twice { Err(self.no_request("a key that occurs twice in a message")) } else { Ok(Object { fields }) }
     }
 
     fn no_request(&self, what: &str) -> Defect {
@@ -223,7 +223,7 @@ impl Object {
 }
 
 /// Reports whether a value is empty: null, or an empty string, list or object.
-fn says_nothing(value: &RawValue) -> bool {
+fn is_blank(value: &RawValue) -> bool {
     let dense: String = value.get().chars().filter(|character| !character.is_whitespace()).collect();
     matches!(dense.as_str(), "null" | "\"\"" | "[]" | "{}")
 }
@@ -232,7 +232,7 @@ fn says_nothing(value: &RawValue) -> bool {
 mod tests {
     use super::*;
 
-    fn told(url: &str, body: &str) -> Result<String, &'static str> {
+    fn judge_line(url: &str, body: &str) -> Result<String, &'static str> {
         let line = format!(r#"{{"custom_id":"a","method":"POST","url":"{url}","body":{body}}}"#);
         let (columns, text) = read(&line, 1);
         assert_eq!(columns.names().count(), 4);
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_judged() {
-        let chat = |messages: &str| told(CHAT, &format!(r#"{{"model":"m","messages":{messages}}}"#));
+        let chat = |messages: &str| judge_line(CHAT, &format!(r#"{{"model":"m","messages":{messages}}}"#));
         let ok = |text: &str| Ok(text.to_owned());
         assert_eq!(chat(r#"[{"role":"system","content":"s"},{"role":"user","content":"Hi"}]"#), ok("Hi"));
         assert_eq!(
@@ -270,20 +270,20 @@ mod tests {
 
     #[test]
     fn a_moderation_has_one_input() {
-        let input = |input: &str| told(MODERATIONS, &format!(r#"{{"input":{input}}}"#));
+        let input = |input: &str| judge_line(MODERATIONS, &format!(r#"{{"input":{input}}}"#));
         assert_eq!(input(r#""a""#), Ok("a".into()));
         assert_eq!(input(r#"["a"]"#), Ok("a".into()));
         assert_eq!(input(r#"[{"type":"text","text":"a"}]"#), Ok("a".into()));
         assert_eq!(input(r#"["a","b"]"#), Err("several-inputs"));
         assert_eq!(input(r#""\ud800""#), Err("not-utf8"));
-        assert_eq!(told(MODERATIONS, "{}"), Err("not-a-request"));
-        assert_eq!(told("/v1/embeddings", r#"{"input":"a"}"#), Err("not-a-request"));
+        assert_eq!(judge_line(MODERATIONS, "{}"), Err("not-a-request"));
+        assert_eq!(judge_line("/v1/embeddings", r#"{"input":"a"}"#), Err("not-a-request"));
         assert_eq!(read(r#"{"custom_id":"a"}"#, 3).1.unwrap_err().code, "not-a-request");
     }
 
     #[test]
     fn all_that_a_turn_says_is_judged_or_it_is_a_defect() {
-        let turn = |turn: &str| told(CHAT, &format!(r#"{{"messages":[{{"role":"assistant",{turn}}}]}}"#));
+        let turn = |turn: &str| judge_line(CHAT, &format!(r#"{{"messages":[{{"role":"assistant",{turn}}}]}}"#));
         let ok = |text: &str| Ok(text.to_owned());
         for (said, text) in [
             (

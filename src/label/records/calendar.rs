@@ -1,6 +1,6 @@
-//! Days and times since 1970 as ISO 8601 writes them.
+//! Days and times since 1970 in the form of ISO 8601.
 //!
-//! The one idea: every number of 64 bits has a date, so no number is an error. Today's calendar is extended without end
+//! Every number of 64 bits has a date, so no number is an error. Today's calendar is extended without end
 //! in both directions.
 
 /// Returns a day, counted from 1970-01-01.

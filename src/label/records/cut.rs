@@ -1,26 +1,27 @@
-//! Where one record ends and the next begins.
+//! Cutting a stream into records.
 //!
-//! The one idea: a record is one line, or as many as its quotes ask for, and whatever it holds it comes out as it stood.
-//! A quote that is badly closed joins no lines. Each line from the one that opens it comes out by itself, damaged.
+//! A record is one line, or several joined by its quotes, and keeps its bytes. A quote that is badly closed joins no lines:
+//! each line from the one that opens it is a damaged record of its own.
 
 use std::io::{self, BufRead};
 
-use super::LARGEST;
 use super::defect::Defect;
-use super::format::Format;
+use super::format::InputFormat;
+use super::limits::LARGEST;
 use super::lines::{Line, Lines, without_ending};
 use super::separated::{Separated, Taken};
+use crate::hint::{Hint, Setting};
 
-/// A stream on its way into records.
+/// A stream that is cut into records.
 pub(super) struct Cutter<R> {
     lines: Lines<R>,
-    format: Format,
+    format: InputFormat,
     separated: Separated,
     /// Lines that a badly closed quote has joined.
     joined: Option<Joined>,
 }
 
-/// Lines that are handed out one by one, each as a damaged record.
+/// Lines that are returned one by one, each as a damaged record.
 struct Joined {
     bytes: Vec<u8>,
     /// The next line, and where it begins.
@@ -31,25 +32,25 @@ struct Joined {
     closes: u64,
 }
 
-/// A record as it stood, with its line ending, or why it cannot be read at all.
+/// A record with its bytes and its line ending, or the defect of one that cannot be read.
 pub(super) struct Cut {
     /// The line on which it begins, from 1.
     pub line: u64,
     /// The number of bytes of the stream up to its end.
     pub end: u64,
-    /// Nothing if it was too large to keep.
+    /// Empty if it was too large to keep.
     pub raw: Vec<u8>,
     pub defect: Option<Defect>,
 }
 
 impl<R: BufRead> Cutter<R> {
-    /// Begins to cut. `quoting` matters for CSV and TSV alone.
-    pub fn new(stream: R, format: Format, quoting: bool) -> Self {
-        let separator = if format == Format::Tsv { b'\t' } else { b',' };
+    /// Returns a cutter. `quoting` matters for CSV and TSV alone.
+    pub fn new(stream: R, format: InputFormat, quoting: bool) -> Self {
+        let separator = if format == InputFormat::Tsv { b'\t' } else { b',' };
         Self { lines: Lines::new(stream), format, separated: Separated::new(separator, quoting), joined: None }
     }
 
-    /// The fields of the last record that was cut, in CSV and TSV.
+    /// Returns the fields of the last record, in CSV and TSV.
     pub fn separated(&self) -> &Separated {
         &self.separated
     }
@@ -64,7 +65,9 @@ impl<R: BufRead> Cutter<R> {
                 Line::End => return Ok(None),
                 Line::TooLarge => return Ok(Some(self.too_large(line))),
                 Line::Read if self.is_no_record(&raw) => {}
-                Line::Read if matches!(self.format, Format::Csv | Format::Tsv) => return self.complete(line, raw),
+                Line::Read if matches!(self.format, InputFormat::Csv | InputFormat::Tsv) => {
+                    return self.complete(line, raw);
+                }
                 Line::Read => return Ok(Some(self.cut(line, raw, None))),
             }
         }
@@ -73,9 +76,9 @@ impl<R: BufRead> Cutter<R> {
     /// Reports whether a line between records is mere layout.
     fn is_no_record(&self, line: &[u8]) -> bool {
         match self.format {
-            Format::Jsonl | Format::Batch => line.iter().all(u8::is_ascii_whitespace),
-            Format::Csv | Format::Tsv => without_ending(line).is_empty(),
-            Format::Lines | Format::Parquet => false,
+            InputFormat::Jsonl | InputFormat::Batch => line.iter().all(u8::is_ascii_whitespace),
+            InputFormat::Csv | InputFormat::Tsv => without_ending(line).is_empty(),
+            InputFormat::Lines | InputFormat::Parquet => false,
         }
     }
 
@@ -84,7 +87,7 @@ impl<R: BufRead> Cutter<R> {
         Cut { line, end: self.lines.bytes, raw, defect }
     }
 
-    /// Adds the lines that the record's quotes ask for.
+    /// Adds the lines that the record's quotes join.
     fn complete(&mut self, line: u64, mut raw: Vec<u8>) -> io::Result<Option<Cut>> {
         let mut taken = 0;
         loop {
@@ -130,15 +133,16 @@ impl<R: BufRead> Cutter<R> {
     fn too_large(&mut self, line: u64) -> Cut {
         self.separated.abandon();
         let (limit, next) = (LARGEST >> 20, self.lines.count + 1);
-        let what = if matches!(self.format, Format::Csv | Format::Tsv) {
-            format!(
-                "a record of more than {limit} MiB; reading goes on at line {next}: is there a quote not closed? \
-                 {UNQUOTED}"
-            )
+        let what = if matches!(self.format, InputFormat::Csv | InputFormat::Tsv) {
+            format!("a record of more than {limit} MiB; reading continues at line {next}: is there a quote not closed?")
         } else {
             format!("a line of more than {limit} MiB, which no context holds")
         };
-        self.cut(line, Vec::new(), Some(Defect::new("too-large", line, what)))
+        let mut defect = Defect::new("too-large", line, what);
+        if matches!(self.format, InputFormat::Csv | InputFormat::Tsv) {
+            defect = defect.with_hint(unquoted());
+        }
+        self.cut(line, Vec::new(), Some(defect))
     }
 
     fn unclosed(&mut self, line: u64) -> Defect {
@@ -146,14 +150,16 @@ impl<R: BufRead> Cutter<R> {
         let (opens, last) = (line + self.separated.opened(), self.lines.count);
         let what = format!(
             "the quote that opens on line {opens} is never closed, so all lines up to {last}, the last, are one record; \
-             close it, or double each quote in the text and put the text in quotes. {UNQUOTED}"
+             close it, or double each quote in the text and put the text in quotes"
         );
-        Defect::new("unclosed-quote", line, what)
+        Defect::new("unclosed-quote", line, what).with_hint(unquoted())
     }
 }
 
-/// The remedy for quotes that were not meant to quote.
-const UNQUOTED: &str = "If quotes are but characters in this file: --quote none";
+/// Returns the remedy for a file whose quotes do not quote.
+fn unquoted() -> Hint {
+    Hint::of_value(Setting::Quote, "none").text(" reads quotes as ordinary characters")
+}
 
 fn badly_closed(line: u64, opens: u64, closes: u64) -> Defect {
     let what = if opens == closes {
@@ -164,5 +170,5 @@ fn badly_closed(line: u64, opens: u64, closes: u64) -> Defect {
         format!("text follows the quote on line {closes} that closes a field, which opens on line {opens}")
     };
     let remedy = "double each quote in a text and put the text in quotes";
-    Defect::new("quote", line, format_args!("{what}; {remedy}. {UNQUOTED}"))
+    Defect::new("quote", line, format_args!("{what}; {remedy}")).with_hint(unquoted())
 }

@@ -1,18 +1,18 @@
-//! Why a record holds no text that can be judged.
+//! Defects: the reasons why a record has no text to judge.
 //!
-//! The one idea: a defect names the line, the problem and a remedy, and never shows the record. Names of columns are
-//! shown, made harmless.
+//! A defect names the line, the problem and a remedy, and never shows the record. Names of columns are shown, with
+//! control characters replaced.
 
 use std::fmt;
 
 use crate::content::{self, Content, NotText};
-use crate::hint::{Hint, Hints};
+use crate::hint::{Hint, Hints, Setting};
 
-/// What keeps a record, or a header, from being read.
+/// The reason why a record or a header cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Defect {
-    /// A word for machines: `empty`, `not-utf8`, `not-json` and so on.
+    /// A word for programs, such as `empty`, `not-utf8` or `not-json`.
     pub code: &'static str,
     /// A sentence for people, which begins with the line.
     pub message: String,
@@ -20,9 +20,9 @@ pub struct Defect {
     pub hint: Option<Hint>,
 }
 
-/// Where a defect is.
+/// The location of a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// On this line, from 1.
     Line(u64),
     /// In this row, from 1, of a file that has no lines.
@@ -34,8 +34,14 @@ pub(super) enum Place {
 }
 
 impl Defect {
-    pub(super) fn new(code: &'static str, place: impl Into<Place>, what: impl fmt::Display) -> Self {
+    pub(super) fn new(code: &'static str, place: impl Into<Location>, what: impl fmt::Display) -> Self {
         Self { code, message: format!("{}{what}", place.into()), hint: None }
+    }
+}
+
+impl Defect {
+    pub(super) fn with_hint(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 }
 
@@ -45,13 +51,13 @@ impl Hints for Defect {
     }
 }
 
-impl From<u64> for Place {
+impl From<u64> for Location {
     fn from(line: u64) -> Self {
         Self::Line(line)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(out, "line {line}: "),
@@ -67,11 +73,11 @@ pub(super) fn readable(bytes: &[u8], line: u64) -> Result<&str, Defect> {
 }
 
 /// Returns the text as a content, if it passes the gate.
-pub(super) fn judged(text: String, place: impl Into<Place>) -> Result<Content, Defect> {
+pub(super) fn judged(text: String, place: impl Into<Location>) -> Result<Content, Defect> {
     Content::of(text).map_err(|why| not_text(why, place))
 }
 
-fn not_text(why: NotText, place: impl Into<Place>) -> Defect {
+fn not_text(why: NotText, place: impl Into<Location>) -> Defect {
     Defect::new(why.code(), place, why)
 }
 
@@ -109,14 +115,15 @@ impl Names<'_> {
     }
 
     /// Returns the remedy for a missing column of the text.
-    pub fn hint(&self, wanted: &str) -> String {
+    pub fn hint(&self, wanted: &str) -> Hint {
+        let column = Hint::of_value(Setting::TextColumn, "NAME");
         match self.near(wanted) {
-            _ if self.have("custom_id") && self.have("body") => "--format batch reads OpenAI Batch requests".to_owned(),
-            Some(near) => format!("did you mean {near}?"),
-            None if matches!(self, Self::Table(_)) => {
-                "--text-column NAME, or its number, says which one to judge".to_owned()
+            _ if self.have("custom_id") && self.have("body") => {
+                Hint::of_value(Setting::Format, "batch").text(" reads OpenAI Batch requests")
             }
-            None => "--text-column NAME says which one to judge".to_owned(),
+            Some(near) => did_you_mean(&near),
+            None if matches!(self, Self::Table(_)) => column.text(", or its number, chooses the column to judge"),
+            None => column.text(" chooses the column to judge"),
         }
     }
 
@@ -127,13 +134,21 @@ impl Names<'_> {
     }
 }
 
-pub(super) fn missing_text(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {
-    Defect::new("missing-text", place, format_args!("{}; {}", names.lack(wanted), names.hint(wanted)))
+pub(super) fn missing_text(wanted: &str, names: Names<'_>, place: impl Into<Location>) -> Defect {
+    Defect::new("missing-text", place, names.lack(wanted)).with_hint(names.hint(wanted))
 }
 
-pub(super) fn missing_id(wanted: &str, names: Names<'_>, place: impl Into<Place>) -> Defect {
-    let near = names.near(wanted).map_or(String::new(), |near| format!("; did you mean {near}?"));
-    Defect::new("missing-id", place, format_args!("{}{near} (--id-column)", names.lack(wanted)))
+pub(super) fn missing_id(wanted: &str, names: Names<'_>, place: impl Into<Location>) -> Defect {
+    let hint = match names.near(wanted) {
+        Some(near) => did_you_mean(&near),
+        None => Hint::of_value(Setting::IdColumn, "NAME").text(" chooses the column of the id"),
+    };
+    Defect::new("missing-id", place, names.lack(wanted)).with_hint(hint)
+}
+
+/// Returns the hint that proposes a column.
+pub(in crate::label) fn did_you_mean(near: &str) -> Hint {
+    Hint::new(format!("did you mean {near}?"))
 }
 
 /// Returns the names of columns in words, with their numbers if they have any. Names after the first 64 are only
@@ -176,24 +191,28 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_told_with_what_could_be_meant() {
+    fn a_missing_column_is_reported_with_a_remedy() {
         let names = ["ID".to_owned(), "Post".to_owned()];
-        let message = |wanted: &str| missing_text(wanted, Names::Table(&names), 1).message;
+        let words = |defect: Defect| (defect.message, defect.hint.unwrap().to_string());
+        let text = |wanted: &str| words(missing_text(wanted, Names::Table(&names), 1));
+        let found = "; found: 1 `ID`, 2 `Post`";
         assert_eq!(
-            message("post"),
-            "line 1: the column `post` is missing; found: 1 `ID`, 2 `Post`; did you mean `Post`?"
+            text("post"),
+            (format!("line 1: the column `post` is missing{found}"), "did you mean `Post`?".to_owned())
         );
         assert_eq!(
-            message("9"),
-            "line 1: the column `9` is missing, as there are 2 columns; found: 1 `ID`, 2 `Post`; --text-column NAME, or \
-             its number, says which one to judge"
+            text("9"),
+            (
+                format!("line 1: the column `9` is missing, as there are 2 columns{found}"),
+                "`RecordFields::text` = NAME, or its number, chooses the column to judge".to_owned()
+            )
         );
         assert_eq!(
-            missing_id("id", Names::Table(&names), 1).message,
-            "line 1: the column `id` is missing; found: 1 `ID`, 2 `Post`; did you mean `ID`? (--id-column)"
+            words(missing_id("id", Names::Table(&names), 1)),
+            (format!("line 1: the column `id` is missing{found}"), "did you mean `ID`?".to_owned())
         );
-        let requests = missing_text("text", Names::Object(&["custom_id", "body"]), 1).message;
-        assert!(requests.ends_with("; --format batch reads OpenAI Batch requests"), "{requests}");
+        let (_, requests) = words(missing_text("text", Names::Object(&["custom_id", "body"]), 1));
+        assert_eq!(requests, "`InputFormat` = batch reads OpenAI Batch requests");
     }
 
     #[test]

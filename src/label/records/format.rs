@@ -1,21 +1,21 @@
-//! How a stream of records is written.
+//! Formats of record streams.
 //!
-//! The one idea: a doubtful stream is taken for the format that can refuse it. JSON that is read as plain lines would be
-//! judged as text, in silence; plain lines that are read as JSON are defects that say so.
+//! A doubtful stream is taken for the format that can refuse it. JSON read as plain lines would be judged as text in
+//! silence; plain lines read as JSON are reported as defects.
 
 use std::path::Path;
 
-/// How records are written.
+/// The format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// A JSON object a line. Blank lines are skipped.
+pub enum InputFormat {
+    /// A JSON object on each line. Blank lines are skipped.
     Jsonl,
-    /// Fields between commas, by RFC 4180: a quoted one may hold commas and newlines. The first record is the header.
+    /// RecordFields between commas, by RFC 4180: a quoted one may hold commas and newlines. The first record is the header.
     /// Empty lines are skipped.
     Csv,
-    /// The same between tabs.
+    /// Fields between tabs.
     Tsv,
-    /// A text a line, the empty ones too.
+    /// A text on each line. Empty lines are records, too.
     Lines,
     /// Requests of the OpenAI Batch API, a JSON object a line, for chat completions or moderations.
     Batch,
@@ -23,8 +23,8 @@ pub enum Format {
     Parquet,
 }
 
-impl Format {
-    /// The format that a file's name tells, packed or not: `a.csv.gz` is CSV.
+impl InputFormat {
+    /// Returns the format that a file's name implies, packed or not: `a.csv.gz` is CSV.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// The format of a stream without a name, by how it starts: [`Jsonl`](Self::Jsonl) if a JSON object opens there, or
+    /// Guesses the format of a stream without a name from its start: [`Jsonl`](Self::Jsonl) if a JSON object opens there, or
     /// an array of them, [`Lines`](Self::Lines) otherwise. CSV looks like plain lines and is never guessed.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Self {
@@ -52,7 +52,7 @@ impl Format {
     }
 }
 
-/// What some programs write before UTF-8.
+/// The byte order mark that some programs write before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 #[cfg(test)]
@@ -60,33 +60,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_the_format_by_its_ending() {
+    fn the_ending_of_a_name_implies_the_format() {
         for (name, format) in [
-            ("a.jsonl", Some(Format::Jsonl)),
-            ("a.b.NDJSON", Some(Format::Jsonl)),
-            ("a.csv", Some(Format::Csv)),
-            ("a.tsv", Some(Format::Tsv)),
-            ("a.txt", Some(Format::Lines)),
-            ("a.lines", Some(Format::Lines)),
+            ("a.jsonl", Some(InputFormat::Jsonl)),
+            ("a.b.NDJSON", Some(InputFormat::Jsonl)),
+            ("a.csv", Some(InputFormat::Csv)),
+            ("a.tsv", Some(InputFormat::Tsv)),
+            ("a.txt", Some(InputFormat::Lines)),
+            ("a.lines", Some(InputFormat::Lines)),
             ("a.json", None),
-            ("a.csv.gz", Some(Format::Csv)),
-            ("a.b.jsonl.ZST", Some(Format::Jsonl)),
+            ("a.csv.gz", Some(InputFormat::Csv)),
+            ("a.b.jsonl.ZST", Some(InputFormat::Jsonl)),
             ("a.gz", None),
-            ("a.parquet", Some(Format::Parquet)),
+            ("a.parquet", Some(InputFormat::Parquet)),
             (".csv", None),
             ("csv", None),
         ] {
-            assert_eq!(Format::of_path(Path::new(name)), format, "{name}");
+            assert_eq!(InputFormat::of_path(Path::new(name)), format, "{name}");
         }
     }
 
     #[test]
     fn a_stream_that_could_be_json_is_taken_for_it() {
         for start in ["{\"text\": 1}", "\u{FEFF}\r\n \n{ \"te", "{}", "{", "{\n  \"text\"", "{\"broken", "[{\"text\""] {
-            assert_eq!(Format::sniff(start.as_bytes()), Format::Jsonl, "{start:?}");
+            assert_eq!(InputFormat::sniff(start.as_bytes()), InputFormat::Jsonl, "{start:?}");
         }
         for start in ["", "\n", "text,label", "{name}, hello", "[1] a footnote", "\"quoted\"", "hello\n{\"text\": 1}"] {
-            assert_eq!(Format::sniff(start.as_bytes()), Format::Lines, "{start:?}");
+            assert_eq!(InputFormat::sniff(start.as_bytes()), InputFormat::Lines, "{start:?}");
         }
     }
 }

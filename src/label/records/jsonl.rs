@@ -1,7 +1,7 @@
 //! A line of JSONL.
 //!
-//! The one idea: a column's value stays the bytes that came in, so that a large number, the order, a name that stands
-//! twice and half of a surrogate pair all survive. Only the text that is judged is decoded.
+//! A column's value keeps its bytes. So a large number, the order, a repeated name and half of a surrogate pair all survive.
+//! Only the text to judge is decoded.
 
 use std::fmt;
 
@@ -9,13 +9,15 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::defect::{Defect, Names, judged, missing_text, quoted};
+use super::limits::MOST_COLUMNS;
+use super::record_fields::RecordFields;
 use super::text::Text;
-use super::{Fields, MOST_COLUMNS};
 use crate::content::Content;
+use crate::hint::{Hint, Setting};
 use crate::label::columns::Columns;
 
-/// The columns of a line, as far as it is a JSON object, and its text.
-pub(super) fn read(line: &str, wanted: &Fields, number: u64) -> (Columns, Result<Content, Defect>) {
+/// Returns the columns of a line, if it is a JSON object, and its text.
+pub(super) fn read(line: &str, wanted: &RecordFields, number: u64) -> (Columns, Result<Content, Defect>) {
     match object(line, number) {
         Ok(columns) => {
             let text = text(&columns, &wanted.text, number);
@@ -34,7 +36,7 @@ pub(super) fn object(line: &str, number: u64) -> Result<Columns, Defect> {
     Ok(columns)
 }
 
-/// The parser's own words may quote the line, so that only its place is taken over.
+/// Returns the defect of a line that is no object. The parser's message may quote the line, so only its place is used.
 fn not_an_object(error: &serde_json::Error, line: &str, number: u64) -> Defect {
     if error.is_data() {
         let found = kind(line);
@@ -75,13 +77,13 @@ fn text(columns: &Columns, text: &Text, number: u64) -> Result<Content, Defect> 
     judged(text.compose(values.collect::<Result<_, _>>()?), number)
 }
 
-/// What a column has to say. Among several one may be missing, or a number.
+/// Returns the text of a column. Among several columns one may be missing, or a number.
 fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<String, Defect> {
     let mut values = columns.named(name);
     let Some(value) = values.next() else { return Ok(String::new()) };
     if values.next().is_some() {
-        // Programs differ in which of them they see, and what is judged must be what is shown.
-        let what = format!("the column `{name}` stands twice; leave the one that is meant");
+        // Programs differ in the one that they read. The judged text must be the one that is shown.
+        let what = format!("the column `{name}` occurs twice; keep only one of them");
         return Err(Defect::new("duplicate-text", number, what));
     }
     match kind(value.get()) {
@@ -89,12 +91,13 @@ fn value(columns: &Columns, name: &str, alone: bool, number: u64) -> Result<Stri
         "null" if !alone => Ok(String::new()),
         "a number" | "a boolean" if !alone => Ok(value.get().to_owned()),
         "an array" if is_conversation(value.get()) => {
-            let what = format!(
-                "the column {} is a list of messages and not a string; --format batch reads such lists in requests, which jq \
-                 makes: jq -c '{{custom_id: .id, url: \"/v1/chat/completions\", body: {{messages: .[\"{name}\"]}}}}'",
-                quoted(name)
+            let jq = format!(
+                " reads such lists in requests, which jq makes: \
+                 jq -c '{{custom_id: .id, url: \"/v1/chat/completions\", body: {{messages: .[\"{name}\"]}}}}'"
             );
-            Err(Defect::new("wrong-type", number, what))
+            let hint = Hint::of_value(Setting::Format, "batch").text(jq);
+            let what = format!("the column {} is a list of messages and not a string", quoted(name));
+            Err(Defect::new("wrong-type", number, what).with_hint(hint))
         }
         found => {
             let what = format!("the column {} is {found} and not a string", quoted(name));
@@ -113,7 +116,7 @@ fn is_conversation(json: &str) -> bool {
     serde_json::from_str::<Vec<Message>>(json).is_ok_and(|messages| !messages.is_empty())
 }
 
-/// A JSON string's text, if all of it is characters.
+/// Returns the text of a JSON string. `None` for half of a surrogate pair.
 pub(super) fn string(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
@@ -125,7 +128,7 @@ pub(super) fn half(place: &str, number: u64) -> Defect {
 
 pub(super) const STRING: &str = "a string";
 
-/// What sort of value this JSON is, by how it begins.
+/// Returns the type of a JSON value, from its first byte.
 pub(super) fn kind(json: &str) -> &'static str {
     match json.trim_start().as_bytes().first() {
         Some(b'"') => STRING,

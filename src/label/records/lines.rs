@@ -1,26 +1,24 @@
-//! Lines of a stream, within bounds.
-//!
-//! The one idea: a line that is too large is passed over without being kept. What a line holds is not known here.
+//! Lines of a stream, within bounds. A line that is too large is skipped without being kept.
 
 use std::io::{self, BufRead, Read};
 
-use super::LARGEST;
 use super::format::BYTE_ORDER_MARK;
+use super::limits::LARGEST;
 
-/// The lines of a stream, less a byte order mark at its start.
+/// The lines of a stream, without a byte order mark at its start.
 pub(super) struct Lines<R> {
     stream: R,
-    /// How many lines have been read.
+    /// The number of lines read.
     pub count: u64,
-    /// How many bytes they had.
+    /// The number of bytes read.
     pub bytes: u64,
 }
 
-/// What came of reading a line.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Read,
-    /// With it the record would be larger than [`LARGEST`]; the line has been passed over.
+    /// With the line the record would be larger than [`LARGEST`]. The line was skipped.
     TooLarge,
     /// There is no further line.
     End,
@@ -31,7 +29,7 @@ impl<R: BufRead> Lines<R> {
         Self { stream, count: 0, bytes: 0 }
     }
 
-    /// Appends the next line to what there is of a record, with its line ending.
+    /// Appends the next line to a record, with its line ending.
     pub fn read(&mut self, record: &mut Vec<u8>) -> io::Result<Line> {
         let room = (LARGEST + 1).saturating_sub(record.len());
         let read = (&mut self.stream).take(room as u64).read_until(b'\n', record)?;
@@ -56,7 +54,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// A line less its ending, `\n` or `\r\n`.
+/// Returns a line without its ending, `\n` or `\r\n`.
 pub(super) fn without_ending(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {
         Some(line) => line.strip_suffix(b"\r").unwrap_or(line),

@@ -1,7 +1,7 @@
-//! A Parquet file's rows.
+//! The rows of a Parquet file.
 //!
-//! The one idea: a row becomes the columns that a line of JSON would have had, so everything behind this sees no
-//! difference. No other file of the package reads Parquet.
+//! A row has the columns that a line of JSON would have, so the code behind this sees no difference. No other file of the
+//! package reads Parquet.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,11 +20,13 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calendar;
-use super::defect::{Defect, Names, Place, judged, missing_id, missing_text, quoted, shown};
+use super::defect::{Defect, Location, Names, judged, missing_id, missing_text, quoted, shown};
 use super::jsonl::{self, STRING, kind};
+use super::record::{Record, take_id};
+use super::record_fields::RecordFields;
 use super::text::Text;
-use super::{Fields, Record, take_id};
 use crate::content::Content;
+use crate::hint::Hint;
 use crate::label::columns::Columns;
 
 /// The rows of a file, in order.
@@ -39,7 +41,7 @@ pub struct ParquetRecords {
     ended: bool,
 }
 
-/// What is looked for in each row: columns by their names in the file.
+/// The wanted columns, by their names in the file.
 struct Wanted {
     text: Text,
     takes: Vec<String>,
@@ -47,12 +49,12 @@ struct Wanted {
 }
 
 impl ParquetRecords {
-    /// Begins to read.
+    /// Opens a file.
     ///
     /// # Errors
     ///
     /// When the file is no Parquet file, is cut short, has an unknown packing, or lacks a wanted column.
-    pub fn new(file: File, fields: &Fields) -> io::Result<Self> {
+    pub fn new(file: File, fields: &RecordFields) -> io::Result<Self> {
         let size = file.metadata()?.len();
         let reader = SerializedFileReader::new(file).map_err(broken)?;
         let refused = |defect: Defect| io::Error::new(io::ErrorKind::InvalidData, defect);
@@ -69,11 +71,11 @@ impl ParquetRecords {
             .text
             .columns()
             .into_iter()
-            .map(|name| place(name).ok_or_else(|| refused(missing_text(name, Names::Table(&names), Place::File))))
+            .map(|name| place(name).ok_or_else(|| refused(missing_text(name, Names::Table(&names), Location::File))))
             .collect::<Result<_, _>>()?;
         let id = match &fields.id {
             None => "id".to_owned(),
-            Some(id) => place(id).ok_or_else(|| refused(missing_id(id, Names::Table(&names), Place::File)))?,
+            Some(id) => place(id).ok_or_else(|| refused(missing_id(id, Names::Table(&names), Location::File)))?,
         };
         let rows = RowIter::from_file_into(Box::new(reader));
         Ok(Self {
@@ -87,7 +89,7 @@ impl ParquetRecords {
         })
     }
 
-    /// The names of the columns.
+    /// Returns the names of the columns.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
@@ -101,8 +103,8 @@ impl ParquetRecords {
             (columns, content)
         }));
         let (mut columns, content) = read.unwrap_or_else(|_| {
-            let what = "a value that is beyond what its type can mean";
-            (Columns::default(), Err(Defect::new("unreadable", Place::Row(self.count), what)))
+            let what = "a value that its type does not allow";
+            (Columns::default(), Err(Defect::new("unreadable", Location::Row(self.count), what)))
         });
         let id = take_id(&mut columns, &self.wanted.id);
         let end = self.size.saturating_mul(self.count) / self.all;
@@ -112,7 +114,7 @@ impl ParquetRecords {
 
 impl Wanted {
     fn content(&self, columns: &Columns, number: u64) -> Result<Content, Defect> {
-        let place = Place::Row(number);
+        let place = Location::Row(number);
         let value = |name: &String| {
             let is = |what: &str| format!("the column {} is {what}", quoted(name));
             let Some(value) = columns.named(name).next() else {
@@ -162,8 +164,8 @@ fn can_be_unpacked(about: &ParquetMetaData) -> Result<(), Defect> {
     let chunks = about.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let packings = chunks.map(ColumnChunkMetaData::compression);
     if packings.into_iter().any(|packing| packing == Compression::LZO) {
-        let what = "it is packed by LZO, which is not read\nhint: write it with Snappy or zstd";
-        return Err(Defect::new("packing", Place::File, what));
+        let defect = Defect::new("packing", Location::File, "it is packed by LZO, which is not read");
+        return Err(defect.with_hint(Hint::new("write it with Snappy or zstd")));
     }
     Ok(())
 }
@@ -178,7 +180,7 @@ fn each_name_once(schema: &Type) -> Result<(), Defect> {
         schema.get_fields().iter().map(|field| field.name()).filter(|name| !seen.insert(*name)).collect();
     if !twice.is_empty() {
         let what = format!("columns of the same name: {}; rename all but one", shown(&twice, false));
-        return Err(Defect::new("duplicate-columns", Place::File, what));
+        return Err(Defect::new("duplicate-columns", Location::File, what));
     }
     schema.get_fields().iter().try_for_each(|field| each_name_once(field))
 }

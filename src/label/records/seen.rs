@@ -1,11 +1,11 @@
-//! The columns that an input has, as far as its beginning shows.
+//! The columns of an input, from its beginning.
 //!
-//! The one idea: a table names all its columns in its header, and each object names its own. So JSON is known to lack a
-//! column only if the whole file was seen.
+//! A table names all its columns in its header, and each object names its own. So JSON is known to lack a column only if
+//! the whole file was seen.
 
 use std::collections::HashSet;
 
-use super::format::{BYTE_ORDER_MARK, Format};
+use super::format::{BYTE_ORDER_MARK, InputFormat};
 use super::jsonl;
 
 /// Names of columns that were seen.
@@ -23,12 +23,12 @@ impl Seen {
         Self { names, whole: true }
     }
 
-    /// Collects the columns of the records at the start of an input. `whole` says that nothing follows it.
-    pub fn at_the_start(start: &[u8], format: Format, whole: bool) -> Self {
-        if format == Format::Lines {
+    /// Collects the columns of the records at the start of an input. `whole`: nothing follows.
+    pub fn at_the_start(start: &[u8], format: InputFormat, whole: bool) -> Self {
+        if format == InputFormat::Lines {
             return Self::of_table(vec!["text".to_owned()]);
         }
-        if !matches!(format, Format::Jsonl | Format::Batch) {
+        if !matches!(format, InputFormat::Jsonl | InputFormat::Batch) {
             return Self::default();
         }
         let (mut names, mut known) = (Vec::new(), HashSet::new());
@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn columns_of_json_are_those_of_all_records_that_were_seen() {
-        let seen = |start: &str, whole| Seen::at_the_start(start.as_bytes(), Format::Jsonl, whole);
+        let seen = |start: &str, whole| Seen::at_the_start(start.as_bytes(), InputFormat::Jsonl, whole);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let start = "\u{FEFF}{\"id\":1,\"text\":\"a\"}\nbroken\n{\"text\":\"b\",\"lang\":\"en\"}\n{\"last\":1}";
         assert_eq!(seen(start, true), Seen { names: names(&["id", "text", "lang", "last"]), whole: true });
         assert_eq!(seen(start, false), Seen { names: names(&["id", "text", "lang"]), whole: false });
-        assert_eq!(Seen::at_the_start(b"a\n", Format::Lines, false).names, ["text"]);
+        assert_eq!(Seen::at_the_start(b"a\n", InputFormat::Lines, false).names, ["text"]);
     }
 }

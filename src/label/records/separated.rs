@@ -1,23 +1,23 @@
 //! Fields between separators, by RFC 4180.
 //!
-//! The one idea: a field is what stands there, byte for byte, or the record is damaged. A quoted field ends before a
-//! separator or at the end of its line, and nowhere else. The meaning of a field is not known here.
+//! A field keeps its bytes, or the record is damaged. A quoted field ends before a separator or at the end of its line, and
+//! nowhere else.
 
-use super::MOST_COLUMNS;
+use super::limits::MOST_COLUMNS;
 use super::lines::without_ending;
 
-/// A record's fields, taken in line by line.
+/// A record's fields, read line by line.
 pub(super) struct Separated {
     separator: u8,
     /// Set if quotes hold separators and line ends; otherwise they are ordinary characters.
     quoting: bool,
     bytes: Vec<u8>,
-    /// Where each field ends among the bytes.
+    /// The end of each field among the bytes.
     ends: Vec<usize>,
     count: usize,
     /// The number of lines that were taken of the record.
     lines: u64,
-    /// The line on which the open quote stands, the record's first being 0.
+    /// The line of the open quote. The record's first line is 0.
     opened: Option<u64>,
     complete: bool,
 }
@@ -102,12 +102,12 @@ impl Separated {
         self.separator
     }
 
-    /// How many fields the record has.
+    /// Returns the number of fields of the record.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The fields of the record, at most [`MOST_COLUMNS`].
+    /// Returns the fields of the record, at most [`MOST_COLUMNS`].
     pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
         let mut from = 0;
         self.ends.iter().map(move |end| {
@@ -133,7 +133,7 @@ impl Separated {
         self.end_field();
     }
 
-    /// Ends a field. Fields beyond [`MOST_COLUMNS`] are counted and not kept.
+    /// Ends a field. RecordFields beyond [`MOST_COLUMNS`] are counted and not kept.
     fn end_field(&mut self) {
         self.count += 1;
         if self.ends.len() < MOST_COLUMNS {

@@ -1,41 +1,42 @@
-//! The first bytes of an input, and what they tell about all of it.
+//! The format of an input, guessed from its name and its first bytes.
 //!
-//! The one idea: nothing structured is read as plain lines in silence. A file of other data is refused whole, and so is
-//! one document in place of records. A note says where lines are read for lack of a better guess.
+//! Structured data is never read as plain lines in silence. A file of other data is refused whole, and so is one document
+//! in place of records. A note reports that plain lines are read for lack of a better guess.
 
 use std::path::Path;
 
 use super::defect::quoted;
-use super::format::{BYTE_ORDER_MARK, Format};
+use super::format::{BYTE_ORDER_MARK, InputFormat};
+use super::notice::Notice;
 use crate::content::{NotText, is_utf16};
+use crate::hint::{Hint, Setting};
 
-/// The format of an input, found where no flag names one.
+/// The guessed format of an input.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::label) struct Begun {
-    pub format: Format,
-    /// A sentence for people, where the format may surprise them.
-    pub note: Option<String>,
+pub(in crate::label) struct Guess {
+    pub format: InputFormat,
+    /// A note, if the format may surprise people.
+    pub note: Option<Notice>,
 }
 
-/// Finds the format by the file's name. If the name tells none, the input's beginning decides.
+/// Guesses the format from the file's name. If its ending is unknown, the input's beginning decides.
 ///
 /// # Errors
 ///
-/// A sentence. The input is one document of JSON, or its ending is unknown and it does not begin as JSON lines do.
-pub(in crate::label) fn begun(start: &[u8], path: Option<&Path>) -> Result<Begun, String> {
-    let told = path.and_then(Format::of_path);
+/// A [`Notice`]: the input is one document of JSON, or its ending is unknown and it does not begin as JSON lines do.
+pub(in crate::label) fn guess(start: &[u8], path: Option<&Path>) -> Result<Guess, Notice> {
+    let named = path.and_then(InputFormat::of_path);
     let ending = path.and_then(ending);
-    if matches!(told, None | Some(Format::Jsonl))
-        && let Some(what) = document(start, ending.as_deref() == Some("json"))
+    if matches!(named, None | Some(InputFormat::Jsonl))
+        && let Some((what, remedy)) = document(start, ending.as_deref() == Some("json"))
     {
-        return Err(what.to_owned());
+        return Err(Notice::new(what).with_hint(Hint::new(remedy)));
     }
-    let begun = |format| Ok(Begun { format, note: None });
-    match (told, Format::sniff(start), ending) {
-        (Some(format), ..) | (None, format @ Format::Jsonl, _) => begun(format),
+    match (named, InputFormat::sniff(start), ending) {
+        (Some(format), ..) | (None, format @ InputFormat::Jsonl, _) => Ok(Guess { format, note: None }),
         (None, _, Some(ending)) => Err(unknown(&ending)),
         (None, format, None) => {
-            let lines = "each line is read as a text; --format says otherwise";
+            let lines = "each line is read as a text";
             let note = match path {
                 Some(_) if !start.is_empty() => Some(lines.to_owned()),
                 None if looks_structured(start) => {
@@ -43,31 +44,41 @@ pub(in crate::label) fn begun(start: &[u8], path: Option<&Path>) -> Result<Begun
                 }
                 _ => None,
             };
-            Ok(Begun { format, note })
+            let another = || Hint::of(Setting::Format).text(" chooses another format");
+            Ok(Guess { format, note: note.map(|note| Notice::new(note).with_hint(another())) })
         }
     }
 }
 
-/// Names data that cannot be the beginning of a text, with a remedy.
-pub(in crate::label) fn no_text(start: &[u8]) -> Option<String> {
+/// Recognizes data that cannot be the beginning of a text.
+pub(in crate::label) fn not_a_text(start: &[u8]) -> Option<Notice> {
+    let refused = |what: &str, remedy: &'static str| {
+        Some(Notice::new(format!("it is {what}, and no text")).with_hint(Hint::new(remedy)))
+    };
     let known = BINARY.iter().find(|(magic, ..)| start.starts_with(magic) && (!printable(magic) || is_binary(start)));
     if let Some((_, what, remedy)) = known {
-        return Some(format!("it is {what}, and no text\nhint: {remedy}"));
+        if start.starts_with(b"GGUF") {
+            let hint = Hint::of(Setting::Model).text(" takes the model; the texts are another file");
+            return Some(Notice::new(format!("it is {what}, and no text")).with_hint(hint));
+        }
+        return refused(what, remedy);
     }
     if start.get(TAR_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
-        return Some("it is a tar archive, and no text\nhint: unpack it, and name the files in it".to_owned());
+        return refused("a tar archive", "unpack it, and name the files in it");
     }
     if is_utf16(start) {
-        return Some(NotText::Utf16.to_string());
+        return Some(Notice::new(NotText::Utf16.to_string()));
     }
     // A text has hardly any control characters; other data has many.
     let (looked_at, few) = (&start[..start.len().min(1 << 10)], 64);
     let odd = looked_at.iter().filter(|byte| is_control(**byte)).count();
-    (looked_at.len() >= few && odd * 16 > looked_at.len())
-        .then(|| "it is binary data, and no text\nhint: export it as CSV or JSON lines in UTF-8".to_owned())
+    if looked_at.len() >= few && odd * 16 > looked_at.len() {
+        return refused("binary data", "export it as CSV or JSON lines in UTF-8");
+    }
+    None
 }
 
-/// Beginnings of files that hold no text.
+/// Beginnings of files that are no texts, with a name and a remedy.
 const BINARY: [(&[u8], &str, &str); 24] = [
     (b"PK\x03\x04", "a ZIP archive, as Excel and Word write them (.xlsx, .docx)", "save it as \"CSV UTF-8\""),
     (b"PK\x05\x06", "an empty ZIP archive", "name another file"),
@@ -85,7 +96,7 @@ const BINARY: [(&[u8], &str, &str); 24] = [
     // The first packing has been unpacked by now.
     (b"\x1F\x8B", "packed twice", "gzip -dc FILE | magistrate …"),
     (b"\x28\xB5\x2F\xFD", "packed twice", "zstd -dc FILE | magistrate …"),
-    (b"GGUF", "a model (GGUF)", "-m names the model; the texts are another file"),
+    (b"GGUF", "a model (GGUF)", ""),
     (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv -header FILE 'select …' writes CSV"),
     (b"Obj\x01", "an Avro file", "write it as JSON lines"),
     (b"\x89PNG", "a picture", "only texts are judged"),
@@ -115,22 +126,24 @@ fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127)
 }
 
-/// Finds one document of JSON over several lines, or an array. `named` says that the file's name ends as JSON's.
-fn document(start: &[u8], named: bool) -> Option<&'static str> {
+/// Recognizes an array, or one document of JSON over several lines. `named`: the file's name ends in `.json`. Returns the
+/// problem and its remedy.
+fn document(start: &[u8], named: bool) -> Option<(&'static str, &'static str)> {
     let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     let second = line.get(1..).unwrap_or_default().trim_ascii_start().first();
     let over = line.len() < text.len();
     match (text.first()?, second) {
         (b'[', Some(b'{') | None) if second.is_some() || over => {
-            Some("it is one JSON array\nhint: `jq -c '.[]' FILE > FILE.jsonl` makes lines of it")
+            Some(("it is one JSON array", "`jq -c '.[]' FILE > FILE.jsonl` makes lines of it"))
         }
-        (b'[', _) if named => Some(
-            "it is one JSON array, and not of objects\nhint: each line must be an object, such as {\"text\": \"…\"}",
-        ),
-        (b'{', None) if over => Some(
-            "it is one JSON document over several lines\nhint: `jq -c . FILE > FILE.jsonl` writes each object on a line",
-        ),
+        (b'[', _) if named => {
+            Some(("it is one JSON array, and not of objects", "each line must be an object, such as {\"text\": \"…\"}"))
+        }
+        (b'{', None) if over => Some((
+            "it is one JSON document over several lines",
+            "`jq -c . FILE > FILE.jsonl` writes each object on a line",
+        )),
         _ => None,
     }
 }
@@ -144,16 +157,20 @@ fn ending(path: &Path) -> Option<String> {
     }
 }
 
-fn unknown(ending: &str) -> String {
+fn unknown(ending: &str) -> Notice {
     let ending = quoted(&format!(".{ending}"));
     let hint = match ending.trim_matches('`') {
-        ".md" | ".yaml" | ".yml" => "a policy is named with -p, each with a -p of its own; ",
-        ".json" => "each line must be an object, such as {\"text\": \"…\"}; ",
-        _ => "",
+        ".md" | ".yaml" | ".yml" => Hint::new("a policy is named with ")
+            .setting(Setting::Policy)
+            .text(", each with a ")
+            .setting(Setting::Policy)
+            .text(" of its own; "),
+        ".json" => Hint::new("each line must be an object, such as {\"text\": \"…\"}; "),
+        _ => Hint::new(""),
     };
-    format!(
-        "the ending {ending} does not tell how it is written\nhint: {hint}--format lines reads each line as a text; csv, tsv, jsonl and parquet are formats, too"
-    )
+    let formats = " reads each line as a text; csv, tsv, jsonl and parquet are formats, too";
+    Notice::new(format!("the ending {ending} names no format"))
+        .with_hint(hint.value(Setting::Format, "lines").text(formats))
 }
 
 /// Reports whether the first line looks like a header of CSV, or like markup.
@@ -177,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_text_is_refused_by_name() {
+    fn data_that_is_no_text_is_refused_by_name() {
         let zeros = [0; 64];
         for (start, what) in [
             (&b"PK\x03\x04\x14\0"[..], "a ZIP archive"),
@@ -193,12 +210,12 @@ mod tests {
             (b"h\0i\0\n\0", "UTF-16"),
             (&zeros, "binary data"),
         ] {
-            let told = no_text(start).unwrap_or_default();
+            let told = not_a_text(start).unwrap().message;
             assert!(told.contains(what), "{start:?}: {told}");
         }
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        assert!(no_text(&tar).unwrap().contains("tar archive"));
+        assert!(not_a_text(&tar).unwrap().message.contains("tar archive"));
     }
 
     #[test]
@@ -213,18 +230,18 @@ mod tests {
             "Über",
             "ARROW1",
         ] {
-            assert_eq!(no_text(start.as_bytes()), None, "{start:?}");
+            assert_eq!(not_a_text(start.as_bytes()), None, "{start:?}");
         }
-        assert_eq!(no_text("Хорошо, 日本語 ".repeat(80).as_bytes()), None);
+        assert_eq!(not_a_text("Хорошо, 日本語 ".repeat(80).as_bytes()), None);
         assert_eq!(
-            no_text(&"\u{e9}caf\n".repeat(80).into_bytes()[1..]),
+            not_a_text(&"\u{e9}caf\n".repeat(80).into_bytes()[1..]),
             None,
-            "another encoding is told for each record"
+            "another encoding is reported for each record"
         );
     }
 
-    fn named(start: &str, name: &str) -> Result<Format, String> {
-        begun(start.as_bytes(), Some(Path::new(name))).map(|begun| begun.format)
+    fn named(start: &str, name: &str) -> Result<InputFormat, Notice> {
+        guess(start.as_bytes(), Some(Path::new(name))).map(|guess| guess.format)
     }
 
     #[test]
@@ -238,16 +255,16 @@ mod tests {
             ("{\n  \"text\": 1\n}", "a.json"),
         ] {
             let told = named(start, name).unwrap_err();
-            assert!(told.contains("JSON") && told.contains("hint: "), "{told}");
-            assert!(name == "a.json" || begun(start.as_bytes(), None).is_err());
+            assert!(told.message.contains("JSON") && told.hint.is_some(), "{told}");
+            assert!(name == "a.json" || guess(start.as_bytes(), None).is_err());
         }
         for (start, name, format) in [
-            ("{\"text\":1}\n{\"text\":2}", "a.json", Format::Jsonl),
-            ("{\"tex", "a.json.gz", Format::Jsonl),
-            ("[1] a footnote", "a.txt", Format::Lines),
-            ("[\"a\"]\n{\"text\":1}", "a.jsonl", Format::Jsonl),
-            ("[", "a.jsonl", Format::Jsonl),
-            ("[{\"a\"", "a.csv", Format::Csv),
+            ("{\"text\":1}\n{\"text\":2}", "a.json", InputFormat::Jsonl),
+            ("{\"tex", "a.json.gz", InputFormat::Jsonl),
+            ("[1] a footnote", "a.txt", InputFormat::Lines),
+            ("[\"a\"]\n{\"text\":1}", "a.jsonl", InputFormat::Jsonl),
+            ("[", "a.jsonl", InputFormat::Jsonl),
+            ("[{\"a\"", "a.csv", InputFormat::Csv),
         ] {
             assert_eq!(named(start, name), Ok(format), "{start} {name}");
         }
@@ -257,16 +274,17 @@ mod tests {
     fn an_ending_that_means_nothing_is_refused() {
         for name in ["tests.csv.backup", "gold.yaml", "posts.xml", "two.md", "a.docx.gz", "a.json"] {
             let told = named("id,text\n1,a\n", name).unwrap_err();
-            assert!(told.contains("does not tell how it is written") && told.contains("--format lines"), "{told}");
+            let hint = told.hint.unwrap().to_string();
+            assert!(told.message.contains("names no format") && hint.contains("= lines"), "{hint}");
         }
-        assert!(named("a", "two.md").unwrap_err().contains("-p"));
-        assert_eq!(named("{\"text\":1}", "posts.backup"), Ok(Format::Jsonl));
-        assert_eq!(named("a", "messages.log"), Ok(Format::Lines));
+        assert!(named("a", "two.md").unwrap_err().hint.unwrap().to_string().contains("policy"));
+        assert_eq!(named("{\"text\":1}", "posts.backup"), Ok(InputFormat::Jsonl));
+        assert_eq!(named("a", "messages.log"), Ok(InputFormat::Lines));
     }
 
     #[test]
-    fn that_lines_are_read_is_told_where_it_may_surprise() {
-        let note = |start: &str, path: Option<&str>| begun(start.as_bytes(), path.map(Path::new)).unwrap().note;
+    fn a_note_reports_plain_lines_where_they_may_surprise() {
+        let note = |start: &str, path: Option<&str>| guess(start.as_bytes(), path.map(Path::new)).unwrap().note;
         assert!(note("a text\n", Some("texts")).is_some());
         assert_eq!(note("a text\n", Some("texts.txt")), None);
         for start in ["id,text,label\n1,a,b", "\u{FEFF}id;Text", "\"id\"\t\"text\"\r\n", "<posts>"] {

@@ -1,25 +1,27 @@
-//! The header of CSV or TSV, and records under it.
+//! The header of CSV or TSV, and the records under it.
 //!
-//! The one idea: the header is believed or refused as a whole, before the first record. After it, a record is held to
-//! the header's number of columns and nothing else. Without a header the first record says how many columns there are.
+//! The header is accepted or refused as a whole, before the first record. A record must have the header's number of columns.
+//! Without a header, the first record fixes that number.
 
 use std::collections::HashSet;
 
 use super::cut::Cut;
 use super::defect::{Defect, Names, judged, missing_id, missing_text, readable, shown};
+use super::limits::MOST_COLUMNS;
 use super::lines::without_ending;
+use super::record_fields::RecordFields;
 use super::separated::Separated;
 use super::text::Text;
-use super::{Fields, MOST_COLUMNS};
 use crate::content::Content;
+use crate::hint::{Hint, Setting};
 use crate::label::columns::Columns;
 
-/// What a header fixes for all records.
+/// The columns of all records, from the header.
 pub(super) struct Table {
-    /// The header as it stood, if there is one.
+    /// The bytes of the header, if there is one.
     pub raw: Option<Vec<u8>>,
     names: Vec<String>,
-    /// What is judged, and the columns that it takes.
+    /// The text to judge, and the columns that make it.
     text: Text,
     takes: Vec<usize>,
     /// The id's column.
@@ -27,8 +29,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table of this header, which must have the columns that are wanted.
-    pub fn new(header: Cut, fields: &Separated, wanted: &Fields) -> Result<Self, Defect> {
+    /// Reads a header, which must have the wanted columns.
+    pub fn new(header: Cut, fields: &Separated, wanted: &RecordFields) -> Result<Self, Defect> {
         let line = header.line;
         if fields.count() <= 1 || header.defect.is_some() || header.raw.starts_with(b"sep=") {
             suspicious(&header.raw, fields.separator(), line)?;
@@ -58,14 +60,14 @@ impl Table {
     }
 
     /// A table without a header: its columns are `column_1` and so on, as many as the first record has.
-    pub fn headless(fields: usize, wanted: &Fields, line: u64) -> Result<Self, Defect> {
+    pub fn headless(fields: usize, wanted: &RecordFields, line: u64) -> Result<Self, Defect> {
         let names: Vec<String> = (1..=fields).map(|number| format!("column_{number}")).collect();
-        let only = Fields { text: Text::Column("column_1".to_owned()), ..wanted.clone() };
+        let only = RecordFields { text: Text::Column("column_1".to_owned()), ..wanted.clone() };
         let wanted = if fields == 1 && wanted.text == Text::Unsaid { &only } else { wanted };
         Self::of(names, None, wanted, line)
     }
 
-    fn of(names: Vec<String>, raw: Option<Vec<u8>>, wanted: &Fields, line: u64) -> Result<Self, Defect> {
+    fn of(names: Vec<String>, raw: Option<Vec<u8>>, wanted: &RecordFields, line: u64) -> Result<Self, Defect> {
         // A name before a number, from 1: a column may be called 2.
         let place = |wanted: &str| {
             let number =
@@ -86,17 +88,17 @@ impl Table {
         Ok(Self { raw, names, text: wanted.text.clone(), takes, id })
     }
 
-    /// The names of the columns.
+    /// Returns the names of the columns.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The name of the column that tells records apart.
+    /// Returns the name of the id's column.
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or("id")
     }
 
-    /// The columns of a record, and its text. A value that is not UTF-8 cannot be a JSON string and is left out.
+    /// Returns the columns of a record, and its text. A value that is not UTF-8 cannot be a JSON string and is left out.
     pub fn read(&self, raw: &[u8], fields: &Separated, line: u64) -> (Columns, Result<Content, Defect>) {
         if fields.count() != self.names.len() {
             let (found, expected) = (fields.count(), self.names.len());
@@ -111,7 +113,7 @@ impl Table {
                 columns.push(name, value);
             }
         }
-        // All of the record: what is in one wrong encoding is seldom in it by halves.
+        // The whole record must be UTF-8: in a wrong encoding, other columns would be damaged, too.
         let text = readable(raw, line).and_then(|_| {
             let all: Vec<&[u8]> = fields.fields().collect();
             let values = self.takes.iter().map(|column| String::from_utf8_lossy(all[*column]).into_owned());
@@ -121,7 +123,7 @@ impl Table {
     }
 }
 
-/// A column's name; one that is left blank in the header is named by its number.
+/// Returns a column's name. A blank name in the header is replaced by the number.
 fn name(field: &[u8], number: usize) -> String {
     let name = String::from_utf8_lossy(field);
     if name.trim().is_empty() { format!("column_{number}") } else { name.into_owned() }
@@ -131,8 +133,9 @@ fn name(field: &[u8], number: usize) -> String {
 fn suspicious(header: &[u8], separator: u8, line: u64) -> Result<(), Defect> {
     let header = without_ending(header);
     if header.strip_prefix(b"sep=") == Some(&[separator]) {
-        let what = "Excel's line that names the separator, and no header; --skip-rows 1 passes over it";
-        return Err(Defect::new("separator", line, what));
+        let what = "Excel's line that names the separator, and no header";
+        let hint = Hint::of_value(Setting::SkipRows, 1).text(" skips it");
+        return Err(Defect::new("separator", line, what).with_hint(hint));
     }
     let whole = header.len() > 1
         && header.starts_with(b"\"")
@@ -141,16 +144,15 @@ fn suspicious(header: &[u8], separator: u8, line: u64) -> Result<(), Defect> {
         return Ok(());
     }
     let others = [
-        (b';', "semicolons", "save it with commas, in Excel as \"CSV UTF-8\""),
-        (b'\t', "tabs", "--format tsv reads it"),
-        (b',', "commas", "--format csv reads it"),
-        (b'|', "vertical bars", "write it with commas"),
+        (b';', "semicolons", Hint::new("save it with commas, in Excel as \"CSV UTF-8\"")),
+        (b'\t', "tabs", Hint::of_value(Setting::Format, "tsv").text(" reads it")),
+        (b',', "commas", Hint::of_value(Setting::Format, "csv").text(" reads it")),
+        (b'|', "vertical bars", Hint::new("write it with commas")),
     ];
-    let Some((_, found, remedy)) = others.into_iter().find(|(other, ..)| header.contains(other)) else {
+    let Some((_, found, hint)) = others.into_iter().find(|(other, ..)| header.contains(other)) else {
         return Ok(());
     };
     let own = if separator == b'\t' { "tabs" } else { "commas" };
-    let what =
-        format!("the separator seems to be another: the header is one column by {own}, and holds {found}; {remedy}");
-    Err(Defect::new("separator", line, what))
+    let what = format!("the separator seems to be another: the header is one column by {own}, and holds {found}");
+    Err(Defect::new("separator", line, what).with_hint(hint))
 }

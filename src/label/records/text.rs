@@ -1,24 +1,23 @@
-//! Which columns make the text that is judged.
+//! The columns that make the text to judge.
 //!
-//! The one idea: a value goes into the text as it is, and nothing in it is read as a place for another. Where a value
-//! comes from is not known here.
+//! A value goes into the text unchanged, and nothing in it is read as a place for another value.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// What the text of a record is made of.
+/// The columns that make the text of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Text {
-    /// The column `text`; of a table without a header its only column.
+    /// The column `text`; in a table without a header, its only column.
     #[default]
     Unsaid,
     /// This column.
     Column(String),
     /// Several columns, put together.
     Template(Template),
-    /// What somebody asked a model, and what it answered, to be judged together.
+    /// A prompt to a model and its answer, judged together.
     Pair {
         /// The column of the prompt.
         prompt: String,
@@ -27,7 +26,7 @@ pub enum Text {
     },
 }
 
-/// A text with places for columns: `{subject}: {body}`. `{{` and `}}` stand for braces.
+/// A text with places for columns: `{subject}: {body}`. `{{` and `}}` are literal braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
@@ -40,7 +39,7 @@ enum Piece {
 }
 
 impl Text {
-    /// The columns whose values it takes, in their order.
+    /// Returns the columns whose values are used, in order.
     pub(super) fn columns(&self) -> Vec<&str> {
         match self {
             Self::Unsaid => vec!["text"],
@@ -50,12 +49,12 @@ impl Text {
         }
     }
 
-    /// Whether it is one column's value and nothing else, which must then be a text of its own.
+    /// Reports whether the text is one column's value, which must then be a string.
     pub(super) fn is_one(&self) -> bool {
         matches!(self, Self::Unsaid | Self::Column(_))
     }
 
-    /// The text, from the values of its columns. Nothing but white space if all of them are.
+    /// Returns the text for the values of its columns. Empty if all values are white space.
     pub(super) fn compose(&self, mut values: Vec<String>) -> String {
         if self.is_one() {
             return values.pop().unwrap_or_default();
@@ -96,7 +95,7 @@ fn ends_line(character: char) -> bool {
 }
 
 impl Template {
-    /// The columns that it has places for, in order.
+    /// Returns the columns in its places, in order.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Column(name) => Some(name.as_str()),
@@ -161,7 +160,7 @@ impl fmt::Display for Template {
 }
 
 impl Serialize for Text {
-    /// As flags would say it, for a journal to be compared.
+    /// Writes it in the words of a journal's terms.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Unsaid => serializer.collect_str("text"),
@@ -232,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn who_said_what_can_be_read_back_from_a_conversation(
+        fn the_turns_can_be_read_back_from_a_conversation(
             said in prop::collection::vec((prop::sample::select(vec!["user", "assistant", "call a"]), speech()), 0..4),
         ) {
             let rendering = dialogue(said.iter().map(|(role, text)| (*role, text.clone())));

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Id, Row};
 
-/// A row, of which only the chosen fields are printed.
+/// A row that prints only its chosen fields.
 pub struct Selected<'row>(&'row Row);
 
 impl Serialize for Selected<'_> {

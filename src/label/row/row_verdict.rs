@@ -14,8 +14,8 @@ pub enum RowVerdict {
     Violation,
     /// No violation, and no verdict under at least one policy: unresolved, or not judged.
     Undecided,
-    /// A verdict under every policy, no violation, and one of them needs a person: it is `review`, or no certificate covers
-    /// it.
+    /// A verdict under every policy, no violation, and one of them needs a person: `review`, or not covered by
+    /// the certificate.
     Review,
     /// Safe under all policies.
     Safe,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use magistrate::label::records::{Fields, Format};
+use magistrate::label::records::{InputFormat, RecordFields};
 use magistrate::label::source::{Input, Source};
 
 use super::{check, gzip, read};
@@ -18,13 +18,13 @@ fn packed_inputs_are_unpacked_and_torn_ones_are_errors() {
     check("a.txt.gz", two, "a|b", "");
     let many: String = (0..20_000).map(|row| format!("text number {}\n", row * 7919 % 10_007)).collect();
     let whole = gzip(many.as_bytes());
-    let torn = read(&[("a.txt.gz", whole[..whole.len() / 2].to_vec())], None, &Fields::default());
+    let torn = read(&[("a.txt.gz", whole[..whole.len() / 2].to_vec())], None, &RecordFields::default());
     assert!(torn.end.unwrap_err().starts_with("a.txt.gz: "));
     assert!((1..20_000).contains(&torn.records.len()) && torn.records[0] == "text number 0");
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 0xFF;
     damaged.truncate(whole.len());
-    assert!(read(&[("a.txt.gz", damaged)], None, &Fields::default()).end.is_err());
+    assert!(read(&[("a.txt.gz", damaged)], None, &RecordFields::default()).end.is_err());
     check("a.jsonl.gz", &gzip(lines.as_bytes())[..5], "", "a.jsonl.gz: ");
 }
 
@@ -39,7 +39,7 @@ fn zstd_is_unpacked_and_a_torn_one_is_an_error() {
 #[test]
 fn requests_of_the_batch_api_are_read() {
     let batch = |line: &str| {
-        let told = read(&[("a.jsonl", line.as_bytes().to_vec())], Some(Format::Batch), &Fields::default());
+        let told = read(&[("a.jsonl", line.as_bytes().to_vec())], Some(InputFormat::Batch), &RecordFields::default());
         (told.records.join("|"), told.messages.into_iter().next().unwrap_or_default())
     };
     let good = r#"{"custom_id":"1","method":"POST","url":"/v1/moderations","body":{"input":"a"}}"#;
@@ -77,22 +77,25 @@ fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() 
             ("c.txt", b"d".to_vec()),
         ],
         None,
-        &Fields::default(),
+        &RecordFields::default(),
     );
     assert_eq!(told.records.join("|"), "a|<not-json>|b|<unclosed-quote>|d");
     assert!(told.messages[0].starts_with("a.jsonl: line 2: ") && told.messages[1].starts_with("b.csv: line 3: "));
-    let told =
-        read(&[("a.jsonl", b"{\"text\":\"a\"}\n".to_vec()), ("b.csv", b"id\n1\n".to_vec())], None, &Fields::default());
+    let told = read(
+        &[("a.jsonl", b"{\"text\":\"a\"}\n".to_vec()), ("b.csv", b"id\n1\n".to_vec())],
+        None,
+        &RecordFields::default(),
+    );
     assert_eq!(told.records.len(), 0);
     assert!(told.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
-    let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, Fields::default());
+    let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, RecordFields::default());
     assert!(absent.err().unwrap().to_string().starts_with("absent.csv: it cannot be read: "));
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().join("a.txt");
     std::fs::write(&here, "a\n").unwrap();
     for (other, said) in [("typo.csv", "it cannot be read"), ("", "it is a folder")] {
         let inputs = vec![Input::file(here.clone()), Input::file(folder.path().join(other))];
-        let error = Source::new(inputs, None, Fields::default()).err().unwrap().to_string();
+        let error = Source::new(inputs, None, RecordFields::default()).err().unwrap().to_string();
         assert!(error.contains(said), "{error}");
     }
 }

@@ -46,7 +46,7 @@ fn parquet_is_read_by_name_or_number_whatever_the_file_is_called() {
         "<wrong-type>|<wrong-type>|<wrong-type>",
         "a.parquet: row 1: the column `n` is no text",
     );
-    let template = Fields { text: Text::Template("{text} {n}".parse().unwrap()), ..Fields::default() };
+    let template = RecordFields { text: Text::Template("{text} {n}".parse().unwrap()), ..RecordFields::default() };
     check_with(&template, "a.parquet", file(), "a 0.5| 1.0|c 1e+300", "");
 }
 
@@ -65,9 +65,15 @@ fn a_parquet_file_that_is_none_or_not_whole_is_an_error_with_its_name() {
     check("a.parquet", &whole[..whole.len() - 10], "", "a.parquet: it cannot be read: it is no whole Parquet file");
     let mut damaged = whole.clone();
     damaged[4..40].fill(0xFF);
-    let told = read(&[("a.parquet", damaged)], None, &Fields::default());
+    let told = read(&[("a.parquet", damaged)], None, &RecordFields::default());
     assert!(told.end.unwrap_err().starts_with("a.parquet: it is no whole Parquet file"));
-    check_with(&Fields { skip: 1, ..Fields::default() }, "a.parquet", whole, "", "a.parquet: Parquet has no header");
+    check_with(
+        &RecordFields { skip: 1, ..RecordFields::default() },
+        "a.parquet",
+        whole,
+        "",
+        "a.parquet: Parquet has no header",
+    );
 }
 
 /// Returns a file of this schema with this compression.
@@ -108,7 +114,7 @@ fn columns(bytes: &[u8]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     std::fs::write(&path, bytes).unwrap();
-    let source = Source::new(vec![Input::file(path)], None, Fields::default()).unwrap();
+    let source = Source::new(vec![Input::file(path)], None, RecordFields::default()).unwrap();
     source
         .map(|placed| {
             let record = placed.unwrap().record;
@@ -192,9 +198,11 @@ fn a_parquet_file_has_no_lines_that_could_be_printed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.parquet"), file()).unwrap();
     let inputs = vec![Input::file(folder.path().join("a.parquet"))];
-    let mut source = Source::new(inputs, None, Fields::default()).unwrap();
+    let mut source = Source::new(inputs, None, RecordFields::default()).unwrap();
     assert_eq!(source.table_columns(), Some(vec!["text", "raw", "n"]));
-    assert!(source.require_alike().unwrap_err().ends_with("a.parquet: Parquet has no lines that could be printed"));
+    assert!(
+        source.require_alike().unwrap_err().message.ends_with("a.parquet: Parquet has no lines that could be printed")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! CSV and TSV as people have them.
 
-use magistrate::label::records::{Fields, Text};
+use magistrate::label::records::{RecordFields, Text};
 
 use super::{check, check_with, column, utf16};
 
@@ -28,12 +28,17 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a\"b\"c|<quote>|c",
         "a.csv: line 3: text follows the quote that closes a field; ",
     );
-    check("a.csv", "body,n\nSECRET,1\n", "", "a.csv: line 1: the column `text` is missing; found: 1 `body`, 2 `n`; ");
+    check(
+        "a.csv",
+        "body,n\nSECRET,1\n",
+        "",
+        "a.csv: line 1: the column `text` is missing; found: 1 `body`, 2 `n`\nhint: ",
+    );
     check(
         "a.csv",
         "Text,n\nSECRET,1\n",
         "",
-        "a.csv: line 1: the column `text` is missing; found: 1 `Text`, 2 `n`; did you mean `Text`?",
+        "a.csv: line 1: the column `text` is missing; found: 1 `Text`, 2 `n`\nhint: did you mean `Text`?",
     );
     check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: `text`");
     check("a.csv", "text,,\na,b,c\n", "a", "");
@@ -58,13 +63,13 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
     );
     check_with(&column("2"), "a.csv", "n,t\n1,a\n", "a", "");
     check_with(&column("2"), "a.csv", "2,t\na,1\n", "a", "");
-    let id = Fields { id: Some("key".into()), ..Fields::default() };
+    let id = RecordFields { id: Some("key".into()), ..RecordFields::default() };
     check_with(
         &id,
         "a.csv",
         "text,n\na,1\n",
         "",
-        "a.csv: line 1: the column `key` is missing; found: 1 `text`, 2 `n` (--id-column)",
+        "a.csv: line 1: the column `key` is missing; found: 1 `text`, 2 `n`\nhint: `RecordFields::id` = NAME",
     );
 }
 
@@ -76,9 +81,9 @@ fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
         six,
         "<quote>|<quote>|<quote>|<quote>|ok",
         "a.tsv: line 2: text follows the quote on line 6 that closes a field, which opens on line 2; double each quote in a \
-         text and put the text in quotes. If quotes are but characters in this file: --quote none",
+         text and put the text in quotes\nhint: `RecordFields::unquoted` = none reads quotes as ordinary characters",
     );
-    let unquoted = Fields { unquoted: true, ..Fields::default() };
+    let unquoted = RecordFields { unquoted: true, ..RecordFields::default() };
     check_with(&unquoted, "a.tsv", six, "\"Hello there|WIN|see you|she said \"bye\"|ok", "");
     check_with(&unquoted, "a.tsv", "id\ttext\n1\t\"hello\" he said\n", "\"hello\" he said", "");
     check(
@@ -88,35 +93,36 @@ fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
         "a.csv: line 4: text follows",
     );
     check("a.csv", "\"text\" ,n\na,1\n", "", "a.csv: line 1: text follows the quote");
-    let headless = Fields { no_header: true, ..Fields::default() };
+    let headless = RecordFields { no_header: true, ..RecordFields::default() };
     check_with(&headless, "a.csv", "\"a\"b\n", "", "a.csv: line 1: text follows the quote");
 }
 
 #[test]
 fn a_header_between_other_separators_is_named() {
     for (name, header, said) in [
-        ("a.csv", "\u{FEFF}id;text;label\r\n", "one column by commas, and holds semicolons; "),
-        ("a.csv", "\"id\";\"text\"\n", "one column by commas, and holds semicolons; "),
-        ("a.csv", "sep=;\r\nid;text\n", "one column by commas, and holds semicolons; "),
-        ("a.csv", "id\ttext\n", "one column by commas, and holds tabs; --format tsv"),
-        ("a.csv", "id|text\n", "one column by commas, and holds vertical bars; "),
-        ("a.tsv", "id,text\n", "one column by tabs, and holds commas; --format csv"),
+        ("a.csv", "\u{FEFF}id;text;label\r\n", "one column by commas, and holds semicolons\nhint: "),
+        ("a.csv", "\"id\";\"text\"\n", "one column by commas, and holds semicolons\nhint: "),
+        ("a.csv", "sep=;\r\nid;text\n", "one column by commas, and holds semicolons\nhint: "),
+        ("a.csv", "id\ttext\n", "one column by commas, and holds tabs\nhint: `InputFormat` = tsv"),
+        ("a.csv", "id|text\n", "one column by commas, and holds vertical bars\nhint: "),
+        ("a.tsv", "id,text\n", "one column by tabs, and holds commas\nhint: `InputFormat` = csv"),
     ] {
         let rows = "1;WINNER;spam\n".repeat(2);
-        for column in [Fields::default(), column("1")] {
+        for column in [RecordFields::default(), column("1")] {
             let said = format!("a.{}: line 1: the separator seems to be another: the header is {said}", &name[2..]);
             check_with(&column, name, format!("{header}{rows}"), "", &said);
         }
     }
     check("a.csv", "sep=,\nid,text\n1,a\n", "", "a.csv: line 1: Excel's line that names the separator");
-    check_with(&Fields { skip: 1, ..Fields::default() }, "a.csv", "sep=,\nid,text\n1,a\n", "a", "");
+    check_with(&RecordFields { skip: 1, ..RecordFields::default() }, "a.csv", "sep=,\nid,text\n1,a\n", "a", "");
     check_with(&column("1"), "a.csv", "\"text; or note\"\na\n", "a", "");
     check("a.csv", "text\na;b\n", "a;b", "");
 }
 
 #[test]
 fn of_several_columns_an_absent_one_is_null() {
-    let template = Fields { text: Text::Template("{subject}: {body}".parse().unwrap()), ..Fields::default() };
+    let template =
+        RecordFields { text: Text::Template("{subject}: {body}".parse().unwrap()), ..RecordFields::default() };
     check_with(
         &template,
         "a.jsonl",
@@ -129,16 +135,16 @@ fn of_several_columns_an_absent_one_is_null() {
         "a.jsonl",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"SECRET\"}]}\n",
         "<wrong-type>",
-        "a.jsonl: line 1: the column `messages` is a list of messages and not a string; --format batch",
+        "a.jsonl: line 1: the column `messages` is a list of messages and not a string\nhint: `InputFormat` = batch",
     );
 }
 
 #[test]
 fn tables_without_a_header_or_with_lines_above_it_are_read() {
-    let headless = Fields { no_header: true, ..column("2") };
+    let headless = RecordFields { no_header: true, ..column("2") };
     check_with(&headless, "a.csv", "1,a\n2,b\n", "a|b", "");
     check_with(&headless, "a.csv", "", "", "");
-    check_with(&Fields { no_header: true, ..Fields::default() }, "a.csv", "a\n\"b,c\"\n", "a|b,c", "");
+    check_with(&RecordFields { no_header: true, ..RecordFields::default() }, "a.csv", "a\n\"b,c\"\n", "a|b,c", "");
     check_with(
         &headless,
         "a.csv",
@@ -147,16 +153,22 @@ fn tables_without_a_header_or_with_lines_above_it_are_read() {
         "a.csv: line 1: the column `2` is missing, as there is 1 column; found: 1 `column_1`",
     );
     check_with(
-        &Fields { no_header: true, ..Fields::default() },
+        &RecordFields { no_header: true, ..RecordFields::default() },
         "a.csv",
         "a,b\n",
         "",
         "a.csv: line 1: the column `text` is missing",
     );
-    let above = Fields { skip: 1, ..column("Example Prompt") };
+    let above = RecordFields { skip: 1, ..column("Example Prompt") };
     check_with(&above, "a.csv", "\"These are synthetic, and so on.\",,\nExample Prompt,Label,\na,X0,\n", "a", "");
-    check_with(&Fields { skip: usize::MAX, ..Fields::default() }, "a.jsonl", "{\"text\":\"a\"}\n", "", "");
-    check_with(&Fields { skip: 9, ..Fields::default() }, "a.csv", "text\na\n", "", "a.csv: line 1: the input is empty");
-    check_with(&Fields { skip: 1, ..Fields::default() }, "a.txt", "a\nb\n", "b", "");
+    check_with(&RecordFields { skip: usize::MAX, ..RecordFields::default() }, "a.jsonl", "{\"text\":\"a\"}\n", "", "");
+    check_with(
+        &RecordFields { skip: 9, ..RecordFields::default() },
+        "a.csv",
+        "text\na\n",
+        "",
+        "a.csv: line 1: the input is empty",
+    );
+    check_with(&RecordFields { skip: 1, ..RecordFields::default() }, "a.txt", "a\nb\n", "b", "");
     check_with(&column("text"), "a.txt", "a\nb\n", "", "a.txt: it is read as plain lines, which have no columns");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use magistrate::label::export::Format as Output;
+use magistrate::label::export::OutputFormat;
 use magistrate::label::journal::{Existing, Journal, beside};
 use magistrate::label::merge::check;
 use magistrate::label::run::Settings;
@@ -144,7 +144,7 @@ proptest! {
     ) {
         let house = House::new();
         let journal = house.whole("a");
-        let rows = house.export(&journal, Output::Jsonl);
+        let rows = house.export(&journal, OutputFormat::Jsonl);
         let mut bytes = fs::read(&journal).unwrap();
         for (share, byte) in places {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
@@ -153,10 +153,10 @@ proptest! {
         }
         fs::write(&journal, &bytes).unwrap();
         if check(&journal, false).is_ok() {
-            prop_assert_eq!(&house.export(&journal, Output::Jsonl), &rows);
+            prop_assert_eq!(&house.export(&journal, OutputFormat::Jsonl), &rows);
         }
         match house.label(&journal, &input(), &Settings::default(), None) {
-            Ok(_) => prop_assert_eq!(&house.export(&journal, Output::Jsonl), &rows),
+            Ok(_) => prop_assert_eq!(&house.export(&journal, OutputFormat::Jsonl), &rows),
             Err(error) => {
                 let error = error.to_string();
                 prop_assert!(error.contains(" is damaged") || error.contains("is not a journal"), "{}", error);
@@ -186,6 +186,6 @@ proptest! {
         fs::write(&journal, &whole[..at]).unwrap();
         let summary = house.label(&journal, &input, &Settings::default(), None).unwrap();
         prop_assert_eq!((summary.rows(), summary.reasons.len()), (40, 0));
-        prop_assert_eq!(house.export(&journal, Output::Jsonl), house.export(&roomy, Output::Jsonl));
+        prop_assert_eq!(house.export(&journal, OutputFormat::Jsonl), house.export(&roomy, OutputFormat::Jsonl));
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use magistrate::label::entry::Form;
-use magistrate::label::export::{Export, Format as Output, Target, export};
+use magistrate::label::entry::OutputForm;
+use magistrate::label::export::{Export, OutputFormat, Target, export};
 use magistrate::label::journal::JournalError;
 use magistrate::label::merge::{MergeError, check, merge};
 use magistrate::label::row::RowFields;
@@ -30,7 +30,7 @@ fn shares_of_a_run_make_what_one_machine_makes_byte_for_byte() {
     let summary = merge(&shards, &merged, false).unwrap();
     assert_eq!((summary.rows(), records(&summary)), (200, Some(200)));
     assert_eq!(fs::read(&merged).unwrap(), fs::read(&one).unwrap());
-    for format in [Output::Jsonl, Output::Csv] {
+    for format in [OutputFormat::Jsonl, OutputFormat::Csv] {
         assert_eq!(house.export(&merged, format), house.export(&one, format));
     }
 
@@ -65,9 +65,10 @@ fn an_output_that_is_split_has_each_record_in_one_file() {
     let house = House::new();
     let journal = house.whole("a");
     let out = house.path("v.jsonl");
-    let form = Form { policies: vec!["rules".into()], fields: Some(Arc::new(RowFields::parse("id,verdict").unwrap())) };
+    let form =
+        OutputForm { policies: vec!["rules".into()], fields: Some(Arc::new(RowFields::parse("id,verdict").unwrap())) };
     let files =
-        export(&journal, Target::File(&out), &Export { format: Output::Jsonl, packing: None, form, split: true });
+        export(&journal, Target::File(&out), &Export { format: OutputFormat::Jsonl, packing: None, form, split: true });
     let names: Vec<String> =
         files.unwrap().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, ["v.safe.jsonl", "v.violation.jsonl", "v.undecided.jsonl"]);
@@ -128,7 +129,7 @@ fn one_journal_is_held_to_what_several_are() {
     // A gap far from the end is filled when the run is continued.
     let summary = house.label(&gap, &input(), &Settings::default(), None).unwrap();
     assert_eq!((summary.resumed, check(&gap, false).unwrap().rows()), (195, 200));
-    assert_eq!(house.export(&gap, Output::Jsonl), house.export(&house.path("a"), Output::Jsonl));
+    assert_eq!(house.export(&gap, OutputFormat::Jsonl), house.export(&house.path("a"), OutputFormat::Jsonl));
     // An existing journal is not overwritten.
     let error = merge(std::slice::from_ref(&gap), &twice, false).unwrap_err();
     assert!(matches!(error, MergeError::There(_)) && twice.exists(), "{error}");

@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 
-use magistrate::label::records::{Fields, Format, Records};
+use magistrate::label::records::{InputFormat, RecordFields, Records};
 use proptest::prelude::*;
 
 use super::{FORMATS, columns, id, records, told};
@@ -29,11 +29,11 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Removes lines from the front that are not records.
-fn skip_blank(format: Format, mut input: &[u8]) -> &[u8] {
-    while format != Format::Lines && !input.is_empty() {
+fn skip_blank(format: InputFormat, mut input: &[u8]) -> &[u8] {
+    while format != InputFormat::Lines && !input.is_empty() {
         let end = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |at| at + 1);
         let blank = match format {
-            Format::Jsonl => input[..end].iter().all(u8::is_ascii_whitespace),
+            InputFormat::Jsonl => input[..end].iter().all(u8::is_ascii_whitespace),
             _ => matches!(&input[..end], b"\n" | b"\r\n"),
         };
         if !blank {
@@ -71,7 +71,7 @@ fn rows(json: bool) -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec(prop_oneof![good(), damaged(json)], 0..20)
 }
 
-fn check(format: Format, rows: &[Row], input: &[u8]) {
+fn check(format: InputFormat, rows: &[Row], input: &[u8]) {
     let records = records(format, input);
     assert_eq!(records.len(), rows.len());
     for (number, (record, row)) in records.iter().zip(rows).enumerate() {
@@ -92,13 +92,13 @@ proptest! {
     fn every_byte_comes_out_once_and_in_order(input in hostile(), buffer in 1..20_usize) {
         for format in FORMATS {
             let (mut rest, mut input) = (&input[..], input.clone());
-            if matches!(format, Format::Csv | Format::Tsv) {
+            if matches!(format, InputFormat::Csv | InputFormat::Tsv) {
                 input = [b"text\n", rest].concat();
                 rest = &input;
             }
             rest = rest.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(rest);
             let whole = rest;
-            let mut stream = Records::new(BufReader::with_capacity(buffer, &input[..]), format, Fields::default()).unwrap();
+            let mut stream = Records::new(BufReader::with_capacity(buffer, &input[..]), format, RecordFields::default()).unwrap();
             rest = &rest[stream.header().map_or(0, <[u8]>::len)..];
             for record in stream.by_ref() {
                 let record = record.unwrap();
@@ -126,7 +126,7 @@ proptest! {
             }
             input.push(b'\n');
         }
-        check(Format::Jsonl, &rows, &input);
+        check(InputFormat::Jsonl, &rows, &input);
     }
 
     #[test]
@@ -139,13 +139,13 @@ proptest! {
             }
             input.extend(b"\r\n");
         }
-        check(Format::Csv, &rows, &input);
+        check(InputFormat::Csv, &rows, &input);
     }
 
     #[test]
     fn what_is_judged_stands_in_the_records_own_bytes(input in hostile()) {
-        for format in [Format::Csv, Format::Tsv] {
-            let separator = if format == Format::Csv { "," } else { "\t" };
+        for format in [InputFormat::Csv, InputFormat::Tsv] {
+            let separator = if format == InputFormat::Csv { "," } else { "\t" };
             let input = [b"text\n", &input[..]].concat();
             let mut lines = 0;
             for record in records(format, &input) {
@@ -211,7 +211,7 @@ proptest! {
             let json = if ascii { json.chars().map(escape).collect() } else { json };
             json + end
         }).collect();
-        let read = records(Format::Jsonl, lines.as_bytes());
+        let read = records(InputFormat::Jsonl, lines.as_bytes());
         prop_assert_eq!(read.len(), texts.len());
         for (record, text) in read.iter().zip(&texts) {
             prop_assert!(told(record) == Ok(text.as_str()) || (told(record) == Err("empty") && text.trim().is_empty()));
@@ -220,7 +220,7 @@ proptest! {
         let plain: Vec<String> = texts.iter().map(|text| text.replace(['\n', '\r'], " ")).collect();
         // With a byte order mark, so that a text which begins with one keeps it.
         let lines: String = plain.iter().map(|text| text.clone() + end).collect();
-        let read = records(Format::Lines, format!("\u{FEFF}{lines}").as_bytes());
+        let read = records(InputFormat::Lines, format!("\u{FEFF}{lines}").as_bytes());
         prop_assert_eq!(read.len(), plain.len());
         for (record, text) in read.iter().zip(&plain) {
             prop_assert!(told(record) == Ok(text.as_str()) || (told(record) == Err("empty") && text.trim().is_empty()));
@@ -231,7 +231,7 @@ proptest! {
 /// A table as programs write it by RFC 4180, such as Python's `csv.writer`.
 #[derive(Clone, Debug)]
 struct Table {
-    format: Format,
+    format: InputFormat,
     rows: Vec<[String; 3]>,
     /// Every field is quoted, even where no quotes are needed.
     all_quoted: bool,
@@ -243,7 +243,7 @@ struct Table {
 
 impl Table {
     fn bytes(&self) -> Vec<u8> {
-        let separator = if self.format == Format::Tsv { "\t" } else { "," };
+        let separator = if self.format == InputFormat::Tsv { "\t" } else { "," };
         let field = |field: &str| {
             let special = field.is_empty() || field.contains(['"', '\r', '\n']) || field.contains(separator);
             if special || self.all_quoted { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
@@ -258,7 +258,7 @@ impl Table {
 }
 
 fn table() -> impl Strategy<Value = Table> {
-    let formats = prop::sample::select(vec![Format::Csv, Format::Tsv]);
+    let formats = prop::sample::select(vec![InputFormat::Csv, InputFormat::Tsv]);
     let ends = prop::sample::select(vec!["\n", "\r\n"]);
     let rows = prop::collection::vec([cell(), cell(), cell()], 0..12);
     (formats, rows, any::<bool>(), ends, any::<bool>(), any::<bool>())

@@ -7,11 +7,12 @@ use std::time::Instant;
 use anyhow::Context;
 use magistrate::engine::Engine;
 use magistrate::label::journal::Past;
+use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
-use magistrate::label::plan::Survey;
-use magistrate::label::run::{Judge, Known, Settings, run};
+use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
 use magistrate::label::sink::{Rows, Sink};
 use magistrate::label::source::Source;
+use magistrate::label::survey::Survey;
 use magistrate::machine::peak_memory;
 use serde::Serialize;
 
@@ -53,11 +54,16 @@ pub fn run_sample(
     let mut survey = survey.context("the input cannot be read")?;
     let sample = std::mem::take(&mut survey.sample);
     let texts = sample.len();
-    let (known, begun) = (Known { past: Past::none(), memo: Memo::off() }, Instant::now());
-    let form = magistrate::label::entry::Form { policies: Vec::new(), fields: None };
+    let (known, begun) = (EarlierVerdicts { past: Past::none(), memo: Memo::off() }, Instant::now());
+    let form = magistrate::label::entry::OutputForm { policies: Vec::new(), fields: None };
     let mut sink = Rows { output: std::io::sink(), form };
     let measured_run = progress::waiting("measuring", || {
-        run(engine, judges, sample.into_iter().map(Ok), settings, known, &mut sink as &mut dyn Sink, &mut |_| ())
+        run(
+            Run { engine, judges, settings, earlier: known },
+            sample.into_iter().map(Ok),
+            &mut sink as &mut dyn Sink,
+            &mut |_| (),
+        )
     })?;
     if measured_run.ended.is_some() {
         return Ok(ExitCode::from(exit::STOPPED));

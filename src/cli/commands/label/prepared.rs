@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use magistrate::calibration::terms::{COLUMNS, SHARD, Terms};
 use magistrate::files::Files;
-use magistrate::label::columns::{Clashes, Columns};
+use magistrate::label::columns::{ColumnRenamer, Columns};
 use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig};
-use magistrate::label::entry::Form;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::export;
 use magistrate::label::journal::{self, Existing, Journal, Past};
 use magistrate::label::row;
@@ -51,12 +51,12 @@ impl Prepared {
         // The rationale is not printed then.
         config.options.no_rationale |= flags.only.is_some();
         let ids = policies.iter().map(|policy| policy.id.clone()).collect();
-        let form = Form { policies: ids, fields: config.fields.clone() };
+        let form = OutputForm { policies: ids, fields: config.fields.clone() };
         let columns = flags.columns.as_deref().map(names);
         let mut source = flags.input.open()?;
         if let Some(columns) = &columns {
             let own: Vec<String> = columns.iter().filter(|name| *name != "id").cloned().collect();
-            input::warn(&source.require("--columns", &own).map_err(anyhow::Error::msg)?);
+            input::warn(&source.require("--columns", &own)?);
         }
         if flags.only.is_some() {
             source
@@ -111,7 +111,7 @@ impl Prepared {
     /// Most formats can be written only when all rows are known. Until then a journal keeps the rows.
     pub fn open_journal(&self, terms: &Terms) -> Result<Option<Kept>, anyhow::Error> {
         let is_stream = self.target.is_stream();
-        let is_direct = self.only.is_some() || (is_stream && self.target.export.format == export::Format::Jsonl);
+        let is_direct = self.only.is_some() || (is_stream && self.target.export.format == export::OutputFormat::Jsonl);
         if is_direct || self.dry_run {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> O
     if let Some(wanted) = &settings.columns {
         columns.0.retain(|(name, _)| wanted.contains(name));
     }
-    Clashes::new(row::names(policies.iter().map(|policy| policy.id.as_str()))).resolve(&mut columns);
+    ColumnRenamer::new(row::names(policies.iter().map(|policy| policy.id.as_str()))).rename(&mut columns);
     Some(columns.names().map(str::to_owned).collect())
 }
 

@@ -9,8 +9,9 @@ use anyhow::Context;
 use magistrate::engine::Engine;
 use magistrate::files;
 use magistrate::label::journal::Past;
+use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
-use magistrate::label::run::{Judge, Known, News, Settings, run};
+use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
 use magistrate::label::sink::Sink;
 use magistrate::label::source::Source;
 
@@ -68,9 +69,13 @@ impl Work<'_> {
         let mut reporter = Reporter { bar: progress::Rows::new(self.source.size(), self.quiet), defects, printed: 0 };
         let begun = Instant::now();
         let source = std::mem::replace(&mut self.source, Source::none());
-        let known = Known { past, memo };
-        let done =
-            run(self.engine, self.judges, source, self.settings, known, sink, &mut |news| reporter.report(&news));
+        let known = EarlierVerdicts { past, memo };
+        let done = run(
+            Run { engine: self.engine, judges: self.judges, settings: self.settings, earlier: known },
+            source,
+            sink,
+            &mut |news| reporter.report(&news),
+        );
         reporter.bar.clear();
         let summary = done.with_context(|| name)?;
         Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
@@ -85,15 +90,15 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn report(&mut self, news: &News<'_>) {
+    fn report(&mut self, news: &Event<'_>) {
         const SHOWN: u32 = 5;
         match news {
-            News::Done(summary) => self.bar.show(summary),
-            News::Renamed(renamed) if self.defects == Defects::InRows => {
+            Event::Done(summary) => self.bar.show(summary),
+            Event::Renamed(renamed) if self.defects == Defects::InRows => {
                 let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);
                 self.bar.aside(|| output::message(&text));
             }
-            News::Defect(defect) if self.defects == Defects::Printed => {
+            Event::Defect(defect) if self.defects == Defects::Printed => {
                 self.printed += 1;
                 let text = match self.printed {
                     0..=SHOWN => format!("warning: {defect}"),
@@ -102,7 +107,7 @@ impl Reporter {
                 };
                 self.bar.aside(|| output::message(&text));
             }
-            News::Defect(_) | News::Renamed(_) => {}
+            Event::Defect(_) | Event::Renamed(_) => {}
         }
     }
 }

@@ -1,6 +1,4 @@
-//! What a run would be, before it is begun.
-//!
-//! The one idea: all records are counted, and some of them, evenly spread, are kept to be measured.
+//! The survey of a dry run: every record is counted, and an evenly spread sample is kept to be measured.
 
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::io;
@@ -12,12 +10,12 @@ use super::source::Placed;
 use crate::digest::Hash;
 use crate::tokenizer::Tokenizer;
 
-/// What inputs hold.
+/// The contents of inputs.
 #[derive(Debug, Default, Serialize)]
 pub struct Survey {
     /// Records of this share.
     pub rows: u64,
-    /// Those of them that hold no text to judge, by reason.
+    /// Records without a text to judge, by reason.
     pub defects: BTreeMap<&'static str, u64>,
     /// Texts, equal ones counted once.
     pub texts: u64,
@@ -31,7 +29,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Reads all records of a share, and keeps a sample of so many.
+    /// Reads all records of a share, and keeps a sample of this size.
     ///
     /// # Errors
     ///

@@ -1,27 +1,27 @@
-//! A table of rows: which columns there are, and what a row has in each.
+//! Flat tables: the columns of an output, and the cells of a row.
 //!
-//! The one idea: ours are known and come first, the input's own are found by a look at all rows. What is nested in a row
-//! of ours is named by its path, with dots.
+//! Our columns are known and come first. The input's own columns are found by reading all rows. A nested value of a row is
+//! named by its path, with dots.
 
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::ExportError;
+use super::error::ExportError;
 use crate::calibration::terms::COLUMNS;
 use crate::label::columns::Columns;
-use crate::label::entry::{Entry, Form};
+use crate::label::entry::{Entry, OutputForm};
 use crate::label::journal::Ordered;
 use crate::label::records::MOST_COLUMNS;
 use crate::label::row::{ColumnKind, PATHS, field, policy_path};
 
 /// The columns of a table.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub(super) struct FlatTable {
     pub columns: Vec<Column>,
-    /// How many of them are ours.
+    /// The number of our columns.
     ours: usize,
-    form: Form,
+    form: OutputForm,
 }
 
 #[derive(Clone, Debug)]
@@ -30,20 +30,20 @@ pub(super) struct Column {
     pub kind: ColumnKind,
 }
 
-/// What stands in a place of a table, as JSON. Null is nothing.
+/// The JSON of a cell. `None` for null.
 pub(super) type Cell = Option<Box<RawValue>>;
 
-impl Table {
-    /// The table that these rows make.
-    pub fn of(rows: Ordered, form: &Form) -> Result<Self, ExportError> {
+impl FlatTable {
+    /// Returns the table of these rows.
+    pub fn of(rows: Ordered, form: &OutputForm) -> Result<Self, ExportError> {
         let shown = |path: &str| form.fields.as_ref().is_none_or(|fields| fields.has(field(path)));
         let paths = PATHS.into_iter().filter(|(path, _)| shown(path));
         let mut columns: Vec<Column> = match form.policies.as_slice() {
             [_] => paths.map(|(name, kind)| Column { name: name.to_owned(), kind }).collect(),
             several => {
                 let of_each = several.iter().flat_map(|policy| {
-                    let said = paths.clone().filter(|(path, _)| *path != "id");
-                    said.map(move |(path, kind)| Column { name: policy_path(policy, path), kind })
+                    let values = paths.clone().filter(|(path, _)| *path != "id");
+                    values.map(move |(path, kind)| Column { name: policy_path(policy, path), kind })
                 });
                 shown("id")
                     .then(|| Column { name: "id".to_owned(), kind: ColumnKind::Text })
@@ -54,14 +54,14 @@ impl Table {
         };
         let ours = columns.len();
         let mut places: HashMap<String, usize> = HashMap::new();
-        let mut held: Vec<Held> = Vec::new();
-        let mut place_of = |name: &str, held: &mut Vec<Held>| match places.get(name) {
+        let mut held: Vec<ValueKinds> = Vec::new();
+        let mut place_of = |name: &str, held: &mut Vec<ValueKinds>| match places.get(name) {
             Some(place) => Ok(*place),
             None if held.len() == MOST_COLUMNS => Err(ExportError::Columns(MOST_COLUMNS)),
             None => {
                 places.insert(name.to_owned(), held.len());
                 columns.push(Column { name: name.to_owned(), kind: ColumnKind::Text });
-                held.push(Held::default());
+                held.push(ValueKinds::default());
                 Ok(held.len() - 1)
             }
         };
@@ -81,20 +81,20 @@ impl Table {
         Ok(Self { columns, ours, form: form.clone() })
     }
 
-    /// What a row has in each column.
+    /// Returns the cells of a row, one for each column.
     pub fn cells(&self, entry: &Entry) -> Vec<Cell> {
-        let mut said: HashMap<String, Box<RawValue>> = HashMap::new();
+        let mut values: HashMap<String, Box<RawValue>> = HashMap::new();
         if let Some(id) = &entry.id {
-            said.insert("id".to_owned(), id.clone());
+            values.insert("id".to_owned(), id.clone());
         }
         let one = self.form.policies.len() == 1;
         for (policy, row) in self.form.policies.iter().zip(entry.rows()) {
             for (name, value) in flat(row) {
-                said.insert(if one { name } else { policy_path(policy, &name) }, value);
+                values.insert(if one { name } else { policy_path(policy, &name) }, value);
             }
         }
         let (ours, theirs) = self.columns.split_at(self.ours);
-        let ours = ours.iter().map(|column| said.remove(&column.name));
+        let ours = ours.iter().map(|column| values.remove(&column.name));
         let mut own: HashMap<&str, &RawValue> = HashMap::new();
         for (name, value) in &entry.columns.0 {
             own.insert(name, value);
@@ -104,7 +104,7 @@ impl Table {
     }
 }
 
-/// A row, what is nested in it by its path.
+/// Returns the fields of a row, nested ones by their path.
 fn flat(row: &RawValue) -> Vec<(String, Box<RawValue>)> {
     let fields: Columns = serde_json::from_str(row.get()).unwrap_or_default();
     let mut flat = Vec::with_capacity(PATHS.len());
@@ -119,7 +119,7 @@ fn flat(row: &RawValue) -> Vec<(String, Box<RawValue>)> {
     flat
 }
 
-/// The text of a cell: of a string what it says, of anything else its JSON.
+/// Returns the text of a cell: the value of a string, the JSON of anything else.
 pub(super) fn text(value: &RawValue) -> String {
     if value.get().starts_with('"') {
         // Half of a surrogate pair has no other text than its JSON.
@@ -129,16 +129,16 @@ pub(super) fn text(value: &RawValue) -> String {
     }
 }
 
-/// The values of a column so far.
+/// The kinds of a column's values so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct ValueKinds {
     /// The kind of the values; `None` if all are null.
     kind: Option<ColumnKind>,
     /// Set once a number would lose digits as a double.
     inexact: bool,
 }
 
-impl Held {
+impl ValueKinds {
     fn add(&mut self, json: &str) {
         let kind = match json.as_bytes().first() {
             Some(b'n') => return,
@@ -161,7 +161,7 @@ impl Held {
         });
     }
 
-    /// The kind that holds all values. It is text where a number would lose digits.
+    /// Returns the kind for all values: text if a number would lose digits.
     fn kind(self) -> ColumnKind {
         match self.kind {
             Some(ColumnKind::Number) if self.inexact => ColumnKind::Text,
@@ -202,7 +202,7 @@ mod tests {
             (&["null"], ColumnKind::Text),
             (&["10", "1.50", "0"], ColumnKind::Number),
         ] {
-            let mut held = Held::default();
+            let mut held = ValueKinds::default();
             for value in values {
                 held.add(value);
             }

@@ -1,0 +1,56 @@
+//! The settings of a run, the verdicts that it starts with, and the events that it reports.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::label::columns::Renamed;
+use crate::label::journal::Past;
+use crate::label::judge::Chunking;
+use crate::label::memo::Memo;
+use crate::label::records::Defect;
+use crate::label::shard::Shard;
+use crate::label::summary::Summary;
+
+/// The settings of a run.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// The pieces of a long content. `None`: it is refused.
+    pub chunking: Option<Chunking>,
+    /// Puts the raw reasoning into rows.
+    pub reasoning: bool,
+    /// The columns of the input that are kept; all if `None`.
+    pub columns: Option<Vec<String>>,
+    /// Keeps the names of the input's columns even if they clash with names of a row. For sinks that do not write them
+    /// beside a row.
+    pub own_names: bool,
+    /// Restricts the run to this share of the records.
+    pub shard: Option<Shard>,
+    /// Writes rows as they are done, rather than in the order of the records.
+    pub unordered: bool,
+    /// Set to stop the run: no further record is taken, and records at work have [`GRACE`] to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// The verdicts that are known before a run.
+#[derive(Debug)]
+pub struct EarlierVerdicts {
+    /// The rows of an earlier run.
+    pub past: Past,
+    /// The verdicts on texts.
+    pub memo: Memo,
+}
+
+/// The time that a stopped run waits for records at work.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// An event of a run.
+#[derive(Debug)]
+pub enum Event<'run> {
+    /// A record is done.
+    Done(&'run Summary),
+    /// A column of the input has another name in the output from here on.
+    Renamed(&'run Renamed),
+    /// A record contains no text to judge.
+    Defect(&'run Defect),
+}

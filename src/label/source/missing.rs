@@ -1,0 +1,37 @@
+//! Columns that no record has.
+
+use std::collections::HashSet;
+
+use super::input::InputInfo;
+use crate::label::records::{Names, Notice, did_you_mean, shown};
+
+/// Warns of each column that these inputs lack. If no more columns can follow, a missing one is refused.
+///
+/// `all`: there are no other inputs. `flag`: the setting that names the columns, or `None` for the default.
+pub(super) fn missing_columns(
+    infos: &[InputInfo],
+    all: bool,
+    flag: Option<&str>,
+    columns: &[String],
+) -> Result<Vec<Notice>, Notice> {
+    let whole = all && infos.iter().all(|info| info.seen.whole);
+    let mut known = HashSet::new();
+    let names = infos.iter().flat_map(|info| &info.seen.names).map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| known.insert(*name)).collect();
+    let mut warnings = Vec::new();
+    // Without a record to look at, no column is known to be missing.
+    for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
+        let (quoted, found, there) = (shown(&[column], false), shown(&names, false), Names::Object(&names));
+        let (by, hint) = match flag {
+            None => (String::new(), Some(there.hint(column))),
+            Some(flag) => (format!(" that {flag} names"), there.near(column).map(|near| did_you_mean(&near))),
+        };
+        let begin = if whole { "no record" } else { "no record so far" };
+        let notice = Notice { message: format!("{begin} has the column {quoted}{by}; found: {found}"), hint };
+        if whole {
+            return Err(notice);
+        }
+        warnings.push(notice);
+    }
+    Ok(warnings)
+}
