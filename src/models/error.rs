@@ -166,7 +166,7 @@ impl Hints for PullError {
 #[non_exhaustive]
 pub enum NanoError {
     /// The cache cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Cache(#[from] io::Error),
     /// The folder in the cache cannot be written.
     #[error("{}: the built-in model cannot be unpacked there: {error}", folder.display())]

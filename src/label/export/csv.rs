@@ -1,4 +1,4 @@
-//! RecordFields between separators, by RFC 4180.
+//! Fields between separators, by RFC 4180.
 
 use std::io::{self, Write};
 

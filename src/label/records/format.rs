@@ -10,7 +10,7 @@ use std::path::Path;
 pub enum InputFormat {
     /// A JSON object on each line. Blank lines are skipped.
     Jsonl,
-    /// RecordFields between commas, by RFC 4180: a quoted one may hold commas and newlines. The first record is the header.
+    /// Fields between commas, by RFC 4180: a quoted one may hold commas and newlines. The first record is the header.
     /// Empty lines are skipped.
     Csv,
     /// Fields between tabs.

@@ -133,7 +133,7 @@ impl Separated {
         self.end_field();
     }
 
-    /// Ends a field. RecordFields beyond [`MOST_COLUMNS`] are counted and not kept.
+    /// Ends a field. Fields beyond [`MOST_COLUMNS`] are counted and not kept.
     fn end_field(&mut self) {
         self.count += 1;
         if self.ends.len() < MOST_COLUMNS {
