@@ -360,3 +360,36 @@ fn an_import_against_the_table_and_a_circle_are_found() {
     let circle = [("text/one.rs", "use super::two::b;"), ("text/two.rs", "use super::one::a;")];
     assert_eq!(arrows(&circle).circles().len(), before + 1);
 }
+
+#[test]
+fn flags_and_rendered_hints_are_in_the_command_alone() {
+    for (name, source) in sources() {
+        // The names of a journal's terms are those of the flags that set them.
+        if name.starts_with("cli") || name.contains("tests") || name == "label/config.rs" {
+            continue;
+        }
+        let code = code(&source);
+        assert!(!code.contains("\\nhint: "), "{name} renders a hint: return it from `hints()`");
+        for (at, _) in code.match_indices("--") {
+            let before = code[..at].chars().next_back();
+            let begins = !before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '-' | '!'));
+            let flag = code[at + 2..].starts_with(|next: char| next.is_ascii_lowercase());
+            let line = code[..at].matches('\n').count();
+            assert!(!(begins && flag), "{name} names a flag: {}", code.lines().nth(line).unwrap_or_default());
+        }
+    }
+}
+
+#[test]
+fn every_file_is_in_the_code_map_once() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let listed: Vec<_> = map.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(".rs` | ")).collect();
+    for (name, _) in sources().iter().filter(|(name, _)| !name.contains("tests")) {
+        let count = listed.iter().filter(|(listed, _)| format!("{listed}.rs") == *name).count();
+        assert_eq!(count, 1, "{name} is in the code map of ARCHITECTURE.md {count} times");
+    }
+    for (listed, _) in listed {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(listed).with_extension("rs");
+        assert!(path.exists(), "ARCHITECTURE.md lists {listed}.rs, which does not exist");
+    }
+}
