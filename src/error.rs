@@ -6,6 +6,10 @@ use std::fmt;
 use crate::cache::CacheError;
 use crate::calibration::certificate::{CertificateError, NoCertificate};
 use crate::engine::EngineError;
+use crate::eval::evaluation::EvaluationError;
+use crate::eval::gate::GateError;
+use crate::eval::golden::GoldenError;
+use crate::eval::report::ReportError;
 use crate::files::{Changed, Refused};
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints};
@@ -137,4 +141,8 @@ parts! {
     File: Changed,
     File: Refused,
     Verdict: Unresolved,
+    Evaluation: EvaluationError,
+    Evaluation: GateError,
+    Evaluation: GoldenError,
+    Evaluation: ReportError,
 }

@@ -35,6 +35,35 @@
 //! - An [`Error`] has a kind and hints. A [`Hint`] names a [`Setting`] of this library; a program shows it under its own
 //!   name.
 //!
+//! # Labelling many texts
+//!
+//! [`label`] reads records, judges them and writes a row for each, in order. A journal makes a run resumable. This is
+//! `examples/label_file.rs`:
+//!
+#![cfg_attr(feature = "llama", doc = "```")]
+#![cfg_attr(not(feature = "llama"), doc = "```ignore")]
+#![doc = include_str!("../examples/label_file.rs")]
+//! ```
+//!
+//! # Evaluating a policy
+//!
+//! [`eval`] measures a policy on texts whose label is known, and [`calibration`] finds thresholds that may be acted on.
+//! This is `examples/evaluate.rs`:
+//!
+#![cfg_attr(feature = "llama", doc = "```")]
+#![cfg_attr(not(feature = "llama"), doc = "```ignore")]
+#![doc = include_str!("../examples/evaluate.rs")]
+//! ```
+//!
+//! # A backend of your own
+//!
+//! The engine runs on the trait [`engine::backend::Backend`]. [`engine::scripted`] is one without a model, for tests.
+//! This is `examples/custom_backend.rs`, which counts tokens:
+//!
+//! ```
+#![doc = include_str!("../examples/custom_backend.rs")]
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds | default |

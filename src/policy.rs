@@ -18,6 +18,7 @@ mod library;
 mod read;
 mod render;
 mod terms;
+pub(crate) mod vocabulary;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

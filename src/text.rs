@@ -25,6 +25,15 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// Replaces the characters of an untrusted text that could move a cursor, break a line, or hide or reorder other text.
+pub(crate) fn harmless(text: &str) -> String {
+    let tricky = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
+    text.chars().map(|character| if tricky(character) { '\u{FFFD}' } else { character }).collect()
+}
+
 /// Returns the path with `ending` appended to its name.
 pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

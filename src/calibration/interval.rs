@@ -18,25 +18,28 @@ pub struct Interval {
 /// The number of resamples of the bootstrap. With 1,000, an interval of 95 % is stable in its second digit.
 pub const RESAMPLES: usize = 1000;
 
-/// Returns the interval of 95 % by the percentile bootstrap over `rows` rows.
+/// Returns the intervals of 95 % of several figures by the percentile bootstrap over `rows` rows.
 ///
-/// `value` gets the number of times that each row was drawn. Resamples on which it is not defined do not count. Both
-/// bounds are NaN if no resample counts.
+/// `figures` gets the number of times that each row was drawn. Resamples on which a figure is not defined do not count.
+/// Both bounds are NaN if no resample counts.
 #[must_use]
-pub fn bootstrap(rows: usize, mut value: impl FnMut(&[u32]) -> Option<f64>) -> Interval {
+pub fn bootstrap<const N: usize>(rows: usize, mut figures: impl FnMut(&[u32]) -> [Option<f64>; N]) -> [Interval; N] {
     let mut random = Random::new(SEED);
     let mut weights = vec![0; rows];
-    let mut values: Vec<f64> = (0..RESAMPLES)
-        .filter_map(|_| {
-            weights.fill(0);
-            for _ in 0..rows {
-                weights[random.below(rows)] += 1;
-            }
-            value(&weights)
-        })
-        .collect();
-    values.sort_by(f64::total_cmp);
-    Interval { low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
+    let mut values: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(RESAMPLES));
+    for _ in 0..RESAMPLES {
+        weights.fill(0);
+        for _ in 0..rows {
+            weights[random.below(rows)] += 1;
+        }
+        for (values, figure) in values.iter_mut().zip(figures(&weights)) {
+            values.extend(figure);
+        }
+    }
+    values.map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        Interval { low: percentile(&values, 0.025), high: percentile(&values, 0.975) }
+    })
 }
 
 const SEED: u64 = 1729;
@@ -86,6 +89,10 @@ pub fn upper_bound(successes: u64, trials: u64, doubt: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..100 {
         let middle: f64 = f64::midpoint(low, high);
+        // No number lies between the two any more.
+        if middle <= low || middle >= high {
+            break;
+        }
         if binomial(successes, trials, middle) > doubt {
             low = middle;
         } else {

@@ -1,20 +1,19 @@
-//! Gates: what an evaluation must reach, and how far it may fall.
+//! Gates: the figures that an evaluation must reach, and the most that they may fall below a baseline.
 //!
-//! The one idea: only a defined figure passes a gate, and only over texts of both classes. Rows without a verdict count
-//! as wrong.
+//! Only a defined figure passes a gate, and only over texts of both classes. Rows without a verdict count as wrong.
+
+mod checks;
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::shared;
-use super::metrics::{Confusion, NAMES};
-use super::{Evaluation, Row};
-use crate::calibration::certificate::missing_class;
+use super::metrics::NAMES;
+use crate::hint::{Hint, Hints};
 
-/// What figures must reach: `f1=0.90,recall=0.85`.
+/// The least values of figures. Parsed from a list such as `f1=0.90,recall=0.85`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Floor(Vec<(String, f64)>);
 
-/// The most that a figure may fall: a share from 0 to 1.
+/// The most that a figure may fall below a baseline, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fall(f64);
 
@@ -32,9 +31,9 @@ pub struct Gate {
 pub struct Check {
     /// The figure's name.
     pub figure: String,
-    /// What it is; none if it is not defined.
+    /// The figure's value. `None` if it is not defined.
     pub is: Option<f64>,
-    /// What it must be, at least.
+    /// The least value that passes.
     pub least: f64,
     /// The baseline's value on the same rows, if there is a baseline.
     pub before: Option<f64>,
@@ -42,29 +41,63 @@ pub struct Check {
     pub passed: bool,
 }
 
-/// Returns the values that a figure can take.
-fn range(name: &str) -> std::ops::RangeInclusive<f64> {
-    if matches!(name, "mcc" | "kappa") { -1.0..=1.0 } else { 0.0..=1.0 }
+/// The reason why a gate cannot be read or applied.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// A part of a floor has another form.
+    #[error("not of the form FIGURE=VALUE,...")]
+    Form,
+    /// A figure's name is unknown.
+    #[error("figures are {}", NAMES.join(", "))]
+    Figure,
+    /// A floor is outside the range of its figure, or no number.
+    #[error("{figure} is a number from {low} to 1, such as {figure}=0.9")]
+    Floor {
+        /// The figure's name.
+        figure: String,
+        /// The least value that the figure can have.
+        low: f64,
+    },
+    /// A floor names one figure twice.
+    #[error("{0} is named twice")]
+    Twice(String),
+    /// A fall is outside its range, or no number.
+    #[error("not a number from 0 to 1")]
+    Fall,
+    /// The rows to check lack a class.
+    #[error("{whose} has no {lacking}, so no gate can be passed")]
+    OneClass {
+        /// The rows that were to be checked.
+        whose: &'static str,
+        /// The class that is missing.
+        lacking: &'static str,
+    },
+}
+
+impl Hints for GateError {
+    fn hints(&self) -> Vec<Hint> {
+        Vec::new()
+    }
 }
 
 impl std::str::FromStr for Floor {
-    type Err = String;
+    type Err = GateError;
 
-    /// Reads a list.
-    fn from_str(list: &str) -> Result<Self, String> {
+    fn from_str(list: &str) -> Result<Self, GateError> {
         let mut floors: Vec<(String, f64)> = Vec::new();
         for part in list.split(',') {
-            let (name, value) = part.split_once('=').ok_or("not of the form FIGURE=VALUE,...")?;
+            let (name, value) = part.split_once('=').ok_or(GateError::Form)?;
             let name = name.trim().to_lowercase().replace('-', "_");
             if !NAMES.contains(&name.as_str()) {
-                return Err(format!("figures are {}", NAMES.join(", ")));
+                return Err(GateError::Figure);
             }
-            let range = range(&name);
-            let value = value.trim().parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
-                format!("{name} is a number from {} to {}, such as {name}=0.9", range.start(), range.end())
-            })?;
+            let low = if matches!(name.as_str(), "mcc" | "kappa") { -1.0 } else { 0.0 };
+            let Some(value) = value.trim().parse().ok().filter(|value| (low..=1.0).contains(value)) else {
+                return Err(GateError::Floor { figure: name, low });
+            };
             if floors.iter().any(|(other, _)| *other == name) {
-                return Err(format!("{name} is named twice"));
+                return Err(GateError::Twice(name));
             }
             floors.push((name, value));
         }
@@ -73,50 +106,11 @@ impl std::str::FromStr for Floor {
 }
 
 impl std::str::FromStr for Fall {
-    type Err = String;
+    type Err = GateError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let drop = text.parse().ok().filter(|drop| (0.0..=1.0).contains(drop));
-        drop.map(Self).ok_or_else(|| "not a number from 0 to 1".to_owned())
-    }
-}
-
-impl Gate {
-    /// Checks an evaluation against a floor, and against a baseline on the rows that both have.
-    ///
-    /// # Errors
-    ///
-    /// When the rows to check are all of one class, or there are none. The message says what is lacking.
-    pub fn hold(
-        now: &Evaluation,
-        floor: Option<&Floor>,
-        baseline: Option<(&Evaluation, Fall)>,
-    ) -> Result<Option<Self>, String> {
-        let mut checks = Vec::new();
-        if let Some(Floor(floors)) = floor {
-            both_classes(now.classes(), "the golden set")?;
-            for (name, least) in floors {
-                let is = defined(now, name);
-                checks.push(Check::new(name, is, *least, None));
-            }
-        }
-        if let Some((before, Fall(most))) = baseline {
-            let (before, now) = shared(before, now);
-            both_classes(now.classes(), "what the baseline and the golden set share")?;
-            for name in NAMES {
-                let Some(was) = defined(&before, name) else { continue };
-                checks.push(Check::new(name, defined(&now, name), was - most, Some(was)));
-            }
-        }
-        Ok((floor.is_some() || baseline.is_some())
-            .then(|| Self { passed: checks.iter().all(|check| check.passed), checks }))
-    }
-}
-
-impl Check {
-    fn new(figure: &str, is: Option<f64>, least: f64, before: Option<f64>) -> Self {
-        let passed = is.is_some_and(|is| is >= least);
-        Self { figure: figure.to_owned(), is, least, before, passed }
+    fn from_str(text: &str) -> Result<Self, GateError> {
+        let fall = text.parse().ok().filter(|fall| (0.0..=1.0).contains(fall));
+        fall.map(Self).ok_or(GateError::Fall)
     }
 }
 
@@ -133,21 +127,4 @@ impl std::fmt::Display for Check {
             }
         }
     }
-}
-
-fn both_classes(classes: [u64; 2], whose: &str) -> Result<(), String> {
-    match missing_class(classes) {
-        Some(what) => Err(format!("{whose} has no {what}, so no gate can be passed")),
-        None => Ok(()),
-    }
-}
-
-/// Computes a figure with undecided rows counted as wrong. Returns `None` where it is 0 only by convention.
-fn defined(evaluation: &Evaluation, name: &str) -> Option<f64> {
-    let of = |counts: Confusion, row: &Row| {
-        let (expected, said) = row.outcome();
-        counts.with(expected, said.unwrap_or(!expected), 1.0)
-    };
-    let counts = evaluation.rows.iter().fold(Confusion::default(), of);
-    counts.defines(name).then(|| evaluation.with_undecided.named(name))?.map(|figure| figure.value)
 }

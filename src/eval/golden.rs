@@ -1,37 +1,35 @@
-//! Golden sets: texts whose answer is known.
+//! Golden sets: texts with their correct answers.
 //!
-//! The one idea: a set is read whole before anything is judged. A missing answer is unknown, not "safe". A label that
-//! cannot be understood stops the evaluation, with its place, and is never guessed.
+//! A set is read whole before anything is judged. A missing answer is unknown, not "safe". A label that cannot be
+//! understood stops the evaluation with an error that names its place, and is never guessed.
 
-mod labels;
-mod reading;
+mod answer_source;
+mod cell;
+mod error;
+mod find;
+mod flags;
+mod legend;
+mod meaning;
+mod options;
 mod sense;
+mod texts;
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
+use super::expected::Expected;
 use crate::calibration::certificate::missing_class;
 use crate::digest::Hash;
+use crate::hint::{Hint, Setting};
 use crate::label::columns::Columns;
 use crate::label::source::Placed;
 use crate::policy::{GoldenCase, Policy, Verdict};
-use labels::{parsed, shown, word};
-use reading::Key;
-pub use reading::Reading;
-
-/// What should be said of a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expected {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The category's code; none of what is safe.
-    pub category: Option<String>,
-    /// Whether the set knows the category, or the verdict alone.
-    pub knows_category: bool,
-}
+use answer_source::AnswerSource;
+use cell::{listed, parsed, shown, word};
+pub use error::GoldenError;
+use find::Answers;
+pub use options::GoldenOptions;
+pub(super) use texts::Answer;
+use texts::{DistinctText, Relation, Texts};
 
 /// A golden set.
 #[derive(Debug, Default)]
@@ -40,94 +38,53 @@ pub struct Golden {
     pub records: Vec<Placed>,
     /// Their answers, by record number.
     answers: HashMap<u64, Answer>,
-    /// One line for each policy that says how its labels were understood.
+    /// A line for each policy that shows how its labels were understood.
     pub legend: Vec<String>,
     /// The number of records without a known answer, for each policy.
     pub unknown: Vec<u64>,
-    /// Records left out because an earlier one has the same text and the same answer.
+    /// The number of records left out because an earlier one has the same text and the same answer.
     pub repeated: u64,
-    /// Texts that occur with different answers. Their answer counts as unknown.
+    /// Messages about texts that occur with different answers. Their answer counts as unknown.
     pub contradictions: Vec<String>,
-    /// Messages about records that hold no text to judge.
+    /// Messages about records that contain no text to judge.
     pub damaged: Vec<String>,
 }
 
-/// A record's text and its expected answers.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub text: String,
-    pub hash: Hash,
-    pub slice: Option<String>,
-    /// One answer for each policy, `None` where it is not known.
-    pub expected: Vec<Option<Expected>>,
-}
-
-/// The first record that has a given text.
-struct First {
-    /// The names of the input and of the record, for messages.
-    place: String,
-    placed: Placed,
-    answer: Answer,
-    contradicted: bool,
-}
-
-impl Answer {
-    /// Merges another record's answers to the same text. Returns false if two verdicts contradict each other.
-    fn takes(&mut self, other: Self) -> bool {
-        let pairs = || self.expected.iter().zip(&other.expected);
-        if pairs().any(|pair| matches!(pair, (Some(one), Some(other)) if one.verdict != other.verdict)) {
-            return false;
-        }
-        for (ours, theirs) in self.expected.iter_mut().zip(other.expected) {
-            match (ours.as_mut(), theirs) {
-                // The verdict is certain, the category is not.
-                (Some(one), Some(other)) if *one != other => (one.category, one.knows_category) = (None, false),
-                (None, theirs) => *ours = theirs,
-                _ => {}
-            }
-        }
-        true
-    }
-}
-
-/// The reason why a set cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unlike(String);
-
-/// The answers of a set under a key: for each record, for each policy.
-type Answers = Vec<Vec<Result<Option<Expected>, Unlike>>>;
-
 impl Golden {
-    /// Reads a set. Its answers stand in the column that is named, or in one that can be found.
+    /// Reads a set. The options name the column with the answers, or it is found.
     ///
     /// # Errors
     ///
-    /// When no column holds labels, no answer is known, or a label is not understood. Also when two columns contradict
-    /// each other, or a label that was asked for occurs nowhere.
-    pub fn read(records: Vec<Placed>, reading: &Reading, policies: &[Policy]) -> Result<Self, Unlike> {
+    /// [`GoldenError`] if no column contains labels, if no answer is known, or if a label is not understood. Also if two
+    /// columns contradict each other, or if a positive label occurs nowhere.
+    pub fn read(records: Vec<Placed>, options: &GoldenOptions, policies: &[Policy]) -> Result<Self, GoldenError> {
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
-        let names = names(&columns, reading)?;
-        let (key, answers) = reading.find(&names, &columns, policies)?;
-        let legend = reading.legend(&key, &columns, &answers, policies);
-        Self::of(records, answers, legend, reading.by.as_deref(), policies)
+        let names = column_names(&columns, options)?;
+        let (source, answers) = options.find(&names, &columns, policies)?;
+        let legend = options.legend(&source, &columns, &answers, policies);
+        Self::of(records, answers, legend, options.by.as_deref(), policies)
     }
 
-    /// Reads the records of a policy's own set, as [`lines`] writes them.
+    /// Reads the records of a policy's own set, in the format of [`lines`].
     ///
     /// # Errors
     ///
-    /// When it holds a code that the policy does not have, or no case at all.
-    pub fn own(records: Vec<Placed>, reading: &Reading, policy: &Policy) -> Result<Self, Unlike> {
+    /// [`GoldenError`] if a code is not in the policy, or if the set is empty.
+    pub fn own(records: Vec<Placed>, options: &GoldenOptions, policy: &Policy) -> Result<Self, GoldenError> {
         let policies = std::slice::from_ref(policy);
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
-        names(&columns, reading)?;
-        if reading.label.is_some() || !reading.positive.is_empty() || !reading.negative.is_empty() {
-            let what = "a policy's own set says itself which category a text has";
-            return Err(Unlike(format!("{what}\nhint: leave out --label-column, --positive and --negative")));
+        column_names(&columns, options)?;
+        if options.label.is_some() || !options.positive.is_empty() || !options.negative.is_empty() {
+            let hint = Hint::new("leave out ")
+                .setting(Setting::LabelColumn)
+                .text(", ")
+                .setting(Setting::Positive)
+                .text(" and ")
+                .setting(Setting::Negative);
+            return Err(GoldenError::new("a policy's own set names the category of each text itself").hint(hint));
         }
-        let answers = reading.answers(&Key::Own, &columns, policies);
-        Self::of(records, answers, Vec::new(), reading.by.as_deref(), policies)
+        let answers = options.answers(&AnswerSource::Own, &columns, policies);
+        Self::of(records, answers, Vec::new(), options.by.as_deref(), policies)
     }
 
     fn of(
@@ -136,21 +93,18 @@ impl Golden {
         legend: Vec<String>,
         by: Option<&str>,
         policies: &[Policy],
-    ) -> Result<Self, Unlike> {
+    ) -> Result<Self, GoldenError> {
         let mut golden = Self { legend, unknown: vec![0; policies.len()], ..Self::default() };
         // The caller names the set, so a message about a single input need not.
         let one_input = records.windows(2).all(|pair| pair[0].input == pair[1].input);
-        let mut firsts: HashMap<Hash, usize> = HashMap::new();
-        let mut known: Vec<First> = Vec::new();
+        let mut texts = Texts::default();
         for (placed, answers) in records.into_iter().zip(answers) {
             let place = format!("{}: record {}", placed.input, placed.row);
-            let expected: Vec<Option<Expected>> =
-                answers.into_iter().collect::<Result<_, _>>().map_err(|Unlike(why)| {
-                    let at = if one_input { format!("record {}", placed.row) } else { place.clone() };
-                    Unlike(format!("{at}: {why}"))
-                })?;
-            let columns = &placed.record.columns;
-            let slice = by.and_then(|by| columns.named(by).last()).map(|value| word(&parsed(value.get())));
+            let at =
+                |error: GoldenError| error.at(if one_input { format!("record {}", placed.row) } else { place.clone() });
+            let expected: Vec<Option<Expected>> = answers.into_iter().collect::<Result<_, _>>().map_err(at)?;
+            let slice = by.and_then(|by| placed.record.columns.named(by).last());
+            let slice = slice.map(|value| word(&parsed(value.get())));
             let (text, hash) = match &placed.record.content {
                 Ok(content) => (content.text().to_owned(), Hash::of(content.text().as_bytes())),
                 Err(defect) => {
@@ -162,74 +116,66 @@ impl Golden {
                 golden.unknown.iter_mut().for_each(|unknown| *unknown += 1);
                 continue;
             }
-            let answer = Answer { text, hash, slice, expected };
-            match firsts.entry(hash) {
-                Entry::Vacant(entry) => {
-                    entry.insert(known.len());
-                    known.push(First { place, placed, answer, contradicted: false });
-                }
-                Entry::Occupied(entry) => {
-                    let first = &mut known[*entry.get()];
-                    if first.answer.takes(answer) {
-                        golden.repeated += 1;
-                        continue;
-                    }
-                    if !std::mem::replace(&mut first.contradicted, true) {
-                        let what = format!("{} and {place} have the same text and different answers", first.place);
-                        golden.contradictions.push(what);
-                    }
+            match texts.add(place, placed, Answer { text, hash, slice, expected }) {
+                Relation::New => {}
+                Relation::Repeated => golden.repeated += 1,
+                Relation::Contradiction(message) => {
+                    golden.contradictions.extend(message);
                     golden.unknown.iter_mut().for_each(|unknown| *unknown += 1);
                 }
             }
         }
-        for First { placed, answer, contradicted, .. } in known {
-            for (unknown, expected) in golden.unknown.iter_mut().zip(&answer.expected) {
-                *unknown += u64::from(contradicted || expected.is_none());
-            }
-            if !contradicted {
-                golden.answers.insert(placed.number, answer);
-                golden.records.push(placed);
-            }
-        }
-        for (place, policy) in policies.iter().enumerate() {
-            if golden.classes(place) == [0, 0] {
-                return Err(Unlike(format!(
-                    "no record says what should be said under the policy {}, so nothing can be measured",
-                    policy.id
-                )));
-            }
+        golden.keep(texts);
+        let lacks = |(place, _): &(usize, &Policy)| golden.classes(*place) == [0, 0];
+        if let Some((_, policy)) = policies.iter().enumerate().find(lacks) {
+            let what =
+                format!("no record has a known answer under the policy {}, so nothing can be measured", policy.id);
+            return Err(GoldenError::new(what));
         }
         Ok(golden)
     }
 
-    /// Returns the number of records that should be a violation under the policy at this place, and of the others.
+    /// Keeps the texts that no record contradicts.
+    fn keep(&mut self, texts: Texts) {
+        for DistinctText { record, answer, contradicted, .. } in texts.texts {
+            for (unknown, expected) in self.unknown.iter_mut().zip(&answer.expected) {
+                *unknown += u64::from(contradicted || expected.is_none());
+            }
+            if !contradicted {
+                self.answers.insert(record.number, answer);
+                self.records.push(record);
+            }
+        }
+    }
+
+    /// Returns the number of texts that should be a violation under the policy at this position, and of the others.
     #[must_use]
-    pub fn classes(&self, place: usize) -> [u64; 2] {
-        let expected = self.answers.values().filter_map(|answer| answer.expected.get(place)?.as_ref());
+    pub fn classes(&self, policy: usize) -> [u64; 2] {
+        let expected = self.answers.values().filter_map(|answer| answer.expected.get(policy)?.as_ref());
         expected.fold([0, 0], |[violations, others], expected| match expected.verdict {
             Verdict::Violation => [violations + 1, others],
             _ => [violations, others + 1],
         })
     }
 
-    /// Names the class that the set lacks under the policy at this place. Figures and thresholds need both classes.
+    /// Names the class that the set lacks under the policy at this position. Figures and thresholds need both classes.
     #[must_use]
-    pub fn lacks(&self, place: usize) -> Option<&'static str> {
-        missing_class(self.classes(place))
+    pub fn missing_class(&self, policy: usize) -> Option<&'static str> {
+        missing_class(self.classes(policy))
     }
 
-    /// Returns the digest of each text, and true if it should be a violation under the policy at this place.
-    pub fn texts(&self, place: usize) -> impl Iterator<Item = (Hash, bool)> {
+    /// Returns the digest of each text, and true if it should be a violation under the policy at this position.
+    pub fn texts(&self, policy: usize) -> impl Iterator<Item = (Hash, bool)> {
         self.answers.values().filter_map(move |answer| {
-            let expected = answer.expected.get(place)?.as_ref()?;
+            let expected = answer.expected.get(policy)?.as_ref()?;
             Some((answer.hash, expected.verdict == Verdict::Violation))
         })
     }
 
-    /// Returns the expected answer to a record under the policy at this place, if it is judged.
+    /// Returns the expected answer to a record under the policy at this position, if it is judged.
     #[must_use]
-    pub fn expected(&self, number: u64, place: usize) -> Option<&Expected> {
-        self.answers.get(&number)?.expected.get(place)?.as_ref()
+    pub fn expected(&self, number: u64, policy: usize) -> Option<&Expected> {
+        self.answers.get(&number)?.expected.get(policy)?.as_ref()
     }
 
     pub(super) fn answer(&self, number: u64) -> Option<&Answer> {
@@ -237,28 +183,25 @@ impl Golden {
     }
 }
 
-/// Lists the columns of all records in the order in which they first occur. Refuses a named column that is not there.
-fn names<'set>(columns: &[&'set Columns], reading: &Reading) -> Result<Vec<&'set str>, Unlike> {
+/// Lists the columns of all records in the order in which they first occur. Refuses a named column that is missing.
+fn column_names<'set>(columns: &[&'set Columns], options: &GoldenOptions) -> Result<Vec<&'set str>, GoldenError> {
     /// The most columns that a message lists.
     const MOST: usize = 20;
     let mut seen = HashSet::new();
     let names: Vec<&str> =
         columns.iter().flat_map(|columns| columns.names()).filter(|name| seen.insert(*name)).collect();
-    for (column, flag) in [(&reading.label, "--label-column"), (&reading.by, "--by")] {
+    for (column, setting) in [(&options.label, Setting::LabelColumn), (&options.by, Setting::By)] {
         if let Some(column) = column.as_deref().filter(|column| !seen.contains(column)) {
-            let found: Vec<String> = names.iter().take(MOST).map(|name| format!("`{}`", shown(name))).collect();
             let more = if names.len() > MOST { " and more" } else { "" };
-            return Err(Unlike(format!(
-                "there is no column `{}`, which {flag} names\nhint: the columns are {}{more}",
-                shown(column),
-                found.join(", ")
-            )));
+            let found = listed(names.iter().copied(), MOST);
+            let hint = Hint::of(setting).text(format!(" names one of the columns {found}{more}"));
+            return Err(GoldenError::new(format!("there is no column `{}`", shown(column))).hint(hint));
         }
     }
     Ok(names)
 }
 
-/// A policy's own cases, as lines of JSON.
+/// Returns a policy's own cases as lines of JSON.
 #[must_use]
 pub fn lines(cases: &[GoldenCase]) -> String {
     cases
@@ -273,13 +216,4 @@ pub fn lines(cases: &[GoldenCase]) -> String {
             format!("{line}\n")
         })
         .collect()
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.category {
-            Some(code) => write!(out, "{} {code}", self.verdict),
-            None => self.verdict.fmt(out),
-        }
-    }
 }

@@ -1,80 +1,80 @@
-//! Figures of merit, as scikit-learn has them.
+//! Figures of merit, equal to those of scikit-learn.
 //!
-//! The one idea: each is a function of weighted outcomes, so a bootstrap resample is a set of weights and costs one pass.
-//! What an undefined figure is follows scikit-learn, too: 0 where it says 0, none where it says nan.
+//! Each is a function of weighted predictions, so a bootstrap resample is a set of weights and costs one pass. An undefined
+//! figure follows scikit-learn, too: 0 where it returns 0, `None` where it returns NaN.
 
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::interval::{Interval, bootstrap};
 
-/// One outcome: was it a violation, was it said to be one, and how likely.
+/// The expected and the given answer to the question "is it a violation?", or "is it of this category?".
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// Whether it is one.
+pub struct Prediction {
+    /// The correct answer.
     pub expected: bool,
-    /// Whether it was said to be one.
-    pub said: bool,
-    /// P(violation), if there is one.
+    /// The model's answer.
+    pub answer: bool,
+    /// The probability of `true`, from 0 to 1, if the model gave one.
     pub probability: Option<f64>,
 }
 
-/// How many of each kind, weighted.
+/// The weighted number of predictions of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Confusion {
-    /// Violations that were found.
+    /// Violations that are called violations.
     pub true_positive: f64,
-    /// Others that were called violations.
+    /// Others that are called violations.
     pub false_positive: f64,
-    /// Violations that were missed.
+    /// Violations that are not called violations.
     pub false_negative: f64,
-    /// Others that were left alone.
+    /// Others that are not called violations.
     pub true_negative: f64,
 }
 
-/// A figure with its interval.
+/// A figure with its interval of 95 %, by the percentile bootstrap over the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// The figure.
+    /// The figure over all rows.
     pub value: f64,
-    /// 95 % of resamples of the rows give a figure from here
+    /// Lower bound.
     pub low: f64,
-    /// to here.
+    /// Upper bound.
     pub high: f64,
 }
 
-/// All figures of a set of outcomes. One that is not defined is none.
+/// All figures of a set of predictions. A figure is `None` if it is not defined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
-    /// Outcomes.
+pub struct Metrics {
+    /// The number of predictions.
     pub rows: u64,
-    /// Those of them that are violations.
+    /// The number of violations among them.
     pub violations: u64,
-    /// Share that was right.
+    /// Share of right answers.
     pub accuracy: Option<Figure>,
-    /// Share of those called violations that are.
+    /// Share of violations among the rows that are called violations.
     pub precision: Option<Figure>,
-    /// Share of violations that was found.
+    /// Share of the violations that are called violations.
     pub recall: Option<Figure>,
-    /// Share of the others that was left alone.
+    /// Share of the other rows that are not called violations.
     pub specificity: Option<Figure>,
     /// Harmonic mean of precision and recall.
     pub f1: Option<Figure>,
-    /// Matthews' correlation coefficient.
+    /// Matthews' correlation coefficient, from -1 to 1.
     pub mcc: Option<Figure>,
-    /// Cohen's kappa.
+    /// Cohen's kappa: agreement beyond chance, from -1 to 1.
     pub kappa: Option<Figure>,
     /// Average precision, the area under the precision-recall curve.
     pub pr_auc: Option<Figure>,
 }
 
-/// The names of the figures, as a gate and a table name them.
+/// The names of the figures in gates and tables.
 pub const NAMES: [&str; 8] = ["accuracy", "precision", "recall", "specificity", "f1", "mcc", "kappa", "pr_auc"];
 
 impl Confusion {
-    /// The same with one more.
+    /// Adds a prediction.
     #[must_use]
-    pub fn with(mut self, expected: bool, said: bool, weight: f64) -> Self {
-        *match (expected, said) {
+    pub fn with(mut self, expected: bool, answer: bool, weight: f64) -> Self {
+        *match (expected, answer) {
             (true, true) => &mut self.true_positive,
             (false, true) => &mut self.false_positive,
             (true, false) => &mut self.false_negative,
@@ -87,38 +87,38 @@ impl Confusion {
         self.true_positive + self.false_positive + self.false_negative + self.true_negative
     }
 
-    /// Share that was right.
+    /// Returns the share of right answers.
     #[must_use]
     pub fn accuracy(&self) -> Option<f64> {
         share(self.true_positive + self.true_negative, self.all())
     }
 
-    /// Share of those called violations that are.
+    /// Returns the share of violations among the rows that are called violations.
     #[must_use]
     pub fn precision(&self) -> f64 {
         share(self.true_positive, self.true_positive + self.false_positive).unwrap_or(0.0)
     }
 
-    /// Share of violations that was found.
+    /// Returns the share of the violations that are called violations.
     #[must_use]
     pub fn recall(&self) -> f64 {
         share(self.true_positive, self.true_positive + self.false_negative).unwrap_or(0.0)
     }
 
-    /// Share of the others that was left alone.
+    /// Returns the share of the other rows that are not called violations.
     #[must_use]
     pub fn specificity(&self) -> f64 {
         share(self.true_negative, self.true_negative + self.false_positive).unwrap_or(0.0)
     }
 
-    /// Harmonic mean of precision and recall.
+    /// Returns the harmonic mean of precision and recall.
     #[must_use]
     pub fn f1(&self) -> f64 {
         let twice = 2.0 * self.true_positive;
         share(twice, twice + self.false_positive + self.false_negative).unwrap_or(0.0)
     }
 
-    /// Matthews' correlation coefficient.
+    /// Returns Matthews' correlation coefficient.
     #[must_use]
     pub fn mcc(&self) -> f64 {
         let Self { true_positive: tp, false_positive: fp, false_negative: fne, true_negative: tn } = *self;
@@ -141,7 +141,7 @@ impl Confusion {
         }
     }
 
-    /// Cohen's kappa: agreement beyond chance.
+    /// Returns Cohen's kappa: agreement beyond chance.
     #[must_use]
     pub fn kappa(&self) -> Option<f64> {
         let Self { true_positive: tp, false_positive: fp, false_negative: fne, true_negative: tn } = *self;
@@ -155,72 +155,61 @@ fn share(part: f64, whole: f64) -> Option<f64> {
     (whole.abs() > 0.0).then(|| part / whole)
 }
 
-/// Average precision: the sum over thresholds of precision times what recall gains there. `sorted` has the highest
-/// probability first, with whether it is a violation and its weight. None without a violation.
+/// Returns the average precision: the sum over thresholds of precision times the gain of recall. Returns `None` without
+/// a violation.
+///
+/// Each item is the probability, true for a violation, and the weight. The highest probability comes first.
 #[must_use]
 pub fn average_precision(sorted: impl IntoIterator<Item = (f64, bool, f64)>) -> Option<f64> {
-    let (mut found, mut said, mut sum) = (0.0, 0.0, 0.0);
+    let (mut found, mut called, mut sum) = (0.0, 0.0, 0.0);
     let (mut at, mut gain) = (f64::NAN, 0.0);
     for (probability, violation, weight) in sorted {
         #[allow(clippy::float_cmp, reason = "equal probabilities are one threshold")]
         if probability != at {
-            if said > 0.0 {
-                sum += gain * (found / said);
+            if called > 0.0 {
+                sum += gain * (found / called);
             }
             (at, gain) = (probability, 0.0);
         }
-        said += weight;
+        called += weight;
         if violation {
             found += weight;
             gain += weight;
         }
     }
-    if said > 0.0 {
-        sum += gain * (found / said);
+    if called > 0.0 {
+        sum += gain * (found / called);
     }
     share(sum, found)
 }
 
-impl Scores {
-    /// The figures of these outcomes, with intervals.
+impl Metrics {
+    /// Computes the figures of predictions, with intervals.
     #[must_use]
-    pub fn of(outcomes: &[Spread]) -> Self {
-        let figure = |value: &dyn Fn(&Confusion) -> Option<f64>| {
-            let of = |weights: &dyn Fn(usize) -> f64| {
-                let counts = outcomes.iter().enumerate().fold(Confusion::default(), |counts, (index, outcome)| {
-                    counts.with(outcome.expected, outcome.said, weights(index))
-                });
-                value(&counts)
-            };
-            Figure::of(outcomes.len(), &of)
-        };
-        let mut sorted: Vec<(f64, bool, usize)> = outcomes
+    pub fn of(predictions: &[Prediction]) -> Self {
+        if predictions.is_empty() {
+            return Self::default();
+        }
+        let mut sorted: Vec<(f64, bool, usize)> = predictions
             .iter()
             .enumerate()
-            .filter_map(|(index, outcome)| Some((outcome.probability?, outcome.expected, index)))
+            .filter_map(|(index, prediction)| Some((prediction.probability?, prediction.expected, index)))
             .collect();
         sorted.sort_by(|one, other| other.0.total_cmp(&one.0));
-        let area = |weights: &dyn Fn(usize) -> f64| {
-            average_precision(
-                sorted.iter().map(|(probability, violation, index)| (*probability, *violation, weights(*index))),
-            )
+        let whole = figures(predictions, &sorted, |_| 1.0);
+        let intervals =
+            bootstrap(predictions.len(), |weights| figures(predictions, &sorted, |index| f64::from(weights[index])));
+        let figure = |at: usize| {
+            let Interval { low, high } = intervals[at];
+            whole[at].map(|value| Figure { value, low, high })
         };
-        let violations = outcomes.iter().filter(|outcome| outcome.expected).count();
-        Self {
-            rows: outcomes.len() as u64,
-            violations: violations as u64,
-            accuracy: figure(&Confusion::accuracy),
-            precision: figure(&|counts| Some(counts.precision())),
-            recall: figure(&|counts| Some(counts.recall())),
-            specificity: figure(&|counts| Some(counts.specificity())),
-            f1: figure(&|counts| Some(counts.f1())),
-            mcc: figure(&|counts| Some(counts.mcc())),
-            kappa: figure(&Confusion::kappa),
-            pr_auc: if violations > 0 { Figure::of(outcomes.len(), &area) } else { None },
-        }
+        let [accuracy, precision, recall, specificity, f1, mcc, kappa, pr_auc] = std::array::from_fn(figure);
+        let violations = predictions.iter().filter(|prediction| prediction.expected).count() as u64;
+        let rows = predictions.len() as u64;
+        Self { rows, violations, accuracy, precision, recall, specificity, f1, mcc, kappa, pr_auc }
     }
 
-    /// A figure by its name.
+    /// Returns a figure by its name, which is one of [`NAMES`].
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Figure> {
         match name {
@@ -237,14 +226,26 @@ impl Scores {
     }
 }
 
-/// A figure, from what each row weighs.
-type Value<'run> = &'run dyn Fn(&dyn Fn(usize) -> f64) -> Option<f64>;
-
-impl Figure {
-    /// A figure of so many rows, and of their resamples. It is given what each row weighs.
-    fn of(rows: usize, value: Value<'_>) -> Option<Self> {
-        let whole = if rows == 0 { None } else { value(&|_| 1.0) }?;
-        let Interval { low, high } = bootstrap(rows, |weights| value(&|index| f64::from(weights[index])));
-        Some(Self { value: whole, low, high })
-    }
+/// Computes the figures of weighted predictions, in the order of [`NAMES`].
+///
+/// `sorted` has the probability of each prediction, true for a violation, and the index, the highest probability first.
+fn figures(
+    predictions: &[Prediction],
+    sorted: &[(f64, bool, usize)],
+    weight: impl Fn(usize) -> f64,
+) -> [Option<f64>; NAMES.len()] {
+    let counts = predictions.iter().enumerate().fold(Confusion::default(), |counts, (index, prediction)| {
+        counts.with(prediction.expected, prediction.answer, weight(index))
+    });
+    let sorted = sorted.iter().map(|(probability, violation, index)| (*probability, *violation, weight(*index)));
+    [
+        counts.accuracy(),
+        Some(counts.precision()),
+        Some(counts.recall()),
+        Some(counts.specificity()),
+        Some(counts.f1()),
+        Some(counts.mcc()),
+        counts.kappa(),
+        average_precision(sorted),
+    ]
 }

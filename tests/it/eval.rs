@@ -1,4 +1,4 @@
-//! Evaluations: figures as scikit-learn has them, golden sets of every kind, the same tokens as `label`.
+//! Evaluations: figures equal to those of scikit-learn, golden sets of every kind, the same tokens as `label`.
 
 use crate::support;
 
@@ -8,12 +8,12 @@ use magistrate::calibration::reliability::Reliability;
 use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
-use magistrate::eval::compare::Comparison;
+use magistrate::eval::comparison::Comparison;
 use magistrate::eval::gate::{Fall, Floor, Gate};
-use magistrate::eval::golden::Expected;
-use magistrate::eval::golden::{Golden, Reading, lines};
-use magistrate::eval::metrics::{Confusion, NAMES, Scores, Spread};
-use magistrate::eval::{All, Evaluation, Gathering, Row, report};
+use magistrate::eval::golden::{Golden, GoldenOptions, lines};
+use magistrate::eval::metrics::{Confusion, Metrics, NAMES, Prediction};
+use magistrate::eval::{Collectors, EvaluatedRow, Evaluation, Expected, report};
+use magistrate::hint::Hints;
 use magistrate::label::records::{InputFormat, RecordFields, Text};
 use magistrate::label::run::{Run, Settings, run};
 use magistrate::label::source::{Placed, Source};
@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 
 use support::scripted::{engine, judge, nothing, options, policy, rows};
 
-/// A set as scripts/metrics-vectors draws it.
-fn drawn(number: u64) -> Vec<Spread> {
+/// Returns predictions, drawn like those of scripts/metrics-vectors.
+fn drawn(number: u64) -> Vec<Prediction> {
     let mut random = Random::new(number);
     let rows = 1 + random.below(120);
     let (share, steps) = (random.below(101), 1 + random.below(40));
@@ -35,7 +35,7 @@ fn drawn(number: u64) -> Vec<Spread> {
         if expected && random.below(3) > 0 {
             probability = probability.max(random.below(steps + 1) as f64 / steps as f64);
         }
-        Spread { expected, said: probability >= 0.5, probability: Some(probability) }
+        Prediction { expected, answer: probability >= 0.5, probability: Some(probability) }
     };
     (0..rows).map(|_| row()).collect()
 }
@@ -47,7 +47,7 @@ fn figures_are_those_of_scikit_learn_on_a_thousand_sets() {
     for (number, line) in vectors.lines().enumerate() {
         let theirs: Value = serde_json::from_str(line).unwrap();
         let rows = drawn(number as u64);
-        let scores = Scores::of(&rows);
+        let scores = Metrics::of(&rows);
         let close = |name: &str, ours: Option<f64>| {
             let theirs = theirs[name].as_f64();
             let same = matches!((ours, theirs), (Some(ours), Some(theirs)) if (ours - theirs).abs() < 1e-9)
@@ -71,38 +71,38 @@ fn figures_are_those_of_scikit_learn_on_a_thousand_sets() {
     assert_eq!(count, 1000);
 }
 
-/// Records of a set.
+/// Returns the records of a set.
 fn records(input: &str, format: InputFormat) -> Vec<Placed> {
     let fields = RecordFields { text: Text::Unsaid, ..RecordFields::default() };
     let source = Source::of_stream("golden", Cursor::new(input.to_owned()), format, fields).unwrap();
     source.collect::<Result<_, _>>().unwrap()
 }
 
-/// A set, by a policy that is shipped or a plain one. `label` names the column, if somebody does.
+/// A reader of sets under shipped or plain policies. By default the column with the labels is found.
 struct Set<'set> {
     format: InputFormat,
     policies: &'set [&'set str],
-    reading: Reading,
+    options: GoldenOptions,
 }
 
 impl Default for Set<'_> {
     fn default() -> Self {
-        Self { format: InputFormat::Jsonl, policies: &["spam"], reading: Reading::default() }
+        Self { format: InputFormat::Jsonl, policies: &["spam"], options: GoldenOptions::default() }
     }
 }
 
 impl Set<'_> {
     fn label(label: &str) -> Self {
-        Self { reading: Reading { label: Some(label.into()), ..Reading::default() }, ..Self::default() }
+        Self { options: GoldenOptions { label: Some(label.into()), ..GoldenOptions::default() }, ..Self::default() }
     }
 
     fn positive(mut self, labels: &[&str]) -> Self {
-        self.reading.positive = labels.iter().map(ToString::to_string).collect();
+        self.options.positive = labels.iter().map(ToString::to_string).collect();
         self
     }
 
     fn negative(mut self, labels: &[&str]) -> Self {
-        self.reading.negative = labels.iter().map(ToString::to_string).collect();
+        self.options.negative = labels.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -120,10 +120,10 @@ impl Set<'_> {
             .iter()
             .map(|id| PolicyLibrary::shipped().get(id).map_or_else(|_| policy(id), Clone::clone))
             .collect();
-        Golden::read(records(input, self.format), &self.reading, &policies).map_err(|unlike| unlike.to_string())
+        Golden::read(records(input, self.format), &self.options, &policies).map_err(|error| with_hints(&error))
     }
 
-    /// What is expected of each record under the first policy, in words; `?` where it is not known.
+    /// Returns the expected answer to each record under the first policy, in words. An unknown one is `?`.
     fn read(&self, input: &str) -> Result<String, String> {
         let golden = self.golden(input)?;
         let rows = records(input, self.format).len() as u64;
@@ -144,7 +144,13 @@ impl Set<'_> {
     }
 }
 
-/// Texts under a label each, as JSON writes it.
+/// Returns an error and its hints, a line each.
+fn with_hints(error: &dyn Hints) -> String {
+    let hints = error.hints().into_iter().map(|hint| format!("\nhint: {hint}"));
+    format!("{error}{}", hints.collect::<String>())
+}
+
+/// Returns a set with a record for each label, which is JSON.
 fn labelled(column: &str, labels: &[&str]) -> String {
     let line = |(row, label): (usize, &&str)| format!("{{\"text\":\"text {row}\",\"{column}\":{label}}}\n");
     labels.iter().enumerate().map(line).collect()
@@ -164,38 +170,47 @@ fn golden_sets_of_every_kind_are_read_and_what_is_absent_is_unknown() {
     hate.is("{\"text\":\"a\",\"labels\":{\"H\":1}}\n{\"text\":\"b\",\"labels\":{\"S\":0}}\n", "violation, ?");
     hate.refuses("{\"text\":\"a\",\"H\":0.5,\"V\":0}\n", "the flag `H` is `0.5`");
     Set::default().positive(&["V"]).is(release, "safe, ?, violation");
-    any.refuses(release, "does not say which categories of OpenAI's");
+    any.refuses(release, "the policy spam names no categories of OpenAI's taxonomy\nhint: add `taxonomy: { openai: [...] }`, or name the columns with `GoldenOptions::positive`");
     let triggers = "{\"text\":\"a\",\"expected_triggers\":{\"Spam\":true,\"other\":false}}\n{\"text\":\"b\",\"expected_triggers\":{\"Spam\":false}}\n{\"text\":\"c\",\"expected_triggers\":{\"other\":true}}\n";
     any.is(triggers, "violation, safe, ?");
 
     any.refuses(
         &labelled("label", &["\"SP9\""]),
-        "record 1: the label `SP9` is no code and no label of the policy spam\nhint: --positive",
+        "record 1: the label `SP9` is no code and no label of the policy spam\nhint: `GoldenOptions::positive` = LABEL,...",
     );
-    any.refuses("{\"text\":\"a\",\"x\":1}\n", "--label-column");
+    any.refuses(
+        "{\"text\":\"a\",\"x\":1}\n",
+        "no column seems to contain the correct answers\nhint: `GoldenOptions::label`",
+    );
     Set::label("gold").csv().refuses(
         "text,x\na,1\n",
-        "there is no column `gold`, which --label-column names\nhint: the columns are `text`, `x`",
+        "there is no column `gold`\nhint: `GoldenOptions::label` names one of the columns `text`, `x`",
     );
-    let by = Set { reading: Reading { by: Some("wher".into()), ..Reading::default() }, ..Set::default() };
-    by.refuses(&labelled("label", &["1", "0"]), "there is no column `wher`, which --by names");
+    let by = Set { options: GoldenOptions { by: Some("wher".into()), ..GoldenOptions::default() }, ..Set::default() };
+    by.refuses(
+        &labelled("label", &["1", "0"]),
+        "there is no column `wher`\nhint: `GoldenOptions::by` names one of the columns `text`, `label`",
+    );
 }
 
 #[test]
 fn a_policys_own_cases_are_read_as_they_stand() {
     let spam = PolicyLibrary::shipped().get("spam").unwrap();
     let cases = PolicyLibrary::shipped().golden("spam");
-    let golden = Golden::own(records(&lines(cases), InputFormat::Jsonl), &Reading::default(), spam).unwrap();
+    let golden = Golden::own(records(&lines(cases), InputFormat::Jsonl), &GoldenOptions::default(), spam).unwrap();
     for (row, case) in (1..).zip(cases) {
         let expected = golden.expected(row, 0).unwrap();
         assert!(expected.knows_category);
         assert_eq!(expected.category, case.category, "a case without one is safe");
         assert_eq!(expected.verdict == Verdict::Safe, case.category.is_none());
     }
-    let other = Reading { positive: vec!["SP3.b".into()], ..Reading::default() };
+    let other = GoldenOptions { positive: vec!["SP3.b".into()], ..GoldenOptions::default() };
     let refused = Golden::own(records(&lines(cases), InputFormat::Jsonl), &other, spam).unwrap_err();
-    assert!(refused.to_string().contains("leave out --label-column, --positive"), "{refused}");
-    // Of a set of the user's, a category that is null is not known.
+    assert!(
+        with_hints(&refused).contains("\nhint: leave out `GoldenOptions::label`, `GoldenOptions::positive` and"),
+        "{refused}"
+    );
+    // In a set of the user, a category that is null is not known.
     let known = "{\"text\":\"a\",\"category\":\"SP3.b\"}\n{\"text\":\"b\",\"category\":null}\n";
     Set::default().is(known, "violation SP3.b, ?");
 }
@@ -217,17 +232,17 @@ fn yes_and_no_mean_what_the_name_of_their_column_says() {
         Set::label(column).refuses(&labelled(column, &["1", "0"]), "its name leaves open");
         Set::label(column).positive(&["0"]).is(&labelled(column, &["1", "0.0"]), "safe, violation");
     }
-    // A name that says it counts before the policy's own 0 and 1, and these before what is usual.
+    // A name with a meaning comes before the policy's own 0 and 1, and these come before common usage.
     Set::label("safe").of(&["rules"]).is(&labelled("safe", &["1", "0"]), "safe, violation");
     let upside_down =
         Policy::from_plain("upside", "Judge.", Some(Contract::parse_labels("0=violation,1=safe").unwrap()));
     let golden = Golden::read(
         records(&labelled("gold", &["1", "0"]), InputFormat::Jsonl),
-        &Set::label("gold").reading,
+        &Set::label("gold").options,
         &[upside_down.unwrap()],
     );
     assert_eq!(golden.unwrap().expected(1, 0).unwrap().verdict, Verdict::Safe);
-    // Flags of an object, too.
+    // The same holds for flags of an object.
     let flags = |name: &str| labelled("flags", &[&format!("{{\"{name}\":true}}"), &format!("{{\"{name}\":false}}")]);
     Set::label("flags").is(&flags("is_safe"), "safe, violation");
     Set::label("flags").is(&flags("unsafe"), "violation, safe");
@@ -236,7 +251,7 @@ fn yes_and_no_mean_what_the_name_of_their_column_says() {
     Set::label("gold")
         .positive(&["1"])
         .is(&labelled("gold", &["1", "true", "1.0", "false", "2"]), "violation, violation, violation, safe, safe");
-    // Words have a sense of their own, whatever the column is called.
+    // Words have a sense of their own under every name of a column.
     Set::label("is_safe")
         .is(&labelled("is_safe", &["\"unsafe\"", "\"safe\"", "\"not safe\""]), "violation, safe, violation");
 }
@@ -268,8 +283,8 @@ fn a_label_is_read_with_denials_lists_and_remarks_or_refused() {
         ("\"ham (or spam)\"", "leaves the answer open"),
         ("\"unsure\"", "leaves the answer open"),
         ("\"spam, maybe\"", "leaves the answer open"),
-        ("\"mostly spam\"", "says more"),
-        ("\"spam fraud\"", "says more"),
+        ("\"mostly spam\"", "a violation and other words"),
+        ("\"spam fraud\"", "a violation and other words"),
         ("\"not ham\"", "denies something"),
         ("\"See you at lunch on Tuesday with the others\"", "is a text and no label"),
         ("{\"a\":1}", "object"),
@@ -283,7 +298,7 @@ fn a_label_is_read_with_denials_lists_and_remarks_or_refused() {
     lists()
         .is(&labelled("label", &["\"spam\"", "\"ham\"", "\"not ham\"", "\"unsure\""]), "violation, safe, safe, safe");
     lists().refuses(&labelled("label", &["\"spam\"", "\"hamm\""]), "in neither of the lists");
-    // By the policy, too: a list is a violation if one of its labels is.
+    // A list is also a violation if one of its labels is one by the policy.
     let by_policy = Set::label("label");
     by_policy.is(
         &labelled(
@@ -294,7 +309,8 @@ fn a_label_is_read_with_denials_lists_and_remarks_or_refused() {
     );
     by_policy.refuses(&labelled("label", &["[\"SP0.a\",\"other\"]"]), "the label `other`");
     by_policy.refuses(&labelled("label", &["\"safe unless linked\""]), "is no code");
-    by_policy.refuses("{\"text\":\"a\",\"label\":1,\"label\":0}\n", "stands twice");
+    by_policy
+        .refuses("{\"text\":\"a\",\"label\":1,\"label\":0}\n", "occurs twice\nhint: keep the column that is meant");
 }
 
 #[test]
@@ -302,33 +318,36 @@ fn a_label_that_is_asked_for_and_met_nowhere_stops_the_run() {
     let csv = "text,class\na,suicide\nb,non-suicide\nc,non-suicide\n";
     let of = |labels: &[&str]| Set::label("class").positive(labels).csv();
     of(&["suicide"]).is(csv, "violation, safe, safe");
-    of(&["sucide"]).refuses(csv, "no record has the label `sucide`, which --positive names\nhint: the labels of column \"class\" are non-suicide (2), suicide (1)");
+    of(&["sucide"]).refuses(csv, "no record has the label `sucide`, which is to be a violation\nhint: the labels of column \"class\" are non-suicide (2), suicide (1)");
     of(&["suicide", "sucide"]).refuses(csv, "`sucide`");
     let triggers = "{\"text\":\"a\",\"expected_triggers\":{\"Moderation\":true,\"Jailbreak\":false}}\n{\"text\":\"b\",\"expected_triggers\":{\"Moderation\":false,\"Jailbreak\":true}}\n";
     let any = Set::default();
-    any.refuses(triggers, "has the flags `Moderation`, `Jailbreak`, and none is called spam\nhint: --positive FLAG");
+    any.refuses(
+        triggers,
+        "has the flags `Moderation`, `Jailbreak`, but no flag `spam`\nhint: `GoldenOptions::positive` = FLAG",
+    );
     Set::default().positive(&["Moderation"]).is(triggers, "violation, safe");
     Set::default().positive(&["Moderation", "jailbreak"]).is(triggers, "violation, violation");
     Set::default().positive(&["Moderatoin"]).refuses(triggers, "no record has the label `Moderatoin`");
-    // A set of which nothing is known measures nothing.
+    // A set without a known answer measures nothing.
     Set::label("label").refuses(&labelled("label", &["null", "\"\""]), "nothing can be measured");
 }
 
 #[test]
 fn the_column_is_the_one_that_can_be_read_and_contradictions_are_refused() {
     let any = Set::default;
-    // The first record may lack what others have.
+    // The first record may lack a column of the others.
     let late = "{\"text\":\"a\"}\n{\"text\":\"b\",\"label\":\"spam\"}\n{\"text\":\"c\",\"label\":\"ham\"}\n";
     Set::label("label").positive(&["spam"]).is(late, "?, violation, safe");
     any().positive(&["spam"]).is(late, "?, violation, safe");
     any().csv().refuses(
         "text,label,expected\na,1,0\nb,0,1\n",
-        "the columns `expected` and `label` contradict each other in record 1\nhint: --label-column",
+        "the columns `expected` and `label` contradict each other in record 1\nhint: `GoldenOptions::label` names",
     );
     Set::label("label").csv().is("text,label,expected\na,1,0\nb,0,1\n", "violation, safe");
     any().csv().is("text,label,is_safe\na,1,0\nb,0,1\nc,1.0,\n", "violation, safe, violation");
     any().csv().refuses("text,label,safe\na,1,1\n", "contradict");
-    // A column in other words is passed over, and which one was taken is told.
+    // A column in other words is passed over, and the legend names the chosen one.
     let samples = "text,unsafe,category\na,1,weapons\nb,0,benign\n";
     any().csv().is(samples, "violation, safe");
     let legend = any().csv().golden(samples).unwrap().legend;
@@ -348,12 +367,12 @@ fn a_text_counts_once_and_one_with_two_answers_is_not_known() {
         golden.contradictions,
         ["golden: record 2 and golden: record 4 have the same text and different answers"]
     );
-    assert_eq!((golden.damaged.len(), golden.classes(0), golden.lacks(0)), (1, [1, 1], None));
+    assert_eq!((golden.damaged.len(), golden.classes(0), golden.missing_class(0)), (1, [1, 1], None));
     let golden = Set::default().golden(&labelled("label", &["1", "1"])).unwrap();
-    assert_eq!(golden.lacks(0), Some("texts that are no violation"));
+    assert_eq!(golden.missing_class(0), Some("texts that are no violation"));
     let golden = Set::default().golden(&labelled("label", &["0"])).unwrap();
-    assert_eq!(golden.lacks(0), Some("violations"));
-    // Two labels of one verdict: the verdict is certain, the category is not.
+    assert_eq!(golden.missing_class(0), Some("violations"));
+    // With two labels of one verdict, the verdict is certain and the category is not.
     let twice = "{\"text\":\"a\",\"label\":\"SP3.a\"}\n{\"text\":\"a\",\"label\":\"SP3.b\"}\n";
     Set::default().is(twice, "violation, ?");
 }
@@ -381,20 +400,20 @@ fn evaluate(golden: &str) -> Evaluation {
 fn evaluate_by(policy: &Policy, golden: &str) -> Evaluation {
     let engine = engine(2048);
     let judges = [judge(&engine, policy, &options())];
-    let reading = Reading { by: Some("where".into()), ..Reading::default() };
-    let reading = if golden.contains("where") { reading } else { Reading::default() };
-    let mut golden = Golden::read(records(golden, InputFormat::Jsonl), &reading, std::slice::from_ref(policy)).unwrap();
+    let options = GoldenOptions { by: Some("where".into()), ..GoldenOptions::default() };
+    let options = if golden.contains("where") { options } else { GoldenOptions::default() };
+    let mut golden = Golden::read(records(golden, InputFormat::Jsonl), &options, std::slice::from_ref(policy)).unwrap();
     let records = std::mem::take(&mut golden.records).into_iter().map(Ok);
-    let mut all = All(vec![Gathering::new(&golden, 0)]);
+    let mut collectors = Collectors::new(&golden, 1);
     let settings = Settings { own_names: true, ..Settings::default() };
     let summary = run(
         Run { engine: &engine, judges: &judges, settings: &settings, earlier: nothing() },
         records,
-        &mut all,
+        &mut collectors,
         &mut |_| (),
     )
     .unwrap();
-    Evaluation::new(judges[0].provenance.setup("golden", Terms::default()), all.0.remove(0), &summary, 1.0)
+    Evaluation::new(judges[0].provenance.setup("golden", Terms::default()), collectors.0.remove(0), &summary, 1.0)
 }
 
 /// A policy under which the scripted model finds a violation in every text, as the policy itself contains `!`.
@@ -403,8 +422,8 @@ fn strict() -> Policy {
 }
 
 /// A row that should be a violation.
-fn row(number: u64, text: &str, verdict: Option<Verdict>) -> Row {
-    Row {
+fn row(number: u64, text: &str, verdict: Option<Verdict>) -> EvaluatedRow {
+    EvaluatedRow {
         number,
         hash: Hash::of(text.as_bytes()),
         id: Some("<b>id</b>".into()),
@@ -433,7 +452,7 @@ const GOLDEN: &str = "\
 fn an_evaluation_counts_what_is_known_and_undecided_rows_against_the_policy() {
     let evaluation = evaluate(GOLDEN);
     assert_eq!((evaluation.rows.len(), evaluation.unknown, evaluation.undecided["empty"]), (5, 1, 1));
-    let value = |scores: &Scores, name| scores.named(name).unwrap().value;
+    let value = |scores: &Metrics, name| scores.named(name).unwrap().value;
     assert!((value(&evaluation.scores, "accuracy") - 0.5).abs() < 1e-12);
     assert!((value(&evaluation.with_undecided, "accuracy") - 0.4).abs() < 1e-12);
     assert!((value(&evaluation.with_undecided, "recall") - 1.0 / 3.0).abs() < 1e-12);
@@ -441,12 +460,12 @@ fn an_evaluation_counts_what_is_known_and_undecided_rows_against_the_policy() {
     assert_eq!(evaluation.confusion["violation"]["undecided"], 1);
     let copy: Evaluation = serde_json::from_str(&serde_json::to_string(&evaluation).unwrap()).unwrap();
     assert_eq!(copy.rows.len(), 5);
-    // Undecided rows are ranked as the surest mistakes that there are, in the area under the curve, too.
+    // Undecided rows are ranked as the surest possible mistakes in the area under the curve, too.
     assert!((value(&evaluation.scores, "pr_auc") - 0.5).abs() < 1e-9);
     assert!((value(&evaluation.with_undecided, "pr_auc") - 8.0 / 15.0).abs() < 1e-9);
 }
 
-/// A flip as row, verdict before, verdict now and the expected one, with its direction.
+/// Returns each flip as row, verdict before, verdict now, expected verdict and direction.
 fn flips(comparison: &Comparison) -> Vec<(u64, &str, &str, &str, bool)> {
     let flips = comparison.flips.iter();
     flips.map(|flip| (flip.number, &*flip.first, &*flip.second, &*flip.expected, flip.better)).collect()
@@ -464,7 +483,7 @@ fn a_comparison_counts_and_lists_the_flips_of_both_directions() {
     let better = (4, "safe", "violation", "violation", true);
     assert_eq!(flips(&comparison), [worse, better]);
     assert_eq!(comparison.flips[1].text, "d");
-    // The other way round, each flip turns around, and so do the counts of each side.
+    // With the evaluations exchanged, each flip has the other direction.
     let back = Comparison::of(["now", "before"], &now, &before);
     assert_eq!((back.rows, back.both, back.first, back.second, back.neither), (5, 1, 1, 1, 2));
     let better = (2, "violation", "safe", "safe", true);
@@ -556,7 +575,7 @@ fn a_long_list_of_flips_is_cut_in_texts_and_whole_in_json() {
 #[test]
 fn a_gate_is_passed_by_figures_that_are_defined_over_both_classes_alone() {
     let evaluation = evaluate(GOLDEN);
-    let hold = |floor: &str| Gate::hold(&evaluation, Some(&floor.parse().unwrap()), None).unwrap().unwrap();
+    let hold = |floor: &str| Gate::check(&evaluation, Some(&floor.parse().unwrap()), None).unwrap().unwrap();
     let failed = hold("f1=0.9, recall=0.3");
     assert!(!failed.passed && !failed.checks[0].passed && failed.checks[1].passed, "{failed:?}");
     assert_eq!(failed.checks[0].to_string(), "f1 is 0.400, and must be at least 0.900");
@@ -567,20 +586,25 @@ fn a_gate_is_passed_by_figures_that_are_defined_over_both_classes_alone() {
     for wrong in ["nan", "inf", "-0.1", "1.1", "", "x"] {
         assert!(wrong.parse::<Fall>().is_err(), "{wrong}");
     }
-    let against = |before, now, most: &str| Gate::hold(now, None, Some((before, most.parse().unwrap())));
+    let against = |before, now, most: &str| Gate::check(now, None, Some((before, most.parse().unwrap())));
     assert!(against(&evaluation, &evaluation, "0").unwrap().unwrap().passed);
-    // The one case that was mended is another text: figures are compared on the others.
+    // The mended case is another text, so figures are compared on the others.
     let better = evaluate(&GOLDEN.replace("c!", "c"));
     assert!(against(&better, &evaluation, "0").unwrap().unwrap().passed);
     let other = evaluate(&GOLDEN.replace("\"text\":\"", "\"text\":\"x"));
-    assert!(against(&other, &evaluation, "1").unwrap_err().contains("has no rows"));
+    assert!(against(&other, &evaluation, "1").unwrap_err().to_string().contains("has no rows"));
     let one_class = Evaluation::of_rows(
         EvaluationSetup::default(),
         evaluation.rows.iter().filter(|row| row.outcome().0).cloned().collect(),
     );
-    assert!(Gate::hold(&one_class, Some(&"recall=0".parse().unwrap()), None).unwrap_err().contains("no violation"));
     assert!(
-        Gate::hold(&Evaluation::of_rows(EvaluationSetup::default(), Vec::new()), Some(&"f1=0".parse().unwrap()), None)
+        Gate::check(&one_class, Some(&"recall=0".parse().unwrap()), None)
+            .unwrap_err()
+            .to_string()
+            .contains("no violation")
+    );
+    assert!(
+        Gate::check(&Evaluation::of_rows(EvaluationSetup::default(), Vec::new()), Some(&"f1=0".parse().unwrap()), None)
             .is_err()
     );
 }
@@ -591,7 +615,7 @@ fn no_gate_is_passed_by_a_figure_that_is_not_defined() {
     let verdicts = [None, Some(Verdict::Safe), Some(Verdict::Violation), Some(Verdict::Review)];
     for round in 0..60 {
         let rows = random.below(6);
-        let rows: Vec<Row> = (0..rows as u64)
+        let rows: Vec<EvaluatedRow> = (0..rows as u64)
             .map(|number| {
                 let mut row = row(number, &number.to_string(), verdicts[random.below(4)]);
                 row.expected.verdict = if random.below(2) == 0 { Verdict::Violation } else { Verdict::Safe };
@@ -603,7 +627,7 @@ fn no_gate_is_passed_by_a_figure_that_is_not_defined() {
         for name in NAMES {
             let lowest: Floor =
                 format!("{name}={}", if ["mcc", "kappa"].contains(&name) { -1 } else { 0 }).parse().unwrap();
-            let Ok(Some(gate)) = Gate::hold(&evaluation, Some(&lowest), None) else { continue };
+            let Ok(Some(gate)) = Gate::check(&evaluation, Some(&lowest), None) else { continue };
             let [violations, others] = evaluation.classes();
             assert!(violations > 0 && others > 0);
             let counts = evaluation.rows.iter().fold(Confusion::default(), |counts, row| {
@@ -630,7 +654,7 @@ fn a_baseline_is_held_to_the_labels_of_now_and_other_terms_are_told() {
         evaluation.about.terms = terms(effort, policy);
         evaluation
     };
-    // The label of one text was wrong, and was mended: nothing else has changed.
+    // Only the label of one text has changed.
     let (before, now) = (of("low", "a", "0"), of("none", "b", "1"));
     let comparison = Comparison::of(["main.json", "now"], &before, &now);
     assert_eq!((comparison.first, comparison.second, comparison.flips.len()), (0, 0, 0));
@@ -656,18 +680,22 @@ fn an_evaluation_is_read_from_its_rows_alone() {
     assert_eq!((again.scores, again.with_undecided), (evaluation.scores, evaluation.with_undecided));
     let mut absurd = json.clone();
     absurd["rows"][0]["probability"] = 7.into();
-    assert!(read(&absurd).unwrap_err().contains("outside 0 to 1"));
-    assert!(read(&Value::Array(vec![json])).unwrap_err().contains("several evaluations"));
-    assert!(Evaluation::read(b"{\"secret\": \"quetzal\"}").is_err_and(|error| !error.contains("quetzal")));
+    assert!(read(&absurd).unwrap_err().to_string().contains("outside 0 to 1"));
+    assert!(read(&Value::Array(vec![json])).unwrap_err().to_string().contains("several evaluations"));
+    assert!(Evaluation::read(b"{\"secret\": \"quetzal\"}").is_err_and(|error| !error.to_string().contains("quetzal")));
     let mut rows = evaluation.rows.clone();
-    rows.push(Row { number: 9, ..rows[0].clone() });
+    rows.push(EvaluatedRow { number: 9, ..rows[0].clone() });
     assert_eq!(
         Evaluation::of_rows(EvaluationSetup::default(), rows.clone()).distinct().unwrap(),
         (evaluation.distinct().unwrap().0, 1)
     );
     rows[5].expected.verdict = Verdict::Safe;
     assert!(
-        Evaluation::of_rows(EvaluationSetup::default(), rows).distinct().unwrap_err().contains("different answers")
+        Evaluation::of_rows(EvaluationSetup::default(), rows)
+            .distinct()
+            .unwrap_err()
+            .to_string()
+            .contains("different answers")
     );
 }
 
@@ -749,7 +777,7 @@ fn markdown_leaves_no_link_image_mention_or_markup_of_a_strangers() {
     for trick in tricks {
         let mut bad = row(1, trick, Some(Verdict::Safe));
         (bad.category, bad.error, bad.slice) = (Some(trick.into()), Some(trick.into()), Some(trick.into()));
-        let undecided = Row { verdict: None, number: 2, hash: Hash::of(b"2"), ..bad.clone() };
+        let undecided = EvaluatedRow { verdict: None, number: 2, hash: Hash::of(b"2"), ..bad.clone() };
         let name = |name: &str| [name.to_owned(), "d".to_owned()];
         let about = EvaluationSetup {
             golden: trick.into(),
@@ -758,12 +786,14 @@ fn markdown_leaves_no_link_image_mention_or_markup_of_a_strangers() {
             ..EvaluationSetup::default()
         };
         let mut evaluation = Evaluation::of_rows(about, vec![bad.clone(), undecided]);
-        let before =
-            Evaluation::of_rows(EvaluationSetup::default(), vec![Row { verdict: Some(Verdict::Violation), ..bad }]);
+        let before = Evaluation::of_rows(
+            EvaluationSetup::default(),
+            vec![EvaluatedRow { verdict: Some(Verdict::Violation), ..bad }],
+        );
         evaluation.comparison = Some(Comparison::of([trick, "now"], &before, &evaluation));
         let markdown = report::markdown(&evaluation);
         assert!(!markdown.contains(trick), "{trick}: {markdown}");
-        // Ours are but the tags of code and the list of errors.
+        // The report itself has only the tags of code and of the list of errors.
         let plain = ["<code>", "</code>", "<details>", "</details>", "<summary>", "</summary>"]
             .iter()
             .fold(markdown, |markdown, tag| markdown.replace(tag, ""));

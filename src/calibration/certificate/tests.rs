@@ -26,7 +26,7 @@ fn about() -> EvaluationSetup {
 #[test]
 fn a_certificate_keeps_its_promise_as_often_as_it_says() {
     let (alpha, delta, trials) = (0.2, 0.1, 200);
-    // So many rows to look at that their share is the rate itself.
+    // Enough rows that their share of errors is close to the true rate.
     let truth = rows(40_000, 1);
     let (mut broken, mut issued) = (0_u32, 0_u32);
     for seed in 0..trials {

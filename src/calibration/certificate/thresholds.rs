@@ -61,11 +61,12 @@ fn thresholds(
     let places: Vec<f64> =
         places.into_iter().step_by(step).filter(|threshold| beyond(fitted, *threshold).1 >= least).collect();
     // The threshold with the lowest bound on the fitting rows comes first, then looser ones.
-    let doubtful = |threshold: &f64| {
+    let bound = |threshold: &f64| {
         let (errors, rows) = beyond(fitted, *threshold);
         upper_bound(errors, rows, doubt)
     };
-    let surest = (0..places.len()).min_by(|one, other| doubtful(&places[*one]).total_cmp(&doubtful(&places[*other])));
+    let bounds: Vec<f64> = places.iter().map(bound).collect();
+    let surest = (0..places.len()).min_by(|one, other| bounds[*one].total_cmp(&bounds[*other]));
     let Some(surest) = surest else { return Err(beyond(tested, f64::NEG_INFINITY)) };
     let holds = |threshold: &&f64| {
         let (errors, rows) = beyond(tested, **threshold);

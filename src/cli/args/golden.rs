@@ -3,18 +3,15 @@
 use std::collections::HashSet;
 use std::io::Cursor;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::eval::golden::{Golden, Reading, lines};
-use magistrate::eval::{All, Evaluation, Gathering};
+use magistrate::eval::golden::{Golden, GoldenOptions, lines};
+use magistrate::eval::{Evaluation, evaluate};
 use magistrate::files::Files;
 use magistrate::label::config::RunConfig;
-use magistrate::label::journal::Past;
-use magistrate::label::memo::Memo;
 use magistrate::label::records::{InputFormat, RecordFields};
-use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
+use magistrate::label::run::Settings;
 use magistrate::label::source::Source;
 use magistrate::policy::{Policy, PolicyLibrary};
 
@@ -23,7 +20,7 @@ use super::judging::JudgingArgs;
 use super::policy::PolicyArgs;
 use crate::cli::fitting::SEVERAL;
 use crate::cli::loading;
-use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
 use crate::cli::terminal::{output, progress, stop, summary};
 
 /// The golden set, the policies and the settings of an evaluation.
@@ -83,7 +80,7 @@ impl GoldenArgs {
         input::claim(source.inputs(), files)?;
         let table = source.names().map(<[String]>::to_vec);
         let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
-        let reading = Reading {
+        let options = GoldenOptions {
             label: self.label_column.map(|column| named(column, table.as_deref())),
             positive: self.positive,
             negative: self.negative,
@@ -93,10 +90,10 @@ impl GoldenArgs {
         let records = source.collect::<Result<Vec<_>, _>>()?;
         anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
         let golden = match policies.as_slice() {
-            [policy] if is_own => Golden::own(records, &reading, policy),
-            policies => Golden::read(records, &reading, policies),
+            [policy] if is_own => Golden::own(records, &options, policy),
+            policies => Golden::read(records, &options, policies),
         };
-        let golden = golden.map_err(|unlike| anyhow::anyhow!("{name}: {unlike}"))?;
+        let golden = golden.map_err(|error| in_file(&name, error))?;
         let prepared = Prepared { policies, golden, config, name, size };
         prepared.print_notes();
         Ok(prepared)
@@ -132,8 +129,8 @@ impl Prepared {
             ));
         }
         for (place, policy) in self.policies.iter().enumerate() {
-            if let Some(what) = self.golden.lacks(place) {
-                output::message(&format!("warning: {} holds no {what} under the policy {}", self.name, policy.id));
+            if let Some(class) = self.golden.missing_class(place) {
+                output::message(&format!("warning: {} holds no {class} under the policy {}", self.name, policy.id));
             }
         }
     }
@@ -142,8 +139,8 @@ impl Prepared {
     /// two answers.
     pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
         let name = &self.name;
-        if let Some(lacks) = self.golden.lacks(0) {
-            bail_hint!("{name} holds no {lacks}, and {what} needs both", "check the labels, or add such texts");
+        if let Some(class) = self.golden.missing_class(0) {
+            bail_hint!("{name} holds no {class}, and {what} needs both", "check the labels, or add such texts");
         }
         if let Some(first) = self.golden.contradictions.first() {
             bail_hint!("{first}, and {what} needs one answer for each", "leave the answer that is meant");
@@ -175,43 +172,24 @@ impl Prepared {
     }
 
     /// Judges the set by each policy. Returns `None` if it was stopped.
-    pub fn evaluate(mut self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
-        let Self { policies, config, .. } = &self;
-        let engine = loading::load(config, policies, SEVERAL)?;
-        let judges = loading::judges(config, &engine, policies)?;
+    pub fn evaluate(self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+        let Self { policies, golden, config, name, size } = self;
+        let engine = loading::load(&config, &policies, SEVERAL)?;
+        let judges = loading::judges(&config, &engine, &policies)?;
         let settings = Settings {
             chunking: config.chunking,
             reasoning: config.reasoning,
-            own_names: true,
             stop: stop::on_signal()?,
             ..Settings::default()
         };
-        let records = std::mem::take(&mut self.golden.records).into_iter().map(Ok);
-        let Self { policies, config, golden, name, size } = &self;
-        let mut all = All((0..policies.len()).map(|place| Gathering::new(golden, place)).collect());
-        let (known, begun) = (EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() }, Instant::now());
-        let mut bar = progress::Rows::new(*size, false);
-        let done = run(
-            Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },
-            records,
-            &mut all,
-            &mut |news| {
-                if let Event::Done(summary) = news {
-                    bar.show(summary);
-                }
-            },
-        );
-        bar.clear();
-        let summary = done.with_context(|| name.clone())?;
-        if summary.ended.is_some() {
-            return Ok(None);
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        let evaluations = all.0.into_iter().zip(judges.iter().zip(policies)).map(|(gathered, (judge, policy))| {
-            let conditions = config.conditions(engine.model(), engine.config(), policy);
-            Evaluation::new(judge.provenance.setup(name, conditions), gathered, &summary, seconds)
+        let setups = judges.iter().zip(&policies).map(|(judge, policy)| {
+            judge.provenance.setup(&name, config.conditions(engine.model(), engine.config(), policy))
         });
-        Ok(Some(evaluations.collect()))
+        let setups = setups.collect();
+        let mut bar = progress::Rows::new(size, false);
+        let evaluations = evaluate(&engine, &judges, setups, golden, settings, &mut |summary| bar.show(summary));
+        bar.clear();
+        evaluations.context(name)
     }
 }
 
@@ -234,7 +212,7 @@ fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
 /// Reads an evaluation.
 pub fn read(path: &Path) -> Result<Evaluation, anyhow::Error> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    Evaluation::read(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
+    Evaluation::read(&bytes).map_err(|error| in_file(path.display(), error))
 }
 
 /// Explains why none of an evaluation's texts has a verdict. Returns `None` if one has.

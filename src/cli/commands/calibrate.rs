@@ -93,7 +93,7 @@ impl Calibrate {
             output::message(&format!("error: {why}"));
             return Ok(ExitCode::from(exit::UNDECIDED));
         }
-        let (rows, repeated) = evaluation.distinct().map_err(anyhow::Error::msg)?;
+        let (rows, repeated) = evaluation.distinct()?;
         if repeated > 0 {
             output::message(&format!("note: {repeated} rows repeat an earlier text, and are left out"));
         }

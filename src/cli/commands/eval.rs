@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::eval::compare::Comparison;
+use magistrate::eval::comparison::Comparison;
 use magistrate::eval::gate::{Fall, Floor, Gate};
 use magistrate::eval::{Evaluation, report};
 use magistrate::files::{self, Files};
@@ -69,7 +69,7 @@ impl Eval {
             first.comparison = Some(Comparison::of([&name, "now"], before, first));
         }
         let held = baseline.as_ref().map(|(_, before)| before).zip(self.max_drop);
-        first.gate = Gate::hold(first, self.fail_under.as_ref(), held).map_err(anyhow::Error::msg)?;
+        first.gate = Gate::check(first, self.fail_under.as_ref(), held)?;
         self.report.iter().try_for_each(|report| report.write(first))?;
         if self.json {
             let json =

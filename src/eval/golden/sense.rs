@@ -1,33 +1,29 @@
 //! The sense of a label or of a column's name: yes or no, safe or a violation, with denials.
 //!
-//! The one idea: only known words count. Any other word has no sense here, so the caller must refuse it or look it up
-//! elsewhere.
+//! Only known words count. Any other word has no sense here, so the caller must refuse it or look it up elsewhere.
 
 use crate::policy::Verdict;
+use crate::policy::vocabulary::{self, is_in};
 
 /// The meaning of "yes" in a column of some name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
-    /// The name says it: `is_safe`, `unsafe`, `not_allowed`.
-    Says(Verdict),
-    /// The name says nothing about it: `label`, `gold`.
+    /// The name decides: `is_safe`, `unsafe`, `not_allowed`.
+    Means(Verdict),
+    /// The name is silent: `label`, `gold`.
     Neutral,
     /// The name could mean either: `safety`, `ham_or_spam`.
     Unclear,
 }
 
-/// Words of a name in which "yes" means safe.
-const SAFE: &str = "safe ok okay valid allow allowed permit permitted permissible accept accepted acceptable \
-    approve approved appropriate comply compliant benign harmless innocuous clean ham genuine legit \
-    legitimate legal lawful keep kept pass passes passed good fine respectful sfw";
+/// Words of a name in which "yes" means safe, besides the allowing ones of the vocabulary.
+const SAFE: &str = "ham genuine legit legal lawful kept pass passes passed good respectful sfw";
 
-/// Words of a name in which "yes" means a violation.
-const VIOLATION: &str = "violation violations violate violates violating violative harm harmful flag flagged ban banned \
-    prohibited forbidden toxic toxicity abuse abusive hate hateful offensive dangerous malicious spam \
-    scam fraud fraudulent phishing jailbreak threat threatening harassment reject rejected block blocked \
-    remove removed delete deleted fail fails failed bad nsfw";
+/// Words of a name in which "yes" means a violation, besides the forbidding ones and the topics of the vocabulary.
+const VIOLATION: &str =
+    "violation violations violate violates violating violative harm ban prohibited forbidden fail fails failed bad";
 
-/// Labels that are known under every policy. They stand alone, so they are fewer than the words of names.
+/// Labels that are known under every policy. A label has no context, so they are fewer than the words of names.
 const LABELS: [(&str, Verdict); 14] = [
     ("violation", Verdict::Violation),
     ("violating", Verdict::Violation),
@@ -48,8 +44,8 @@ const LABELS: [(&str, Verdict); 14] = [
 /// Words of names that state the question and not the answer.
 const UNCLEAR: &str = "safety compliance validity legality acceptability appropriateness quality correct incorrect";
 
-/// Words that reverse the next one.
-const DENIALS: &str = "not non no never isn isnt aint without un";
+/// Words that reverse the next one, besides those of the vocabulary.
+const DENIALS: &str = "isn aint without";
 
 /// Prefixes that reverse the rest of the word.
 const PREFIXES: [&str; 6] = ["non", "not", "un", "dis", "in", "il"];
@@ -109,12 +105,12 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 /// Reports whether a word denies the next one.
 pub(super) fn is_denial(word: &str) -> bool {
-    is_one(DENIALS, word)
+    is_in(&[DENIALS, vocabulary::DENIALS], word)
 }
 
 /// Reports whether a label leaves the answer open, or holds a remark as well.
 pub(super) fn is_doubtful(label: &str) -> bool {
-    label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| is_one(DOUBTS, word))
+    label.contains(['?', '(', '[', '{', '"']) || words(label).iter().any(|word| is_in(&[DOUBTS], word))
 }
 
 /// Returns the sense of a label that is known under every policy, with denials: `not safe` is a violation.
@@ -139,18 +135,18 @@ pub(super) fn of_label(label: &str) -> Option<Verdict> {
 /// Returns the meaning of "yes" in a column of this name.
 pub(super) fn of_name(name: &str) -> Name {
     let known = |word: &str| match word {
-        word if is_one(SAFE, word) => Some(Verdict::Safe),
-        word if is_one(VIOLATION, word) => Some(Verdict::Violation),
+        word if is_in(&[SAFE, vocabulary::ALLOWED], word) => Some(Verdict::Safe),
+        word if is_in(&[VIOLATION, vocabulary::FORBIDDEN, vocabulary::TOPICS], word) => Some(Verdict::Violation),
         _ => None,
     };
     let words = words(name);
     let denied = words.iter().filter(|word| is_denial(word)).count();
     let senses: Vec<Verdict> = words.iter().filter_map(|word| with_prefix(word, known)).collect();
     match senses.as_slice() {
-        [] if denied > 0 || words.iter().any(|word| is_one(UNCLEAR, word)) => Name::Unclear,
+        [] if denied > 0 || words.iter().any(|word| is_in(&[UNCLEAR], word)) => Name::Unclear,
         [] => Name::Neutral,
         [first, others @ ..] if others.iter().all(|other| other == first) => {
-            Name::Says(if denied % 2 == 1 { first.opposite() } else { *first })
+            Name::Means(if denied % 2 == 1 { first.opposite() } else { *first })
         }
         _ => Name::Unclear,
     }
@@ -162,8 +158,14 @@ fn with_prefix(word: &str, known: impl Fn(&str) -> Option<Verdict>) -> Option<Ve
     known(word).or_else(|| PREFIXES.iter().find_map(behind))
 }
 
-fn is_one(list: &str, word: &str) -> bool {
-    list.split(' ').any(|other| other == word)
+/// Reports whether two labels are equal in the form in which labels are compared.
+pub(super) fn alike(one: &str, other: &str) -> bool {
+    plain(one) == plain(other)
+}
+
+/// Reports whether a label is the one that the user named. `true` and `1` are equal.
+pub(super) fn is_named(named: &str, label: &str) -> bool {
+    alike(named, label) || yes_or_no(named).is_some_and(|yes| yes_or_no(label) == Some(yes))
 }
 
 #[cfg(test)]
@@ -171,11 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_what_yes_means_or_that_it_does_not() {
+    fn a_name_decides_the_meaning_of_yes_or_leaves_it_open() {
         for name in
             ["safe", "is_safe", "is_response_0_safe", "isSafe", "Allowed?", "not_harmful", "non-toxic", "nontoxic"]
         {
-            assert_eq!(of_name(name), Name::Says(Verdict::Safe), "{name}");
+            assert_eq!(of_name(name), Name::Means(Verdict::Safe), "{name}");
         }
         for name in [
             "unsafe",
@@ -187,7 +189,7 @@ mod tests {
             "safety_violation",
             "invalid",
         ] {
-            assert_eq!(of_name(name), Name::Says(Verdict::Violation), "{name}");
+            assert_eq!(of_name(name), Name::Means(Verdict::Violation), "{name}");
         }
         for name in ["label", "gold", "expected", "y", "class"] {
             assert_eq!(of_name(name), Name::Neutral, "{name}");

@@ -3,6 +3,7 @@
 //! The one idea: a phrase is read with its denials. A phrase with two readings is unclear, and callers must not guess.
 
 use crate::policy::Verdict;
+use crate::policy::vocabulary::{self, is_in};
 
 /// The polarity of a phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,31 +20,27 @@ pub(in crate::policy) enum Polarity {
 const CONDITIONS: &str = "far hardly barely scarcely wrong mistake mistaken incorrect opposite reverse reversed error unless except exception exceptions excluding exclude excluded excludes but however although though even regardless despite without until \
     whether either maybe possibly may might sometimes partly instead rather";
 
-/// Words that deny the words beside them.
-const DENIALS: &str = "nowhere nobody not no never none nothing non un neither nor cannot free lack lacks absence absent fail fails isnt \
-    doesnt false";
+/// Words that deny the words beside them, besides those of the vocabulary.
+const DENIALS: &str =
+    "nowhere nobody none nothing neither nor cannot free lack lacks absence absent fail fails doesnt false";
 
 /// Stems of words for content that a policy forbids.
 const FORBIDDING: [&str; 7] = ["violat", "prohibit", "disallow", "forbid", "impermissibl", "infring", "unaccept"];
 
-/// Whole words for content that a policy forbids.
-const FORBIDDEN: &str = "unsafe banned noncompliant invalid harmful breach breaches remove removed block blocked reject rejected \
-    deny denied delete deleted flag flagged unwanted inappropriate";
+/// Whole words for content that a policy forbids, besides those of the vocabulary.
+const FORBIDDEN: &str = "unsafe noncompliant invalid breach breaches deny denied unwanted inappropriate";
 
-/// Words for content that a policy allows.
-const ALLOWED: &str = "safe allow allows allowed permit permits permitted permissible acceptable accept accepted compliant \
-    comply complies fine ok okay benign harmless appropriate legitimate clean valid approve approved keep \
-    innocuous";
+/// Words for content that a policy allows, besides those of the vocabulary.
+const ALLOWED: &str = "allows permits complies";
 
 /// Words for the text of rules. Breaking rules is a violation, and following them is not.
 const RULES: &str = "rule rules policy policies guideline guidelines standards terms criteria them law laws";
 const BREAKING: &str = "break breaks breaking broken broke against";
 const FOLLOWING: &str = "follow follows following obeys obey respects respect within";
 
-/// Topics that a policy forbids whenever it names them. They count only if the phrase says nothing else.
-const TOPICS: &str = "spam spammy scam scams fraud fraudulent toxic toxicity hate hateful harassment harassing abuse abusive \
-    threat threatening malware phishing dangerous offensive nsfw profanity profane insult insulting \
-    malicious jailbreak advertising misinformation";
+/// Topics that a policy forbids whenever it names them, besides those of the vocabulary. They count only if the phrase
+/// says nothing else.
+const TOPICS: &str = "spammy scams harassing malware profanity profane insult insulting advertising misinformation";
 
 /// Words that may accompany a topic.
 const PLAIN: &str = "meaning a an the this that it is are be if when where for as of any some content contents message messages post \
@@ -99,11 +96,14 @@ fn clause_polarity(words: &[String], topics: bool) -> Polarity {
     let mut terms: Vec<(usize, Verdict)> =
         words.iter().enumerate().filter_map(|(at, word)| Some((at, term(word, words)?))).collect();
     if terms.is_empty() && topics {
-        let only_topics =
-            words.iter().all(|word| is_one(TOPICS, word) || is_one(PLAIN, word) || is_denial(word) || word == "or");
+        let only_topics = words.iter().all(|word| {
+            is_in(&[TOPICS, vocabulary::TOPICS], word) || is_one(PLAIN, word) || is_denial(word) || word == "or"
+        });
         if only_topics {
-            terms =
-                positions(words, |word| is_one(TOPICS, word)).into_iter().map(|at| (at, Verdict::Violation)).collect();
+            terms = positions(words, |word| is_in(&[TOPICS, vocabulary::TOPICS], word))
+                .into_iter()
+                .map(|at| (at, Verdict::Violation))
+                .collect();
         }
     }
     let Some((first, _)) = terms.first() else { return Polarity::Silent };
@@ -123,10 +123,11 @@ fn clause_polarity(words: &[String], topics: bool) -> Polarity {
 
 fn term(word: &str, clause: &[String]) -> Option<Verdict> {
     let speaks_of_rules = || clause.iter().any(|word| is_one(RULES, word));
-    let forbids = FORBIDDING.iter().any(|stem| word.starts_with(stem)) || is_one(FORBIDDEN, word);
+    let forbids =
+        FORBIDDING.iter().any(|stem| word.starts_with(stem)) || is_in(&[FORBIDDEN, vocabulary::FORBIDDEN], word);
     if forbids || (is_one(BREAKING, word) && speaks_of_rules()) {
         Some(Verdict::Violation)
-    } else if is_one(ALLOWED, word) || (is_one(FOLLOWING, word) && speaks_of_rules()) {
+    } else if is_in(&[ALLOWED, vocabulary::ALLOWED], word) || (is_one(FOLLOWING, word) && speaks_of_rules()) {
         Some(Verdict::Safe)
     } else {
         // `nonviolating` in one word; `non-violating` is two.
@@ -139,11 +140,11 @@ fn term(word: &str, clause: &[String]) -> Option<Verdict> {
 
 /// Reports whether a word is one of a list of words.
 pub(in crate::policy) fn is_one(list: &str, word: &str) -> bool {
-    list.split(' ').any(|one| one == word)
+    is_in(&[list], word)
 }
 
 fn is_denial(word: &str) -> bool {
-    is_one(DENIALS, word) || word.ends_with("n't")
+    is_in(&[DENIALS, vocabulary::DENIALS], word) || word.ends_with("n't")
 }
 
 /// Recognizes a clause such as `none found`, which reverses another clause.

@@ -83,7 +83,10 @@ fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
         (&["eval", "class.csv", "--positive", "sucide"], "no record has the label `sucide`"),
         (&["eval", "two.csv"], "contradict each other in record 1"),
         (&["eval", "both.jsonl", "typo.jsonl"], "typo.jsonl"),
-        (&["eval", "both.jsonl", "--by", "nothing"], "which --by names"),
+        (
+            &["eval", "both.jsonl", "--by", "nothing"],
+            "there is no column `nothing`\nhint: --by names one of the columns",
+        ),
         (
             &["eval", "safe.jsonl", "--fail-under", "accuracy=0.1"],
             "safe.jsonl holds no violations, and a gate needs both",

@@ -1,0 +1,78 @@
+//! Sinks of a run that collect its rows for an evaluation.
+
+use std::io;
+
+use serde_json::value::RawValue;
+
+use super::evaluated_row::EvaluatedRow;
+use super::golden::{Answer, Golden};
+use crate::label::entry::Entry;
+use crate::label::row::Row;
+use crate::label::sink::{Sink, Written};
+
+/// Collects the rows of one policy of a run.
+#[derive(Debug)]
+pub struct Collector<'run> {
+    /// The golden set that is evaluated.
+    pub golden: &'run Golden,
+    /// The policy's position among the policies of the run, from 0.
+    pub policy: usize,
+    /// The rows collected so far.
+    pub rows: Vec<EvaluatedRow>,
+}
+
+impl<'run> Collector<'run> {
+    /// Returns an empty collector for the policy at this position among the policies of the run, from 0.
+    #[must_use]
+    pub fn new(golden: &'run Golden, policy: usize) -> Self {
+        Self { golden, policy, rows: Vec::new() }
+    }
+}
+
+impl Sink for Collector<'_> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        let text = |value: &RawValue| match serde_json::from_str(value.get()) {
+            Ok(serde_json::Value::String(text)) => text,
+            _ => value.get().to_owned(),
+        };
+        let Some(Answer { text: judged, hash, slice, expected }) = self.golden.answer(entry.number) else {
+            return Ok(Written::default());
+        };
+        let Some(Some(expected)) = expected.get(self.policy) else { return Ok(Written::default()) };
+        let Some(row) = rows.get(self.policy) else { return Ok(Written::default()) };
+        self.rows.push(EvaluatedRow {
+            number: entry.number,
+            hash: *hash,
+            id: entry.id.as_deref().map(text),
+            text: judged.clone(),
+            expected: expected.clone(),
+            verdict: row.verdict,
+            category: row.category.clone(),
+            probability: row.probability,
+            rationale: row.rationale.clone(),
+            reasoning: row.reasoning.clone(),
+            error: row.error_code().map(str::to_owned),
+            slice: slice.clone(),
+        });
+        Ok(Written { rows: 1, place: None })
+    }
+}
+
+/// Collects the rows of all policies of a run, with one [`Collector`] for each.
+#[derive(Debug)]
+pub struct Collectors<'run>(pub Vec<Collector<'run>>);
+
+impl<'run> Collectors<'run> {
+    /// Returns empty collectors for the policies of a run.
+    #[must_use]
+    pub fn new(golden: &'run Golden, policies: usize) -> Self {
+        Self((0..policies).map(|policy| Collector::new(golden, policy)).collect())
+    }
+}
+
+impl Sink for Collectors<'_> {
+    fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        self.0.iter_mut().try_for_each(|collector| collector.put(entry, raw, rows).map(|_| ()))?;
+        Ok(Written { rows: 1, place: None })
+    }
+}
