@@ -3,6 +3,10 @@
 //! The model is small and F32, so its rounding is small enough to separate right from nearly right.
 #![cfg(feature = "llama")]
 
+mod recorder;
+
+use recorder::Recorder;
+
 use crate::support;
 
 use std::cell::RefCell;
@@ -322,63 +326,6 @@ fn judge_all(
         most = most.max(schedule.active());
     }
     most
-}
-
-/// Keeps the logits of all rows that items read, by the tokens before them, or compares them with the kept ones.
-struct Recorder {
-    histories: Vec<Vec<Token>>,
-    /// The history of each row of the last batch.
-    batch: Vec<Vec<Token>>,
-    notes: RefCell<Notes>,
-}
-
-#[derive(Default)]
-struct Notes {
-    rows: HashMap<Vec<Token>, Vec<f32>>,
-    comparing: bool,
-    seen: usize,
-    unknown: usize,
-    worst: f32,
-}
-
-impl Recorder {
-    fn watch(backend: &mut dyn Backend, rows: HashMap<Vec<Token>, Vec<f32>>) -> Observed<'_, Self> {
-        let histories = vec![Vec::new(); backend.limits().sequences];
-        let notes = Notes { comparing: !rows.is_empty(), rows, ..Notes::default() };
-        Observed::new(backend, Self { histories, batch: Vec::new(), notes: RefCell::new(notes) })
-    }
-}
-
-impl Observer for Recorder {
-    fn batch(&mut self, batch: &Batch) -> Result<(), Fault> {
-        self.batch.clear();
-        for entry in batch.entries() {
-            let history = &mut self.histories[entry.seq.index()];
-            history.push(entry.token);
-            self.batch.push(if entry.logits { history.clone() } else { Vec::new() });
-        }
-        Ok(())
-    }
-
-    fn logits(&self, row: LogitsRow, logits: &[f32]) {
-        let history = &self.batch[row.index()];
-        let mut notes = self.notes.borrow_mut();
-        notes.seen += 1;
-        let worst = notes.rows.get(history).map(|known| difference(std::slice::from_ref(known), &[logits.to_vec()]));
-        match worst {
-            Some(worst) if notes.comparing => notes.worst = notes.worst.max(worst),
-            None if notes.comparing => notes.unknown += 1,
-            _ => drop(notes.rows.insert(history.clone(), logits.to_vec())),
-        }
-    }
-
-    fn fork(&mut self, from: SeqId, to: SeqId) {
-        self.histories[to.index()] = self.histories[from.index()].clone();
-    }
-
-    fn clear(&mut self, seq: SeqId) {
-        self.histories[seq.index()].clear();
-    }
 }
 
 #[test]
