@@ -5,6 +5,8 @@
 
 mod faults;
 
+use faults::{Faults, POISON, watch};
+
 use crate::support;
 
 use std::cell::RefCell;

@@ -5,7 +5,7 @@
 use super::*;
 
 /// A token that is in no prompt of these tests.
-const POISON: Token = Token(999);
+pub(super) const POISON: Token = Token(999);
 
 fn poisoned(batch: &Batch) -> Option<Fault> {
     let poisoned = batch.entries().iter().any(|entry| entry.token == POISON);
@@ -56,7 +56,7 @@ fn a_backend_that_is_gone_ends_every_job_with_its_fault() {
 }
 
 /// Runs a setup on a backend that faults at given places, and counts the tokens that are decoded.
-fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run) {
+pub(super) fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run) {
     let mut inner = backend(setup.limits);
     let mut backend = Observed::new(&mut inner, Faults { fault, tokens: 0 });
     let run = run(setup, &mut backend);
@@ -64,9 +64,9 @@ fn watch(setup: &Setup, fault: impl Fn(&Batch) -> Option<Fault>) -> (usize, Run)
 }
 
 /// Reports a fault where `fault` returns one, and counts the tokens that are decoded.
-struct Faults<F> {
-    fault: F,
-    tokens: usize,
+pub(super) struct Faults<F> {
+    pub(super) fault: F,
+    pub(super) tokens: usize,
 }
 
 impl<F: Fn(&Batch) -> Option<Fault>> Observer for Faults<F> {
