@@ -1,4 +1,4 @@
-//! Exit codes. They are an interface: see the table in the README.
+//! Exit codes. They are an interface: see the table in docs/reference.md.
 
 use magistrate::calibration::certificate::Decision;
 use magistrate::label::row::{Row, RowVerdict, Status};
