@@ -3,8 +3,8 @@
 //! A policy is decoded once. A [`Session`] pins the policy's prefix in the KV cache; each content forks that sequence,
 //! adds its own few tokens, and is cleared when it is judged.
 //!
-//! From the foot up: [`backend`] is the interface to llama.cpp, and [`llama`] the only file group that implements it.
-//! [`item`] decodes one content, [`schedule`] many at once. The worker loop runs a schedule on a thread of its own.
+//! From the foot up: [`backend`] is the interface to llama.cpp, and `llama` the only file group that implements it.
+//! `item` decodes one content, [`schedule`] many at once. The worker loop runs a schedule on a thread of its own.
 //! [`Engine`] and [`Session`] send it requests. [`memory_plan`] chooses the settings with which a model fits.
 
 pub mod backend;

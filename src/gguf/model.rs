@@ -18,7 +18,7 @@ pub struct ModelFile {
     pub parts: Vec<PathBuf>,
     /// Name of the file, without `.gguf` and without the number of its part.
     pub name: String,
-    /// `gguf2:` and 64 hexadecimal digits that identify the model. [`super::inspect`] lists the bytes that it covers.
+    /// `gguf2:` and 64 hexadecimal digits that identify the model. `inspect` lists the bytes that it covers.
     pub digest: String,
     /// Size of all files together, in bytes.
     pub size: u64,

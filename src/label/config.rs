@@ -37,7 +37,7 @@ pub struct RunConfig {
     pub reasoning: bool,
     /// The fields of a row that are printed. All if `None`.
     pub fields: Option<Arc<RowFields>>,
-    /// The function that writes the hint of an error into a row [default: [`Hint::to_string`]].
+    /// The function that writes the hint of an error into a row [default: the `Display` of [`Hint`]].
     pub hint: fn(&Hint) -> String,
     /// The way in which a record's columns make its text: [`ONE_COLUMN`], or a description. Certificates depend on it.
     pub composition: String,

@@ -66,7 +66,7 @@ impl Provenance {
         Self { fields, ..self }
     }
 
-    /// Sets the function that writes the hint of an error [default: [`Hint::to_string`]].
+    /// Sets the function that writes the hint of an error [default: the `Display` of [`Hint`]].
     #[must_use]
     pub fn with_hints(self, hint: fn(&Hint) -> String) -> Self {
         Self { hint, ..self }
