@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
@@ -15,7 +16,7 @@ use magistrate::engine::Engine;
 use magistrate::hint::Hints;
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{Export, OutputFormat, Target, export};
-use magistrate::label::journal::{Existing, Journal, JournalError, Ordered};
+use magistrate::label::journal::{Existing, Journal, JournalError, Ordered, Past};
 use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
 use magistrate::label::merge::{check, merge};
@@ -76,6 +77,20 @@ fn resealed(lines: &str) -> String {
     lines.lines().map(line).collect()
 }
 
+/// Opens a journal. Another test of this process may be starting a program, which has a copy of a closed journal's lock
+/// for some milliseconds.
+fn opened(path: &Path, terms: &Terms, existing: Existing) -> Result<(Journal, Past), JournalError> {
+    let begun = Instant::now();
+    loop {
+        match Journal::open(path, terms, existing) {
+            Err(JournalError::InUse(_)) if begun.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
 struct House {
     folder: tempfile::TempDir,
     engine: Engine,
@@ -93,7 +108,7 @@ impl House {
     /// Labels an input into a journal, or resumes it. `stop` is the number of records after which the run stops.
     fn label(&self, journal: &Path, input: &str, settings: &Settings, stop: Option<u64>) -> Result<Summary, RunError> {
         let terms = terms(settings.shard.map(|shard| shard.to_string()).as_deref());
-        let (mut sink, past) = Journal::open(journal, &terms, Existing::Resume)?;
+        let (mut sink, past) = opened(journal, &terms, Existing::Resume)?;
         let memo = Memo::in_journal(fs::File::open(journal).unwrap());
         let judges = [judge(&self.engine, &policy("rules"), &options())];
         let source = source(Cursor::new(input.to_owned()), InputFormat::Jsonl);
@@ -209,7 +224,7 @@ fn a_stopped_run_goes_on_where_it_stopped() {
 fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     let house = House::new();
     let journal = house.whole("a");
-    let refused = |terms: &Terms| match Journal::open(&journal, terms, Existing::Resume) {
+    let refused = |terms: &Terms| match opened(&journal, terms, Existing::Resume) {
         Err(error @ JournalError::OtherTerms { .. }) => {
             assert!(!error.hints().is_empty());
             error.to_string()
@@ -221,7 +236,7 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     other.0.insert("--threshold".into(), 0.5.into());
     let message = refused(&other);
     assert!(message.contains("  model: then m 1, now m 2\n  --threshold: then not given, now 0.5"), "{message}");
-    let mix = Journal::open(&journal, &other, Existing::Mix);
+    let mix = opened(&journal, &other, Existing::Mix);
     assert!(mix.is_ok());
     let in_use = Journal::open(&journal, &terms(None), Existing::Resume);
     assert!(matches!(in_use, Err(JournalError::InUse(_))), "while the other writes to it");
@@ -236,7 +251,7 @@ fn what_is_not_the_same_run_is_refused_with_what_is_different() {
     assert!(error.contains("a: the inputs have changed: 10 of the records that were judged are no longer"), "{error}");
 
     let before = fs::read(&journal).unwrap();
-    Journal::open(&journal, &other, Existing::Restart).unwrap();
+    opened(&journal, &other, Existing::Restart).unwrap();
     assert_eq!(fs::read(house.path("a.1")).unwrap(), before, "set aside, not lost");
     let lines: Vec<String> = String::from_utf8(before).unwrap().lines().map(str::to_owned).collect();
     let damaged = [&lines[..3], &["{\"n\":3,\"inp".to_owned()], &lines[4..], &[String::new()]].concat().join("\n");
@@ -284,7 +299,7 @@ fn rows_that_are_judged_again_are_compared_with_what_was_said() {
         let source = source(Cursor::new(input), InputFormat::Jsonl)
             .filter(move |placed| placed.as_ref().map_or(true, |placed: &Placed| numbers.contains(&placed.number)));
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let known = EarlierVerdicts { past: magistrate::label::journal::Past::none(), memo: Memo::off() };
+        let known = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
         let done = run(
             Run { engine: &house.engine, judges: &judges, settings: &Settings::default(), earlier: known },
             source,

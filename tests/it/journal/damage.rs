@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use magistrate::label::export::OutputFormat;
-use magistrate::label::journal::{Existing, Journal, beside};
+use magistrate::label::journal::{Existing, beside};
 use magistrate::label::merge::check;
 use magistrate::label::run::Settings;
 use proptest::prelude::*;
 
-use super::{House, input, short_and_long, terms};
+use super::{House, input, opened, short_and_long, terms};
 use crate::support::scripted::engine;
 
 #[test]
@@ -28,12 +28,12 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     ] {
         fs::write(&path, bytes).unwrap();
         for existing in [Existing::Resume, Existing::Mix] {
-            let error = Journal::open(&path, &terms(None), existing).unwrap_err().to_string();
+            let error = opened(&path, &terms(None), existing).unwrap_err().to_string();
             assert!(error.contains(told), "{bytes}: {error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), bytes);
         }
     }
-    Journal::open(&path, &terms(None), Existing::Restart).unwrap();
+    opened(&path, &terms(None), Existing::Restart).unwrap();
     assert_eq!(fs::read_to_string(house.path("trip.journal.1")).unwrap(), old, "set aside, not lost");
 }
 
@@ -42,7 +42,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
 fn a_journal_is_its_users_alone_and_one_that_others_may_write_is_refused() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let house = House::new();
-    let open = |name: &str| Journal::open(&house.path(name), &terms(None), Existing::Resume).map(|_| ());
+    let open = |name: &str| opened(&house.path(name), &terms(None), Existing::Resume).map(|_| ());
     let mode = |name: &str, mode| fs::set_permissions(house.path(name), fs::Permissions::from_mode(mode)).unwrap();
     for (wide, told) in [(0o666, "can be written by other users"), (0o620, "can be written by other users")] {
         fs::write(house.path("a"), "").unwrap();
@@ -76,7 +76,7 @@ fn a_journal_without_rows_takes_the_terms_of_now() {
     let journal = house.path("a");
     let mut other = terms(None);
     other.0.insert("model".into(), "m 2".into());
-    Journal::open(&journal, &other, Existing::Resume).unwrap();
+    opened(&journal, &other, Existing::Resume).unwrap();
     house.label(&journal, &input(), &Settings::default(), None).unwrap();
     assert_eq!(fs::read(&journal).unwrap(), fs::read(house.whole("b")).unwrap());
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use magistrate::gguf::inspect;
+use magistrate::models::fetch::FetchError;
 use magistrate::models::pull::{Hosts, Origin, PullError, Puller};
 
 use super::server::{Act, server};
@@ -12,10 +14,19 @@ use super::{bytes, client, digest};
 use crate::support;
 use crate::support::synth::{self, Shape};
 
-/// Fetches the model of a name.
+/// Fetches the model of a name. Another test of this process may be starting a program, which has a copy of a closed
+/// download's lock for some milliseconds.
 fn pull(hosts: &Hosts, name: &str, sha256: Option<&str>) -> Result<PathBuf, PullError> {
     let puller = Puller { client: client(), hosts: hosts.clone() };
-    puller.pull(&Origin::parse(name).unwrap(), sha256, &mut |_, _, _| ())
+    let (origin, begun) = (Origin::parse(name).unwrap(), Instant::now());
+    loop {
+        match puller.pull(&origin, sha256, &mut |_, _, _| ()) {
+            Err(PullError::Fetch(FetchError::Busy(_))) if begun.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 fn hosts(folder: &Path, url: &str) -> Hosts {
