@@ -47,6 +47,7 @@ impl Prompt {
         };
         let rendered = templates.harmony(&text, effort.as_str(), date)?;
         let (mut prefix, mut tail) = (rendered.before, rendered.after);
+        // Text beside the content may share a token with it, so it belongs to the suffix.
         let lead = match prefix.last() {
             Some(Segment::Text(_)) => text_of(prefix.pop()),
             _ => String::new(),

@@ -70,6 +70,7 @@ pub fn parse(completion: &[Segment]) -> Result<FinalMessage, NoFinal> {
         }
     }
     let (body, repaired) = finals.pop().ok_or(NoFinal::Missing)?;
+    // A model that repeats itself still has one answer.
     if finals.iter().any(|(other, _)| *other != body) {
         return Err(NoFinal::Conflict);
     }

@@ -41,6 +41,7 @@ impl Contract {
                 let message = format!("the label {} is longer than {LONGEST_LABEL} bytes", quoted(text));
                 return wrong(&message, "a word is enough");
             }
+            // A free reply is read without regard to case, so such labels would be one.
             if let Some(twin) = labels[..index].iter().find(|other| other.text.eq_ignore_ascii_case(text)) {
                 let message = format!("the label {} occurs twice", quoted(text));
                 return wrong(

@@ -95,6 +95,7 @@ impl Contract {
     pub fn complete(&self, answer: &Answer, rationale: &str) -> String {
         match self.form {
             Form::Label | Form::Category => answer.text.clone(),
+            // The answer's text ends in the opening quote.
             Form::Rationale => format!("{}{}}}", answer.text, &json(rationale)[1..]),
         }
     }
@@ -161,6 +162,7 @@ impl Contract {
 /// Reports whether JSON writes a label as a number and reads it back as the same characters.
 fn is_number(label: &str) -> bool {
     let digits = label.strip_prefix('-').filter(|digits| *digits != "0").unwrap_or(label);
+    // Many readers of JSON keep numbers as doubles, which are exact up to 15 digits.
     (1..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && (digits == "0" || !digits.starts_with('0'))

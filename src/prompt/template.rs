@@ -1,4 +1,4 @@
-//! The templates: the only place that knows minijinja.
+//! The templates of a prompt: their sources, their checks and their rendering by minijinja.
 //!
 //! The one idea is *harmony autoescape*. The literal text of a template is markup: there `<|start|>` is a control token.
 //! The output of an expression is data, and stays text even if it spells a token. minijinja reports the kind of every
@@ -124,6 +124,7 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.expect("only white space differs from the default"));
+        // The filter would turn a value into markup.
         environment.remove_filter("safe");
         environment.set_auto_escape_callback(|_| AutoEscape::Custom("harmony".into()));
         environment.set_formatter(|out, state, value| {
@@ -143,6 +144,7 @@ impl Templates {
             environment
                 .add_template_owned(file.clone(), source.clone())
                 .map_err(|error| TemplateError::from_engine(file, &error))?;
+            // Without its length, text could move from one source to the other under the same digest.
             hash.update(u64::try_from(source.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(source);
         }
@@ -181,7 +183,6 @@ impl Templates {
     /// The template asks for a value that does not exist, does something that is not allowed, or prints nothing.
     pub fn policy(&self, context: &impl serde::Serialize) -> Result<String, TemplateError> {
         let (file, template) = self.template(POLICY);
-        // The line breaks at the end of a template's last loop are not part of a policy.
         let text =
             template.render(Value::from(Serde(context))).map_err(|error| TemplateError::from_engine(file, &error))?;
         if text.trim().is_empty() {
@@ -192,6 +193,7 @@ impl Templates {
                 hint: Some("print the policy's instructions in it"),
             });
         }
+        // The line breaks at the end of a template's last loop are not part of a policy.
         Ok(text.trim_end().to_owned())
     }
 
@@ -219,7 +221,9 @@ impl Templates {
                 })?;
                 continue;
             }
+            // Only the plain expression counts: a filter could change the text, or drop a part of it.
             match template.source().get(span.source_range()).map(str::trim) {
+                // Content before the policy would keep the policy out of the prefix.
                 Some("content") if text == PLACEHOLDER && policies == 1 => segments.slot(),
                 Some("policy") if text == policy => {
                     policies += 1;
@@ -254,13 +258,8 @@ impl Templates {
 
     /// Returns a template by its name, and its file.
     fn template(&self, name: &str) -> (&str, minijinja::Template<'_, '_>) {
-        let (file, _) = self
-            .environment
-            .templates()
-            .find(|(file, _)| Path::new(file).file_name() == PathBuf::from(name).file_name())
-            .expect("both templates are compiled");
-        let template = self.environment.get_template(file).expect("its name was listed");
-        (file, template)
+        let mut templates = self.environment.templates();
+        templates.find(|(file, _)| Path::new(file).ends_with(name)).expect("both templates are compiled")
     }
 }
 

@@ -31,11 +31,13 @@ impl DecisionRule {
     /// [`Unresolved::OffContract`] if all answers together have less than the least mass, or no mass.
     pub fn decide(&self, answers: &[Answer], logs: &[f64]) -> Result<(usize, Scores), Unresolved> {
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // No mass at all, or logits that are not numbers: `max` skips NaN.
         if !largest.is_finite() {
             return Err(Unresolved::OffContract { mass: 0.0, least: self.min_mass });
         }
         let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
         let total: f64 = weights.iter().sum();
+        // Rounding can carry a sum of probabilities above one.
         let mass = (largest.exp() * total).min(1.0);
         if mass < self.min_mass || mass <= 0.0 {
             return Err(Unresolved::OffContract { mass, least: self.min_mass });
@@ -55,6 +57,7 @@ impl DecisionRule {
             Some(_) => Verdict::Safe,
             None => [Verdict::Review, Verdict::Safe]
                 .into_iter()
+                // The verdict on the left wins a tie, so equal masses are never safe.
                 .fold(Verdict::Violation, |best, other| if share_of(other) > share_of(best) { other } else { best }),
         };
         let leaf = (0..answers.len())

@@ -32,6 +32,7 @@ impl Rationale {
     #[must_use]
     pub fn text(&self) -> String {
         let mut end = self.bytes.len();
+        // The closing quote is a character of its own, so nothing before it is cut.
         if !self.closed {
             end = whole_characters(&self.bytes);
         }

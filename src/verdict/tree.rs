@@ -72,6 +72,7 @@ impl AnswerTree {
                         written += tokenizer.bytes(token).len();
                         written <= answer.text.len() - shared
                     });
+                    // The first token of the tail ends the text before it, so it is a step as well.
                     steps.truncate(before.count() + 1);
                 }
             }

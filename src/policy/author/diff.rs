@@ -39,13 +39,8 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
             }
         }
         (Body::Verbatim(old), Body::Verbatim(new)) => {
-            let lines =
-                |text: &str| text.lines().map(|line| (line.trim().to_owned(), line.trim().to_owned())).collect();
-            let lines_with_text = |text: &str| -> Vec<(String, String)> {
-                let lines: Vec<(String, String)> = lines(text);
-                lines.into_iter().filter(|(line, _)| !line.is_empty()).collect()
-            };
-            compare_lists(&mut changes, "line", &lines_with_text(old), &lines_with_text(new));
+            let lines = |text: &str| keyed_by_wording(text.lines().map(str::trim).filter(|line| !line.is_empty()));
+            compare_lists(&mut changes, "line", &lines(old), &lines(new));
         }
         (old, new) => compare("form", Some(form(old).to_owned()), Some(form(new).to_owned())),
     }
@@ -57,9 +52,6 @@ type Entries = fn(&Structured) -> Vec<(String, String)>;
 
 /// Returns the parts of a policy that are lists.
 fn parts() -> [(&'static str, Entries); 7] {
-    fn keyed_by_wording(texts: &[String]) -> Vec<(String, String)> {
-        texts.iter().map(|text| (text.clone(), text.clone())).collect()
-    }
     [
         ("definition", |rules| {
             rules.definitions.iter().map(|definition| (definition.term.clone(), definition.meaning.clone())).collect()
@@ -73,9 +65,9 @@ fn parts() -> [(&'static str, Entries); 7] {
             };
             rules.categories.iter().map(|category| (category.code.clone(), wording(category))).collect()
         }),
-        ("precedence", |rules| keyed_by_wording(&rules.precedence)),
-        ("ambiguity", |rules| keyed_by_wording(&rules.ambiguity)),
-        ("escalation", |rules| keyed_by_wording(&rules.escalation)),
+        ("precedence", |rules| keyed_by_wording(rules.precedence.iter().map(String::as_str))),
+        ("ambiguity", |rules| keyed_by_wording(rules.ambiguity.iter().map(String::as_str))),
+        ("escalation", |rules| keyed_by_wording(rules.escalation.iter().map(String::as_str))),
         ("example", |rules| {
             let wording = |example: &Example| {
                 let why = example.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
@@ -85,6 +77,11 @@ fn parts() -> [(&'static str, Entries); 7] {
         }),
         ("taxonomy", |rules| rules.taxonomy.iter().map(|(name, keys)| (name.clone(), keys.join(", "))).collect()),
     ]
+}
+
+/// Returns entries that have their whole wording as their key.
+fn keyed_by_wording<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    texts.map(|text| (text.to_owned(), text.to_owned())).collect()
 }
 
 /// Compares two lists of entries: the key of each, and its wording.

@@ -57,6 +57,14 @@ pub(in crate::policy) fn nearest<'a>(word: &str, known: impl IntoIterator<Item =
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns the hint for an unknown word: the nearest known word, or all of them after `introduction`.
+pub(in crate::policy) fn suggestion(word: &str, known: &[&str], introduction: &str) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("{introduction} {}", listed(known)),
+    }
+}
+
 /// Returns Levenshtein's distance, in characters.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::policy::compatibility::{Incompatibility, PolicyPart};
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
-use crate::policy::diagnostics::quoting::{listed, nearest, quoted};
+use crate::policy::diagnostics::quoting::{listed, nearest, quoted, suggestion};
 use crate::policy::diagnostics::report::Span;
 use crate::policy::read::document::{CasePart, CategoryPart, Document, ExamplePart, GoldenDocument};
 use crate::policy::read::yaml::{self, Text};
@@ -99,10 +99,7 @@ impl Check<'_> {
                     .wrong(part.text.span, "the case is an example of the policy".to_owned())
                     .with_hint("the model reads its answer in the policy: write another"));
             }
-            let category = match &part.category {
-                None => None,
-                Some(code) => Some(self.code(code, policy)?),
-            };
+            let category = part.category.as_ref().map(|code| self.code(code, policy)).transpose()?;
             let why = part.why.as_ref().map(|why| self.line(why)).transpose()?;
             Ok(GoldenCase { text, category, near_miss: part.near_miss, why })
         };
@@ -120,12 +117,11 @@ impl Check<'_> {
             Some(_) => Ok(word),
             None => {
                 let codes: Vec<&str> = policy.categories().iter().map(|category| category.code.as_str()).collect();
-                let meant = nearest(&word, codes.iter().copied());
-                let hint = meant.map_or_else(
-                    || format!("declared are {}", listed(&codes)),
-                    |meant| format!("did you mean `{meant}`?"),
-                );
-                Err(self.wrong(code.span, format!("no category has the code {}", quoted(&word))).with_hint(hint))
+                Err(self.wrong(code.span, format!("no category has the code {}", quoted(&word))).with_hint(suggestion(
+                    &word,
+                    &codes,
+                    "declared are",
+                )))
             }
         }
     }
@@ -196,27 +192,23 @@ impl Check<'_> {
         let codes: Vec<&str> = file.categories.value.iter().map(|part| part.code.value.trim()).collect();
         let mut texts = HashSet::new();
         let mut examples = Vec::new();
-        for ExamplePart { text: located, category, why } in &file.examples {
+        for ExamplePart { text: located, category: part, why } in &file.examples {
             let text = self.block(located)?;
             if !texts.insert(text.clone()) {
                 return Err(self.wrong(located.span, "the same example occurs twice".to_owned()));
             }
-            if let Some(category) = category {
-                let code = self.line(category)?;
-                if !codes.contains(&code.as_str()) {
-                    let hint = match nearest(&code, codes.iter().copied()) {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("declared are {}; null is safe", listed(&codes)),
-                    };
-                    let message = format!("no category has the code {}", quoted(&code));
-                    return Err(self.wrong(category.span, message).with_hint(hint));
-                }
+            let category = part.as_ref().map(|code| self.line(code)).transpose()?;
+            if let (Some(part), Some(code)) = (part, &category)
+                && !codes.contains(&code.as_str())
+            {
+                let hint = match nearest(code, codes.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("declared are {}; null is safe", listed(&codes)),
+                };
+                let message = format!("no category has the code {}", quoted(code));
+                return Err(self.wrong(part.span, message).with_hint(hint));
             }
-            examples.push(Example {
-                text,
-                category: category.as_ref().map(|code| self.line(code)).transpose()?,
-                why: why.as_ref().map(|why| self.line(why)).transpose()?,
-            });
+            examples.push(Example { text, category, why: why.as_ref().map(|why| self.line(why)).transpose()? });
         }
         Ok(examples)
     }
@@ -225,12 +217,10 @@ impl Check<'_> {
         let mut taxonomy = Vec::new();
         for (name, keys) in &file.taxonomy.0 {
             let name = self.line(name)?;
+            // The keys of other taxonomies are not known here, and are taken as they are.
             for key in keys.iter().filter(|_| name == "openai") {
                 if !OPENAI.contains(&key.value.trim()) {
-                    let hint = match nearest(key.value.trim(), OPENAI) {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("they are {}", listed(&OPENAI)),
-                    };
+                    let hint = suggestion(key.value.trim(), &OPENAI, "they are");
                     let message = format!("{} is no category of OpenAI's moderation", quoted(&key.value));
                     return Err(self.wrong(key.span, message).with_hint(hint));
                 }

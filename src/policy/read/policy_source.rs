@@ -65,8 +65,8 @@ impl PolicySource {
     /// # Errors
     /// No policy or file has this name, or the file cannot be read or is not text.
     pub fn open(spec: &str) -> Result<Self, PolicyError> {
-        match spec.split_once('=') {
-            Some((id, path)) if !Path::new(spec).exists() => {
+        match split(spec) {
+            (Some(id), path) => {
                 if !is_id(id) {
                     let message = format!("{} cannot be the id of a policy", quoted(id));
                     return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
@@ -74,18 +74,16 @@ impl PolicySource {
                 }
                 Ok(Self { id: Some(id.to_owned()), ..Self::find(path)? })
             }
-            _ => Self::find(spec),
+            (None, path) => Self::find(path),
         }
     }
 
     /// Returns the path that a word names, as in [`PolicySource::open`]. Returns `None` for a shipped policy.
     #[must_use]
     pub fn path(spec: &str) -> Option<&Path> {
-        let path = match spec.split_once('=') {
-            Some((_, path)) if !Path::new(spec).exists() => path,
-            _ => spec,
-        };
-        PolicyLibrary::shipped().get(path).is_err().then(|| Path::new(path))
+        let (_, path) = split(spec);
+        // The source is there without the parsing of the policy.
+        PolicyLibrary::shipped().source(path).is_err().then(|| Path::new(path))
     }
 
     /// Finds a shipped policy, or reads a file.
@@ -116,6 +114,7 @@ impl PolicySource {
     #[must_use]
     pub fn plain_id(&self) -> &str {
         let path = Path::new(&self.name);
+        // The name of a pipe, such as `/dev/fd/63`, differs from run to run.
         let passing = path.starts_with("/dev") || path.starts_with("/proc");
         match &self.id {
             Some(id) => id,
@@ -181,6 +180,14 @@ pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyErro
     PolicySource::open(spec)?.parse(labels)
 }
 
+/// Splits `ID=PATH`. A file with a `=` in its own name is a path as a whole.
+fn split(spec: &str) -> (Option<&str>, &str) {
+    match spec.split_once('=') {
+        Some((id, path)) if !Path::new(spec).exists() => (Some(id), path),
+        _ => (None, spec),
+    }
+}
+
 /// Endings of files that hold data rather than a policy.
 const DATA: [&str; 14] =
     ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
@@ -202,6 +209,7 @@ fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
     }
     let file = File::open(path).map_err(unread)?;
     let mut bytes = Vec::new();
+    // One byte more shows that the file is beyond the limit.
     file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
     if let Some(message) = no_text(&bytes) {
         return Err(PolicyError::new(PolicyErrorKind::Encoding, message)

@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_yaml::{Error, Location, MessageFormatter as _, Spanned};
 
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
-use crate::policy::diagnostics::quoting::{listed, nearest, quoted};
+use crate::policy::diagnostics::quoting::{quoted, suggestion};
 use crate::policy::diagnostics::report::Span;
 use crate::policy::read::limit::{LARGEST, too_large};
 
@@ -51,6 +51,7 @@ pub(in crate::policy) fn parse<D: serde::de::DeserializeOwned + JsonSchema>(
             max_total_scalar_bytes: LARGEST,
         },
         merge_keys: serde_yaml::options::MergeKeyPolicy::Error,
+        // A report has its own excerpt, with escapes for terminals.
         with_snippet: false,
     };
     serde_yaml::from_str_with_options(source, options.clone()).map_err(|error| {
@@ -128,6 +129,7 @@ impl Translation {
 fn translated(error: &Error) -> Translation {
     use PolicyErrorKind as Kind;
     let span = error.location().map(span_of).unwrap_or_default();
+    let choice = |word: &str, known: &[&str]| Some(suggestion(word, known, "known here:"));
     let found = |kind, message: String, hint: Option<String>| {
         let error = PolicyError::new(kind, message);
         Translation {
@@ -142,10 +144,10 @@ fn translated(error: &Error) -> Translation {
         Error::WithSnippet { error, .. } => translated(error),
         Error::AliasError { error, .. } => Translation { span, ..translated(error) },
         Error::SerdeUnknownField { field, expected, .. } => {
-            found(Kind::UnknownKey, format!("unknown key {}", quoted(field)), Some(choice(field, expected)))
+            found(Kind::UnknownKey, format!("unknown key {}", quoted(field)), choice(field, expected))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
-            found(Kind::Value, format!("{} is not allowed here", quoted(variant)), Some(choice(variant, expected)))
+            found(Kind::Value, format!("{} is not allowed here", quoted(variant)), choice(variant, expected))
         }
         Error::SerdeMissingField { field, .. } => {
             // The parser reports the last key of the mapping that lacks one.
@@ -200,14 +202,6 @@ fn wanted(error: &Error) -> String {
 /// Returns the parser's own message.
 fn words(error: &Error) -> String {
     serde_yaml::UserMessageFormatter.format_message(error).escape_debug().to_string()
-}
-
-/// Returns the hint for an unknown word: its nearest neighbor, or all known words.
-fn choice(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", listed(known)),
-    }
 }
 
 fn span_of(location: Location) -> Span {

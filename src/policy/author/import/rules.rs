@@ -78,9 +78,10 @@ impl Reader {
         }
         let belongings = item.belongings();
         let rest = named.map_or(words, |(_, rest)| rest);
-        let mut criterion = match (belongings.is_empty(), named) {
-            (true, _) => rest.to_owned(),
-            (false, _) => format!("{}: {belongings}", rest.trim_end_matches('.')),
+        let mut criterion = if belongings.is_empty() {
+            rest.to_owned()
+        } else {
+            format!("{}: {belongings}", rest.trim_end_matches('.'))
         };
         if let Some(lead) = lead {
             criterion = format!("{lead} {criterion}");

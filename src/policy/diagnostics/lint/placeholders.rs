@@ -30,8 +30,7 @@ pub(super) fn check_parts(findings: &mut Collector<'_>, file: &Document) {
     let titles = file.categories.value.iter().map(|category| &category.title);
     for text in rule_texts(file).chain([&file.title, &file.summary]).chain(titles) {
         for (_, sign) in signs(&text.value) {
-            let known = findings.has(RULE, text.span.line);
-            let span = if known { text.span } else { findings.find(text.span, &sign.to_lowercase()) };
+            let span = findings.find_for(RULE, text.span, &sign.to_lowercase());
             add(findings, span, sign);
         }
     }
@@ -108,7 +107,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "_.-".contains(char))
 }
 
-/// Recognises `INSERT rules here`, `Violation 1`, `YOUR COMPANY`.
+/// Recognizes `INSERT rules here`, `Violation 1`, `YOUR COMPANY`.
 fn asks(inside: &str, open: char) -> bool {
     let words: Vec<&str> = inside.split_whitespace().collect();
     let Some(first) = words.first() else { return false };

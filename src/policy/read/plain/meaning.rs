@@ -12,9 +12,9 @@ use crate::policy::read::polarity::{Polarity, is_one, remark_polarity};
 /// Every statement of a text about one label.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
-    /// Lines, from 0, that say that it means a violation.
+    /// Lines, from 0, on which it means a violation.
     pub violation: Vec<usize>,
-    /// Lines that say that it means safe content.
+    /// Lines on which it means safe content.
     pub safe: Vec<usize>,
     /// Lines that define it in words that are not understood.
     pub unclear: Vec<usize>,

@@ -80,7 +80,7 @@ const STRONG_CUES: [&str; 7] =
 const CUES: [&str; 9] =
     ["return", "respond", "reply", "answer", "output", "classify", "label", "exactly one", "the digit"];
 
-/// The bytes around a choice that may describe it.
+/// The bytes around a choice that may describe it. The bound keeps the time linear in a text that repeats itself.
 const NEAR: usize = 200;
 
 /// Verbs of a request for a format.
