@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use magistrate::content::Content;
 use magistrate::engine::{CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Pending, Session};
-use magistrate::policy::{Contract, Effort, Policy};
+use magistrate::policy::Effort;
 use magistrate::verdict::Outcome;
 use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -79,9 +79,7 @@ fn soak(workers: usize, items: usize) {
         .with_cache(CacheType::F32)
         .with_flash_attention(FlashAttention::Off);
     let engine = Engine::load(&config).unwrap();
-    let policy = |text: &str| {
-        Policy::from_plain("plain", text, Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
-    };
+    let policy = |text: &str| support::plain("plain", text, "0=safe,1=violation");
     let reasoning = support::noisy(Effort::Low).with_budget(Some(12));
     let sessions = [
         engine.session(&policy("Judge it."), support::noisy(Effort::None)).unwrap(),

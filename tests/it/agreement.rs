@@ -23,7 +23,7 @@ use magistrate::engine::{Band, Engine, EngineConfig, Session, SessionOptions};
 use magistrate::harmony::Control;
 use magistrate::label::judge::{Chunking, Submission};
 use magistrate::label::row::{self, Provenance, Row, RowVerdict, Status, Verdicts};
-use magistrate::policy::{Contract, Effort, Policy, Verdict};
+use magistrate::policy::{Effort, Policy, Verdict};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::Token;
 use magistrate::verdict::DecisionRule;
@@ -64,7 +64,7 @@ fn engine() -> Engine {
 }
 
 fn plain(labels: &str) -> Policy {
-    Policy::from_plain("plain", "Judge.", Some(Contract::parse_labels(labels).unwrap())).unwrap()
+    support::plain("plain", "Judge.", labels)
 }
 
 fn policies() -> [Policy; 4] {

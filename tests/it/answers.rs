@@ -17,11 +17,9 @@ use magistrate::policy::{Contract, Policy, Verdict};
 use magistrate::tokenizer::{Token, Tokenizer};
 use magistrate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
-const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, outputs: 32, sequences: 16 };
+use support::demonstration_tokenizer as tokenizer;
 
-fn tokenizer() -> Arc<Tokenizer> {
-    Arc::new(magistrate::gguf::inspect(&support::demonstration()).unwrap().tokenizer().unwrap())
-}
+const LIMITS: Limits = Limits { layout: Layout::Unified, cells: 4000, batch: 64, outputs: 32, sequences: 16 };
 
 /// A policy whose codes are prefixes of one another, with a safe and a review category.
 fn policy(form: &str) -> Policy {
@@ -43,7 +41,7 @@ fn policy(form: &str) -> Policy {
 }
 
 fn plain(labels: &str) -> Policy {
-    Policy::from_plain("plain", "Judge.", Some(Contract::parse_labels(labels).unwrap())).unwrap()
+    support::plain("plain", "Judge.", labels)
 }
 
 fn policies() -> Vec<Policy> {

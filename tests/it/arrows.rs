@@ -33,8 +33,7 @@ pub struct Arrows {
 impl Arrows {
     /// Reads a folder `src`; `more` are files that are not there, with their names and texts.
     pub fn read(root: &Path, more: &[(&str, &str)]) -> Self {
-        let mut files = Vec::new();
-        walk(root, root, &mut files);
+        let mut files = files(root);
         files.extend(more.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
         let sources: BTreeMap<_, _> = files
             .into_iter()
@@ -131,12 +130,12 @@ impl Source {
 
 /// Returns the file that defines what `path` means in `module`.
 fn define(sources: &BTreeMap<Module, Source>, module: &Module, path: &[String], depth: usize) -> Option<Module> {
+    // Imports that lead to one another would never end.
     if depth > 12 {
         return None;
     }
     let first = path[0].as_str();
     let (mut at, mut rest) = match first {
-        "crate" if module.first().is_some_and(|room| room == "cli") => (Vec::new(), &path[1..]),
         "crate" | "magistrate" => (Vec::new(), &path[1..]),
         "self" => (module.clone(), &path[1..]),
         "super" => (module[..module.len() - 1].to_vec(), &path[1..]),
@@ -282,6 +281,13 @@ fn without_visibilities(code: &str) -> String {
     let mut parts = code.split("pub(in ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |out, part| out + "pub" + part.split_once(')').map_or(part, |(_, rest)| rest))
+}
+
+/// Returns the texts of all Rust files below a folder, each with its path from there.
+pub fn files(root: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    walk(root, root, &mut files);
+    files
 }
 
 fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {

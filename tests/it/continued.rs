@@ -55,7 +55,7 @@ impl Stage {
 /// The flags of each run.
 const LABEL: [&str; 7] = ["label", "-p", "rules.md", "--effort", "none", "--min-mass", "0"];
 
-/// Returns the stderr of a command, and its exit code.
+/// The result of a command.
 struct Done {
     code: Option<i32>,
     stdout: String,
@@ -113,8 +113,8 @@ fn a_record_whose_columns_have_changed_is_named_and_no_row_shows_the_old_ones() 
         stage.write("in.csv", &table(12).replacen(from, to, 1));
         let done = stage.label(&["in.csv", "-o", "out.csv"]);
         assert_eq!(done.code, Some(2));
-        let told = format!("out.csv.journal: record {record} of in.csv has changed since it was judged");
-        assert!(done.stderr.contains(&told), "{}", done.stderr);
+        let expected = format!("out.csv.journal: record {record} of in.csv has changed since it was judged");
+        assert!(done.stderr.contains(&expected), "{}", done.stderr);
     }
     // A renamed column shows in the header.
     stage.write("in.csv", &table(12).replace("lang", "language"));
@@ -149,7 +149,7 @@ fn a_record_that_was_still_being_written_is_judged_once_it_is_whole() {
 fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
     let stage = Stage::new();
     stage.label(&["in.csv", "-o", "out.csv"]).succeeded();
-    for (flags, told) in [
+    for (flags, expected) in [
         (&["--threshold", "0.5"][..], "--threshold: then not given, now 0.5"),
         (&["--kv", "q8_0"], "--kv: then f16, now q8_0"),
         (&["--flash-attention", "off"], "--flash-attention: then auto, now off"),
@@ -158,7 +158,7 @@ fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
         (&["--max-content-tokens", "9"], "--max-content-tokens: then not given, now 9"),
     ] {
         let done = stage.label(&[&["in.csv", "-o", "out.csv"], flags].concat());
-        done.refused(&format!("out.csv.journal: this run was started with other settings\n  {told}\n"));
+        done.refused(&format!("out.csv.journal: this run was started with other settings\n  {expected}\n"));
     }
     // A setting that changes only the order of sums is not compared.
     stage
@@ -194,8 +194,8 @@ fn a_context_that_a_hint_names_is_enough() {
         let mut context = "1".to_owned();
         let mut done = check(&context, text);
         assert_eq!(done.code, Some(2), "{}", done.stderr);
-        let said = done.stdout + &done.stderr;
-        let hint = said.split("--context ").nth(1).unwrap_or_else(|| panic!("no hint: {said}"));
+        let printed = done.stdout + &done.stderr;
+        let hint = printed.split("--context ").nth(1).unwrap_or_else(|| panic!("no hint: {printed}"));
         context = hint.split(' ').next().unwrap().to_owned();
         done = check(&context, text);
         assert!(matches!(done.code, Some(0 | 1)), "--context {context}: {}{}", done.stdout, done.stderr);
@@ -234,7 +234,7 @@ fn one_journal_is_merged_as_several_are_and_what_is_no_run_is_named() {
     stage.write("half", &lines[..6].concat());
     stage.write("gap", &[&lines[..3], &lines[5..]].concat().concat());
     stage.write("twice", &[&lines[..3], &lines[2..]].concat().concat());
-    for (name, told) in [
+    for (name, expected) in [
         ("half", "half is not finished"),
         ("gap", "2 of 12 records are missing, the first is number 3"),
         ("twice", "twice: record 2 is there twice"),
@@ -244,7 +244,7 @@ fn one_journal_is_merged_as_several_are_and_what_is_no_run_is_named() {
         ),
     ] {
         let done = stage.run(&["merge", name, "-o", "new.jsonl"]);
-        done.refused(told);
+        done.refused(expected);
         assert!(!stage.path("new.jsonl").exists() && !done.stderr.contains("remove it"), "{}", done.stderr);
     }
     for (name, rows) in [("half", 5), ("gap", 10)] {

@@ -67,28 +67,28 @@ fn is_root() -> bool {
 /// Checks that `check` ends with 0 or 1 and a verdict, or with 2 and a reason. Returns true for a verdict.
 #[track_caller]
 fn check_is_honest(output: &Output, limit: &str) -> bool {
-    let (out, said) = (text(&output.stdout), text(&output.stderr));
+    let (out, messages) = (text(&output.stdout), text(&output.stderr));
     let verdict = ["rules: safe", "rules: violation"].iter().position(|start| out.starts_with(start));
     match (output.status.code(), verdict) {
         (Some(0), Some(0)) | (Some(1), Some(1)) => true,
         (Some(2), None) => {
-            assert!(said.contains("error: "), "{limit}: {said}");
+            assert!(messages.contains("error: "), "{limit}: {messages}");
             false
         }
-        _ => panic!("{limit}: {} with {out:?}\n{said}", output.status),
+        _ => panic!("{limit}: {} with {out:?}\n{messages}", output.status),
     }
 }
 
 /// Checks that `label` ends with 0 or 3 and all rows, or with 2 and a reason. Returns true if all rows have a verdict.
 #[track_caller]
 fn label_is_honest(stage: &Stage, output: &Output, limit: &str) -> bool {
-    let said = text(&output.stderr);
+    let messages = text(&output.stderr);
     let rows = std::fs::read_to_string(stage.at("out.jsonl")).map_or(0, |rows| rows.lines().count());
     match output.status.code() {
         // With 3 some rows failed by themselves.
-        Some(0 | 3) => assert_eq!(rows, 30, "{limit}: {said}"),
-        Some(2) => assert!(said.contains("error: "), "{limit}: {said}"),
-        _ => panic!("{limit}: {}\n{said}", output.status),
+        Some(0 | 3) => assert_eq!(rows, 30, "{limit}: {messages}"),
+        Some(2) => assert!(messages.contains("error: "), "{limit}: {messages}"),
+        _ => panic!("{limit}: {}\n{messages}", output.status),
     }
     output.status.code() == Some(0)
 }
@@ -158,11 +158,11 @@ fn a_check_that_is_killed_gives_no_verdict() {
     let mut check = stage.command(&["check", "-v", "--context", "60000", "-f", "long.txt"]);
     std::fs::write(stage.at("long.txt"), long).unwrap();
     let mut child = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("the model is loaded") {
         line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it ended");
+        assert!(messages.read_line(&mut line).unwrap() > 0, "it ended");
     }
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -178,16 +178,16 @@ fn a_model_that_is_cut_while_a_text_is_judged_is_named() {
     let mut check = stage.command(&["check", "-v", "--context", "60000", "-f", "long.txt"]);
     let mut child = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("the model is loaded") {
-        assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+    let mut messages = String::new();
+    while !messages.contains("the model is loaded") {
+        assert!(stderr.read_line(&mut messages).unwrap() > 0, "it ended: {messages}");
     }
     std::fs::File::options().write(true).open(stage.at("model.gguf")).unwrap().set_len(90_000).unwrap();
-    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut messages).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{messages}");
     assert_eq!(text(&output.stdout), "");
-    assert!(said.contains("/model.gguf: the file was cut or replaced"), "{said}");
+    assert!(messages.contains("/model.gguf: the file was cut or replaced"), "{messages}");
 }
 
 #[cfg(target_os = "linux")]
@@ -204,9 +204,9 @@ fn a_model_that_is_cut_during_a_run_costs_no_row_that_was_written() {
     }
     std::fs::File::options().write(true).open(stage.at("model.gguf")).unwrap().set_len(90_000).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("/model.gguf: the file was cut or replaced"), "{said}");
+    let messages = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{messages}");
+    assert!(messages.contains("/model.gguf: the file was cut or replaced"), "{messages}");
     let written = rows();
     assert!((20..1000).contains(&written), "{written}");
 

@@ -377,9 +377,9 @@ fn status_tells_what_runs_and_clearing_the_cache_leaves_none_behind() {
     stage.check("Hello");
     stage.wait_for_answers(0);
     stage.check("Hello");
-    let told = parts(&stage.run(&["daemon", "status"])).1;
+    let status = parts(&stage.run(&["daemon", "status"])).1;
     for part in ["process ", "random.gguf\n", "ready; ", "1 answered; stops 60 s after the last question"] {
-        assert!(told.contains(part), "{told}");
+        assert!(status.contains(part), "{status}");
     }
     let cleared = stage.run(&["cache", "clear"]);
     assert_eq!(cleared.status.code(), Some(0), "{:?}", parts(&cleared));
@@ -417,11 +417,11 @@ fn a_socket_of_another_user_gets_no_text() {
     std::fs::rename(&place, place.with_extension("moved")).unwrap();
     let mut server = Command::new("python3");
     let mut server = server.args(["-c", SERVER]).arg(&place).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
-    assert_eq!(said.next().unwrap().unwrap(), "ready");
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
     let check = parts(&stage.check("Hello"));
     assert!(check.2.contains("note: no daemon answers, so the text is judged here: "), "{check:?}");
-    assert_eq!(said.next().unwrap().unwrap(), "0", "it was sent something");
+    assert_eq!(lines.next().unwrap().unwrap(), "0", "it was sent something");
     server.wait().unwrap();
     std::fs::rename(place.with_extension("moved"), place).unwrap();
 }

@@ -47,6 +47,7 @@ struct Block {
     /// The number of its first line, from 1.
     line: usize,
     language: String,
+    #[cfg_attr(not(all(unix, feature = "cli", feature = "nano")), allow(dead_code, reason = "no command is run"))]
     direction: Direction,
     lines: Vec<String>,
 }

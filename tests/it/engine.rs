@@ -7,7 +7,7 @@ use magistrate::content::Content;
 use magistrate::engine::{
     Band, CacheType, Completion, Engine, EngineConfig, EngineError, FlashAttention, Layout, Session,
 };
-use magistrate::policy::{Contract, Effort, Policy, PolicyLibrary};
+use magistrate::policy::{Effort, Policy, PolicyLibrary};
 use magistrate::verdict::{Outcome, Scores};
 
 use support::synth::Shape;
@@ -18,7 +18,7 @@ fn engine(path: &std::path::Path) -> Engine {
 }
 
 fn plain(text: &str) -> Policy {
-    Policy::from_plain("plain", text, Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
+    support::plain("plain", text, "0=safe,1=violation")
 }
 
 fn scores(session: &Session<'_>, text: &str) -> Scores {

@@ -25,7 +25,7 @@ use magistrate::policy::{Contract, Policy, PolicyLibrary, Verdict};
 use magistrate::random::Random;
 use serde_json::{Value, json};
 
-use support::scripted::{engine, judge, nothing, options, policy, rows};
+use support::scripted::{engine, judge, judge_all, nothing, options, policy, rows};
 
 /// Returns predictions, drawn like those of scripts/metrics-vectors.
 fn drawn(number: u64) -> Vec<Prediction> {
@@ -107,7 +107,7 @@ fn evaluate_by(policy: &Policy, golden: &str) -> Evaluation {
 
 /// A policy under which the scripted model finds a violation in every text, as the policy itself contains `!`.
 fn strict() -> Policy {
-    Policy::from_plain("strict", "Judge!9", Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
+    support::plain("strict", "Judge!9", "0=safe,1=violation")
 }
 
 /// A row that should be a violation.
@@ -213,8 +213,8 @@ fn no_gate_is_passed_by_a_figure_that_is_not_defined() {
             let [violations, others] = evaluation.classes();
             assert!(violations > 0 && others > 0);
             let counts = evaluation.rows.iter().fold(Confusion::default(), |counts, row| {
-                let (expected, said) = row.outcome();
-                counts.with(expected, said.unwrap_or(!expected), 1.0)
+                let (expected, answer) = row.outcome();
+                counts.with(expected, answer.unwrap_or(!expected), 1.0)
             });
             let nothing_called = counts.true_positive + counts.false_positive == 0.0;
             let undefined = nothing_called && ["precision", "mcc"].contains(&name)
@@ -293,13 +293,7 @@ fn it_decodes_exactly_the_tokens_that_label_does() {
     let judges = [judge(&engine, &policy, &options())];
     let source = support::scripted::source(Cursor::new(golden), InputFormat::Jsonl);
     let mut sink = rows(Vec::new(), &["rules"]);
-    let summary = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
-        source,
-        &mut sink,
-        &mut |_| (),
-    )
-    .unwrap();
+    let summary = judge_all(&engine, &judges, source, &mut sink).unwrap();
     assert_eq!(evaluation.tokens, summary.tokens.all());
 }
 

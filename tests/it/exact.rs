@@ -21,7 +21,7 @@ use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
 use magistrate::gguf::inspect;
-use magistrate::policy::{Contract, Form, Policy};
+use magistrate::policy::Form;
 use magistrate::tokenizer::Token;
 
 use support::synth::Shape;
@@ -218,11 +218,10 @@ fn a_thousand_items_batched_with_up_to_32_others_equal_each_alone() {
     let (_folder, path) =
         support::model(&Shape { ranks: Some(2000), layers: 2, heads: 2, kv_heads: 1, head_dim: 32, ..Shape::exact() });
     let tokenizer = Arc::new(inspect(&path).unwrap().tokenizer().unwrap());
-    let contract = Contract::parse_labels("0=safe,1=violation").unwrap();
     let plan = Arc::new(DecodePlan::new(
         Arc::clone(&tokenizer),
         Form::Label,
-        Policy::from_plain("plain", "Judge.", Some(contract)).unwrap().answers(),
+        support::plain("plain", "Judge.", "0=safe,1=violation").answers(),
         Mode::Reason { budget: 3 },
         support::any_mass(),
         Sampling::default(),

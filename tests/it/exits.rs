@@ -121,8 +121,11 @@ fn a_check_exits_2_when_no_verdict_was_written() {
         &["--decode", "free", "Hello"],
     ] {
         let output = with(args);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.stdout.is_empty() && said.lines().any(|line| line.starts_with("error: ")), "{args:?}: {said}");
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.stdout.is_empty() && messages.lines().any(|line| line.starts_with("error: ")),
+            "{args:?}: {messages}"
+        );
     }
     assert_eq!(stage.exit_into(unread(), &[&CHECK[..], &SAFE, &["Hello"]].concat()), Some(2), "nobody reads it");
     #[cfg(target_os = "linux")]
@@ -152,9 +155,9 @@ fn a_label_exits_0_whatever_the_verdicts_and_3_if_some_rows_have_none() {
     stage.exits(0, &[&LABEL[..], &VIOLATION, &["in.txt"]].concat());
     stage.exits(0, &[&LABEL[..], &SAFE, &["in.txt", "-o", "out.csv"]].concat());
     let undecided = stage.exits(3, &[&LABEL[..], &["in.txt"]].concat());
-    let said = String::from_utf8(undecided.stderr).unwrap();
+    let messages = String::from_utf8(undecided.stderr).unwrap();
     let why = "\nundecided  2 off-contract (too little of the probability is on allowed answers: see --min-mass)\n";
-    assert!(said.contains(why), "{said}");
+    assert!(messages.contains(why), "{messages}");
     stage.exits(3, &[&LABEL[..], &SAFE, &["blank.txt"]].concat());
     stage.exits(3, &[&LABEL[..], &SAFE, &["in.txt", "--max-content-tokens", "2"]].concat());
     assert_eq!(

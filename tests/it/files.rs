@@ -68,7 +68,7 @@ impl Stage {
     #[track_caller]
     fn succeeds(&self, args: &[&str]) -> Output {
         let done = self.run(args);
-        assert!(matches!(done.status.code(), Some(0 | 3)), "{args:?}: {}", said(&done));
+        assert!(matches!(done.status.code(), Some(0 | 3)), "{args:?}: {}", messages(&done));
         done
     }
 
@@ -100,7 +100,7 @@ impl Stage {
     }
 }
 
-fn said(done: &Output) -> String {
+fn messages(done: &Output) -> String {
     String::from_utf8_lossy(&done.stderr).into_owned()
 }
 
@@ -122,7 +122,7 @@ fn a_file_that_was_called_as_a_temporary_file_was_stays() {
     fs::copy(stage.path("in.jsonl"), stage.path("x.jsonl.part")).unwrap();
     let before = stage.read("x.jsonl.part");
     let done = stage.label(&["--format", "jsonl", "x.jsonl.part", "-o", "x.jsonl"]);
-    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", said(&done));
+    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
     assert_eq!(stage.read("x.jsonl.part"), before);
     assert_eq!(stage.read("x.jsonl").lines().count(), 12);
 }
@@ -134,7 +134,7 @@ fn an_output_keeps_its_mode_and_goes_where_a_link_leads() {
     fs::set_permissions(stage.path("out.jsonl"), fs::Permissions::from_mode(0o600)).unwrap();
     symlink("out.jsonl", stage.path("link.jsonl")).unwrap();
     let done = stage.label(&["in.jsonl", "-o", "link.jsonl", "--summary", "folder/s.json"]);
-    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", said(&done));
+    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
     assert!(fs::symlink_metadata(stage.path("link.jsonl")).unwrap().is_symlink());
     assert_eq!(fs::metadata(stage.path("out.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(stage.read("out.jsonl").lines().count(), 12);
@@ -150,7 +150,7 @@ fn an_output_that_was_edited_is_not_made_anew_until_it_is_removed() {
     fs::write(stage.path("out.jsonl"), "corrected by hand").unwrap();
     let done = label();
     assert_eq!(done.status.code(), Some(2));
-    assert!(said(&done).contains("out.jsonl was changed after it was made\nhint: "), "{}", said(&done));
+    assert!(messages(&done).contains("out.jsonl was changed after it was made\nhint: "), "{}", messages(&done));
     assert_eq!(stage.read("out.jsonl"), "corrected by hand");
     fs::remove_file(stage.path("out.jsonl")).unwrap();
     assert!(matches!(label().status.code(), Some(0 | 3)));
@@ -163,11 +163,11 @@ fn an_ending_that_nothing_is_written_for_is_refused_before_the_run() {
     for name in ["rows.xlsx", "rows.json", "rows.txt", "rows.xlsx.gz"] {
         let done = stage.label(&["in.jsonl", "-o", name]);
         assert_eq!(done.status.code(), Some(2), "{name}");
-        assert!(said(&done).contains(&format!("{name}: no format has this ending\nhint: ")), "{}", said(&done));
+        assert!(messages(&done).contains(&format!("{name}: no format has this ending\nhint: ")), "{}", messages(&done));
         assert!(!stage.path(name).exists() && !stage.path(&format!("{name}.journal")).exists());
     }
     let done = stage.label(&["in.jsonl", "-o", "rows.txt", "--output-format", "jsonl"]);
-    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", said(&done));
+    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
     assert!(matches!(stage.label(&["in.jsonl", "-o", "rows"]).status.code(), Some(0 | 3)));
 }
 
@@ -185,9 +185,9 @@ fn a_dash_is_stdout_in_every_verb_that_has_an_output() {
         assert!(done.stdout.len() > 20 && !stage.path("-").exists(), "{args:?}");
     }
     let done = stage.succeeds(&["policy", "new", "begging", "--violation", "Begging: Asks for money.", "-o", "b.yaml"]);
-    assert!(said(&done).contains("b.yaml is written"), "{}", said(&done));
+    assert!(messages(&done).contains("b.yaml is written"), "{}", messages(&done));
     let again = stage.run(&["policy", "new", "begging", "--violation", "Begging: Asks for money.", "-o", "b.yaml"]);
-    assert_eq!(said(&again), "error: b.yaml is there already\nhint: name another file with -o\n");
+    assert_eq!(messages(&again), "error: b.yaml is there already\nhint: name another file with -o\n");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn lint_mends_whole_or_not_at_all_keeps_the_mode_and_touches_no_namesake_of_a_sh
     let program = cargo_bin!("magistrate");
     let line = format!("trap '' XFSZ; ulimit -f 1; exec {} policy lint --fix policy.yaml", program.display());
     let full = Command::new("sh").args(["-c", &line]).current_dir(&stage.0).output().unwrap();
-    assert_eq!((full.status.code(), stage.read("policy.yaml")), (Some(2), broken.clone()), "{}", said(&full));
+    assert_eq!((full.status.code(), stage.read("policy.yaml")), (Some(2), broken.clone()), "{}", messages(&full));
     assert!(!stage.state().keys().any(|path| path.extension().is_some_and(|ending| ending == "part")));
     // A user's file with the name of a shipped policy is not linted.
     fs::write(stage.path("spam.yaml"), &broken).unwrap();

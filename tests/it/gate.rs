@@ -69,7 +69,7 @@ fn utf16(text: &str) -> Vec<u8> {
 #[test]
 fn one_gate_has_the_same_words_for_every_verb() {
     let marked = [b"\xFF\xFE".to_vec(), utf16("WINNER, reply YES\n")].concat();
-    for (bytes, said) in [
+    for (bytes, expected) in [
         (marked, "the text is UTF-16 and not UTF-8; convert it"),
         (utf16("WINNER, reply YES\n"), "the text is UTF-16 and not UTF-8; convert it"),
         (b"WINNER\0, reply YES\n".to_vec(), "a NUL byte, which no text holds"),
@@ -79,12 +79,12 @@ fn one_gate_has_the_same_words_for_every_verb() {
         let place = Place::new().file("text", &bytes).file("rows.txt", &bytes);
         for verb in ["check", "prompt"] {
             for args in [&[verb, "-p", "rules.md", "-f", "text"][..], &[verb, "-p", "rules.md"]] {
-                let told = place.refused(args, &bytes);
-                assert!(told.contains(said), "{args:?}: {told}");
+                let message = place.refused(args, &bytes);
+                assert!(message.contains(expected), "{args:?}: {message}");
             }
         }
         let labelled = place.label(&["rows.txt", "--fields", "error"], b"");
-        assert!(labelled.stdout.contains(said) || labelled.stderr.contains(said), "{labelled:?}");
+        assert!(labelled.stdout.contains(expected) || labelled.stderr.contains(expected), "{labelled:?}");
         assert!(matches!(labelled.code, 2 | 3), "{labelled:?}");
         let evaluated = place.run("absent.gguf", &["eval", "-p", "rules.md", "rows.txt"], b"");
         assert_eq!(evaluated.code, 2, "{evaluated:?}");
@@ -97,7 +97,7 @@ fn one_gate_has_the_same_words_for_every_verb() {
 fn all_inputs_are_looked_at_before_a_model_is_loaded() {
     let place =
         Place::new().file("a.csv", "text\nhello\n").file("b.xlsx", b"PK\x03\x04\x14\0").file("two.md", "A rule.\n");
-    for (inputs, said) in [
+    for (inputs, expected) in [
         (&["a.csv", "typo.csv"][..], "typo.csv: it cannot be read"),
         (&["a.csv", "."], ".: it is a folder"),
         (&["a.csv", "b.xlsx"], "b.xlsx: it is a ZIP archive"),
@@ -105,15 +105,15 @@ fn all_inputs_are_looked_at_before_a_model_is_loaded() {
         (&["a.csv", "./a.csv"], "./a.csv is named twice"),
     ] {
         for verb in ["label", "eval"] {
-            let told = place.refused(&[&[verb, "-p", "rules.md"], inputs].concat(), b"");
-            assert!(told.contains(said), "{verb}: {told}");
+            let message = place.refused(&[&[verb, "-p", "rules.md"], inputs].concat(), b"");
+            assert!(message.contains(expected), "{verb}: {message}");
         }
-        let told = place.refused(&[&["label", "-p", "rules.md", "-o", "out.jsonl"], inputs].concat(), b"");
-        assert!(told.contains(said), "{told}");
+        let message = place.refused(&[&["label", "-p", "rules.md", "-o", "out.jsonl"], inputs].concat(), b"");
+        assert!(message.contains(expected), "{message}");
         assert!(!place.path("out.jsonl.journal").exists(), "the right command begins anew");
     }
-    let told = place.refused(&["label", "-p", "rules.md"], b"[{\"text\":\"a\"}]");
-    assert!(told.contains("stdin: it is one JSON array\nhint: `jq -c"), "{told}");
+    let message = place.refused(&["label", "-p", "rules.md"], b"[{\"text\":\"a\"}]");
+    assert!(message.contains("stdin: it is one JSON array\nhint: `jq -c"), "{message}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_column_that_a_flag_names_and_nobody_has_is_refused() {
         .file("a.jsonl", "{\"id\":1,\"text\":\"hello\",\"lang\":\"en\"}\n")
         .file("b.jsonl", "{\"Text\":\"hello\"}\n")
         .file("c.jsonl", "{\"custom_id\":1,\"body\":{}}\n");
-    for (flags, said) in [
+    for (flags, expected) in [
         (
             &["a.csv", "--columns", "text,lnag"][..],
             "no record has the column `lnag` that --columns names; found: `id`, `text`, `Lang`",
@@ -142,8 +142,8 @@ fn a_column_that_a_flag_names_and_nobody_has_is_refused() {
         (&["a.csv", "--text-column", "Text"], "found: 1 `id`, 2 `text`, 3 `Lang`\nhint: did you mean `text`?"),
         (&["a.csv", "--text-column", "9"], "the column `9` is missing, as there are 3 columns"),
     ] {
-        let told = place.refused(&[&["label", "-p", "rules.md"], flags].concat(), b"");
-        assert!(told.contains(said), "{told}");
+        let message = place.refused(&[&["label", "-p", "rules.md"], flags].concat(), b"");
+        assert!(message.contains(expected), "{message}");
     }
     assert_eq!(place.label(&["a.csv", "b.csv", "--columns", "id,topic"], b"").code, 0, "one of the inputs has it");
     let stream = place.label(&["--columns", "lnag"], b"{\"text\":\"hello\"}\n");
@@ -159,8 +159,8 @@ fn only_prints_lines_under_the_header_that_they_have() {
         .file("c.csv", "\"id\",\"text\"\n3,bye\n")
         .file("d.jsonl", "{\"text\":\"hello\"}\n");
     for inputs in [["a.csv", "b.csv"], ["a.csv", "d.jsonl"]] {
-        let told = place.refused(&[&["label", "-p", "rules.md", "--only", "safe"][..], &inputs].concat(), b"");
-        assert!(told.contains(&format!("{} and {} have different columns", inputs[0], inputs[1])), "{told}");
+        let message = place.refused(&[&["label", "-p", "rules.md", "--only", "safe"][..], &inputs].concat(), b"");
+        assert!(message.contains(&format!("{} and {} have different columns", inputs[0], inputs[1])), "{message}");
     }
     let piped =
         place.label(&["--only", "safe", "--format", "csv", "a.csv", "-", "--threshold", "1"], b"text,id\nsee you,2\n");
@@ -224,7 +224,7 @@ fn a_table_without_records_has_its_columns_in_the_output() {
 #[test]
 fn flags_that_ask_for_nothing_are_refused() {
     let place = Place::new();
-    for (flag, said) in [
+    for (flag, expected) in [
         ("--chunk=0", "it is at least 1"),
         ("--parallel=0", "it is at least 1"),
         ("--workers=0", "it is at least 1"),
@@ -232,8 +232,8 @@ fn flags_that_ask_for_nothing_are_refused() {
         ("--memory=8", "8 bytes hold no model: is the unit missing"),
     ] {
         for verb in ["check", "label"] {
-            let told = place.refused(&[verb, "-p", "rules.md", flag], b"hello");
-            assert!(told.contains(said), "{verb} {flag}: {told}");
+            let message = place.refused(&[verb, "-p", "rules.md", flag], b"hello");
+            assert!(message.contains(expected), "{verb} {flag}: {message}");
         }
     }
     let skipped = place.label(&["--skip-rows", "18446744073709551615"], b"hello\n");

@@ -14,14 +14,16 @@ use magistrate::label::records::{InputFormat, LARGEST, RecordFields, Text};
 use magistrate::label::source::{Input, Source};
 use proptest::prelude::*;
 
-/// Reads files with these names and bytes. Returns the text or the defect's code of each record, and the end.
-struct Told {
+/// The result of reading files.
+struct Reading {
+    /// The text of each record, or the code of its defect.
     records: Vec<String>,
     messages: Vec<String>,
     end: Result<(), String>,
 }
 
-fn read(files: &[(&str, Vec<u8>)], format: Option<InputFormat>, fields: &RecordFields) -> Told {
+/// Reads files with these names and bytes.
+fn read(files: &[(&str, Vec<u8>)], format: Option<InputFormat>, fields: &RecordFields) -> Reading {
     let folder = tempfile::tempdir().unwrap();
     let inputs = files.iter().map(|(name, bytes)| {
         std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -32,7 +34,7 @@ fn read(files: &[(&str, Vec<u8>)], format: Option<InputFormat>, fields: &RecordF
     let (mut records, mut messages) = (Vec::new(), Vec::new());
     let source = match Source::new(inputs.collect(), format, fields.clone()) {
         Ok(source) => source,
-        Err(error) => return Told { records, messages, end: Err(plain(in_words(&error))) },
+        Err(error) => return Reading { records, messages, end: Err(plain(in_words(&error))) },
     };
     for placed in source {
         match placed {
@@ -43,10 +45,10 @@ fn read(files: &[(&str, Vec<u8>)], format: Option<InputFormat>, fields: &RecordF
                     messages.push(plain(in_words(&defect)));
                 }
             },
-            Err(error) => return Told { records, messages, end: Err(plain(in_words(&error))) },
+            Err(error) => return Reading { records, messages, end: Err(plain(in_words(&error))) },
         }
     }
-    Told { records, messages, end: Ok(()) }
+    Reading { records, messages, end: Ok(()) }
 }
 
 /// Returns an error with its hints.
@@ -67,19 +69,19 @@ fn utf16(text: &str) -> Vec<u8> {
 
 /// Checks one file: its records between bars, and the beginning of the first message or error.
 #[track_caller]
-fn check(name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
-    check_with(&RecordFields::default(), name, bytes, records, said);
+fn check(name: &str, bytes: impl Into<Vec<u8>>, records: &str, expected: &str) {
+    check_with(&RecordFields::default(), name, bytes, records, expected);
 }
 
 #[track_caller]
-fn check_with(fields: &RecordFields, name: &str, bytes: impl Into<Vec<u8>>, records: &str, said: &str) {
+fn check_with(fields: &RecordFields, name: &str, bytes: impl Into<Vec<u8>>, records: &str, expected: &str) {
     let bytes = bytes.into();
-    let told = read(&[(name, bytes)], None, fields);
-    assert_eq!(told.records.join("|"), records, "{name}: {:?} {:?}", told.messages, told.end);
-    let message = told.end.err().or_else(|| told.messages.into_iter().next()).unwrap_or_default();
+    let found = read(&[(name, bytes)], None, fields);
+    assert_eq!(found.records.join("|"), records, "{name}: {:?} {:?}", found.messages, found.end);
+    let message = found.end.err().or_else(|| found.messages.into_iter().next()).unwrap_or_default();
     assert!(
-        message.starts_with(said) && message.is_empty() == said.is_empty(),
-        "{name}: {message:?}, expected {said:?}"
+        message.starts_with(expected) && message.is_empty() == expected.is_empty(),
+        "{name}: {message:?}, expected {expected:?}"
     );
     assert!(!message.contains("SECRET"), "{message}");
 }
@@ -169,7 +171,7 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
 
 #[test]
 fn what_is_no_text_is_refused_whole_before_the_first_record() {
-    for (name, start, said) in [
+    for (name, start, expected) in [
         ("a.xlsx", &b"PK\x03\x04\x14\0\x06\0"[..], "it is a ZIP archive"),
         ("a.csv", b"PK\x03\x04\x14\0\x06\0", "it is a ZIP archive"),
         ("data.arrow", b"\xFF\xFF\xFF\xFFH\x02\0\0", "it is an Arrow stream"),
@@ -177,13 +179,13 @@ fn what_is_no_text_is_refused_whole_before_the_first_record() {
         ("a.jsonl", b"GGUF\x03\0\0\0", "it is a model (GGUF)"),
         ("a.jsonl.xz", b"\xFD7zXZ\0\0\x04", "it is packed by xz"),
     ] {
-        check(name, start, "", &format!("{name}: {said}"));
+        check(name, start, "", &format!("{name}: {expected}"));
     }
     check("a.csv.gz", gzip(&gzip(b"text\na\n")), "", "a.csv.gz: it is packed twice");
     check("a.gz", gzip(b"PK\x03\x04\x14\0"), "", "a.gz: it is a ZIP archive");
-    let told =
+    let found =
         read(&[("b.csv", b"text\na\n".to_vec()), ("a.csv", b"PK\x03\x04\0".to_vec())], None, &RecordFields::default());
-    assert!(told.records.is_empty() && told.end.unwrap_err().starts_with("a.csv: it is a ZIP archive"));
+    assert!(found.records.is_empty() && found.end.unwrap_err().starts_with("a.csv: it is a ZIP archive"));
 }
 
 #[test]
@@ -217,9 +219,9 @@ proptest! {
     ) {
         let units = marked.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
         let bytes = units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect();
-        let told = read(&[(name, bytes)], None, &RecordFields::default());
-        prop_assert!(told.records.is_empty());
-        let said = format!("{name}: the text is UTF-16");
-        prop_assert!(told.end.unwrap_err().starts_with(&said));
+        let found = read(&[(name, bytes)], None, &RecordFields::default());
+        prop_assert!(found.records.is_empty());
+        let expected = format!("{name}: the text is UTF-16");
+        prop_assert!(found.end.unwrap_err().starts_with(&expected));
     }
 }

@@ -15,11 +15,11 @@ use magistrate::label::run::{Event, Run, RunError, Settings, run};
 use magistrate::label::sink::{Only, Sink};
 use magistrate::label::source::Source;
 use magistrate::label::summary::{StopReason, Summary};
-use magistrate::policy::{Contract, Policy};
+use magistrate::policy::Policy;
 
-use support::scripted::{Endless, engine, judge, nothing, options, policy, rows, source};
+use support::scripted::{Endless, engine, judge, judge_all, nothing, options, policy, rows, source};
 
-/// Returns the rows and the events of a run over an input.
+/// The rows and the events of a run over an input.
 struct Done {
     rows: Vec<BTreeMap<String, serde_json::Value>>,
     summary: Summary,
@@ -148,9 +148,9 @@ fn a_hundred_hostile_rows_of_a_thousand_cost_only_themselves() {
 #[test]
 fn plain_lines_are_texts_and_a_blank_one_is_not_safe() {
     let done = label("one\r\n\nthree!", InputFormat::Lines, &Settings::default(), &options(), &["rules"]);
-    let told: Vec<_> =
+    let statuses: Vec<_> =
         done.rows.iter().map(|row| (row["text"].as_str().unwrap(), row["status"].as_str().unwrap())).collect();
-    assert_eq!(told, [("one", "ok"), ("", "error"), ("three!", "ok")]);
+    assert_eq!(statuses, [("one", "ok"), ("", "error"), ("three!", "ok")]);
 }
 
 #[test]
@@ -227,22 +227,13 @@ fn the_number_of_a_text_in_pieces_is_one_piece_s_and_its_verdict_follows_from_it
 fn many_policies_more_than_the_cache_holds_each_judge_every_row() {
     let engine = engine(700);
     let policies: Vec<Policy> = (0..3)
-        .map(|number| {
-            let contract = Contract::parse_labels("0=safe,1=violation").unwrap();
-            Policy::from_plain(&format!("p{number}"), &"Judge it. ".repeat(80), Some(contract)).unwrap()
-        })
+        .map(|number| support::plain(&format!("p{number}"), &"Judge it. ".repeat(80), "0=safe,1=violation"))
         .collect();
     let judges: Vec<Judge<'_>> = policies.iter().map(|policy| judge(&engine, policy, &options())).collect();
     let input: String = (0..100).map(|row| format!("Text {row}{}\n", if row % 2 == 0 { "!" } else { "" })).collect();
     let source = source(Cursor::new(input), InputFormat::Lines);
     let mut sink = rows(Vec::new(), &["p0", "p1", "p2"]);
-    let summary = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
-        source,
-        &mut sink,
-        &mut |_| (),
-    )
-    .unwrap();
+    let summary = judge_all(&engine, &judges, source, &mut sink).unwrap();
     assert_eq!((summary.of(RowVerdict::Violation), summary.of(RowVerdict::Safe)), (50, 50));
 }
 
@@ -264,13 +255,7 @@ fn a_reader_that_goes_away_ends_the_run_without_an_error() {
     let stream = BufReader::new(Endless { rows: u64::MAX, buffer: Vec::new() });
     let source = source(stream, InputFormat::Jsonl);
     let mut sink = rows(Closing(Arc::default()), &["rules"]);
-    let summary = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
-        source,
-        &mut sink,
-        &mut |_| (),
-    )
-    .unwrap();
+    let summary = judge_all(&engine, &judges, source, &mut sink).unwrap();
     assert_eq!(summary.ended, Some(StopReason::Closed));
     assert!(summary.rows() < 10);
 }
@@ -333,25 +318,13 @@ fn an_input_that_breaks_off_and_a_full_disk_are_errors_that_say_how_far_it_got()
     let text = b"one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n";
     let broken = source(BufReader::new(Broken(&text[..18])), InputFormat::Lines);
     let mut sink = rows(std::io::BufWriter::new(Vec::new()), &["rules"]);
-    let broken = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
-        broken,
-        &mut sink,
-        &mut |_| (),
-    )
-    .unwrap_err();
+    let broken = judge_all(&engine, &judges, broken, &mut sink).unwrap_err();
     assert!(matches!(broken, RunError::Read(3, _)), "{broken}");
     assert_eq!(sink.output.get_ref().split(|byte| *byte == b'\n').count(), 4, "three rows, flushed");
 
     let source = source(BufReader::new(&text[..]), InputFormat::Lines);
     let mut disk = rows(Broken(Vec::new()), &["rules"]);
-    let full = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: nothing() },
-        source,
-        &mut disk,
-        &mut |_| (),
-    )
-    .unwrap_err();
+    let full = judge_all(&engine, &judges, source, &mut disk).unwrap_err();
     let whole = disk.output.0.split(|byte| *byte == b'\n').count() as u64 - 1;
     assert!(matches!(full, RunError::Write(rows, _) if rows == whole), "{full}: {whole}");
 }

@@ -95,9 +95,9 @@ fn under_a_shipped_policy_that_it_was_not_trained_for_it_leaves_all_unresolved()
         assert_eq!((&row["error"]["code"], &row["verdict"]), (&"untrained".into(), &Value::Null), "{row}");
         assert_eq!(row["usage"]["prefix_tokens"], 0, "nothing is decoded: {row}");
     }
-    let told = place.run(&["check", "-p", "weapons", "--threshold", "0", "--decode", "phased", "Hello"]);
-    let text = String::from_utf8(told.stdout).unwrap();
-    assert_eq!(told.status.code(), Some(3), "{text}");
+    let output = place.run(&["check", "-p", "weapons", "--threshold", "0", "--decode", "phased", "Hello"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
     let known = "spam, fraud-and-scams, hate, harassment, personal-data, prompt-injection";
     let expected = format!(
         "weapons: unresolved\n  not trained for it: the built-in model knows {known} alone\n  hint: name a real model with --model\n"
@@ -123,8 +123,11 @@ fn every_verb_that_judges_leaves_them_unresolved() {
         let output = place.run(&[&args[..1], &["-p", "weapons"], &args[1..]].concat());
         assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
     }
-    let said = String::from_utf8(place.run(&["label", "-p", "weapons", "in.jsonl"]).stderr).unwrap();
-    assert!(said.contains("undecided  2 untrained (the built-in model was not trained for the policy"), "{said}");
+    let messages = String::from_utf8(place.run(&["label", "-p", "weapons", "in.jsonl"]).stderr).unwrap();
+    assert!(
+        messages.contains("undecided  2 untrained (the built-in model was not trained for the policy"),
+        "{messages}"
+    );
 }
 
 #[test]
@@ -137,14 +140,17 @@ fn an_evaluation_and_a_certificate_of_nothing_are_none() {
     for verb in ["eval", "calibrate"] {
         let flags: &[&str] = if verb == "eval" { &[] } else { &["--alpha", "0.4", "--delta", "0.4", "-o", "c.json"] };
         let output = place.run(&[&[verb, "-p", "weapons", "golden.jsonl"], flags].concat());
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.contains(expected), "{said}");
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{messages}");
+        assert!(messages.contains(expected), "{messages}");
     }
     assert!(!place.0.path().join("c.json").exists());
     let free = place.run(&["calibrate", "-p", "spam", "--decode", "free", "-m", "none.gguf", "golden.jsonl"]);
-    let said = String::from_utf8(free.stderr).unwrap();
-    assert!(free.status.code() == Some(2) && said.contains("error: a certificate needs probabilities, "), "{said}");
+    let messages = String::from_utf8(free.stderr).unwrap();
+    assert!(
+        free.status.code() == Some(2) && messages.contains("error: a certificate needs probabilities, "),
+        "{messages}"
+    );
 }
 
 #[test]
@@ -159,8 +165,8 @@ fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
     assert_ne!(code("edited.yaml"), "untrained", "the mass decides");
     let note = "it was trained for the shipped policies spam, fraud-and-scams, hate, ";
     for (policy, noted) in [("same.yaml", false), ("edited.yaml", true), ("spam", false)] {
-        let said = String::from_utf8(place.run(&["check", "-p", policy, "Hello"]).stderr).unwrap();
-        assert_eq!(said.contains(note), noted, "{policy}: {said}");
+        let messages = String::from_utf8(place.run(&["check", "-p", policy, "Hello"]).stderr).unwrap();
+        assert_eq!(messages.contains(note), noted, "{policy}: {messages}");
     }
     // The list does not apply to another model.
     let random = support::demonstration();
@@ -172,14 +178,14 @@ fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
 #[test]
 fn a_list_of_policies_marks_those_that_it_knows() {
     let output = Place::new().run(&["policy", "list"]);
-    let (list, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (list, messages) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let marked = list.lines().filter(|line| line.split_whitespace().nth(1) == Some("*"));
     let mut marked: Vec<&str> = marked.map(|line| line.split_whitespace().next().unwrap()).collect();
     marked.sort_unstable();
     let mut known = TRAINED_FOR;
     known.sort_unstable();
     assert_eq!(marked, known);
-    assert!(said.starts_with("* the built-in model was trained for it"), "{said}");
+    assert!(messages.starts_with("* the built-in model was trained for it"), "{messages}");
 }
 
 #[test]
@@ -189,12 +195,12 @@ fn a_contract_that_it_cannot_read_is_no_verdict() {
     std::fs::write(place.0.path().join("refund.md"), text).unwrap();
     let check = ["check", "-p", "refund.md", "--labels", "REFUND=violation,OTHER=safe", "I want my money back."];
     let output = place.run(&check);
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{printed}");
     assert!(
-        told.starts_with("refund: unresolved\n  off-contract: only ")
-            && told.ends_with(", less than 0.5\n  hint: --min-mass sets the least probability\n"),
-        "{told}"
+        printed.starts_with("refund: unresolved\n  off-contract: only ")
+            && printed.ends_with(", less than 0.5\n  hint: --min-mass sets the least probability\n"),
+        "{printed}"
     );
     let forced = String::from_utf8(place.run(&[&check[..], &["--min-mass", "0"]].concat()).stdout).unwrap();
     assert!(
@@ -219,8 +225,8 @@ fn it_writes_harmony_by_itself_and_means_the_same() {
 #[test]
 fn it_says_that_it_is_for_demonstration() {
     let output = Place::new().run(&["check", "-p", "spam", "--effort", "none", "hello"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("note: magistrate-nano is a very small model for demonstration"), "{said}");
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(messages.contains("note: magistrate-nano is a very small model for demonstration"), "{messages}");
 }
 
 #[test]
@@ -228,10 +234,13 @@ fn a_cache_that_cannot_be_written_is_named_with_a_remedy() {
     let place = Place::new();
     std::fs::write(place.0.path().join("cache"), "a file, not a folder").unwrap();
     let output = place.run(&["check", "-p", "spam", "hello"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{messages}");
     let folder = Path::new("cache").display().to_string();
-    assert!(said.contains(&folder) && said.contains("MAGISTRATE_CACHE") && said.contains("--model"), "{said}");
+    assert!(
+        messages.contains(&folder) && messages.contains("MAGISTRATE_CACHE") && messages.contains("--model"),
+        "{messages}"
+    );
 }
 
 /// Returns the findings of `doctor`, by subject.
@@ -259,9 +268,12 @@ fn a_doctor_finds_the_built_in_model_s_verdicts_as_they_are_recorded_and_names_d
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let canary = &found(&output)["canary"];
     assert_eq!(canary["state"], "problem");
-    let told = canary["found"].as_str().unwrap();
-    assert!(told.starts_with("7 of 8 verdicts as recorded\n\"WINNER!!") && told.contains("was safe"), "{told}");
-    assert!(told.contains("is violation") && canary["remedy"].as_str().unwrap().contains("--record"), "{told}");
+    let printed = canary["found"].as_str().unwrap();
+    assert!(
+        printed.starts_with("7 of 8 verdicts as recorded\n\"WINNER!!") && printed.contains("was safe"),
+        "{printed}"
+    );
+    assert!(printed.contains("is violation") && canary["remedy"].as_str().unwrap().contains("--record"), "{printed}");
 
     std::fs::write(&record, &text[..text.len() / 2]).unwrap();
     assert_eq!(found(&place.run(&["doctor", "--json"]))["canary"]["state"], "ok", "half a record is none");
@@ -287,10 +299,10 @@ fn a_doctor_tells_what_is_wrong_with_a_model_and_a_cache_and_what_to_do() {
     std::fs::write(closed.path().join("cache"), b"a file where the folder should be").unwrap();
     let output = Place(closed).run(&["doctor", "--no-canary"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     assert!(
-        told.contains("problem   cache") && told.contains("hint: name another folder in MAGISTRATE_CACHE"),
-        "{told}"
+        printed.contains("problem   cache") && printed.contains("hint: name another folder in MAGISTRATE_CACHE"),
+        "{printed}"
     );
 }
 
@@ -298,11 +310,11 @@ fn a_doctor_tells_what_is_wrong_with_a_model_and_a_cache_and_what_to_do() {
 fn devices_are_listed_and_nothing_else_is_done() {
     for verb in [&["check", "-p", "spam", "text"][..], &["label", "-p", "spam", "no-such-file"], &["doctor"]] {
         let output = Place::new().run(&[verb, &["--device", "list"]].concat());
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && told.lines().any(|line| line.starts_with("CPU ")), "{told}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && printed.lines().any(|line| line.starts_with("CPU ")), "{printed}");
         assert!(
-            told.lines().count() == 1 || cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan")),
-            "{told}"
+            printed.lines().count() == 1 || cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan")),
+            "{printed}"
         );
     }
 }

@@ -15,8 +15,7 @@ fn full_vocabulary() -> Tokenizer {
 }
 
 fn plain(text: &str) -> Policy {
-    let labels = magistrate::policy::Contract::parse_labels("1=violation,0=safe").unwrap();
-    Policy::from_plain("test", text, Some(labels)).unwrap()
+    support::plain("test", text, "1=violation,0=safe")
 }
 
 #[test]

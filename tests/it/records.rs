@@ -33,7 +33,7 @@ fn refused(format: InputFormat, input: &[u8], wanted: RecordFields) -> (&'static
 }
 
 /// Returns the text, or the code of the defect.
-fn told(record: &Record) -> Result<&str, &'static str> {
+fn text_of(record: &Record) -> Result<&str, &'static str> {
     record.content.as_ref().map(magistrate::content::Content::text).map_err(|defect| defect.code)
 }
 
@@ -53,7 +53,7 @@ fn named(text: &str, id: &str) -> RecordFields {
 fn a_json_object_keeps_every_byte_of_its_values() {
     let line = r#" {"id": 12345678901234567890123, "text": "a\u00e9", "n": 1.50e+0, "n": [1, 2], "half": "\ud800"} "#;
     let record = only(InputFormat::Jsonl, line);
-    assert_eq!(told(&record), Ok("aé"));
+    assert_eq!(text_of(&record), Ok("aé"));
     assert_eq!(id(&record), Some("12345678901234567890123"));
     assert_eq!(columns(&record), r#"{"text":"a\u00e9","n":1.50e+0,"n":[1, 2],"half":"\ud800"}"#);
 }
@@ -73,7 +73,7 @@ fn an_id_is_a_string_or_a_number_and_stands_once() {
     }
     let input = &br#"{"body":"t","key":7,"id":8}"#[..];
     let record = Records::new(input, InputFormat::Jsonl, named("body", "key")).unwrap().next().unwrap().unwrap();
-    assert_eq!((told(&record), id(&record)), (Ok("t"), Some("7")));
+    assert_eq!((text_of(&record), id(&record)), (Ok("t"), Some("7")));
     assert_eq!(columns(&record), r#"{"body":"t","key":7,"id":8}"#);
 }
 
@@ -110,7 +110,7 @@ fn each_defect_of_a_json_line_has_its_code_and_shows_no_content() {
         assert_eq!((defect.code, records[0].number), (code, 2), "{line}");
         assert!(in_words(defect).starts_with(&format!("line 2: {message}")), "{}", in_words(defect));
         assert!(!format!("{:?} {defect}", records[0]).contains("SECRET"));
-        assert_eq!(told(&records[1]), Ok("next"));
+        assert_eq!(text_of(&records[1]), Ok("next"));
     }
 }
 
@@ -119,29 +119,29 @@ fn a_defective_text_leaves_the_other_columns() {
     let record = only(InputFormat::Jsonl, r#"{"id":1,"text":null,"lang":"de"}"#);
     assert_eq!((id(&record), columns(&record)), (Some("1"), r#"{"text":null,"lang":"de"}"#.into()));
     let records = records(InputFormat::Csv, b"id,text,name\n1,caf\xE9,a\n2,ok,b\n");
-    assert_eq!(told(&records[0]), Err("not-utf8"));
+    assert_eq!(text_of(&records[0]), Err("not-utf8"));
     assert_eq!((id(&records[0]), columns(&records[0])), (Some("\"1\""), r#"{"name":"a"}"#.into()));
-    assert_eq!(told(&records[1]), Ok("ok"));
+    assert_eq!(text_of(&records[1]), Ok("ok"));
 }
 
 #[test]
 fn deep_and_wide_json_is_no_danger() {
     let deep = format!(r#"{{"text":"t","deep":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(told(&only(InputFormat::Jsonl, &deep)), Ok("t"));
+    assert_eq!(text_of(&only(InputFormat::Jsonl, &deep)), Ok("t"));
     let wide = format!(r#"{{"text":"t"{}}}"#, r#","":1"#.repeat(100_000));
-    assert_eq!(told(&only(InputFormat::Jsonl, &wide)), Err("too-large"));
+    assert_eq!(text_of(&only(InputFormat::Jsonl, &wide)), Err("too-large"));
 }
 
 #[test]
 fn plain_lines_are_texts_and_blank_ones_are_empty() {
     let records = records(InputFormat::Lines, "\u{FEFF}one\r\n\n \n\"two\", {\nthr\u{FFFD}ée".as_bytes());
-    let texts: Vec<_> = records.iter().map(told).collect();
+    let texts: Vec<_> = records.iter().map(text_of).collect();
     assert_eq!(texts, [Ok("one"), Err("empty"), Err("empty"), Ok("\"two\", {"), Ok("thr\u{FFFD}ée")]);
     assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert_eq!((columns(&records[0]), records[0].raw.as_slice()), (r#"{"text":"one"}"#.into(), &b"one\r\n"[..]));
     let damaged = self::records(InputFormat::Lines, b"a\xFFb\nnext");
-    assert_eq!((told(&damaged[0]), columns(&damaged[0])), (Err("not-utf8"), "{}".into()));
-    assert_eq!(told(&damaged[1]), Ok("next"));
+    assert_eq!((text_of(&damaged[0]), columns(&damaged[0])), (Err("not-utf8"), "{}".into()));
+    assert_eq!(text_of(&damaged[1]), Ok("next"));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn quoted_fields_hold_newlines_and_records_know_their_lines() {
     let mut stream = Records::new(input.as_bytes(), InputFormat::Csv, RecordFields::default()).unwrap();
     assert_eq!(stream.header(), Some(&b"id,text,\r\n"[..]));
     let first = stream.next().unwrap().unwrap();
-    assert_eq!((first.number, told(&first), id(&first)), (3, Ok("a\r\n\"b\", c"), Some("\"7\"")));
+    assert_eq!((first.number, text_of(&first), id(&first)), (3, Ok("a\r\n\"b\", c"), Some("\"7\"")));
     assert_eq!(columns(&first), r#"{"text":"a\r\n\"b\", c","column_3":"x"}"#);
     let second = stream.next().unwrap().unwrap();
     assert_eq!((second.number, second.raw.as_slice()), (6, &b"8,d,\"\""[..]));
@@ -161,7 +161,7 @@ fn quoted_fields_hold_newlines_and_records_know_their_lines() {
 #[test]
 fn a_record_with_another_number_of_fields_is_a_defect_with_both_counts() {
     let records = records(InputFormat::Tsv, b"text\tlabel\nSECRET\none\t1\na\tb\tc\n");
-    assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Err("fields"), Ok("one"), Err("fields")]);
+    assert_eq!(records.iter().map(text_of).collect::<Vec<_>>(), [Err("fields"), Ok("one"), Err("fields")]);
     let message = records[2].content.as_ref().unwrap_err().to_string();
     assert!(message.starts_with("line 4: 3 fields, where the header has 2; "), "{message}");
     assert_eq!(columns(&records[2]), "{}");
@@ -176,7 +176,7 @@ fn a_quote_that_is_never_closed_says_where_it_opens() {
         ("text,b\nok,1\na,\"\n", 3, 3),
     ] {
         let records = records(InputFormat::Csv, input.as_bytes());
-        assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Ok("ok"), Err("unclosed-quote")], "{input:?}");
+        assert_eq!(records.iter().map(text_of).collect::<Vec<_>>(), [Ok("ok"), Err("unclosed-quote")], "{input:?}");
         let message = records[1].content.as_ref().unwrap_err().to_string();
         let expect = format!("line 3: the quote that opens on line {opens} is never closed, so all lines up to {last}");
         assert!(message.starts_with(&expect), "{message}");
@@ -207,9 +207,9 @@ fn a_header_must_have_what_is_wanted() {
         (b"text,\"a\n", "unclosed-quote", "line 1: the quote that opens on line 1"),
         (b"text,a\r1,2\r", "carriage-return", "line 1: a carriage return without a newline"),
     ] {
-        let (found, said) = refused(input);
+        let (found, text) = refused(input);
         assert_eq!(found, code);
-        assert!(said.starts_with(message), "{said}");
+        assert!(text.starts_with(message), "{text}");
     }
     let (code, message) = self::refused(InputFormat::Csv, b"text,a\n", named("text", "key"));
     assert_eq!(code, "missing-id");
@@ -233,16 +233,16 @@ fn what_is_too_large_is_passed_over_up_to_the_next_line() {
     ] {
         let input = [before.as_bytes(), &large, after.as_bytes()].concat();
         let records = records(format, &input);
-        assert_eq!(records.iter().map(told).collect::<Vec<_>>(), [Err("too-large"), Ok("ok")]);
+        assert_eq!(records.iter().map(text_of).collect::<Vec<_>>(), [Err("too-large"), Ok("ok")]);
         assert!(records[0].raw.is_empty());
         assert_eq!(records[1].number, 1 + input.split(|byte| *byte == b'\n').count() as u64 - 1);
     }
     // An open quote takes lines up to the limit, and no more.
     let lines = b"a,1\n".repeat(LARGEST / 4 + 100);
     let records = records(InputFormat::Csv, &[b"text,b\n\"", lines.as_slice()].concat());
-    assert_eq!(told(&records[0]), Err("too-large"));
+    assert_eq!(text_of(&records[0]), Err("too-large"));
     assert_eq!(records.len(), 1 + 100);
-    assert!(records[1..].iter().all(|record| told(record) == Ok("a")));
+    assert!(records[1..].iter().all(|record| text_of(record) == Ok("a")));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn lines_that_a_damaged_quote_has_joined_come_out_one_by_one() {
         let record = record.unwrap();
         assert!(record.number == line && record.end > end);
         end = record.end;
-        damaged += usize::from(told(&record) == Err("quote"));
+        damaged += usize::from(text_of(&record) == Err("quote"));
     }
     assert_eq!((damaged, end), (lines + 1, input.len() as u64));
 }

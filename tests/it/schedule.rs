@@ -22,19 +22,12 @@ use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, JobResult, OVERTAKEN, Schedule};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Mode, Sampling};
-use magistrate::policy::{Contract, Form, Policy};
-use magistrate::tokenizer::{Token, Tokenizer};
+use magistrate::policy::Form;
+use magistrate::tokenizer::Token;
 use magistrate::verdict::Outcome;
 use proptest::prelude::*;
 
-fn tokenizer() -> Arc<Tokenizer> {
-    static TOKENIZER: std::sync::OnceLock<Arc<Tokenizer>> = std::sync::OnceLock::new();
-    Arc::clone(
-        TOKENIZER.get_or_init(|| {
-            Arc::new(magistrate::gguf::inspect(&support::demonstration()).unwrap().tokenizer().unwrap())
-        }),
-    )
-}
+use support::demonstration_tokenizer as tokenizer;
 
 /// Logits that depend on all tokens of a sequence, and differ enough that no two items are alike.
 fn model(history: &[Token], logits: &mut [f32]) {
@@ -62,8 +55,7 @@ fn tokens(length: usize, seed: u64) -> Vec<Token> {
 }
 
 fn plan(mode: Mode) -> Arc<DecodePlan> {
-    let contract = Contract::parse_labels("0=safe,1=violation,2=review").unwrap();
-    let policy = Policy::from_plain("plain", "Judge.", Some(contract)).unwrap();
+    let policy = support::plain("plain", "Judge.", "0=safe,1=violation,2=review");
     let form = policy.contract.form;
     Arc::new(DecodePlan::new(tokenizer(), form, policy.answers(), mode, support::any_mass(), Sampling::default()))
 }

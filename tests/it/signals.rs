@@ -102,9 +102,9 @@ fn the_first_sigint_gives_what_is_at_work_five_seconds_even_in_a_long_prefill() 
     let (_folder, model) = support::model(&Shape::exact());
     let (child, mut rows) = in_a_long_prefill(&model);
     interrupt(&child);
-    let (status, said, time) = end(child);
-    assert_eq!(status.code(), Some(130), "{said}");
-    assert!(said.contains("stopped after 1 row: "), "{said}");
+    let (status, messages, time) = end(child);
+    assert_eq!(status.code(), Some(130), "{messages}");
+    assert!(messages.contains("stopped after 1 row: "), "{messages}");
     // The end has no bound but that of `end`: a busy machine may be late.
     assert!(time >= Duration::from_secs(4), "{time:?}");
     let mut rest = String::new();
@@ -141,9 +141,9 @@ fn a_sigint_while_rows_go_by_loses_none_of_those_written() {
             interrupt(&child);
         }
     }
-    let (status, said, _) = end(child);
-    assert_eq!(status.code(), Some(130), "{said}");
-    assert!(said.contains(&format!("stopped after {count} rows: ")), "{count}: {said}");
+    let (status, messages, _) = end(child);
+    assert_eq!(status.code(), Some(130), "{messages}");
+    assert!(messages.contains(&format!("stopped after {count} rows: ")), "{count}: {messages}");
 }
 
 #[test]
@@ -160,8 +160,8 @@ fn a_stopped_label_exits_130_whatever_lets_rows_out_and_whichever_signal_stops_i
                 send(signal, &child);
             }
         }
-        let (status, said, _) = end(child);
-        assert_eq!(status.code(), Some(130), "{signal} {flags:?}: {said}");
+        let (status, messages, _) = end(child);
+        assert_eq!(status.code(), Some(130), "{signal} {flags:?}: {messages}");
     }
 }
 
@@ -178,9 +178,9 @@ fn it_ends_by_itself_when_nobody_reads_any_more() {
         assert_eq!(line, "A text.\n");
     }
     drop(lines);
-    let (status, said, _) = end(child);
-    assert_eq!(status.code(), Some(0), "{said}");
-    assert!(!said.contains("error") && !said.contains("panicked"), "{said}");
+    let (status, messages, _) = end(child);
+    assert_eq!(status.code(), Some(0), "{messages}");
+    assert!(!messages.contains("error") && !messages.contains("panicked"), "{messages}");
     feeding.join().unwrap();
 }
 

@@ -6,10 +6,10 @@ pub mod scripted;
 pub mod synth;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use magistrate::engine::SessionOptions;
-use magistrate::policy::Effort;
+use magistrate::policy::{Contract, Effort, Policy};
 use magistrate::tokenizer::Tokenizer;
 use magistrate::verdict::DecisionRule;
 use synth::Shape;
@@ -39,6 +39,18 @@ pub fn demonstration() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/random.gguf")
 }
 
+/// Returns the tokenizer of that model.
+pub fn demonstration_tokenizer() -> Arc<Tokenizer> {
+    static TOKENIZER: OnceLock<Arc<Tokenizer>> = OnceLock::new();
+    let load = || Arc::new(magistrate::gguf::inspect(&demonstration()).unwrap().tokenizer().unwrap());
+    Arc::clone(TOKENIZER.get_or_init(load))
+}
+
+/// Returns a policy of a plain text with these labels, such as `0=safe,1=violation`.
+pub fn plain(id: &str, text: &str, labels: &str) -> Policy {
+    Policy::from_plain(id, text, Some(Contract::parse_labels(labels).unwrap())).unwrap()
+}
+
 /// Returns a rule that accepts any mass. A model of noise gives allowed answers almost no mass.
 pub fn any_mass() -> DecisionRule {
     DecisionRule { min_mass: 0.0, ..DecisionRule::default() }
@@ -55,6 +67,7 @@ pub const SHOWN_OF_NOISE: &str = " --min-mass <M>";
 /// Returns a command line for a model of noise: a verb that judges accepts any mass, unless the line sets it.
 pub fn of_noise<'line>(line: &[&'line str]) -> Vec<&'line str> {
     const JUDGING: [&str; 5] = ["check", "label", "eval", "calibrate", "verify"];
+    // `--decode free` refuses a least mass, and `--schema` judges nothing.
     const SETTING_IT: [&str; 3] = ["--min-mass", "--decode", "--schema"];
     let verb = if line.starts_with(&["daemon", "--"]) { 2 } else { 0 };
     let judges = line.get(verb).is_some_and(|word| JUDGING.contains(word));

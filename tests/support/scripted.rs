@@ -11,10 +11,11 @@ use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
 use magistrate::label::records::{InputFormat, RecordFields};
 use magistrate::label::row::Provenance;
-use magistrate::label::run::EarlierVerdicts;
-use magistrate::label::sink::Rows;
+use magistrate::label::run::{EarlierVerdicts, Run, RunError, Settings, run};
+use magistrate::label::sink::{Rows, Sink};
 use magistrate::label::source::Source;
-use magistrate::policy::{Contract, Effort, Policy};
+use magistrate::label::summary::Summary;
+use magistrate::policy::{Effort, Policy};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::{Token, Tokenizer};
 
@@ -55,7 +56,7 @@ fn on<F: FnMut(&[Token]) -> bool + Send + 'static>(context: usize, fails: impl F
 }
 
 pub fn policy(id: &str) -> Policy {
-    Policy::from_plain(id, "Judge.", Some(Contract::parse_labels("0=safe,1=violation").unwrap())).unwrap()
+    super::plain(id, "Judge.", "0=safe,1=violation")
 }
 
 pub fn judge<'engine>(engine: &'engine Engine, policy: &Policy, options: &SessionOptions) -> Judge<'engine> {
@@ -71,6 +72,16 @@ pub fn options() -> SessionOptions {
 /// Returns the state of a run without a journal and a memo.
 pub fn nothing() -> EarlierVerdicts {
     EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() }
+}
+
+/// Judges all records of a source with the default settings. No verdict is known before.
+pub fn judge_all(
+    engine: &Engine,
+    judges: &[Judge<'_>],
+    source: Source,
+    sink: &mut dyn Sink,
+) -> Result<Summary, RunError> {
+    run(Run { engine, judges, settings: &Settings::default(), earlier: nothing() }, source, sink, &mut |_| ())
 }
 
 /// Returns a sink that writes rows to a writer.

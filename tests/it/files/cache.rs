@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use super::{JUDGING, Stage, said};
+use super::{JUDGING, Stage, messages};
 use crate::support;
 
 #[test]
@@ -32,15 +32,15 @@ fn a_cache_folder_that_others_may_write_is_refused_and_nothing_is_put_there() {
         ],
     ] {
         let done = run(args);
-        assert_eq!(done.status.code(), Some(2), "{args:?}: {}", said(&done));
+        assert_eq!(done.status.code(), Some(2), "{args:?}: {}", messages(&done));
         assert!(
-            said(&done).contains("evil can be written by other users\nhint: chmod go-w "),
+            messages(&done).contains("evil can be written by other users\nhint: chmod go-w "),
             "{args:?}: {}",
-            said(&done)
+            messages(&done)
         );
     }
     let verdicts = stage.label(&["in.jsonl", "--cache=evil"]);
-    assert!(said(&verdicts).contains("can be written by other users"), "{}", said(&verdicts));
+    assert!(messages(&verdicts).contains("can be written by other users"), "{}", messages(&verdicts));
     assert_eq!(fs::read_dir(&evil).unwrap().count(), 0);
 }
 
@@ -57,10 +57,10 @@ fn clearing_the_cache_leaves_what_magistrate_did_not_make_and_says_so() {
     fs::write(stage.path("cache/thesis.txt"), "x").unwrap();
     fs::write(stage.path("cache/models/gpt-oss.gguf"), "x").unwrap();
     let done = stage.run(&["cache", "clear"]);
-    let told = said(&done);
+    let printed = messages(&done);
     assert!(
-        told.contains(" MB are removed from ") && told.contains("\nnote: models/gpt-oss.gguf and 1 more in "),
-        "{told}"
+        printed.contains(" MB are removed from ") && printed.contains("\nnote: models/gpt-oss.gguf and 1 more in "),
+        "{printed}"
     );
     let mut left: Vec<_> = fs::read_dir(stage.path("cache")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -116,7 +116,7 @@ fn clearing_the_cache_beside_a_run_loses_no_verdict() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let cleared = stage.run(&["cache", "clear"]);
-    assert!(said(&cleared).contains(" stays: another process uses it"), "{}", said(&cleared));
+    assert!(messages(&cleared).contains(" stays: another process uses it"), "{}", messages(&cleared));
     drop(stdin);
     let lines = BufReader::new(run.stdout.take().unwrap()).lines().count();
     assert!(matches!(run.wait().unwrap().code(), Some(0 | 3)));
@@ -130,7 +130,7 @@ fn the_built_in_model_judges_where_nothing_can_be_written() {
     let check = |cache: &str| {
         let mut command = stage.command(&["check", "-p", "spam", "--effort", "none", "--json", "WINNER, reply YES"]);
         let done = command.env("MAGISTRATE_CACHE", cache).env_remove("MAGISTRATE_MODEL").output().unwrap();
-        assert!(matches!(done.status.code(), Some(0 | 1 | 3)), "{}", said(&done));
+        assert!(matches!(done.status.code(), Some(0 | 1 | 3)), "{}", messages(&done));
         serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap()
     };
     // Not even root can make a folder there.
@@ -141,6 +141,6 @@ fn the_built_in_model_judges_where_nothing_can_be_written() {
     let args = ["label", "-p", "spam", "--effort", "none", "in.jsonl", "--output-format", "csv", "--fields", "verdict"];
     let mut label = stage.command(&args);
     let done = label.env("MAGISTRATE_CACHE", "/proc/magistrate").env("TMPDIR", stage.path("folder")).output().unwrap();
-    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", said(&done));
+    assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
     assert!(done.stdout.starts_with(b"verdict") && fs::read_dir(stage.path("folder")).unwrap().count() == 0);
 }

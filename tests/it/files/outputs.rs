@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{JUDGING, Stage, furnished, said};
+use super::{JUDGING, Stage, furnished, messages};
 use crate::support;
 
 /// A verb that writes: its arguments, its inputs, and the ending of its output. `OUT` is the output in the arguments.
@@ -146,15 +146,17 @@ fn no_verb_writes_over_what_it_reads_nor_where_no_file_can_be() {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             // Without a model, because the run is refused before.
             let done = stage.command(&args).env("MAGISTRATE_MODEL", "absent.gguf").output().unwrap();
-            let told = said(&done);
-            assert_eq!(done.status.code(), Some(2), "{args:?}: {told}");
+            let printed = messages(&done);
+            assert_eq!(done.status.code(), Some(2), "{args:?}: {printed}");
             assert!(
-                told.starts_with("error: ") && (told.contains("hint: ") || told.contains("try '--help'")),
-                "{args:?}: {told}"
+                printed.starts_with("error: ") && (printed.contains("hint: ") || printed.contains("try '--help'")),
+                "{args:?}: {printed}"
             );
             assert!(
-                told.contains(&target) || told.contains("--report") || told.contains("no format has this ending"),
-                "{args:?}: {told}"
+                printed.contains(&target)
+                    || printed.contains("--report")
+                    || printed.contains("no format has this ending"),
+                "{args:?}: {printed}"
             );
             let after = stage.state();
             let changed: Vec<_> = after.iter().filter(|(path, what)| before.get(*path) != Some(what)).collect();
@@ -182,11 +184,11 @@ fn a_pipe_stays_a_pipe_and_nothing_is_put_beside_it() {
             beside.iter().filter(|path| !path.ends_with("new.jsonl") && !path.ends_with("new.jsonl.journal")).collect();
         assert!(beside.is_empty(), "{args:?}: {beside:?}");
         if verb.streams {
-            assert!(matches!(done.status.code(), Some(0 | 3)), "{args:?}: {}", said(&done));
+            assert!(matches!(done.status.code(), Some(0 | 3)), "{args:?}: {}", messages(&done));
             let mut first = [0; 1];
             pipe.read_exact(&mut first).unwrap();
         } else {
-            assert_eq!(done.status.code(), Some(2), "{args:?}: {}", said(&done));
+            assert_eq!(done.status.code(), Some(2), "{args:?}: {}", messages(&done));
         }
         drop(pipe);
         fs::remove_file(stage.path(&name)).unwrap();
@@ -223,9 +225,9 @@ fn two_files_of_one_run_are_never_the_same() {
         (vec!["calibrate", "-p", "spam", "--from", "base.json", "-o", "base.json"], "the evaluation"),
     ] {
         let done = stage.run(&args);
-        let told = said(&done);
-        assert_eq!(done.status.code(), Some(2), "{args:?}: {told}");
-        assert!(told.contains(&format!(" is {what}\nhint: name another file with -")), "{args:?}: {told}");
+        let printed = messages(&done);
+        assert_eq!(done.status.code(), Some(2), "{args:?}: {printed}");
+        assert!(printed.contains(&format!(" is {what}\nhint: name another file with -")), "{args:?}: {printed}");
         assert!(stage.state() == before, "{args:?}");
     }
 }
@@ -237,9 +239,13 @@ fn what_comes_in_by_redirection_is_a_file_of_the_run_as_well() {
     let before = stage.state();
     let mut command = stage.command(&[&["label"], &JUDGING[..], &["in.jsonl"]].concat());
     let done = command.stdout(open("in.jsonl")).stderr(Stdio::piped()).output().unwrap();
-    assert!(said(&done).contains("stdout is the input\n") && done.status.code() == Some(2), "{}", said(&done));
+    assert!(messages(&done).contains("stdout is the input\n") && done.status.code() == Some(2), "{}", messages(&done));
     let mut command = stage.command(&[&["label"], &JUDGING[..], &["-", "--summary", "in.jsonl"]].concat());
     let done = command.stdin(open("in.jsonl")).output().unwrap();
-    assert!(said(&done).contains("in.jsonl is the input\n") && done.status.code() == Some(2), "{}", said(&done));
+    assert!(
+        messages(&done).contains("in.jsonl is the input\n") && done.status.code() == Some(2),
+        "{}",
+        messages(&done)
+    );
     assert!(stage.state() == before);
 }

@@ -39,12 +39,12 @@ fn zstd_is_unpacked_and_a_torn_one_is_an_error() {
 #[test]
 fn requests_of_the_batch_api_are_read() {
     let batch = |line: &str| {
-        let told = read(&[("a.jsonl", line.as_bytes().to_vec())], Some(InputFormat::Batch), &RecordFields::default());
-        (told.records.join("|"), told.messages.into_iter().next().unwrap_or_default())
+        let found = read(&[("a.jsonl", line.as_bytes().to_vec())], Some(InputFormat::Batch), &RecordFields::default());
+        (found.records.join("|"), found.messages.into_iter().next().unwrap_or_default())
     };
     let good = r#"{"custom_id":"1","method":"POST","url":"/v1/moderations","body":{"input":"a"}}"#;
     assert_eq!(batch(good), ("a".into(), String::new()));
-    for (line, code, said) in [
+    for (line, code, expected) in [
         ("{\"text\":\"SECRET\"}", "<not-a-request>", "a.jsonl: line 1: no `body`"),
         (
             r#"{"custom_id":"1","url":"/v1/embeddings","body":{"input":"x"}}"#,
@@ -64,13 +64,13 @@ fn requests_of_the_batch_api_are_read() {
     ] {
         let (records, message) = batch(line);
         assert_eq!(records, code, "{line}");
-        assert!(message.starts_with(said), "{message}");
+        assert!(message.starts_with(expected), "{message}");
     }
 }
 
 #[test]
 fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() {
-    let told = read(
+    let found = read(
         &[
             ("a.jsonl", b"{\"text\":\"a\"}\n-\n".to_vec()),
             ("b.csv", b"text\nb\n\"c".to_vec()),
@@ -79,23 +79,23 @@ fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() 
         None,
         &RecordFields::default(),
     );
-    assert_eq!(told.records.join("|"), "a|<not-json>|b|<unclosed-quote>|d");
-    assert!(told.messages[0].starts_with("a.jsonl: line 2: ") && told.messages[1].starts_with("b.csv: line 3: "));
-    let told = read(
+    assert_eq!(found.records.join("|"), "a|<not-json>|b|<unclosed-quote>|d");
+    assert!(found.messages[0].starts_with("a.jsonl: line 2: ") && found.messages[1].starts_with("b.csv: line 3: "));
+    let found = read(
         &[("a.jsonl", b"{\"text\":\"a\"}\n".to_vec()), ("b.csv", b"id\n1\n".to_vec())],
         None,
         &RecordFields::default(),
     );
-    assert_eq!(told.records.len(), 0);
-    assert!(told.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
+    assert_eq!(found.records.len(), 0);
+    assert!(found.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
     let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, RecordFields::default());
     assert!(absent.err().unwrap().to_string().starts_with("absent.csv: it cannot be read: "));
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().join("a.txt");
     std::fs::write(&here, "a\n").unwrap();
-    for (other, said) in [("typo.csv", "it cannot be read"), ("", "it is a folder")] {
+    for (other, expected) in [("typo.csv", "it cannot be read"), ("", "it is a folder")] {
         let inputs = vec![Input::file(here.clone()), Input::file(folder.path().join(other))];
         let error = Source::new(inputs, None, RecordFields::default()).err().unwrap().to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }

@@ -65,8 +65,8 @@ fn a_parquet_file_that_is_none_or_not_whole_is_an_error_with_its_name() {
     check("a.parquet", &whole[..whole.len() - 10], "", "a.parquet: it cannot be read: it is no whole Parquet file");
     let mut damaged = whole.clone();
     damaged[4..40].fill(0xFF);
-    let told = read(&[("a.parquet", damaged)], None, &RecordFields::default());
-    assert!(told.end.unwrap_err().starts_with("a.parquet: it is no whole Parquet file"));
+    let found = read(&[("a.parquet", damaged)], None, &RecordFields::default());
+    assert!(found.end.unwrap_err().starts_with("a.parquet: it is no whole Parquet file"));
     check_with(
         &RecordFields { skip: 1, ..RecordFields::default() },
         "a.parquet",

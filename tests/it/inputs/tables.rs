@@ -99,7 +99,7 @@ fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
 
 #[test]
 fn a_header_between_other_separators_is_named() {
-    for (name, header, said) in [
+    for (name, header, expected) in [
         ("a.csv", "\u{FEFF}id;text;label\r\n", "one column by commas, and holds semicolons\nhint: "),
         ("a.csv", "\"id\";\"text\"\n", "one column by commas, and holds semicolons\nhint: "),
         ("a.csv", "sep=;\r\nid;text\n", "one column by commas, and holds semicolons\nhint: "),
@@ -109,8 +109,9 @@ fn a_header_between_other_separators_is_named() {
     ] {
         let rows = "1;WINNER;spam\n".repeat(2);
         for column in [RecordFields::default(), column("1")] {
-            let said = format!("a.{}: line 1: the separator seems to be another: the header is {said}", &name[2..]);
-            check_with(&column, name, format!("{header}{rows}"), "", &said);
+            let expected =
+                format!("a.{}: line 1: the separator seems to be another: the header is {expected}", &name[2..]);
+            check_with(&column, name, format!("{header}{rows}"), "", &expected);
         }
     }
     check("a.csv", "sep=,\nid,text\n1,a\n", "", "a.csv: line 1: Excel's line that names the separator");

@@ -17,7 +17,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     let house = House::new();
     let path = house.path("trip.journal");
     let old = "{\"journal\":1,\"terms\":{\"model\":\"m 1\"}}\n{\"n\":1}\n{\"n\":2";
-    for (bytes, told) in [
+    for (bytes, expected) in [
         ("my diary, the only copy", "is not a journal of magistrate, and is left as it is"),
         ("line one\nline two\nlast line", "is not a journal of magistrate"),
         ("{\"text\":\"not ours\"}\n", "is not a journal of magistrate"),
@@ -29,7 +29,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
         fs::write(&path, bytes).unwrap();
         for existing in [Existing::Resume, Existing::Mix] {
             let error = opened(&path, &terms(None), existing).unwrap_err().to_string();
-            assert!(error.contains(told), "{bytes}: {error}");
+            assert!(error.contains(expected), "{bytes}: {error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), bytes);
         }
     }
@@ -44,11 +44,11 @@ fn a_journal_is_its_users_alone_and_one_that_others_may_write_is_refused() {
     let house = House::new();
     let open = |name: &str| opened(&house.path(name), &terms(None), Existing::Resume).map(|_| ());
     let mode = |name: &str, mode| fs::set_permissions(house.path(name), fs::Permissions::from_mode(mode)).unwrap();
-    for (wide, told) in [(0o666, "can be written by other users"), (0o620, "can be written by other users")] {
+    for (wide, expected) in [(0o666, "can be written by other users"), (0o620, "can be written by other users")] {
         fs::write(house.path("a"), "").unwrap();
         mode("a", wide);
         let error = open("a").unwrap_err().to_string();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
         assert_eq!(fs::read(house.path("a")).unwrap(), b"");
     }
     house.whole("b");
@@ -59,9 +59,9 @@ fn a_journal_is_its_users_alone_and_one_that_others_may_write_is_refused() {
     symlink(house.path("victim"), house.path("link")).unwrap();
     symlink(house.path("nowhere"), house.path("dangling")).unwrap();
     fs::create_dir(house.path("folder")).unwrap();
-    for (name, told) in [("link", "is a link"), ("dangling", "is a link"), ("folder", "is not a regular file")] {
+    for (name, expected) in [("link", "is a link"), ("dangling", "is a link"), ("folder", "is not a regular file")] {
         let error = open(name).unwrap_err().to_string();
-        assert!(error.contains(told), "{name}: {error}");
+        assert!(error.contains(expected), "{name}: {error}");
     }
     assert_eq!((fs::read(house.path("victim")).unwrap().len(), house.path("nowhere").exists()), (0, false));
     if std::os::unix::fs::chown(house.path("victim"), Some(65534), None).is_ok() {

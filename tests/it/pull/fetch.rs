@@ -135,9 +135,9 @@ fn what_is_wrong_never_gets_its_name_and_says_so() {
     let full = client().fetch(&huge, &folder.path().join("x"), &mut |_, _| ());
     #[cfg(unix)]
     assert!(matches!(full, Err(FetchError::Full { .. })), "{full:?}");
-    let (told, _, _) = fetched(false, b"", |_, _, _| Act::Promise(1 << 60));
+    let (result, _, _) = fetched(false, b"", |_, _, _| Act::Promise(1 << 60));
     #[cfg(unix)]
-    assert!(matches!(told, Err(FetchError::Full { .. })), "the length that the server tells: {told:?}");
+    assert!(matches!(result, Err(FetchError::Full { .. })), "the length that the server tells: {result:?}");
 }
 
 #[test]

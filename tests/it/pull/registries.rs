@@ -227,9 +227,12 @@ fn an_address_that_names_no_file_is_refused_and_no_secret_in_one_is_told() {
     let secret = "http://user:pass@127.0.0.1:9/m.gguf?signature=s3cr3t";
     for address in [secret, "http://user:pass@127.0.0.1:9/?signature=s3cr3t"] {
         let error = pull(&hosts, address, None).unwrap_err();
-        let told = error.to_string();
-        assert!(told.contains("http://127.0.0.1:9/") && !told.contains("pass") && !told.contains("s3cr3t"), "{told}");
+        let message = error.to_string();
+        assert!(
+            message.contains("http://127.0.0.1:9/") && !message.contains("pass") && !message.contains("s3cr3t"),
+            "{message}"
+        );
     }
-    let told = Origin::parse("ftp://user:pass@127.0.0.1/m.gguf?signature=s3cr3t").unwrap_err().to_string();
-    assert!(!told.contains("pass") && !told.contains("s3cr3t"), "{told}");
+    let message = Origin::parse("ftp://user:pass@127.0.0.1/m.gguf?signature=s3cr3t").unwrap_err().to_string();
+    assert!(!message.contains("pass") && !message.contains("s3cr3t"), "{message}");
 }

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use magistrate::label::records::{InputFormat, RecordFields, Records};
 use proptest::prelude::*;
 
-use super::{FORMATS, columns, id, records, told};
+use super::{FORMATS, columns, id, records, text_of};
 
 /// Generates bytes that are easily cut at the wrong place.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
@@ -77,7 +77,7 @@ fn check(format: InputFormat, rows: &[Row], input: &[u8]) {
     for (number, (record, row)) in records.iter().zip(rows).enumerate() {
         match row {
             Row::Good(text) => {
-                assert_eq!(told(record), Ok(text.as_str()));
+                assert_eq!(text_of(record), Ok(text.as_str()));
                 assert_eq!(id(record).unwrap().trim_matches('"'), number.to_string());
             }
             Row::Damaged(_) => assert!(record.content.is_err()),
@@ -151,7 +151,7 @@ proptest! {
             for record in records(format, &input) {
                 let raw = &record.raw[..];
                 lines += raw.split_inclusive(|byte| *byte == b'\n').count();
-                let Ok(text) = told(&record) else { continue };
+                let Ok(text) = text_of(&record) else { continue };
                 let bare = raw.strip_suffix(b"\n").map_or(raw, |raw| raw.strip_suffix(b"\r").unwrap_or(raw));
                 let plain = !text.starts_with('"') && !text.contains(['\n']) && !text.contains(separator);
                 let quoted = format!("\"{}\"", text.replace('"', "\"\""));
@@ -172,7 +172,7 @@ proptest! {
             let expect = serde_json::json!({"text": text, "note": note}).to_string();
             let id = serde_json::json!(id).to_string();
             prop_assert_eq!((columns(record), self::id(record)), (expect, Some(id.as_str())));
-            match told(record) {
+            match text_of(record) {
                 Ok(judged) => prop_assert_eq!(judged, text),
                 Err(code) => prop_assert!(code == "empty" && text.trim().is_empty()),
             }
@@ -194,7 +194,7 @@ proptest! {
                 [_, text, _] if text.trim().is_empty() => Err("empty"),
                 [_, text, _] => Ok(text.as_str()),
             };
-            prop_assert_eq!(told(record), expect);
+            prop_assert_eq!(text_of(record), expect);
         }
     }
 
@@ -214,7 +214,7 @@ proptest! {
         let read = records(InputFormat::Jsonl, lines.as_bytes());
         prop_assert_eq!(read.len(), texts.len());
         for (record, text) in read.iter().zip(&texts) {
-            prop_assert!(told(record) == Ok(text.as_str()) || (told(record) == Err("empty") && text.trim().is_empty()));
+            prop_assert!(text_of(record) == Ok(text.as_str()) || (text_of(record) == Err("empty") && text.trim().is_empty()));
         }
 
         let plain: Vec<String> = texts.iter().map(|text| text.replace(['\n', '\r'], " ")).collect();
@@ -223,7 +223,7 @@ proptest! {
         let read = records(InputFormat::Lines, format!("\u{FEFF}{lines}").as_bytes());
         prop_assert_eq!(read.len(), plain.len());
         for (record, text) in read.iter().zip(&plain) {
-            prop_assert!(told(record) == Ok(text.as_str()) || (told(record) == Err("empty") && text.trim().is_empty()));
+            prop_assert!(text_of(record) == Ok(text.as_str()) || (text_of(record) == Err("empty") && text.trim().is_empty()));
         }
     }
 }
