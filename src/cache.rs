@@ -1,7 +1,7 @@
 //! The cache folder: files that magistrate can make again.
 //!
-//! Only its user may read the folder. A folder that another user could have filled is refused, and no file in it is trusted
-//! without a check. The user may keep other files there, so magistrate's own files are known by their names.
+//! Only its user may read the folder. A folder that another user could have filled is refused, and no file in it is
+//! trusted without a check. The user may keep other files there, so magistrate's own files are known by their names.
 
 mod clear;
 mod error;

@@ -26,7 +26,8 @@ pub const TEXTS: [&str; 8] = [
 /// Most tokens of reasoning. They suffice to show that reasoning works.
 const BUDGET: usize = 48;
 
-/// The difference of two probabilities up to which it counts as rounding. Other kernels and batches add in another order.
+/// The difference of two probabilities up to which it counts as rounding. Other kernels and batches add in another
+/// order.
 pub const TOLERANCE: f64 = 0.05;
 
 /// Returns the policy by which the texts are judged.
@@ -81,8 +82,8 @@ impl Record {
         Self { of: of(model), answers: completions.iter().map(Answer::new).collect() }
     }
 
-    /// Reads a record of the model with this digest. `None` for a record of another model, policy, template or set of texts,
-    /// and for any other file.
+    /// Reads a record of the model with this digest. `None` for a record of another model, policy, template or set of
+    /// texts, and for any other file.
     #[must_use]
     pub fn read(json: &[u8], model: &str) -> Option<Self> {
         serde_json::from_slice(json)
@@ -96,7 +97,8 @@ impl Record {
         Self::read(include_bytes!("../models/canary.json"), model)
     }
 
-    /// Returns the texts whose answers differ in another record: another verdict, or a probability beyond [`TOLERANCE`].
+    /// Returns the texts whose answers differ in another record: another verdict, or a probability beyond
+    /// [`TOLERANCE`].
     #[must_use]
     pub fn drift(&self, now: &Self) -> Vec<Drift> {
         let pairs = self.answers.iter().zip(&now.answers).enumerate();

@@ -1,7 +1,7 @@
 //! The files that a run writes: each whole or not at all, and never in place of a file that somebody still needs.
 //!
-//! A file is written under a random name that is not taken, and put in its place by a rename. It replaces a regular file or
-//! nothing.
+//! A file is written under a random name that is not taken, and put in its place by a rename. It replaces a regular
+//! file or nothing.
 
 mod draft;
 mod error;
@@ -36,6 +36,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// [`Changed`] inside an I/O error if the bytes have changed, or another I/O error. The file is then unchanged.
 pub fn replace(path: &Path, read: &[u8], bytes: &[u8]) -> io::Result<()> {
     let draft = Draft::holding(path, bytes)?;
+    // Compared last, so that little time is left for a change before the rename.
     if fs::read(path)? != read {
         return Err(io::Error::other(Changed));
     }

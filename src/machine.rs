@@ -1,6 +1,7 @@
 //! The machine: its memory, its processors and its devices, as far as this process may use them.
 //!
-//! Every function that reads the system takes the root of the file system, so that a test has a machine of its own.
+//! Functions that read a description of the machine take the root of the file system. A test can thus have a machine of
+//! its own.
 
 mod devices;
 mod drivers;
@@ -17,8 +18,8 @@ use std::path::Path;
 #[cfg(unix)]
 #[must_use]
 pub fn free_disk_space(folder: &Path) -> Option<u64> {
-    let about = rustix::fs::statvfs(folder).ok()?;
-    Some(about.f_bavail.saturating_mul(about.f_frsize))
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Returns the bytes that can still be written to the disk of a folder. `None` if the system does not report it.

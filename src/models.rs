@@ -1,4 +1,5 @@
-//! Model files on this machine: finds them where other programs keep them, downloads them, and unpacks the built-in one.
+//! Model files on this machine: finds them where other programs keep them, downloads them, and unpacks the built-in
+//! one.
 
 mod address;
 mod error;

@@ -4,8 +4,8 @@
 //! can name a control token, even if a text spells one. llama.cpp's own tokenizer promises neither this nor the exact
 //! pattern.
 //!
-//! The room does no I/O; the caller reads the [`Vocabulary`]. It supports byte-level BPE over the o200k pattern, with the
-//! whole vocabulary or its first ranks, and control tokens at any ids behind them.
+//! The room does no I/O; the caller reads the [`Vocabulary`]. It supports byte-level BPE over the o200k pattern, with
+//! the whole vocabulary or its first ranks, and control tokens at any ids behind them.
 
 mod byte_pairs;
 mod load;

@@ -45,8 +45,8 @@ impl<'work> Shared<'work> {
         Self { work, next: AtomicUsize::new(0), start: Barrier::new(workers) }
     }
 
-    /// Does a worker's share, one by one where the engine is reproducible. The policy and one item for each place are decoded
-    /// before the clock starts.
+    /// Does a worker's share, one by one where the engine is reproducible. The policy and one item for each place are
+    /// decoded before the clock starts.
     ///
     /// # Errors
     ///
@@ -56,6 +56,7 @@ impl<'work> Shared<'work> {
         let meter = Meter::default();
         let mut metered = Observed::new(backend, &meter);
         let places = config.places();
+        // No memory for evicted policies: the only policy is never evicted.
         let mut schedule = Schedule::new(&mut metered, places, 0);
         if config.reproducible {
             schedule = schedule.one_by_one();
@@ -121,7 +122,8 @@ fn step(schedule: &mut Schedule<'_>) -> Result<(), Fault> {
     schedule.step().into_iter().try_for_each(|(_, ended)| ended.map(drop))
 }
 
-/// Counts and time of a backend's calls since the last reset. It has cells, as the schedule holds the backend meanwhile.
+/// Counts and time of a backend's calls since the last reset. It has cells, as the schedule holds the backend
+/// meanwhile.
 #[derive(Default)]
 struct Meter {
     spent: Cell<Duration>,

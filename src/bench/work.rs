@@ -82,8 +82,8 @@ impl Work {
         })
     }
 
-    /// Returns the cells that a worker needs for the policy and `parallel` items at once. In the split layout, the cells of
-    /// one sequence.
+    /// Returns the cells that a worker needs for the policy and `parallel` items at once. In the split layout, the
+    /// cells of one sequence.
     #[must_use]
     pub fn cells(&self, layout: Layout, parallel: usize) -> usize {
         let longest = self.suffixes.iter().map(Vec::len).max().unwrap_or_default();

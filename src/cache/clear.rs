@@ -45,6 +45,7 @@ impl Cleared {
             if kind.is_dir() && above.is_empty() && is_hex(&within) {
                 self.room(&path, room, &format!("{within}/"))?;
             } else if kind.is_dir() || kind.is_symlink() || !is_ours(room, &within) {
+                // magistrate makes no links here, so a link belongs to somebody else.
                 self.foreign.push(format!("{room}/{within}"));
             } else if in_use(&path) {
                 self.busy.push(path);
@@ -64,7 +65,8 @@ impl Cleared {
 /// Reports whether another process has locked a file, or listens on a socket.
 fn in_use(path: &Path) -> bool {
     #[cfg(unix)]
-    if fs::symlink_metadata(path).is_ok_and(|about| std::os::unix::fs::FileTypeExt::is_socket(&about.file_type())) {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()))
+    {
         return std::os::unix::net::UnixStream::connect(path).is_ok();
     }
     let locked = |file: fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));

@@ -60,13 +60,13 @@ pub fn own(path: &Path) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt;
         let us = rustix::process::geteuid().as_raw();
         let Ok(itself) = fs::symlink_metadata(path) else { return Ok(()) };
-        let about = if itself.is_symlink() { fs::metadata(path) } else { Ok(itself.clone()) };
-        let foreign = |about: &fs::Metadata| ![0, us].contains(&about.uid());
+        let metadata = if itself.is_symlink() { fs::metadata(path) } else { Ok(itself.clone()) };
+        let foreign = |metadata: &fs::Metadata| ![0, us].contains(&metadata.uid());
         let refused = |why: CacheError| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-        if foreign(&itself) || about.as_ref().is_ok_and(foreign) {
+        if foreign(&itself) || metadata.as_ref().is_ok_and(foreign) {
             return refused(CacheError::Foreign { path: path.to_owned() });
         }
-        if about.is_ok_and(|about| about.mode() & 0o022 != 0) {
+        if metadata.is_ok_and(|metadata| metadata.mode() & 0o022 != 0) {
             return refused(CacheError::Writable { path: path.to_owned() });
         }
     }

@@ -22,7 +22,8 @@ pub fn is_ours(room: &str, path: &str) -> bool {
         Some((whole, random)) if is_hex(random) => whole,
         _ => path,
     };
-    // A digest of the model file may come first. Its prefix names the version of that digest, this one or the one before.
+    // A digest of the model file may come first. Its prefix names the version of that digest, this one or the one
+    // before.
     let path = ["gguf1-", "gguf2-"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
     let endings = ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, endings)| endings);
     endings.iter().any(|ending| path.strip_suffix(ending).is_some_and(is_hex))

@@ -34,8 +34,8 @@ pub struct EngineConfig {
     pub parallel: usize,
     /// Number of workers, from 1 to 64. Default: 1.
     ///
-    /// Workers share the weights. Each has its own KV cache and an equal share of threads and contents. Several pay on a
-    /// CPU with a very small model, where a step is so short that threads mostly wait for one another.
+    /// Workers share the weights. Each has its own KV cache and an equal share of threads and contents. Several pay on
+    /// a CPU with a very small model, where a step is so short that threads mostly wait for one another.
     pub workers: usize,
     /// Sequences of each worker, from 3 to 256. Default: 24.
     ///
@@ -74,7 +74,8 @@ pub struct EngineConfig {
 
 /// Most rows of logits in one batch, or the number of sequences if that is larger.
 ///
-/// llama.cpp would otherwise reserve a row behind every token: 400 MB for the whole vocabulary and a micro-batch of 512.
+/// llama.cpp would otherwise reserve a row behind every token: 400 MB for the whole vocabulary and a micro-batch of
+/// 512.
 pub(super) const OUTPUTS: usize = 128;
 
 /// Precision of the keys and values in the KV cache.

@@ -49,7 +49,7 @@ impl SessionOptions {
     pub fn decode_plan(&self, tokenizer: &Arc<Tokenizer>, policy: &Policy) -> DecodePlan {
         let (form, mode) = (policy.contract.form, self.mode(policy.effort));
         let plan = DecodePlan::new(Arc::clone(tokenizer), form, policy.answers(), mode, self.rule, self.sampling);
-        if self.no_rationale { plan.without_rationale() } else { plan }
+        DecodePlan { rationale: plan.rationale && !self.no_rationale, ..plan }
     }
 }
 
@@ -98,12 +98,6 @@ impl DecodePlan {
         }
     }
 
-    /// Returns the plan with nothing sampled behind the answer.
-    #[must_use]
-    pub(super) fn without_rationale(self) -> Self {
-        Self { rationale: false, ..self }
-    }
-
     /// Returns a plan for measurements: each item samples exactly `sampled` tokens, then appends `appended`. No answers
     /// are scored.
     #[must_use]
@@ -114,6 +108,7 @@ impl DecodePlan {
             _ => Mode::Reason { budget: sampled },
         };
         let plan = Self::new(tokenizer, Form::Label, Vec::new(), mode, DecisionRule::default(), Sampling::default());
+        // Without stops a random model cannot end a body early, so all items have the same number of tokens.
         Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..plan }
     }
 

@@ -1,8 +1,8 @@
 //! The engine: loads a model on a thread of its own, and is the handle to its workers.
 //!
 //! The model lies on the stack of one thread. Each worker has a thread of its own with its KV cache and its sequences.
-//! The other threads only hold bounded queues to the workers. So an [`Engine`] can be shared freely, a sender that is too
-//! fast has to wait, and if a thread dies its callers get an error.
+//! The other threads only hold bounded queues to the workers. So an [`Engine`] can be shared freely, a sender that is
+//! too fast has to wait, and if a thread dies its callers get an error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -79,8 +79,8 @@ impl Engine {
         })
     }
 
-    /// Makes an engine with one worker on a backend other than llama.cpp. The backend is made on the engine's own thread.
-    /// Only the header of the model file is used.
+    /// Makes an engine with one worker on a backend other than llama.cpp. The backend is made on the engine's own
+    /// thread. Only the header of the model file is used.
     ///
     /// # Errors
     ///
@@ -112,6 +112,7 @@ impl Engine {
         let (mut workers, mut inboxes) = (Vec::new(), Vec::new());
         for _ in 0..config.workers {
             let (worker, inbox) = WorkerHandle::new();
+            // Opened before the thread starts, so that the first policy is read while the model loads.
             let store = config.prefixes.clone().map(|folder| Folder::new(folder, &model, config));
             workers.push(worker);
             inboxes.push(Mutex::new(Some((inbox, store))));
@@ -126,6 +127,7 @@ impl Engine {
                     let loaded = host(loading, &|worker, backend| {
                         // All backends exist once one of them runs.
                         let _ = events.send(LoadEvent::Done(Ok(())));
+                        // All workers run this function, and a receiver has one owner. So each takes its own.
                         let inbox = inboxes[worker].lock().unwrap_or_else(PoisonError::into_inner).take();
                         if let Some((inbox, store)) = inbox {
                             work(backend, &config, max_context, store, &inbox, &stop);
@@ -173,8 +175,8 @@ impl Engine {
 
     /// Returns the number of contents that should be in flight at once.
     ///
-    /// It is larger than [`EngineConfig::parallel`]: where results are taken in order, a long content must not leave the
-    /// other places idle.
+    /// It is larger than [`EngineConfig::parallel`]: where results are taken in order, a long content must not leave
+    /// the other places idle.
     #[must_use]
     pub fn window(&self) -> usize {
         4 * self.config.parallel
@@ -185,6 +187,7 @@ impl Drop for Engine {
     /// Gives up the contents in flight and ends the threads.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // An idle worker sleeps in `recv`, which ends when the last sender is dropped.
         self.workers.clear();
         if let Some(thread) = self.thread.take() {
             // A panic of that thread has reached each waiting caller as an error.

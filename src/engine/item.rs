@@ -71,6 +71,7 @@ impl Item {
             scoring: None,
             cascade: None,
             probed: 0,
+            // Every item draws the same random numbers, so its tokens depend on no other item.
             sampler: Sampler::new(plan.sampling),
             written: Vec::new(),
             finished: false,
@@ -128,7 +129,8 @@ impl Item {
             || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
-    /// Advances with the logits of the batch that it filled. The item takes forks from `free`, and gives them back there.
+    /// Advances with the logits of the batch that it filled. The item takes forks from `free`, and gives them back
+    /// there.
     ///
     /// # Errors
     ///
@@ -185,6 +187,7 @@ impl Item {
                 self.usage.reasoning += 1;
                 if matches!(mode, Mode::Reason { budget } | Mode::Cascade { budget, .. } if self.written.len() >= budget)
                 {
+                    // Decoded without logits: the next token is known, as it is the first of the header.
                     self.sequence.feed(&[token], 1);
                     self.open_answer();
                     return Ok(());
@@ -280,6 +283,7 @@ impl Item {
         let Some(seq) = free.take() else { return Ok(()) };
         let mut probe = Sequence::new(seq, self.sequence.position);
         self.scoring = Some(Scoring::open(&self.plan, &self.plan.direct, &mut probe));
+        // Recorded before the backend is called: after a fault, `release` gives the fork back.
         self.probe = Some(probe);
         self.phase = Phase::Probe;
         if self.is_long() {
@@ -297,11 +301,13 @@ impl Item {
         let over = scoring.advance(&plan, &mut probe, long, backend, free);
         self.usage.answer = scoring.tokens;
         let (Ok(true), Mode::Cascade { band, .. }) = (&over, plan.mode) else {
+            // Also after a fault, so that `release` gives the fork back.
             self.probe = Some(probe);
             return over.map(|_| ());
         };
         let decided = plan.rule.decide(&plan.answers, &scoring.logs).ok();
         let first = decided.map(|(_, scores)| scores.probability);
+        // A first answer off the contract has no probability. The model may be on it after reasoning.
         let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
         self.cascade = Some(Cascade { first, escalated });
         // One of the two sequences stays: the fork with its answer, or the content as it was.
@@ -311,6 +317,7 @@ impl Item {
         match decided.filter(|_| !escalated) {
             Some((leaf, scores)) => self.decide(leaf, scores),
             None => {
+                // The scoring is over, so it holds no sequences that would be lost here.
                 self.scoring = None;
                 self.probed = self.usage.answer;
                 self.sequence.feed(&plan.analysis, plan.analysis.len() - 1);
@@ -376,8 +383,8 @@ fn judgement(answer: &Answer, scores: Option<Scores>, rationale: Option<String>)
     }
 }
 
-/// Returns sampled tokens as segments. A control token that harmony does not know becomes text, which no valid header or
-/// body contains.
+/// Returns sampled tokens as segments. A control token that harmony does not know becomes text, which no valid header
+/// or body contains.
 fn segments(tokenizer: &Tokenizer, tokens: &[Token]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut bytes = Vec::new();

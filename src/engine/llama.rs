@@ -1,8 +1,8 @@
 //! The fence around llama.cpp: no file outside of this room calls it.
 //!
-//! llama.cpp ends the process if an assertion fails. [`super::backend`] makes such calls impossible, and this room checks
-//! the rest. Calls that the safe binding lacks are made here and nowhere else. Model, context and batch live on the stack
-//! of [`with_backend`], so no value borrows from itself.
+//! llama.cpp ends the process if an assertion fails. [`super::backend`] makes such calls impossible, and this room
+//! checks the rest. Calls that the safe binding lacks are made here and nowhere else. The model lives on the stack of
+//! [`with_backend`] or [`with_backends`], and contexts borrow it there, so no value borrows from itself.
 #![allow(unsafe_code)]
 
 mod caught;
@@ -77,7 +77,8 @@ pub fn with_backends<T: Send>(
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for (number, mut backend) in backends.into_iter().enumerate() {
-            // No worker begins before all threads exist. If the system refuses one, the others end without having begun.
+            // No worker begins before all threads exist. If the system refuses one, the others end without having
+            // begun.
             let (go, begin) = std::sync::mpsc::channel();
             let worker = std::thread::Builder::new()
                 .name("worker".to_owned())
@@ -206,8 +207,8 @@ impl<'model> Llama<'model> {
 
     /// Returns the state of a sequence as bytes.
     fn state(&mut self, seq: SeqId, flags: u32) -> Result<Vec<u8>, Fault> {
-        // SAFETY: the context is valid. The buffer has the size that llama.cpp has just asked for, and nothing is decoded in
-        // between.
+        // SAFETY: the context is valid. The buffer has the size that llama.cpp has just asked for, and nothing is
+        // decoded in between.
         let (bytes, written) = self.call(|context| unsafe {
             let raw = context.raw.as_ptr();
             let mut bytes = vec![0; caught::llama_state_seq_get_size_ext(raw, id(seq), flags)];
@@ -220,8 +221,8 @@ impl<'model> Llama<'model> {
 
     /// Restores the state of a sequence from bytes.
     fn set_state(&mut self, bytes: &[u8], seq: SeqId, flags: u32) -> Result<(), Fault> {
-        // SAFETY: the context is valid. llama.cpp reads the bytes within their length, but trusts their content. They come
-        // from `state`, and the store has checked their digest.
+        // SAFETY: the context is valid. llama.cpp reads the bytes within their length, but trusts their content. They
+        // come from `state`, and the store has checked their digest.
         let read = self.call(|context| unsafe {
             caught::llama_state_seq_set_data_ext(context.raw.as_ptr(), bytes.as_ptr(), bytes.len(), id(seq), flags)
         })?;
@@ -278,9 +279,10 @@ impl Backend for Llama<'_> {
     }
 
     fn logits(&self, row: LogitsRow) -> &[f32] {
-        // SAFETY: the context is valid. The row belongs to the last batch and asked for logits. It has an entry for each token
-        // of the vocabulary, and stays valid until the next decoding, for which this borrow must end.
+        // SAFETY: the context is valid. The row belongs to the last batch and asked for logits. It has an entry for
+        // each token of the vocabulary, and stays valid until the next decoding, for which this borrow must end.
         unsafe {
+            // Not through `caught`: this function catches its own exceptions, and then returns null.
             let logits = sys::llama_get_logits_ith(self.context.raw.as_ptr(), self.places[row.index()]);
             assert!(!logits.is_null(), "the row has no logits");
             std::slice::from_raw_parts(logits, self.vocabulary)
@@ -303,8 +305,9 @@ impl Backend for Llama<'_> {
 
     /// Saves the sliding layers' cache and restores it.
     ///
-    /// That cache is small, and still has cells that left the window. A fork would pin them all. Saving skips them, so after
-    /// the restoration only the window is left. The full layers' cache is not touched: its shared cells would become copies.
+    /// That cache is small, and still has cells that left the window. A fork would pin them all. Saving skips them, so
+    /// after the restoration only the window is left. The full layers' cache is not touched: its shared cells would
+    /// become copies.
     ///
     /// In the split layout a sequence has a stream of its own, and its old cells are in no other sequence's way.
     fn compact(&mut self, seq: SeqId) -> Result<(), Fault> {
@@ -399,6 +402,7 @@ fn context_params(
     params.type_v = kv;
     params.flash_attn_type = flash_attention;
     params.kv_unified = limits.layout == Layout::Unified;
+    // Cells for the whole context in the sliding layers would take memory that the plan does not count.
     params.swa_full = false;
     // The flag outlives the context, which lives in `with_backend` or `with_backends`, and is only ever read there.
     params.abort_callback = Some(stopped);

@@ -1,7 +1,7 @@
 //! The memory plan: settings with which a model fits, computed before it is loaded.
 //!
-//! The memory that llama.cpp takes follows from the sizes in the file's header and from a few settings. Settings that the
-//! user left open are chosen here, and made smaller in a fixed order until everything fits.
+//! The memory that llama.cpp takes follows from the sizes in the file's header and from a few settings. Settings that
+//! the user left open are chosen here, and made smaller in a fixed order until everything fits.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,16 +96,16 @@ impl Need {
 impl MemoryPlan {
     /// Chooses the settings that were left open. If the plan does not fit, no other choice would fit either.
     #[must_use]
-    pub fn new(model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
+    pub fn new(model: &ModelFile, options: &LoadOptions, workload: &Workload, machine: &Machine) -> Self {
         let gpus = gpus(&options.base.devices, machine);
-        let (sizes, last) = sizes(model, options, job, !gpus.is_empty());
+        let (sizes, last) = sizes(model, options, workload, !gpus.is_empty());
         let plan = |size| Self::of(model, options, size, &gpus, machine);
         sizes.into_iter().map(plan).find(Self::fits).unwrap_or_else(|| plan(last))
     }
 
     /// Returns another plan after this one ran out of memory: one that takes at least a tenth less.
     #[must_use]
-    pub fn again(&self, model: &ModelFile, options: &LoadOptions, job: &Workload, machine: &Machine) -> Self {
+    pub fn again(&self, model: &ModelFile, options: &LoadOptions, workload: &Workload, machine: &Machine) -> Self {
         let less = |bytes: u64| bytes / 10 * 9;
         let options = LoadOptions { memory: Some(less(self.cpu.bytes())), ..options.clone() };
         let mut machine = machine.clone();
@@ -115,7 +115,7 @@ impl MemoryPlan {
             let share = u128::from(device.free) * u128::from(less(self.gpu.bytes())) / u128::from(room);
             device.free = device.free.min(u64::try_from(share).unwrap_or(u64::MAX).saturating_add(MARGIN));
         }
-        Self::new(model, &options, job, &machine)
+        Self::new(model, &options, workload, &machine)
     }
 
     /// Reports whether the need is within the available memory.
@@ -163,7 +163,8 @@ impl MemoryPlan {
             _ if gpus.is_empty() => vec![(options.gpu_layers, config.cpu_experts)],
             (layers, Some(experts)) => vec![(layers, experts)],
             (Some(layers), None) => (0..=blocks).map(|experts| (Some(layers), experts)).collect(),
-            // Experts move to the CPU first: they are most of the weights, and a token uses few of them. Whole layers follow.
+            // Experts move to the CPU first: they are most of the weights, and a token uses few of them. Whole layers
+            // follow.
             (None, None) => (0..=blocks)
                 .map(|experts| (None, experts))
                 .chain((0..=blocks).rev().map(|layers| (Some(layers), blocks)))
@@ -192,17 +193,17 @@ struct Size {
 }
 
 /// Returns the sizes to try, the wanted one first, and the smallest useful one.
-fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -> (Vec<Size>, Size) {
+fn sizes(model: &ModelFile, options: &LoadOptions, workload: &Workload, gpus: bool) -> (Vec<Size>, Size) {
     let most = usize::try_from(model.shape.context_length).unwrap_or(usize::MAX);
-    let policies: usize = job.policies.iter().sum();
-    let longest = job.policies.iter().copied().max().unwrap_or(0);
-    let layout = options.layout.or(job.tuned.map(|tuned| tuned.layout)).unwrap_or_default();
+    let policies: usize = workload.policies.iter().sum();
+    let longest = workload.policies.iter().copied().max().unwrap_or(0);
+    let layout = options.layout.or(workload.tuned.map(|tuned| tuned.layout)).unwrap_or_default();
     let context = |parallel: usize| match layout {
         Layout::Unified => policies.saturating_add(parallel.saturating_mul(1024).max(8192)).min(most),
         Layout::Split => longest.saturating_add(4096).min(most),
     };
     let size = |parallel| {
-        let workers = workers(model, options, job, parallel, gpus);
+        let workers = workers(model, options, workload, parallel, gpus);
         Size {
             parallel,
             workers,
@@ -211,7 +212,7 @@ fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -
             cache: options.cache.unwrap_or_default(),
         }
     };
-    let first = options.parallel.unwrap_or(job.at_once()).max(1);
+    let first = options.parallel.unwrap_or(workload.at_once()).max(1);
     let half = |last: &usize| (options.parallel.is_none() && *last > 1).then_some(last / 2);
     let mut sizes: Vec<Size> = std::iter::successors(Some(first), half).map(size).collect();
     let mut last = size(if options.parallel.is_none() { 1 } else { first });
@@ -225,10 +226,11 @@ fn sizes(model: &ModelFile, options: &LoadOptions, job: &Workload, gpus: bool) -
     (sizes, last)
 }
 
-/// Returns the number of workers. Several pay where a step of the model is so short that threads mostly wait for one another.
-fn workers(model: &ModelFile, options: &LoadOptions, job: &Workload, parallel: usize, gpus: bool) -> usize {
+/// Returns the number of workers. Several pay where a step of the model is so short that threads mostly wait for one
+/// another.
+fn workers(model: &ModelFile, options: &LoadOptions, workload: &Workload, parallel: usize, gpus: bool) -> usize {
     let EngineConfig { threads, reproducible, .. } = options.base;
-    match options.workers.or(job.tuned.map(|tuned| tuned.workers)) {
+    match options.workers.or(workload.tuned.map(|tuned| tuned.workers)) {
         // Texts are judged one by one, so other workers would be idle.
         _ if reproducible => 1,
         Some(workers) => workers.clamp(1, parallel),
@@ -237,12 +239,14 @@ fn workers(model: &ModelFile, options: &LoadOptions, job: &Workload, parallel: u
     }
 }
 
-/// Reports whether a step of a model on the CPU is short: its weights fit into the CPU's caches. Demonstration models are so
-/// small.
+/// Reports whether a step of a model on the CPU is short: its weights fit into the CPU's caches. Demonstration models
+/// are so small.
 fn short(model: &ModelFile, gpus: bool) -> bool {
     let layers: u64 = model.weights.blocks.iter().map(|block| block.experts + block.rest).sum();
     !gpus && layers + model.weights.output <= SHORT
 }
+
+// The next three are measured: "Workers and pass size" in BENCHMARKS.md.
 
 /// Most bytes of weights for a short step.
 const SHORT: u64 = 16 << 20;
@@ -319,10 +323,12 @@ fn cells(model: &ModelFile, config: &EngineConfig) -> (u64, u64) {
         Layout::Unified => (1, sequences),
         Layout::Split => (sequences, 1),
     };
+    // As llama.cpp sizes it: a window for each sequence of a stream, and room for one pass.
     let window = (u64::from(shape.sliding_window) * seen + batch).min(full).next_multiple_of(256);
     let values = u64::from(shape.kv_heads) * u64::from(shape.key_length) * 2;
     let bytes = |cells: u64| match config.cache {
         CacheType::F16 => cells * streams * values * 2,
+        // 32 values and their scale take 34 bytes.
         CacheType::Q8_0 => cells * streams * values / 32 * 34,
         CacheType::F32 => cells * streams * values * 4,
     };

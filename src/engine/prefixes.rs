@@ -1,7 +1,7 @@
 //! Policy prefixes: resident in the KV cache, saved to memory, or not decoded yet.
 //!
-//! A prefix without users gives its cells to one that a job waits for. Its state is saved within a budget of memory, so it
-//! returns without being decoded again. A [`Store`] may also keep it for later processes. Items are not known here.
+//! A prefix without users gives its cells to one that a job waits for. Its state is saved within a budget of memory, so
+//! it returns without being decoded again. A [`Store`] may also keep it for later processes. Items are not known here.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ pub trait Store {
 
 /// The free part of the KV cache.
 ///
-/// Reservations and sequences are counted apart. A fork that scores answers takes a sequence out of `free`, but only for a
-/// short time, so it leaves `unreserved` as it is.
+/// Reservations and sequences are counted apart. A fork that scores answers takes a sequence out of `free`, but only
+/// for a short time, so it leaves `unreserved` as it is.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Cells that are not reserved. In the split layout they never run short.
@@ -37,8 +37,8 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Takes one sequence, and reserves `cells` cells and `sequences` sequences in all. The caller has checked that there
-    /// are as many.
+    /// Takes one sequence, and reserves `cells` cells and `sequences` sequences in all. The caller has checked that
+    /// there are as many.
     pub(super) fn take(&mut self, cells: usize, sequences: usize) -> Option<SeqId> {
         let seq = self.free.take()?;
         self.unreserved -= sequences;
@@ -192,6 +192,7 @@ impl Prefixes {
         let Some(seq) = room.take(self.length(id), 1) else { return false };
         let prefix = self.all.get_mut(&id).expect(KNOWN);
         let store = &mut self.store;
+        // The copy in memory is given up here, as eviction saves the state again.
         let saved = prefix.saved.take().or_else(|| store.as_mut().and_then(|store| store.take(&prefix.tokens)));
         if let Some(state) = saved {
             if backend.restore(&state, seq).is_ok() {
@@ -203,6 +204,7 @@ impl Prefixes {
             backend.clear(seq);
         }
         let mut sequence = Sequence::new(seq, 0);
+        // No logits are wanted: the first ones that matter are behind a content.
         sequence.feed(&prefix.tokens, prefix.tokens.len());
         prefix.place = Place::Decoding(sequence);
         false
@@ -247,6 +249,7 @@ impl Prefixes {
 
     /// Adds the tokens of prefixes that are being decoded to a batch, as far as there is room.
     pub(super) fn fill(&mut self, batch: &mut Batch) {
+        // In the order of their numbers: the first prefix is whole, and its jobs begin, before the next gets room.
         for prefix in self.all.values_mut() {
             if let Place::Decoding(sequence) = &mut prefix.place {
                 sequence.fill(batch);
@@ -263,8 +266,8 @@ impl Prefixes {
         }
     }
 
-    /// Adds the tokens of a prefix that was part of a failed batch, which must now be alone in its batch. Returns false if
-    /// no prefix is suspect.
+    /// Adds the tokens of a prefix that was part of a failed batch, which must now be alone in its batch. Returns false
+    /// if no prefix is suspect.
     pub(super) fn fill_suspect(&mut self, batch: &mut Batch) -> bool {
         let suspect =
             self.all.values_mut().filter(|prefix| prefix.suspect).find_map(|prefix| match &mut prefix.place {
@@ -335,6 +338,7 @@ impl Prefixes {
             // Its state was saved when it was decoded.
             return self.evict(id, backend, room);
         }
+        // A state that cannot be saved only costs its decoding later.
         let saved = self.resident(id).and_then(|seq| backend.save(seq).ok());
         self.evict(id, backend, room);
         let Some(saved) = saved.filter(|saved| saved.len() <= self.budget) else { return };

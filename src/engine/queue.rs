@@ -59,7 +59,7 @@ pub(super) struct Caller {
     pub(super) reply: Sender<Result<Completion, EngineError>>,
     /// Set once nobody waits for the completion.
     pub(super) abandoned: Arc<AtomicBool>,
-    /// Counts the content among those in flight until it is answered.
+    /// Counts the content among those in flight until its answer is sent.
     pub(super) _in_flight: InFlight,
 }
 
@@ -69,6 +69,7 @@ pub(super) struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
     pub(super) fn count(counter: &Arc<AtomicUsize>) -> Self {
+        // Relaxed: the counter guides the choice of a worker, and guards no other memory.
         counter.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(counter))
     }

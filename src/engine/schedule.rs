@@ -1,8 +1,8 @@
 //! Continuous batching: many items share each batch, and join and leave it at every step.
 //!
 //! An item is admitted only when enough free cells are reserved for its worst case, forks included. The KV cache can
-//! therefore never overflow. The job that waits longest is admitted first, and others may overtake it only [`OVERTAKEN`]
-//! times.
+//! therefore never overflow. The job that waits longest is admitted first, and others may overtake it only
+//! [`OVERTAKEN`] times.
 //!
 //! Each [`Schedule::step`] admits jobs, decodes one batch, and advances the items with its logits. llama.cpp, texts,
 //! threads and clocks are not known here.
@@ -35,7 +35,7 @@ pub struct Schedule<'backend> {
     alone: bool,
 }
 
-/// The number of a job. The caller chooses it, and never twice.
+/// The number of a job. The caller chooses it, and no two jobs have the same at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
@@ -135,6 +135,7 @@ impl<'backend> Schedule<'backend> {
 
     /// Removes a prefix. Its jobs are canceled.
     pub fn remove_prefix(&mut self, prefix: PrefixId) {
+        // The jobs end first: a prefix may be removed only after its last user.
         let waiting = self.waiting.iter().map(|waiting| &waiting.job);
         let jobs: Vec<JobId> = waiting
             .chain(self.active.iter().map(|active| &active.job))
@@ -153,8 +154,8 @@ impl<'backend> Schedule<'backend> {
         self.prefixes.decoded(prefix)
     }
 
-    /// Returns the most cells that an item with `suffix` tokens fills, its prefix included. In the split layout, the most
-    /// cells of one sequence.
+    /// Returns the most cells that an item with `suffix` tokens fills, its prefix included. In the split layout, the
+    /// most cells of one sequence.
     #[must_use]
     pub fn cells(&self, prefix: PrefixId, plan: &DecodePlan, suffix: usize) -> usize {
         let Limits { layout, sequences, .. } = self.limits();
@@ -257,8 +258,8 @@ impl<'backend> Schedule<'backend> {
 
     /// Admits jobs in the order of submission. A job that does not fit yet is passed over at most [`OVERTAKEN`] times.
     fn admit(&mut self) {
-        // The prefixes of the jobs that were passed over. They are not evicted for a later job: two jobs could otherwise
-        // evict each other's prefix for ever.
+        // The prefixes of the jobs that were passed over. They are not evicted for a later job: two jobs could
+        // otherwise evict each other's prefix for ever.
         let mut keep = Vec::new();
         // A suspect must stay alone, so nothing is admitted beside it.
         while keep.len() < self.waiting.len() && !self.active.iter().any(|active| active.suspect) {
@@ -274,14 +275,15 @@ impl<'backend> Schedule<'backend> {
                 continue;
             }
             let waiting = &self.waiting[place];
+            // A suspect begins only when no item is active. Later jobs would keep it waiting.
             if self.alone || waiting.suspect || waiting.overtaken >= OVERTAKEN {
                 return;
             }
         }
     }
 
-    /// Brings a job's prefix into the KV cache and makes room for the job's worst case. Returns true if the job can begin
-    /// now.
+    /// Brings a job's prefix into the KV cache and makes room for the job's worst case. Returns true if the job can
+    /// begin now.
     ///
     /// A false result may still have started to decode the prefix, or evicted others.
     fn try_make_ready(&mut self, place: usize, keep: &[PrefixId]) -> bool {
@@ -298,6 +300,7 @@ impl<'backend> Schedule<'backend> {
 
     fn begin(&mut self, Waiting { job, suspect, .. }: Waiting) {
         let Some(work) = &job.work else { return self.ended.push((job.id, Ok(None))) };
+        // The prefix is resident already. Restored once more, it lies at the same cells for every item.
         if self.alone
             && let Err(fault) = self.prefixes.reload(job.prefix, self.backend, &mut self.room)
         {
@@ -311,8 +314,8 @@ impl<'backend> Schedule<'backend> {
         self.active.push(Active { job, item, suspect });
     }
 
-    /// Fills the batch. Items that decode go before items that read, and among equals the oldest goes first. A suspect goes
-    /// alone.
+    /// Fills the batch. Items that decode go before items that read, and among equals the oldest goes first. A suspect
+    /// goes alone.
     ///
     /// A reading item could fill whole batches, and all others would wait for it.
     fn fill(&mut self) {
@@ -330,6 +333,7 @@ impl<'backend> Schedule<'backend> {
                 }
             }
         }
+        // One by one, a prefix has its batches to itself: other tokens there could change the order of sums.
         if !self.alone {
             self.prefixes.fill(&mut self.batch);
         } else if self.active.is_empty() {
@@ -350,14 +354,15 @@ impl<'backend> Schedule<'backend> {
                 place += 1;
                 continue;
             }
+            // `swap_remove` would be faster, but `fill` prefers the oldest, and reads this order.
             let active = self.active.remove(place);
             let (job, item) = self.release(active);
             self.ended.push((job.id, result.map(|()| Some(item.completion()))));
         }
     }
 
-    /// Handles a failed batch. The backend does not name the cause, so each sequence of the batch starts over alone. One
-    /// that was already alone is the cause, and its jobs fail.
+    /// Handles a failed batch. The backend does not name the cause, so each sequence of the batch starts over alone.
+    /// One that was already alone is the cause, and its jobs fail.
     fn recover(&mut self, fault: &Fault) {
         let in_batch = |item: &Item| self.batch.entries().iter().any(|entry| item.holds(entry.seq));
         let (hit, spared): (Vec<_>, Vec<_>) = self.active.drain(..).partition(|active| in_batch(&active.item));
@@ -381,6 +386,7 @@ impl<'backend> Schedule<'backend> {
     /// Ends the jobs that wait for a prefix that failed.
     fn fail(&mut self, prefix: PrefixId, fault: &Fault) {
         let ended = &mut self.ended;
+        // No active item is behind the prefix: its users begin only after it is decoded.
         self.waiting.retain(|waiting| {
             let spared = waiting.job.prefix != prefix;
             if !spared {

@@ -2,8 +2,8 @@
 //!
 //! Answers are paths down one tree of tokens. Their common beginning, the trunk, is decoded in the item's own sequence,
 //! and grows as long as there is a single way on. From its end each branch continues in a fork. A branch for which no
-//! sequence is free waits, and is later fed its whole path again, which is a few tokens. A branch that can hardly matter is
-//! not followed. The use of the probabilities is not known here.
+//! sequence is free waits, and is later fed its whole path again, which is a few tokens. A branch that can hardly
+//! matter is not followed. The use of the probabilities is not known here.
 
 use super::backend::{Backend, Fault, FreeSequences, SeqId};
 use super::decode_plan::{DecodePlan, forced};
@@ -15,7 +15,8 @@ use crate::verdict::{NodeId, Step, Target};
 
 /// The share of the likeliest branch below which a branch is not followed, if the likeliest has at least [`CLEAR`].
 ///
-/// Such a branch counts as one answer with that share. Each probability is therefore exact to this share for each branch.
+/// Such a branch counts as one answer with that share. Each probability is therefore exact to this share for each
+/// branch.
 const NEGLIGIBLE: f64 = 1e-4;
 
 /// The least probability of the likeliest branch for others to be negligible.
@@ -221,7 +222,8 @@ impl Scoring {
     }
 }
 
-/// Reads the logits of the last batch for a branch. Returns the branches that continue from its end, once that is scored.
+/// Reads the logits of the last batch for a branch. Returns the branches that continue from its end, once that is
+/// scored.
 fn score(
     plan: &DecodePlan,
     sequence: &mut Sequence,

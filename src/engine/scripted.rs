@@ -1,7 +1,7 @@
 //! A backend without a model, for tests: its logits are a function of the tokens of a sequence.
 //!
-//! The backend is strict where llama.cpp asserts. A broken precondition panics here with a message in a test, rather than ending a
-//! user's process.
+//! The backend is strict where llama.cpp asserts. A broken precondition panics here with a message in a test, rather
+//! than ending a user's process.
 
 use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
 use crate::tokenizer::Token;
@@ -48,7 +48,8 @@ impl<F: FnMut(&[Token], &mut [f32])> Scripted<F> {
         &self.sequences[seq.index()]
     }
 
-    /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of its only holder.
+    /// Takes a cell of the sliding layers for a token: an empty one, else one that has left the window of its only
+    /// holder.
     ///
     /// llama.cpp has the same rule. It is the reason why a long sequence is compacted before it is forked.
     fn slide(&mut self, seq: SeqId, position: usize) -> Result<(), Fault> {

@@ -125,6 +125,7 @@ impl Session<'_> {
         &self,
         contents: impl IntoIterator<Item = C>,
     ) -> impl Iterator<Item = Result<Completion, EngineError>> {
+        // Fused: it is asked again after its end, while the last results are awaited.
         let mut contents = contents.into_iter().fuse();
         let mut window = VecDeque::with_capacity(self.engine.window());
         std::iter::from_fn(move || {
@@ -141,8 +142,8 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// [`EngineError::OverLimit`] if the content is longer than the options allow, [`EngineError::Stopped`] if the engine
-    /// has ended.
+    /// [`EngineError::OverLimit`] if the content is longer than the options allow, [`EngineError::Stopped`] if the
+    /// engine has ended.
     pub fn submit(&self, content: &Content) -> Result<Pending<'_>, EngineError> {
         if let Some(pending) = self.answered() {
             return Ok(pending);

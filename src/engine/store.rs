@@ -45,7 +45,8 @@ pub(super) struct Folder {
 type Reader = JoinHandle<Option<Vec<u8>>>;
 
 impl Folder {
-    /// Opens the folder for a model and its settings. [`EngineConfig::first`] is read ahead, beside the loading of the model.
+    /// Opens the folder for a model and its settings. [`EngineConfig::first`] is read ahead, beside the loading of the
+    /// model.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
@@ -89,12 +90,12 @@ impl Folder {
 ///
 /// The model's digest covers only parts of a file, so it does not notice every change.
 fn identity(path: &Path) -> Option<(u64, SystemTime, u64)> {
-    let about = fs::metadata(path).ok()?;
+    let metadata = fs::metadata(path).ok()?;
     #[cfg(unix)]
-    let node = std::os::unix::fs::MetadataExt::ino(&about);
+    let node = std::os::unix::fs::MetadataExt::ino(&metadata);
     #[cfg(not(unix))]
     let node = 0;
-    Some((about.len(), about.modified().ok()?, node))
+    Some((metadata.len(), metadata.modified().ok()?, node))
 }
 
 const ENDING: &str = "prefix";
@@ -112,10 +113,12 @@ impl Store for Folder {
     fn put(&mut self, tokens: &[Token], state: &[u8]) {
         let (mut bytes, path) = self.place(tokens);
         let head = bytes.len() + 32;
+        // The place of the digest stays empty here, as the writer computes it.
         bytes.resize(head, 0);
         bytes.extend_from_slice(state);
         let folder = self.path.clone();
-        // Written on a thread of its own, as nothing waits for it. A failure, such as a full disk, only costs time later.
+        // Written on a thread of its own, as nothing waits for it. A failure, such as a full disk, only costs time
+        // later.
         let writer = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || {
             let digest = Sha256::digest(&bytes[head..]);
             bytes[head - 32..head].copy_from_slice(&digest);
@@ -140,6 +143,7 @@ fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        // The process may end after this. Without a wait, the files being written would be lost.
         for writer in self.writers.drain(..) {
             let _ = writer.join();
         }
@@ -152,8 +156,8 @@ fn trim(folder: &Path, budget: u64) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path().extension().is_some_and(|ending| ending == ENDING) {
-            let about = entry.metadata()?;
-            files.push((about.modified()?, about.len(), entry.path()));
+            let metadata = entry.metadata()?;
+            files.push((metadata.modified()?, metadata.len(), entry.path()));
         }
     }
     files.sort_unstable();
@@ -199,18 +203,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         put(folder, &tokens(3), b"a state");
-        let mut copies = folder_of(folder, "a model");
-        copies.expect(&tokens(3));
-        copies.expect(&tokens(4));
-        while !copies.expected.iter().all(|(_, reader)| reader.is_finished()) {
+        let mut store = folder_of(folder, "a model");
+        store.expect(&tokens(3));
+        store.expect(&tokens(4));
+        while !store.expected.iter().all(|(_, reader)| reader.is_finished()) {
             std::thread::yield_now();
         }
         for file in fs::read_dir(folder).unwrap() {
             fs::remove_file(file.unwrap().path()).unwrap();
         }
-        assert_eq!(copies.take(&tokens(4)), None);
-        assert_eq!(copies.take(&tokens(3)).as_deref(), Some(b"a state".as_slice()));
-        assert_eq!(copies.take(&tokens(3)), None, "from then on the file counts");
+        assert_eq!(store.take(&tokens(4)), None);
+        assert_eq!(store.take(&tokens(3)).as_deref(), Some(b"a state".as_slice()));
+        assert_eq!(store.take(&tokens(3)), None, "from then on the file counts");
     }
 
     #[test]

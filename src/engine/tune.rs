@@ -19,13 +19,14 @@ pub struct Tuning {
     pub layout: Layout,
 }
 
-/// The least gain for which a step is taken, as a ratio of speeds. A smaller gain may be chance, and a step may take memory.
+/// The least gain for which a step is taken, as a ratio of speeds. A smaller gain may be chance, and a step may take
+/// memory.
 pub const GAIN: f64 = 1.03;
 
 /// Climbs from a setting to one that no single step improves by [`GAIN`].
 ///
-/// `fits` reports whether a setting is possible. `faster` returns the speed of its second setting divided by that of its
-/// first.
+/// `fits` reports whether a setting is possible. `faster` returns the speed of its second setting divided by that of
+/// its first.
 ///
 /// # Errors
 ///
@@ -45,6 +46,7 @@ pub fn climb<E>(
                 }
                 best = next;
             }
+            // The opposite step would only lead back.
             if best != begun {
                 break;
             }
@@ -55,8 +57,8 @@ pub fn climb<E>(
 
 type Step = fn(Tuning) -> Option<Tuning>;
 
-/// For each dimension a step and its opposite, which is tried if the step gains nothing. The order matters: the best number of
-/// contents depends on the workers, and the layout on both.
+/// For each dimension a step and its opposite, which is tried if the step gains nothing. The order matters: the best
+/// number of contents depends on the workers, and the layout on both.
 const STEPS: [[Step; 2]; 3] = [
     [
         |at| doubled(at.workers).map(|workers| Tuning { workers, ..at }),

@@ -56,6 +56,7 @@ impl<'backend> Worker<'backend> {
             for (id, result) in self.schedule.step() {
                 self.reply(id, result);
             }
+            // After the replies: a prefix that failed is removed there, and has no progress to report.
             for (_, prefix, reply) in &self.opening {
                 let _ = reply.send(OpenEvent::Progress(self.schedule.decoded(*prefix)));
             }
@@ -71,6 +72,7 @@ impl<'backend> Worker<'backend> {
                 // A reply without a receiver may be lost, here and below.
                 Err(error) => drop(reply.send(OpenEvent::Done(Err(error)))),
             },
+            // The contents in flight have no callers by now: a `Pending` does not outlive its session.
             Request::Close(prefix) => self.schedule.remove_prefix(prefix),
             Request::Judge { prefix, plan, suffix, caller } => match self.judge(id, prefix, plan, suffix) {
                 Ok(()) => drop(self.judging.insert(id, caller)),
@@ -130,6 +132,7 @@ impl<'backend> Worker<'backend> {
             }
             let _ = reply.send(OpenEvent::Done(result.map(|_| prefix).map_err(EngineError::Fault)));
         } else if let Some(caller) = self.judging.remove(&id) {
+            // Only a pin ends without a completion, so this fault does not occur.
             let completion = result.and_then(|completion| completion.ok_or(Fault::Stopped));
             let _ = caller.reply.send(completion.map_err(EngineError::Fault));
         }

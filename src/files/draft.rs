@@ -75,15 +75,16 @@ impl Draft {
     ///
     /// An I/O error. The place is then unchanged.
     pub fn put(mut self) -> io::Result<()> {
+        // Before the rename, so that the place never has another mode.
         if let Some(mode) = self.mode.take() {
             self.file.set_permissions(mode)?;
         }
         // A link is replaced itself, and not its target.
-        if let Ok(about) = fs::symlink_metadata(&self.place)
-            && !about.is_symlink()
-            && !about.is_file()
+        if let Ok(metadata) = fs::symlink_metadata(&self.place)
+            && !metadata.is_symlink()
+            && !metadata.is_file()
         {
-            return Err(Kind::of_type(about.file_type()).refused());
+            return Err(Kind::of_type(metadata.file_type()).refused());
         }
         fs::rename(&self.path, &self.place)?;
         self.put = true;
@@ -126,7 +127,7 @@ fn exclusive(place: &Path, mut options: fs::OpenOptions) -> io::Result<(PathBuf,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
                 let file = made?;
-                // A file system without locks is no error.
+                // The lock keeps `sweep` of another process away. A file system without locks is no error.
                 let _ = file.try_lock();
                 return Ok((path, file));
             }

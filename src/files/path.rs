@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Reports whether a path is written to directly: a pipe, a device, or an open file of this process. Other files are replaced.
+/// Reports whether a path is written to directly: a pipe, a device, or an open file of this process. Other files are
+/// replaced.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     Kind::of(path) == Kind::Stream
@@ -59,7 +60,7 @@ impl Kind {
         if chain(path).any(|link| ["/proc", "/dev/fd"].iter().any(|folder| link.starts_with(folder))) {
             return if path.exists() { Self::Stream } else { Self::Missing };
         }
-        fs::metadata(path).map_or(Self::Missing, |about| Self::of_type(about.file_type()))
+        fs::metadata(path).map_or(Self::Missing, |metadata| Self::of_type(metadata.file_type()))
     }
 
     pub(super) fn of_type(kind: fs::FileType) -> Self {

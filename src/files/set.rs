@@ -77,7 +77,8 @@ impl Files {
         tried.map_err(|error| Refused::Unwritable { path: name, why: in_words(path, &error), flag })
     }
 
-    /// Adds the file that stdout is redirected to, if that is a regular file. `flag` is the option that names another output.
+    /// Adds the file that stdout is redirected to, if that is a regular file. `flag` is the option that names another
+    /// output.
     ///
     /// # Errors
     ///
@@ -128,26 +129,29 @@ impl Identity {
         // A file that does not exist is identified by its folder and its name.
         let missing = || Some(folder_of(&last).canonicalize().ok()?.join(last.file_name()?));
         let whole = path.canonicalize().ok().or_else(missing).unwrap_or(last.clone());
-        let about = fs::metadata(path).ok();
-        Self::new(whole, about.as_ref(), Kind::of(path))
+        let metadata = fs::metadata(path).ok();
+        Self::new(whole, metadata.as_ref(), Kind::of(path))
     }
 
     /// Returns the identity of an open file of this process, if it is a regular file.
     #[cfg(unix)]
     fn of_open(file: &impl std::os::fd::AsFd) -> Option<Self> {
-        let about = File::from(file.as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
-        about.is_file().then(|| Self::new(PathBuf::new(), Some(&about), Kind::File))
+        let metadata = File::from(file.as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
+        metadata.is_file().then(|| Self::new(PathBuf::new(), Some(&metadata), Kind::File))
     }
 
-    fn new(path: PathBuf, about: Option<&fs::Metadata>, kind: Kind) -> Self {
+    fn new(path: PathBuf, metadata: Option<&fs::Metadata>, kind: Kind) -> Self {
         #[cfg(unix)]
         let (number, pipe) = {
             use std::os::unix::fs::{FileTypeExt, MetadataExt};
-            (about.map(|about| (about.dev(), about.ino())), about.is_some_and(|about| about.file_type().is_fifo()))
+            (
+                metadata.map(|metadata| (metadata.dev(), metadata.ino())),
+                metadata.is_some_and(|metadata| metadata.file_type().is_fifo()),
+            )
         };
         #[cfg(not(unix))]
         let (number, pipe) = {
-            let _ = about;
+            let _ = metadata;
             (None, false)
         };
         Self { path, number, kind, pipe }

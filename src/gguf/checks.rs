@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::error::Problem;
-use super::ggml::Type;
+use super::ggml::{Type, padded};
 use super::header::{Header, Tensor, Value};
 use crate::text::shown;
 
@@ -37,8 +37,8 @@ pub struct Shape {
     pub expert_length: u32,
 }
 
-/// llama.cpp reserves 8 nodes of its graph for each tensor, 152 in a block, and asserts that they suffice. A block takes
-/// about 60, and two for each expert that a token uses. The real models use 4.
+/// llama.cpp reserves 8 nodes of its graph for each tensor, 152 in a block, and asserts that they suffice. A block
+/// takes about 60, and two for each expert that a token uses. The real models use 4.
 const EXPERTS_USED: u32 = 32;
 
 impl Shape {
@@ -71,6 +71,7 @@ impl Shape {
         let same_length = format!("{}, as attention.key_length", self.key_length);
         for key in ["attention.value_length", "rope.dimension_count"] {
             let found = match (key, header.get(&full(key))) {
+                // llama.cpp then takes the key length.
                 ("rope.dimension_count", None) => continue,
                 _ => number(header, key, 0..=u32::MAX)?,
             };
@@ -211,10 +212,7 @@ pub(super) fn tensors<'part>(
     let mut found: HashMap<&str, &Tensor> = tensors.map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let mut check = |name: String, wanted: &[u64], floats: bool| {
         let tensor = found.remove(name.as_str()).ok_or_else(|| Problem::MissingTensor(name.clone()))?;
-        let mut full = [1; 4];
-        for (length, wanted) in full.iter_mut().zip(wanted) {
-            *length = *wanted;
-        }
+        let full = padded(wanted);
         if tensor.shape != full {
             return Err(Problem::TensorShape { tensor: name, found: tensor.shape, wanted: full });
         }

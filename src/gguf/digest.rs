@@ -68,6 +68,7 @@ fn pages(size: u64, experts: u64) -> impl Iterator<Item = (u64, u64)> {
     let (count, length) = if size <= count * PAGE { (1, size) } else { (count, PAGE) };
     let last = size - length;
     let step = last / (count - 1).max(1);
+    // The step is rounded down, so the last page is placed by the end of the tensor.
     (0..count - 1).map(move |page| page * step).chain([last]).map(move |from| (from, length))
 }
 

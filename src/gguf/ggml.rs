@@ -28,8 +28,8 @@ impl Type {
         TYPES.into_iter().find(|kind| kind.id == id)
     }
 
-    /// Returns the bytes of a tensor of this shape. `None` if a dimension is 0, a row is not a whole number of blocks, or
-    /// the size exceeds 2⁶³.
+    /// Returns the bytes of a tensor of this shape. `None` if a dimension is 0, a row is not a whole number of blocks,
+    /// or the size exceeds 2⁶³.
     #[must_use]
     pub fn size(self, shape: [u64; 4]) -> Option<u64> {
         if shape.contains(&0) || !shape[0].is_multiple_of(self.values) {
@@ -53,6 +53,15 @@ impl Type {
         let arm = cfg!(target_arch = "aarch64") && matches!(self.name, "Q8_0" | "Q5_K" | "Q6_K");
         arm || matches!(self.name, "Q4_0" | "Q4_K" | "IQ4_NL" | "MXFP4")
     }
+}
+
+/// Returns a shape of four dimensions. Missing ones are 1.
+pub(super) fn padded(dimensions: &[u64]) -> [u64; 4] {
+    let mut shape = [1; 4];
+    for (length, wanted) in shape.iter_mut().zip(dimensions) {
+        *length = *wanted;
+    }
+    shape
 }
 
 impl fmt::Display for Type {

@@ -1,7 +1,7 @@
 //! Reads the header of a GGUF file: metadata and the list of tensors. Versions 2 and 3, little-endian.
 //!
-//! A number of the file is used only after it was compared with the rest of the file and with the limit on headers. So a
-//! hostile header costs little memory, whatever it states and however long its file is, and never causes a panic.
+//! A number of the file is used only after it was compared with the rest of the file and with the limit on headers. So
+//! a hostile header costs little memory, whatever it states and however long its file is, and never causes a panic.
 //! llama.cpp's own reader accepts every header that is accepted here.
 //!
 //! The meanings of keys and tensors are not known here, and the tensors' data is not read.
@@ -72,6 +72,7 @@ impl Header {
         }
         match source.u32("the version")? {
             2 | 3 => {}
+            // Read in the wrong order of bytes, a small version has zeros in its lower half.
             version if version.trailing_zeros() >= 16 => return Err(GgufError::BigEndian),
             version => return Err(GgufError::Version(version)),
         }
@@ -198,6 +199,7 @@ fn tensors<R: Read>(source: &mut Source<R>, count: u64, alignment: u64) -> Resul
         if !names.insert(name.clone()) {
             return Err(GgufError::DuplicateTensor(shown(name)));
         }
+        // llama.cpp refuses gaps between tensors, too.
         if *offset != expected {
             return Err(GgufError::Offset { tensor: shown(name), expected, found: *offset });
         }

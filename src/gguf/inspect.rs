@@ -47,8 +47,8 @@ impl Opened {
 ///
 /// # Errors
 ///
-/// A [`Problem`] of the file, with a remedy. If this and [`ModelFile::tokenizer`] succeed, the header has everything that
-/// llama.cpp demands.
+/// A [`Problem`] of the file, with a remedy. If this and [`ModelFile::tokenizer`] succeed, the header has everything
+/// that llama.cpp demands.
 pub fn inspect(path: &Path) -> Result<ModelFile, ModelError> {
     let (mut parts, name) = parts::open_all(path)?;
     let mut model = describe(path, &mut parts, name).map_err(|problem| problem.at(path))?;
@@ -142,6 +142,7 @@ fn vocabulary(header: &mut Header) -> Result<Vocabulary, Problem> {
         }
         None => return Err(Problem::MissingKey(key.into())),
     };
+    // llama.cpp reads a score for each token, whatever the length of this array.
     let key = "tokenizer.ggml.scores";
     match header.get(key) {
         None => {}

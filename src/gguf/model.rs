@@ -79,6 +79,7 @@ impl Weights {
                 Some((block, name)) => {
                     let home = if name.contains("_exps") { &mut block.experts } else { &mut block.rest };
                     *home += tensor.size;
+                    // llama.cpp rearranges eight rows together, and leaves other tensors as they are.
                     if tensor.kind.is_repacked() && tensor.shape[1].is_multiple_of(8) {
                         block.repackable += tensor.size;
                     }
@@ -99,11 +100,12 @@ pub enum Demonstration {
 }
 
 impl ModelFile {
-    /// Returns the model with its experts in MXFP4, the type that gpt-oss was published in. `None` if its experts take no
-    /// more bytes than that.
+    /// Returns the model with its experts in MXFP4, the type that gpt-oss was published in. `None` if its experts take
+    /// no more bytes than that.
     #[must_use]
     pub fn in_mxfp4(&self) -> Option<Self> {
         let Shape { embedding_length, expert_length, experts, .. } = self.shape;
+        // The three matrices of every expert, as one tensor.
         let shape = [embedding_length.into(), expert_length.into(), experts.into(), 3];
         let least = Type::MXFP4.size(shape)?;
         let mut smaller = self.clone();
@@ -119,8 +121,8 @@ impl ModelFile {
     ///
     /// # Errors
     ///
-    /// When the vocabulary is not one of gpt-oss. A model is sound only if this succeeds, too: llama.cpp aborts over two
-    /// tokens of the same text.
+    /// When the vocabulary is not one of gpt-oss. A model is sound only if this succeeds, too: llama.cpp aborts over
+    /// two tokens of the same text.
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
         Tokenizer::new(&self.vocabulary).map_err(|error| Problem::Vocabulary(error).at(&self.path))
     }

@@ -22,8 +22,8 @@ use crate::files::Draft;
 ///
 /// # Errors
 ///
-/// When the file was not made for Ollama, cannot be read or written, or its copy is not a gpt-oss model. No file is left
-/// at `to` then.
+/// When the file was not made for Ollama, cannot be read or written, or its copy is not a gpt-oss model. No file is
+/// left at `to` then.
 pub fn convert(from: &Path, to: &Path) -> Result<ModelFile, ModelError> {
     rewrite(from, to, |header| {
         if header.text("general.architecture") != Some("gptoss") {
@@ -47,6 +47,7 @@ fn rename(header: &mut RawHeader) {
             *key = [b"gpt-oss.", rest].concat();
         }
     }
+    // llama.cpp demands the next two keys, and these files may lack them.
     let expert = header.tensors.iter().find(|tensor| tensor.name == b"blk.0.ffn_gate_exps.weight");
     let length = expert.and_then(|tensor| u32::try_from(*tensor.shape.get(1)?).ok());
     let key = "gpt-oss.expert_feed_forward_length";
@@ -78,6 +79,7 @@ pub fn rewrite(
     edit: impl FnOnce(&mut RawHeader) -> Result<(), Problem>,
 ) -> Result<(), ModelError> {
     let mut part = open_header(from)?;
+    // The header is read again below, byte by byte. Its parsed values would only take memory.
     part.header.forget();
     let mut header = raw_header(&mut part).map_err(|error| Problem::Gguf(GgufError::Io(error)).at(from))?;
     edit(&mut header).map_err(|problem| problem.at(from))?;
@@ -100,6 +102,7 @@ fn raw_header(part: &mut Part) -> io::Result<RawHeader> {
 fn write(header: &RawHeader, part: &mut Part, mut file: &File) -> io::Result<()> {
     let mut out = BufWriter::new(file);
     header.write(&mut out)?;
+    // Asking for the position also writes out the buffer, and reports a failure of that.
     let length = out.stream_position()?;
     drop(out);
     let data = length.next_multiple_of(part.header.alignment);

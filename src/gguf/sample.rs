@@ -1,6 +1,6 @@
 //! Small GGUF files for tests, good ones and bad ones.
 
-use super::ggml::Type;
+use super::ggml::{Type, padded};
 use super::value::{self, Value};
 use super::write::{RawHeader, RawTensor};
 use crate::harmony::Control;
@@ -139,11 +139,7 @@ impl Sample {
 
     fn sizes(&self) -> Vec<usize> {
         let size = |(_, shape, kind): &(String, Vec<u64>, u32)| {
-            let mut full = [1; 4];
-            for (length, wanted) in full.iter_mut().zip(shape) {
-                *length = *wanted;
-            }
-            let size = Type::of(*kind).and_then(|kind| kind.size(full)).unwrap_or(32);
+            let size = Type::of(*kind).and_then(|kind| kind.size(padded(shape))).unwrap_or(32);
             usize::try_from(size.min(1 << 20)).expect("small")
         };
         self.tensors.iter().map(size).collect()

@@ -9,8 +9,8 @@ pub const TRAINED_FOR: [&str; 6] =
     ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"];
 
 impl ModelFile {
-    /// Returns the ids of the shipped policies that the model was trained for. `None` for a model that takes any policy,
-    /// and for a model with random weights.
+    /// Returns the ids of the shipped policies that the model was trained for. `None` for a model that takes any
+    /// policy, and for a model with random weights.
     #[must_use]
     pub fn trained_for(&self) -> Option<&'static [&'static str]> {
         (self.demonstration == Some(Demonstration::Trained)).then_some(&TRAINED_FOR)

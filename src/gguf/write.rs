@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::ggml::Type;
+use super::ggml::{Type, padded};
 use super::value::{self, kind};
 
 /// A header, entry by entry.
@@ -126,10 +126,6 @@ impl RawTensor {
     /// possible for the type.
     #[must_use]
     pub fn size(&self) -> u64 {
-        let mut shape = [1; 4];
-        for (length, wanted) in shape.iter_mut().zip(&self.shape) {
-            *length = *wanted;
-        }
-        Type::of(self.kind).and_then(|kind| kind.size(shape)).unwrap_or(0)
+        Type::of(self.kind).and_then(|kind| kind.size(padded(&self.shape))).unwrap_or(0)
     }
 }

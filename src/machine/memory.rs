@@ -43,8 +43,8 @@ struct Group {
 
 /// Returns the control groups of this process, from its own up to the root, of either version.
 ///
-/// Inside a container the names in /proc/self/cgroup may be the host's. Only the group that is the root there is mounted, so
-/// missing groups are skipped.
+/// Inside a container the names in /proc/self/cgroup may be the host's. Only the group that is the root there is
+/// mounted, so missing groups are skipped.
 fn groups(root: &Path) -> Vec<Group> {
     let list = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mut groups = Vec::new();
@@ -98,7 +98,5 @@ fn number(text: &str, name: &str) -> Option<u64> {
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes * 1024)
+    Some(number(&status, "VmHWM:")?.saturating_mul(1024))
 }

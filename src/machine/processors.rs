@@ -45,6 +45,7 @@ impl Processors {
         let Some(allowed) = mask.filter(|allowed| !allowed.is_empty()) else {
             return Self { machine: machine.max(parallelism), allowed: parallelism, cores: parallelism, quota: None };
         };
+        // Linux has this file only for a CPU with cores of two speeds. A mask of slow cores alone leaves those.
         let fast = list("sys/devices/cpu_core/cpus").filter(|fast| fast.iter().any(|one| allowed.contains(one)));
         // A core is identified by the list of its processors, which all of them share.
         let mut cores: Vec<Vec<usize>> = allowed
@@ -61,8 +62,8 @@ impl Processors {
         Self { machine: machine.max(allowed.len()), allowed: allowed.len(), cores: cores.len(), quota }
     }
 
-    /// Returns the number of threads that should compute: one for each physical core, within the quota. Four logical processors
-    /// or fewer are all used.
+    /// Returns the number of threads that should compute: one for each physical core, within the quota. Four logical
+    /// processors or fewer are all used.
     #[must_use]
     pub fn threads(&self) -> usize {
         let cores = if self.allowed <= FEW { self.allowed } else { self.cores };
@@ -91,7 +92,8 @@ pub fn busy(root: &Path, processors: &Processors, patience: Duration) -> bool {
     })
 }
 
-/// Returns the number of threads of other programs that run or want to run now. `None` where the system does not report it.
+/// Returns the number of threads of other programs that run or want to run now. `None` where the system does not report
+/// it.
 fn others_running(root: &Path) -> Option<usize> {
     let text = fs::read_to_string(root.join("proc/stat")).ok()?;
     let running: usize = text.lines().find_map(|line| line.strip_prefix("procs_running "))?.trim().parse().ok()?;
@@ -104,6 +106,7 @@ fn numbers(list: &str) -> Vec<usize> {
     let range = |part: &str| {
         let (first, end) = part.split_once('-').unwrap_or((part, part));
         let (first, end): (usize, usize) = (first.parse().ok()?, end.parse().ok()?);
+        // A nonsense range would fill the memory.
         (end < 1 << 16).then_some(first..=end)
     };
     list.split(',').map(range).collect::<Option<Vec<_>>>().unwrap_or_default().into_iter().flatten().collect()

@@ -16,8 +16,8 @@ use transfer::Transfer;
 use std::path::Path;
 
 impl Client {
-    /// Fetches a file to its place, and reports its progress: bytes that have arrived, and all bytes if known. A file that
-    /// has its own name already is not changed.
+    /// Fetches a file to its place, and reports its progress: bytes that have arrived, and all bytes if known. A file
+    /// that has its own name already is not changed.
     ///
     /// # Errors
     ///

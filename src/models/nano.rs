@@ -1,7 +1,7 @@
 //! magistrate-nano, the small trained model that is built in.
 //!
-//! llama.cpp reads files, so the bytes are unpacked into the cache, under a name with their digest. A file there is used
-//! only if it has exactly these bytes. Where the disk cannot be written, the file is in memory. `models/README.md`
+//! llama.cpp reads files, so the bytes are unpacked into the cache, under a name with their digest. A file there is
+//! used only if it has exactly these bytes. Where the disk cannot be written, the file is in memory. `models/README.md`
 //! describes how the model was made.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ const BYTES: &[u8] = include_bytes!("../../models/magistrate-nano.gguf");
 /// The name of the file, and the model's name in rows.
 const NAME: &str = "magistrate-nano.gguf";
 
-/// The beginning of their SHA-256. Computing it takes longer than all other work at the start.
+/// The beginning of the SHA-256 of [`BYTES`]. Computing it takes longer than all other work at the start.
 const DIGEST: &str = "e35447bd3fc711f2";
 
 /// Returns the path of the model's file in the cache, and unpacks a missing or damaged file. Where the cache cannot be
@@ -58,6 +58,7 @@ fn in_memory() -> io::Result<PathBuf> {
     let mut file = File::from(rustix::fs::memfd_create(NAME, rustix::fs::MemfdFlags::CLOEXEC)?);
     file.write_all(BYTES)?;
     let path = path(OPEN.get_or_init(|| file));
+    // Without a mounted /proc no path leads to the file.
     if path.exists() { Ok(path) } else { Err(ErrorKind::NotFound.into()) }
 }
 

@@ -19,8 +19,8 @@ use crate::gguf::sha256;
 use puller::Part;
 
 impl Puller {
-    /// Fetches a model and reports the progress of each file. Returns the path of its file, or of the first of its parts.
-    /// A file that is on this machine already is not fetched again.
+    /// Fetches a model and reports the progress of each file. Returns the path of its file, or of the first of its
+    /// parts. A file that is on this machine already is not fetched again.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Finds the models that other programs have fetched to this machine.
 //!
-//! A store is a layout of folders. A file in it is a model if its header is one of gpt-oss. Nothing is moved, copied or fetched. The
-//! caller decides the places of the folders.
+//! A store is a layout of folders. A file in it is a model if its header is one of gpt-oss. Nothing is moved, copied or
+//! fetched. The caller decides the places of the folders.
 
 mod found;
 mod layouts;

@@ -1,7 +1,8 @@
-//! Byte-pair encoding of one piece: joins neighbors that together are a token, the lowest rank first, then the leftmost.
+//! Byte-pair encoding of one piece: joins neighbors that together are a token, the lowest rank first, then the
+//! leftmost.
 //!
-//! The one idea: ids are ranks, so the index of token bytes is enough, without a table of pairs. Short pieces are scanned
-//! again for each join. Long pieces keep a heap, so that a megabyte of spaces does not take quadratic time.
+//! The one idea: ids are ranks, so the index of token bytes is enough, without a table of pairs. Short pieces are
+//! scanned again for each join. Long pieces keep a heap, so that a megabyte of spaces does not take quadratic time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,7 +31,8 @@ fn rank(index: &TokenIndex, bytes: &[u8]) -> u32 {
 
 /// Joins pairs by scanning all of them for each join.
 fn scan(index: &TokenIndex, piece: &[u8], out: &mut Vec<Token>) {
-    // Parts begin at starts[0..count]; each ends at the next start. pairs[i] is the rank of part i joined with the next.
+    // Parts begin at starts[0..count]; each ends at the next start. pairs[i] is the rank of part i joined with the
+    // next.
     let mut starts = [0usize; SHORT + 1];
     let mut pairs = [NO_RANK; SHORT + 1];
     let mut count = piece.len();

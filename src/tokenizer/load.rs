@@ -200,7 +200,8 @@ fn check_merges(vocabulary: &Vocabulary, ordinary: usize) -> Result<(), Tokenize
         while !makes(current) {
             let (id, text) = tokens.next().ok_or_else(out_of_order)?;
             if !makes(text) && !single(text) {
-                // Either this merge is misplaced or that token has no merge; the first merge shows nothing about an order.
+                // Either this merge is misplaced or that token has no merge; the first merge shows nothing about an
+                // order.
                 return Err(if index == 0 { unmerged(id, text) } else { out_of_order() });
             }
             current = text;
@@ -241,8 +242,8 @@ fn controls(vocabulary: &Vocabulary, index: &TokenIndex) -> Result<Controls, Tok
     Ok((names, controls))
 }
 
-/// Returns the byte of each char of GPT-2's alphabet. Printable bytes are their own chars; the others, in order, are the
-/// chars from U+0100.
+/// Returns the byte of each char of GPT-2's alphabet. Printable bytes are their own chars; the others, in order, are
+/// the chars from U+0100.
 fn alphabet() -> [Option<u8>; 0x144] {
     let mut alphabet = [None; 0x144];
     let mut next = 0x100;

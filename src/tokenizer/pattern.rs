@@ -182,7 +182,8 @@ impl Pieces<'_> {
         }
     }
 
-    /// Returns the class of the char at `place`, and its length in bytes. Returns (0, 0) at the end, which is in no set.
+    /// Returns the class of the char at `place`, and its length in bytes. Returns (0, 0) at the end, which is in no
+    /// set.
     #[inline]
     fn at(&self, place: usize) -> (u8, usize) {
         match self.bytes.get(place) {

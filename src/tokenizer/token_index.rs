@@ -53,7 +53,7 @@ impl TokenIndex {
     pub(super) fn from_arena(bytes: Vec<u8>, starts: Vec<u32>, longest: usize) -> Result<Self, IndexError> {
         let count = starts.len() - 1;
         let count = u32::try_from(count).map_err(|_| IndexError::TooLarge)?;
-        let mut table = Self {
+        let mut index = Self {
             bytes,
             starts,
             slots: vec![Slot { tag: 0, id: EMPTY }; (count as usize * 2).next_power_of_two()],
@@ -61,19 +61,19 @@ impl TokenIndex {
             single: [EMPTY; 256],
         };
         for id in 0..count {
-            let token = table.bytes(id);
+            let token = index.bytes(id);
             let hash = hash(token);
             if let &[byte] = token {
-                table.single[usize::from(byte)] = id;
+                index.single[usize::from(byte)] = id;
             }
-            match table.find(table.bytes(id), hash) {
+            match index.find(index.bytes(id), hash) {
                 Ok(first) => return Err(IndexError::Duplicate { id, first }),
-                Err(place) => table.slots[place] = Slot { tag: tag(hash), id },
+                Err(place) => index.slots[place] = Slot { tag: tag(hash), id },
             }
         }
-        match (0..=255).find(|byte| table.single[usize::from(*byte)] == EMPTY) {
+        match (0..=255).find(|byte| index.single[usize::from(*byte)] == EMPTY) {
             Some(byte) => Err(IndexError::MissingByte(byte)),
-            None => Ok(table),
+            None => Ok(index),
         }
     }
 
@@ -175,15 +175,15 @@ mod tests {
             tokens.push(vec![b'a'; length]);
             tokens.push([vec![b'a'; length - 1], vec![b'b']].concat());
         }
-        let table = TokenIndex::new(tokens.iter().map(Vec::as_slice)).expect("distinct");
+        let index = TokenIndex::new(tokens.iter().map(Vec::as_slice)).expect("distinct");
         for (id, token) in (0..).zip(&tokens) {
-            assert_eq!(table.get(token), Some(id));
-            assert_eq!(table.bytes(id), token);
+            assert_eq!(index.get(token), Some(id));
+            assert_eq!(index.bytes(id), token);
         }
-        assert_eq!(table.get(b""), None);
-        assert_eq!(table.get(b"ba"), None);
-        assert_eq!(table.get(&[b'a'; 200]), None);
-        assert_eq!(table.bytes(table.len()), b"");
+        assert_eq!(index.get(b""), None);
+        assert_eq!(index.get(b"ba"), None);
+        assert_eq!(index.get(&[b'a'; 200]), None);
+        assert_eq!(index.bytes(index.len()), b"");
     }
 
     #[test]

@@ -4,15 +4,15 @@
 #include <exception>
 #include <stdexcept>
 
-// Runs a call. Returns whether it threw, and writes the exception's text to `said`, cut to `room` bytes.
-extern "C" bool magistrate_caught(void (*call)(void *), void *data, char *said, size_t room) {
+// Runs a call. Returns true if it threw, and writes the exception's text to `message`, cut to `room` bytes.
+extern "C" bool magistrate_caught(void (*call)(void *), void *data, char *message, size_t room) {
     try {
         call(data);
         return false;
     } catch (const std::exception & thrown) {
-        snprintf(said, room, "%s", thrown.what());
+        snprintf(message, room, "%s", thrown.what());
     } catch (...) {
-        snprintf(said, room, "an exception without a text");
+        snprintf(message, room, "an exception without a text");
     }
     return true;
 }

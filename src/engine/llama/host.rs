@@ -49,8 +49,8 @@ pub struct Instructions {
 pub fn instructions() -> Result<Instructions, EngineError> {
     check_cpu()?;
     initialized()?;
-    // SAFETY: the function takes nothing, and returns a NUL-terminated string that lives until the next call. It is called here
-    // only, and the string is copied at once.
+    // SAFETY: the function takes nothing, and returns a NUL-terminated string that lives until the next call. It is
+    // called here only, and the string is copied at once.
     let info = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned();
     // One backend after the other, each as `NAME : FEATURE = 1 | FEATURE = 1 | `.
     let (_, of_cpu) = info.split_once("CPU : ").unwrap_or_default();
@@ -103,8 +103,8 @@ pub fn chosen(names: &[String]) -> Result<Vec<sys::ggml_backend_dev_t>, EngineEr
 
 /// Refuses a CPU that cannot run this build.
 ///
-/// The C++ of a portable x86-64 build needs more than Rust's baseline. Without this check an older CPU would meet an illegal
-/// instruction. Where backends are libraries, llama.cpp chooses one that this CPU can run.
+/// The C++ of a portable x86-64 build needs more than Rust's baseline. Without this check an older CPU would meet an
+/// illegal instruction. Where backends are libraries, llama.cpp chooses one that this CPU can run.
 pub fn check_cpu() -> Result<(), EngineError> {
     #[cfg(all(target_arch = "x86_64", not(feature = "dynamic-backends")))]
     {

@@ -54,8 +54,8 @@ impl Drop for Model {
     }
 }
 
-/// Loads the weights, without the safe binding. That has no setting for `use_extra_bufts`, with which llama.cpp repacks the
-/// weights for a CPU: a copy of them in memory, and a minute for the 20b.
+/// Loads the weights, without the safe binding. That has no setting for `use_extra_bufts`, with which llama.cpp repacks
+/// the weights for a CPU: a copy of them in memory, and a minute for the 20b.
 fn load(file: &ModelFile, config: &EngineConfig, progress: &mut dyn FnMut(f32) -> bool) -> Result<Model, EngineError> {
     let path = file.path.to_str().ok_or_else(|| EngineError::Load("its path is not valid UTF-8".to_owned()))?;
     let path = CString::new(path).map_err(|_| EngineError::Load("its path holds a NUL byte".to_owned()))?;
@@ -86,7 +86,8 @@ fn load(file: &ModelFile, config: &EngineConfig, progress: &mut dyn FnMut(f32) -
     params.progress_callback = Some(report);
     params.progress_callback_user_data = (&raw mut progress).cast::<c_void>();
     forget_log();
-    // SAFETY: `path`, `progress`, `devices`, `experts` and `places` outlive the call. All other pointers are the defaults.
+    // SAFETY: `path`, `progress`, `devices`, `experts` and `places` outlive the call. All other pointers are the
+    // defaults.
     let model = caught(|| unsafe { caught::llama_model_load_from_file(path.as_ptr(), params) });
     let model = NonNull::new(model.map_err(EngineError::Load)?);
     model.map(Model).ok_or_else(|| EngineError::Load(complaint("llama.cpp gave no reason")))
@@ -112,7 +113,9 @@ fn check_settings(file: &ModelFile, config: &EngineConfig) -> Result<(), EngineE
         ("context", config.context, 1..=most),
         ("batch", config.batch, 1..=1 << 16),
         ("micro-batch", config.micro_batch, 1..=1 << 16),
+        // llama.cpp has at most 256 sequences. The plan keeps 16 of them for policies and forks.
         ("parallel", config.parallel, 1..=240),
+        // A policy, a content and a fork of it take three sequences.
         ("sequences", config.sequences, 3..=256),
         ("threads", config.threads, 1..=512),
         ("workers", config.workers, 1..=64),

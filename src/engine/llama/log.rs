@@ -26,7 +26,8 @@ pub extern "C" fn keep(level: sys::ggml_log_level, text: *const c_char, _: *mut 
     });
 }
 
-/// Prints the reason before llama.cpp ends the process. llama.cpp by itself would also run a debugger, which writes to stdout.
+/// Prints the reason before llama.cpp ends the process. llama.cpp by itself would also run a debugger, which writes to
+/// stdout.
 pub extern "C" fn last_words(message: *const c_char) {
     // SAFETY: ggml passes a NUL-terminated string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();

@@ -32,7 +32,8 @@ pub fn initialized() -> Result<&'static LlamaBackend, EngineError> {
         .map_err(StartError::to_engine)
 }
 
-/// The reason why llama.cpp does not start. It is kept for later calls. An [`EngineError`] could not be copied for them.
+/// The reason why llama.cpp does not start. It is kept for later calls. An [`EngineError`] could not be copied for
+/// them.
 enum StartError {
     Failed(String),
     #[cfg(feature = "dynamic-backends")]
@@ -74,8 +75,8 @@ fn load_backends() -> Result<(), StartError> {
 #[cfg(feature = "dynamic-backends")]
 const BACKENDS: &str = "MAGISTRATE_BACKENDS";
 
-/// Returns the folder of llama.cpp's backends: the one in [`BACKENDS`], else `backends` beside the program, else the folder
-/// of the build.
+/// Returns the folder of llama.cpp's backends: the one in [`BACKENDS`], else `backends` beside the program, else the
+/// folder of the build.
 #[cfg(feature = "dynamic-backends")]
 fn backends_folder() -> std::path::PathBuf {
     if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {

@@ -41,6 +41,8 @@ impl Client {
     /// Returns a client that waits at most `patience` for a stalled server.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
+        // A refusal is read as an answer, as its headers may state how long to wait. The whole of an answer has no time
+        // limit: a model may take hours, and only a stall is a fault.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(patience))
@@ -100,6 +102,7 @@ impl Client {
 
     /// Requests a file from byte `from` on. If the file has another tag by now, the server sends all of it.
     pub(super) fn ask(&self, remote: &Remote, from: u64, tag: Option<&str>) -> Result<Response<Body>, ureq::Error> {
+        // A compressed answer would have other offsets than the file has.
         let mut request = self.agent.get(&remote.url).header("Accept-Encoding", "identity");
         if let Some(authorization) = &remote.authorization {
             request = request.header("Authorization", authorization);

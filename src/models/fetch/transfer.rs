@@ -129,6 +129,7 @@ impl<'a> Transfer<'a> {
             // The server does not support ranges, or has another file by now.
             self.restart()?;
         }
+        // Before the bytes: a resumed download asks with this tag if they are still those of the file.
         if let Some(tag) = strong_tag(&response) {
             cache::put(&self.tag_path, tag.as_bytes()).map_err(|error| self.disk(error))?;
         }
@@ -165,6 +166,7 @@ impl<'a> Transfer<'a> {
 
     /// Checks the size and the digest, and gives the file its name. A wrong file is removed.
     fn finish(self, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), FetchError> {
+        // Before the rename: after a crash no file may have its own name without its bytes.
         self.file.sync_all().map_err(|error| self.disk(error))?;
         let wrong = |what: String| {
             let _ = fs::remove_file(&self.path);

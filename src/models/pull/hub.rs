@@ -41,6 +41,7 @@ pub(super) fn fetch(
     let authorization = token.as_ref().map(|token| format!("Bearer {token}"));
     let ask = |path: &str| format!("{hub}/api/models/{repository}/{path}");
     let json = "application/json";
+    // The commit comes first, so that all files are of one state of the repository.
     let Revision { sha } = client.json(&ask("revision/main"), authorization.as_deref(), json)?;
     if !is_hex(&sha, 40) {
         return Err(PullError::Hostile(repository.to_owned()));
@@ -51,6 +52,7 @@ pub(super) fn fetch(
     let mut parts = Vec::new();
     for item in &files {
         let (path, lfs) = (&item.path, item.lfs.as_ref());
+        // The path becomes one below the snapshot, and must not lead out of it.
         let safe = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\\');
         let Some(Lfs { oid, size }) = lfs.filter(|lfs| safe && is_hex(&lfs.oid, 64)) else {
             return Err(PullError::Hostile(format!("{repository}: {path}")));
@@ -84,6 +86,7 @@ fn name<'files>(
             .map_err(|error| PullError::Link(link.clone(), error))?;
         first.get_or_insert(link);
     }
+    // Other programs find the snapshot of a branch here.
     let refs = root.join("refs");
     let written = fs::create_dir_all(&refs).and_then(|()| files::write(&refs.join("main"), sha.as_bytes()));
     written.map_err(|error| PullError::Link(refs, error))?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::found::{DOCKER, Found, HUB, OLLAMA};
 use super::manifest::{Manifest, OLLAMA_MODEL, is_hex};
-use super::parts::parts_of;
+use super::parts::{is_first, parts};
 use crate::gguf::kind;
 
 /// Returns the models of Hugging Face: `models--ORG--REPO/snapshots/COMMIT/FILE` is a link to a blob, whose name is its
@@ -33,8 +33,8 @@ pub(super) fn hub(root: &Path) -> Vec<Found> {
 /// Reads a list that a store keeps. A list that is longer than any store's is not read.
 fn list(path: &Path) -> Option<Vec<u8>> {
     const LONGEST: u64 = 1 << 20;
-    let about = fs::metadata(path).ok()?;
-    (about.is_file() && about.len() <= LONGEST).then(|| fs::read(path).ok())?
+    let metadata = fs::metadata(path).ok()?;
+    (metadata.is_file() && metadata.len() <= LONGEST).then(|| fs::read(path).ok())?
 }
 
 /// Returns the models of Ollama: `manifests/REGISTRY/NAMESPACE/MODEL/TAG` is a list of blobs.
@@ -103,11 +103,12 @@ fn model(store: &'static str, name: String, path: PathBuf, sha256: Option<String
         "gptoss" => Some("made for Ollama's own engine: `magistrate model convert` makes a plain file of it"),
         _ => return None,
     };
-    let (parts, first) = parts_of(&path)?;
-    if !first {
+    if !is_first(&path) {
         return None;
     }
-    let size = parts.iter().map(|part| fs::metadata(part).map_or(0, |about| about.len())).fold(0, u64::saturating_add);
+    let parts = parts(&path);
+    let size =
+        parts.iter().map(|part| fs::metadata(part).map_or(0, |metadata| metadata.len())).fold(0, u64::saturating_add);
     Some(Found { name, store, path, size, sha256: sha256.filter(|_| parts.len() == 1), unusable })
 }
 
@@ -132,8 +133,8 @@ fn walk(folder: &Path, depth: usize) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for (_, path) in entries(folder) {
         match fs::symlink_metadata(&path) {
-            Ok(about) if about.is_dir() && depth > 0 => files.extend(walk(&path, depth - 1)),
-            Ok(about) if about.is_dir() => {}
+            Ok(metadata) if metadata.is_dir() && depth > 0 => files.extend(walk(&path, depth - 1)),
+            Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => files.push(path),
             Err(_) => {}
         }

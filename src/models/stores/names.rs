@@ -3,8 +3,8 @@
 use super::found::Found;
 use super::parts::{stem, whole_stem};
 
-/// Words for a model, with the source and the size of each. They were found in public sources in 2026 and are not checked
-/// here. Digests are the registry's own.
+/// Words for a model, with the source and the size of each. They were found in public sources in 2026 and are not
+/// checked here. Digests are the registry's own.
 const CATALOGUE: [(&str, &str, &str); 2] = [
     ("20b", "hf:unsloth/gpt-oss-safeguard-20b-GGUF:gpt-oss-safeguard-20b-Q4_K_M.gguf", "12 GB"),
     ("120b", "hf:lmstudio-community/gpt-oss-safeguard-120b-GGUF:MXFP4", "63 GB"),

@@ -13,16 +13,10 @@ pub(in crate::models) fn stem(path: &str) -> &str {
     numbered(stem).map_or(stem, |(prefix, ..)| prefix)
 }
 
-/// Returns all parts of a model by their names, and true if the path is that of the first.
-pub(super) fn parts_of(path: &Path) -> Option<(Vec<PathBuf>, bool)> {
-    let name = path.file_name()?.to_str()?;
-    Some(match name.strip_suffix(".gguf").and_then(numbered) {
-        None => (vec![path.to_owned()], true),
-        Some((prefix, number, count)) => {
-            let part = |number: u32| path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"));
-            ((1..=count.min(1000)).map(part).collect(), number == 1)
-        }
-    })
+/// Reports whether a file's name is that of a whole model or of a first part. llama.cpp takes no name that is not
+/// UTF-8.
+pub(super) fn is_first(path: &Path) -> bool {
+    name(path).is_some_and(|name| part(name).is_none_or(|(_, number, _)| number == 1))
 }
 
 /// Returns the files of the model at a path by its name: the path itself, or all parts. They need not exist.
@@ -30,13 +24,21 @@ pub(super) fn parts_of(path: &Path) -> Option<(Vec<PathBuf>, bool)> {
 pub fn parts(path: &Path) -> Vec<PathBuf> {
     /// A bound that no model reaches.
     const MOST: u32 = 999;
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(numbered);
-    match stem {
+    match name(path).and_then(part) {
         Some((prefix, _, count)) if count <= MOST => {
             (1..=count).map(|number| path.with_file_name(format!("{prefix}-{number:05}-of-{count:05}.gguf"))).collect()
         }
         _ => vec![path.to_owned()],
     }
+}
+
+fn name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// Splits the name of a part's file, as [`numbered`] does. `None` for another file.
+fn part(name: &str) -> Option<(&str, u32, u32)> {
+    name.strip_suffix(".gguf").and_then(numbered)
 }
 
 /// Splits the name of a part without its ending: the common beginning of all parts, its number, and their number.

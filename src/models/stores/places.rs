@@ -83,6 +83,7 @@ impl Places {
     /// Returns the cache of Hugging Face.
     #[must_use]
     pub fn hub(&self) -> PathBuf {
+        // The folders begin with those of Hugging Face, in the order in which its variables count.
         self.folders().swap_remove(0).1
     }
 
