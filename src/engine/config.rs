@@ -45,9 +45,9 @@ pub struct EngineConfig {
     pub saved: usize,
     /// Folder that keeps decoded policies for later engines with the same model and settings. Default: no folder.
     pub prefixes: Option<PathBuf>,
-    /// Policy to prefetch from [`Self::prefixes`] while the model loads. Default: empty.
+    /// Policy to read ahead from [`Self::prefixes`] while the model loads. Default: empty.
     #[serde(skip)]
-    pub first: Vec<Token>,
+    pub prefetch: Vec<Token>,
     /// Makes every row independent of the other rows, to the last bit. Default: off.
     ///
     /// Contents are judged one by one, each from the same state of the cache. That is slower.
@@ -117,7 +117,7 @@ impl EngineConfig {
             sequences: 24,
             saved: 1 << 30,
             prefixes: None,
-            first: Vec::new(),
+            prefetch: Vec::new(),
             reproducible: false,
             threads: Processors::here().threads(),
             devices: Vec::new(),
@@ -260,7 +260,7 @@ setters! {
         with_sequences: sequences, usize;
         with_saved: saved, usize;
         with_prefixes: prefixes, Option<PathBuf>;
-        with_first: first, Vec<Token>;
+        with_prefetch: prefetch, Vec<Token>;
         with_reproducible: reproducible, bool;
         with_threads: threads, usize;
         with_devices: devices, Vec<String>;

@@ -45,7 +45,7 @@ pub(super) struct Folder {
 type Reader = JoinHandle<Option<Vec<u8>>>;
 
 impl Folder {
-    /// Opens the folder for a model and its settings. [`EngineConfig::first`] is read ahead, beside the loading of the
+    /// Opens the folder for a model and its settings. [`EngineConfig::prefetch`] is read ahead, beside the loading of the
     /// model.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
@@ -57,8 +57,8 @@ impl Folder {
             model.parts.iter().map(|part| identity(part)).collect::<Vec<_>>()
         );
         let mut new = Self { path: folder, setting, writers: Vec::new(), expected: Vec::new() };
-        if !config.first.is_empty() {
-            new.expect(&config.first);
+        if !config.prefetch.is_empty() {
+            new.expect(&config.prefetch);
         }
         new
     }
