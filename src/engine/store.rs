@@ -45,8 +45,8 @@ pub(super) struct Folder {
 type Reader = JoinHandle<Option<Vec<u8>>>;
 
 impl Folder {
-    /// Opens the folder for a model and its settings. [`EngineConfig::prefetch`] is read ahead, beside the loading of the
-    /// model.
+    /// Opens the folder for a model and its settings. [`EngineConfig::prefetch`] is read ahead, beside the loading of
+    /// the model.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
         let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
