@@ -2,12 +2,7 @@
 //!
 //! Without a model it uses the demonstration model of this repository, which knows six shipped policies only.
 
-use magistrate::content::Content;
-use magistrate::engine::{Engine, EngineConfig};
-use magistrate::error::Error;
-use magistrate::hint::Hints as _;
-use magistrate::policy::{Effort, Policy};
-use magistrate::verdict::Outcome;
+use magistrate::{Content, Effort, Engine, EngineConfig, Error, Outcome, Policy};
 
 /// The text of a policy. A program of its own would read the policy's file.
 const POLICY: &str = include_str!("../policies/spam.yaml");
@@ -36,7 +31,7 @@ fn main() -> Result<(), Error> {
         // No verdict is not the verdict "safe": let a person decide.
         Outcome::Unresolved(reason) => {
             println!("no verdict: {reason}");
-            for hint in reason.hints() {
+            for hint in Error::from(reason).hints() {
                 println!("hint: {hint}");
             }
         }

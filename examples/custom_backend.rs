@@ -7,16 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use magistrate::content::Content;
 use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
 use magistrate::engine::scripted::Scripted;
-use magistrate::engine::{Engine, EngineConfig, SessionOptions};
-use magistrate::error::Error;
 use magistrate::gguf;
-use magistrate::policy::{Contract, Effort, Policy};
+use magistrate::policy::Contract;
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::Token;
-use magistrate::verdict::{DecisionRule, Outcome};
+use magistrate::verdict::DecisionRule;
+use magistrate::{Content, Effort, Engine, EngineConfig, Error, Outcome, Policy, SessionOptions};
 
 /// A backend that counts the tokens of another backend.
 struct Counting<B> {

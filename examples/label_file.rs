@@ -49,8 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rows = Rows { output: stdout(), form };
     let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() };
     let settings = Settings::default();
-    let plan = Run { engine: &engine, judges: &judges, settings: &settings, earlier };
-    let summary = run(plan, source, &mut rows, &mut |_| ())?;
+    let labeling = Run { engine: &engine, judges: &judges, settings: &settings, earlier };
+    let summary = run(labeling, source, &mut rows, &mut |_| ())?;
 
     for (verdict, count) in &summary.verdicts {
         eprintln!("{}: {count}", verdict.word());

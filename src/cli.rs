@@ -9,7 +9,6 @@ mod devices;
 mod fitting;
 mod loading;
 mod models;
-mod naming;
 mod terminal;
 mod tuned;
 pub mod waiting;
@@ -92,6 +91,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         let error = discreet(error);
         if error.use_stderr() {
+            // An error repeats words of the user, which `message` makes harmless for the terminal.
             output::message(error.render().to_string().trim_end());
             ExitCode::from(exit::ERROR)
         } else {
@@ -122,6 +122,7 @@ fn discreet(mut error: clap::Error) -> clap::Error {
             }
             _ => "to judge a text: magistrate check -p POLICY TEXT",
         };
+        // clap's own tip repeats the word, so another takes its place.
         error.insert(kind, ContextValue::String("(not shown: it may be a part of the text)".to_owned()));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

@@ -76,6 +76,7 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
         zeros[1] += usize::from(pair[1] == 0);
     }
     let [first, second] = zeros;
+    // Letters of European languages leave zeros on one side of the pairs. A binary file has them on both.
     first.min(second) == 0 && count > 1 && first.max(second) * 2 > count
 }
 

@@ -67,6 +67,7 @@ impl fmt::Display for Hash {
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        // `from_str_radix` takes fewer digits, and a sign.
         u128::from_str_radix(&text, 16)
             .ok()
             .filter(|_| text.len() == 32 && !text.starts_with('+'))

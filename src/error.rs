@@ -79,6 +79,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        // `Display` shows the error inside. As a cause it would be printed twice.
         self.source.source()
     }
 }

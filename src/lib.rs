@@ -89,6 +89,7 @@ pub mod models;
 pub mod policy;
 pub mod verdict;
 
+// Public for the command and its tests alone: see "Stability" above.
 #[doc(hidden)]
 pub mod bench;
 #[doc(hidden)]

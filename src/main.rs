@@ -15,6 +15,7 @@ fn run() -> ExitCode {
         Ok(cli) => cli.verb,
         Err(code) => return code,
     };
+    // Nothing is read or written before this: the program may start itself again here.
     if let Some(patience) = verb.patience() {
         cli::waiting::settle(patience);
     }

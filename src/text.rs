@@ -15,6 +15,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
     let plain = |char: char| {
+        // `escape_debug` puts a backslash before these, although they do a terminal no harm.
         let quote = matches!(char, '"' | '\'' | '\\');
         if quote { char.to_string() } else { char.escape_debug().to_string() }
     };

@@ -51,9 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let begun = Instant::now();
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
-    let known = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let earlier = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier },
         input(),
         &mut sink,
         &mut |_| (),
@@ -77,12 +77,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
         report(name, begun);
     }
+    // An open journal is locked.
     drop(sink);
     let begun = Instant::now();
     let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
-    let known = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
+    let earlier = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(
-        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier: known },
+        Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier },
         input(),
         &mut sink,
         &mut |_| (),

@@ -14,6 +14,7 @@ use prose::{COUNTED, File, GROUPS, Hit, WIDTH, files, per_thousand};
 
 fn main() {
     let paths: Vec<String> = std::env::args().skip(1).collect();
+    // Built by rustc alone, the program does not know the root and reads the current folder.
     let mut files = files(Path::new(option_env!("CARGO_MANIFEST_DIR").unwrap_or(".")));
     files.retain(|file| paths.is_empty() || paths.iter().any(|path| file.path.starts_with(path)));
     // A closed pipe, as of `head`, ends the table early and is no error.

@@ -48,6 +48,7 @@ impl Case {
                         submission.submit(Session::submit).wait()
                     })
                 }
+                // The text is judged by the other policies all the same, so the error is a row.
                 Err(error) => Judged { result: Err(error), pieces: None },
             };
             clock.report(output, "the text is judged");

@@ -9,7 +9,7 @@ use super::terminal::error::hinted;
 use super::terminal::load_plan;
 use super::terminal::units::megabytes;
 
-/// Texts that `label` judges at once if there is room.
+/// Texts that `label` and other verbs on many texts judge at once if there is room.
 pub const SEVERAL: usize = 8;
 /// Texts that `check` judges at once.
 pub const ONE: usize = 1;
@@ -42,6 +42,7 @@ pub fn report(
             text.push_str("no model that is here would fit, and gpt-oss is not published in less than MXFP4\n");
         }
     } else if plan.gpu.bytes() == 0 && !plan.config.repack && workload.at_once() > ONE {
+        // Only a CPU's weights are rearranged, and one text is not worth the slower start.
         let mut repacked = load_options.clone();
         repacked.base.repack = true;
         let repacked = MemoryPlan::new(model, &repacked, workload, machine);
@@ -66,6 +67,7 @@ fn alternatives(model: &ModelFile, load_options: &LoadOptions, workload: &Worklo
     };
     less.base.repack = false;
     let fitting = |model: &ModelFile| Some(MemoryPlan::new(model, &less, workload, machine)).filter(MemoryPlan::fits);
+    // If there is no flag to leave out, this is the plan that does not fit.
     if let Some(plan) = (less != *load_options).then(|| fitting(model)).flatten() {
         found.push(format!("{}, with {}", model.name, load_plan::flags(&plan)));
     }
@@ -82,6 +84,7 @@ fn alternatives(model: &ModelFile, load_options: &LoadOptions, workload: &Worklo
             found.push(format!("{}, with {}", other.name, load_plan::flags(&plan)));
         }
     }
+    // The 20b is proposed in place of a larger model alone, which has more layers.
     if found.is_empty()
         && model.shape.blocks > TWENTY.0
         && load_options.memory.unwrap_or(machine.memory.free) >= TWENTY.1

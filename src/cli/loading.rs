@@ -55,6 +55,7 @@ pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Res
     anyhow::ensure!(plan.fits(), fitting::refusal(&model.file, &plan, &config.load_options, &workload, &machine));
     policies.iter().try_for_each(|policy| config.check_certificate(&model.file, &plan.config, policy))?;
     if let Some(policy) = policies.first() {
+        // If this policy is on the disk already decoded, it is read while the model loads.
         plan.config.prefetch = config.prefix(&model, policy)?;
     }
     let note = demonstration_note(&model.file, policies);
@@ -86,6 +87,7 @@ pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyh
             // The same cache type keeps the digits of the rows the same.
             let load_options = LoadOptions { cache: Some(plan.config.cache), ..config.load_options.clone() };
             let mut second = plan.again(&model.file, &load_options, &workload, &machine);
+            // A new plan has no policy to read ahead. Without it the two plans would always differ.
             second.config.prefetch.clone_from(&plan.config.prefetch);
             anyhow::ensure!(second.config != plan.config, EngineError::Load(why));
             output::message(&format!(

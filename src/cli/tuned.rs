@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use magistrate::cache;
+use magistrate::digest::Hash;
 use magistrate::engine::llama_version;
 use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::engine::tune::Tuning;
 use magistrate::gguf::ModelFile;
 use magistrate::machine::Machine;
-
-use super::naming;
 
 /// Returns the fastest setting for a model on this machine, with flags like these. `None` if no setting is remembered.
 pub fn remembered(model: &ModelFile, load_options: &LoadOptions, machine: &Machine) -> Option<Tuning> {
@@ -38,7 +37,7 @@ fn place(model: &ModelFile, load_options: &LoadOptions, machine: &Machine) -> st
         base.repack,
         base.flash_attention
     );
-    Ok(cache::folder()?.join("tuned").join(naming::digest(&all, 16)).with_extension("json"))
+    Ok(cache::folder()?.join("tuned").join(Hash::of(all.as_bytes()).to_string()).with_extension("json"))
 }
 
 /// Remembers a setting.

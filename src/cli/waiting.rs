@@ -41,6 +41,7 @@ pub fn settle(patience: Duration) {
     if let Ok(program) = std::env::current_exe() {
         use std::os::unix::process::CommandExt;
         let mut again = Command::new(program);
+        // The program keeps the name by which it was called.
         let mut words = std::env::args_os();
         if let Some(name) = words.next() {
             again.arg0(name);

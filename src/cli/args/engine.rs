@@ -1,4 +1,4 @@
-//! The flags that set how the model runs, shared by `check`, `label`, `bench` and `model fit`.
+//! The flags that set how the model runs, shared by all verbs that load a model, and by `model fit`.
 
 use std::path::PathBuf;
 

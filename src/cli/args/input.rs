@@ -87,14 +87,8 @@ impl InputArgs {
         }
         ensure_hint!(!Source::is_typed(&inputs), "there is no input", "name a file, or pipe texts in");
         named_once(&inputs)?;
-        let text = match (&self.text_column, &self.text_template, &self.pair) {
-            (Some(name), ..) => Text::Column(name.clone()),
-            (_, Some(template), _) => Text::Template(template.clone()),
-            (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
-            _ => Text::Unsaid,
-        };
         let fields = RecordFields {
-            text,
+            text: self.text(),
             id: self.id_column.clone(),
             no_header: self.no_header,
             skip: self.skip_rows,
@@ -106,6 +100,16 @@ impl InputArgs {
         }
         self.require_columns(&source)?;
         Ok(source)
+    }
+
+    /// Returns the columns that make the text, as the flags name them.
+    fn text(&self) -> Text {
+        match (&self.text_column, &self.text_template, &self.pair) {
+            (Some(name), ..) => Text::Column(name.clone()),
+            (_, Some(template), _) => Text::Template(template.clone()),
+            (.., Some((prompt, answer))) => Text::Pair { prompt: prompt.clone(), answer: answer.clone() },
+            _ => Text::Unsaid,
+        }
     }
 
     /// Refuses a column that no JSON record has. For tables their header is checked.
@@ -145,16 +149,11 @@ impl InputArgs {
     /// Returns the names of the columns that make the text. `table` has the names of a table's columns, which may be
     /// given by number.
     pub fn text_columns(&self, table: Option<&[String]>) -> Vec<String> {
-        let columns = match (&self.text_column, &self.text_template, &self.pair) {
-            (Some(name), ..) => vec![name.clone()],
-            (_, Some(template), _) => template.columns().map(str::to_owned).collect(),
-            (.., Some((prompt, answer))) => vec![prompt.clone(), answer.clone()],
-            _ => match table {
-                Some([only]) => vec![only.clone()],
-                _ => vec!["text".to_owned()],
-            },
+        let text = match (self.text(), table) {
+            (Text::Unsaid, Some([only])) => Text::Column(only.clone()),
+            (text, _) => text,
         };
-        columns.into_iter().map(|column| named(column, table)).collect()
+        text.columns().into_iter().map(|column| named(column.to_owned(), table)).collect()
     }
 
     /// Reports whether the inputs are OpenAI Batch requests.
@@ -187,6 +186,7 @@ pub fn named(column: String, table: Option<&[String]>) -> String {
     let names = table.unwrap_or_default();
     let number = column.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
     match number {
+        // A column may itself be called by a number. Its name comes first.
         Some(name) if !names.contains(&column) => name.clone(),
         _ => column,
     }

@@ -132,6 +132,7 @@ impl JudgingArgs {
         config.chunking = self.chunk.map(Chunking::of);
         config.reasoning = self.reasoning;
         config.fields = self.fields.map(Arc::new);
+        // The hint in a row names flags, as the hints on stderr do.
         config.hint = with_flags;
         config.certificate = self.certificate.map(certificate).transpose()?;
         ensure_hint!(

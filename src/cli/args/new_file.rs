@@ -33,6 +33,7 @@ impl NewFile {
     pub fn write(&self, yaml: &str) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.path()?;
         let Some(place) = path else { return output::data(yaml).map(|()| None) };
+        // `create` refuses a file that another program has made since `path` looked.
         let write_file = if files::is_stream(place) { files::write } else { files::create };
         write_file(place, yaml.as_bytes()).with_context(|| format!("{} cannot be written", place.display()))?;
         Ok(path)

@@ -90,6 +90,7 @@ impl PolicyArgs {
             }
             given[at] = Some(labels.clone());
         }
+        // Labels without a policy come second: they fill the places that are left.
         let mut for_all = self.labels.iter().filter(|labels| labels.policy.is_none());
         if let Some(Labels { labels, .. }) = for_all.next() {
             anyhow::ensure!((0..ids.len()).any(plain), not_plain());

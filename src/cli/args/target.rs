@@ -54,6 +54,7 @@ impl OutputArgs {
         let path = self.output.filter(|path| path.as_os_str() != "-");
         let by_name = path.as_deref().and_then(export::OutputFormat::of_path);
         if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && by_name.is_none()) {
+            // A pipe or a device has a name for other reasons than its format.
             ensure_hint!(
                 !has_ending(path) || files::is_stream(path),
                 ("{}: no format has this ending", path.display()),
@@ -62,6 +63,7 @@ impl OutputArgs {
         }
         let format = match (self.output_format, by_name) {
             (Some(named), _) => named.into(),
+            // Results of the Batch API are lines of JSON, too, so they have the same ending.
             (None, None | Some(export::OutputFormat::Jsonl)) if batch => export::OutputFormat::Batch,
             (None, by_name) => by_name.unwrap_or(export::OutputFormat::Jsonl),
         };

@@ -45,6 +45,7 @@ impl TextArgs {
 
 fn read_bounded(source: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte more shows that the source is larger than the limit.
     source.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(std::io::Error::other("it is larger than 64 MiB, which no context holds"));

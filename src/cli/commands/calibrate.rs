@@ -68,8 +68,8 @@ impl Calibrate {
             MethodArg::Isotonic => FitMethod::Isotonic,
         };
         let mut files = Files::new();
-        let dash = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
-        if let Some(path) = self.output.as_ref().filter(|_| !dash) {
+        let to_stdout = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        if let Some(path) = self.output.as_ref().filter(|_| !to_stdout) {
             files.write("the certificate", "-o", path)?;
         }
         let Self { golden, from, alpha, delta, split, .. } = self;
@@ -84,6 +84,7 @@ impl Calibrate {
                 ensure_hint!(prepared.policies.len() == 1, "a certificate is of one policy", "give one -p");
                 prepared.gives_probabilities("a certificate")?;
                 prepared.holds("a certificate")?;
+                // A set too small for any certificate is refused before the model is loaded.
                 possible(prepared.golden.classes(0), alpha, delta)?;
                 let Some(mut evaluations) = prepared.evaluate()? else { return Ok(ExitCode::from(exit::STOPPED)) };
                 evaluations.remove(0)
@@ -103,7 +104,7 @@ impl Calibrate {
             text.push_str(&tried(&rows, method, [alpha, delta], trials));
         }
         let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
-        if dash {
+        if to_stdout {
             // stdout carries the certificate alone then.
             output::message(text.trim_end());
             output::data(&json)?;

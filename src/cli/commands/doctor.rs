@@ -55,6 +55,7 @@ impl Doctor {
         if self.engine.lists_devices() {
             return crate::cli::devices::list();
         }
+        // `judge` sets the model: if there is no model, that is a finding and not an error.
         let load_options = self.engine.resolve(PathBuf::new());
         let mut findings = Vec::new();
         let mut report = |finding: Finding| {
@@ -164,6 +165,7 @@ fn cache_folder() -> Finding {
     const LEAST: u64 = 1_000_000_000;
     let tried = cache::folder().map_err(anyhow::Error::from).and_then(|folder| {
         cache::make(&folder)
+            // A draft that is dropped removes its file.
             .and_then(|()| Draft::private(&folder.join("doctor")).map(drop))
             .with_context(|| format!("{} cannot be written", folder.display()))?;
         Ok(folder)

@@ -56,6 +56,7 @@ impl Eval {
             "a report is of one policy",
             "give one -p with --report"
         );
+        // These checks need the set alone, so they come before the model is loaded.
         if self.fail_under.is_some() || self.max_drop.is_some() {
             prepared.holds("a gate")?;
         }

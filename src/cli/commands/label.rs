@@ -67,7 +67,7 @@ impl Label {
 }
 
 /// Runs, and writes each row at once.
-fn run_directly(run: &Prepared, mut work: Work<'_>, terms: &Terms) -> Result<ExitCode, anyhow::Error> {
+fn run_directly(run: &Prepared, work: Work<'_>, terms: &Terms) -> Result<ExitCode, anyhow::Error> {
     let memo = run.memo.resolve(Memo::in_memory(), terms)?;
     let output = direct(run.target.file.as_deref())?;
     let summary = match run.only {
@@ -87,7 +87,7 @@ fn run_directly(run: &Prepared, mut work: Work<'_>, terms: &Terms) -> Result<Exi
 fn run_with_journal(
     run: &Prepared,
     (place, (mut journal, past)): Kept,
-    mut work: Work<'_>,
+    work: Work<'_>,
     terms: &Terms,
 ) -> Result<ExitCode, anyhow::Error> {
     let failed = || format!("{} cannot be used", place.path.display());

@@ -12,8 +12,7 @@ use crate::cli::args::policy::PolicyArgs;
 use crate::cli::args::prompt::PromptArgs;
 use crate::cli::args::text::TextArgs;
 use crate::cli::terminal::error::bail_hint;
-use crate::cli::terminal::output;
-use crate::cli::terminal::output::Text;
+use crate::cli::terminal::output::{self, Text};
 
 #[derive(Debug, Args)]
 pub struct Prompt {

@@ -1,5 +1,6 @@
 //! `verify`: judges some rows of a finished run again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,16 +73,17 @@ impl Verify {
         let judges = loading::judges(&config, &engine, &policies)?;
         let settings =
             Settings { chunking: config.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };
-        let numbers: std::collections::BTreeSet<u64> = sample.numbers().collect();
+        let numbers: BTreeSet<u64> = sample.numbers().collect();
+        let wanted = numbers.len() as u64;
         let last = numbers.last().copied().unwrap_or(0);
+        // The records behind the last row of the sample need not be read.
         let source = source
             .take_while(move |placed| placed.as_ref().map_or(true, |placed| placed.number <= last))
             .filter(move |placed| placed.as_ref().map_or(true, |placed| numbers.contains(&placed.number)));
-        let wanted = sample.numbers().count() as u64;
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let known = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
+        let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
         let summary = run(
-            Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },
+            Run { engine: &engine, judges: &judges, settings: &settings, earlier },
             source,
             &mut comparison,
             &mut |_| (),

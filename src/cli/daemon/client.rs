@@ -35,11 +35,12 @@ pub fn ask(case: &Case, content: &Content, idle: u64) -> anyhow::Result<Option<E
     let asked = send(&stream, Request::Judge(Box::new(question(case, content))));
     match asked.and_then(|()| receive(&stream, LONGEST)) {
         Ok(Reply::Answer(Answer { stdout, stderr, code })) => {
-            output::repeat(&stdout, &stderr)?;
+            output::repeat(&stdout, &stderr, case.json)?;
             Ok(Some(ExitCode::from(code)))
         }
         // It ends soon, or is too busy.
         Ok(_) => Ok(None),
+        // It has ended meanwhile.
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(_) => {
             let unanswered = unanswered("it is silent");

@@ -153,6 +153,7 @@ pub fn receive<T: DeserializeOwned>(mut stream: &UnixStream, longest: Duration) 
             piece = piece.trim_ascii_start();
         }
         line.extend_from_slice(piece);
+        // JSON escapes a line end within a text, so this one ends the message.
         if line.last() == Some(&b'\n') {
             let Message { protocol, body } = serde_json::from_slice(&line)?;
             return if protocol == VERSION { Ok(body) } else { Err(Error::other("another version of magistrate")) };

@@ -10,12 +10,12 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use magistrate::cache;
+use magistrate::digest::Hash;
 use magistrate::engine::memory_plan::LoadOptions;
 use magistrate::prompt::Templates;
 
 use super::peer;
 use super::protocol::SILENCE;
-use crate::cli::naming;
 
 /// The longest path of a socket, in bytes. Some systems allow 104, one of them a NUL.
 const LONGEST: usize = 103;
@@ -30,11 +30,12 @@ impl Socket {
     /// Returns the socket of a daemon for a model, the way of loading it, and templates. The program is a part of the
     /// name, so another build gets another daemon.
     pub fn of(load_options: &LoadOptions, templates: &Templates) -> Result<Self> {
+        // A relative path or a link leads to the same daemon as the file itself.
         let model = fs::canonicalize(&load_options.base.model)?;
         let mut load_options = load_options.clone();
         load_options.base.model.clone_from(&model);
         let key = format!("{} {} {load_options:?} {}", program()?, templates.digest(), identity(&model)?);
-        Ok(Self { socket: folder()?.join(format!("{}.sock", naming::digest(&key, 8))) })
+        Ok(Self { socket: folder()?.join(format!("{}.sock", digest(&key))) })
     }
 
     /// Returns all sockets on which a daemon listens or has listened.
@@ -99,16 +100,21 @@ fn folder() -> Result<PathBuf> {
     let cache = cache::folder()?;
     let within = cache.join("daemons");
     // A name has 16 digits, and an ending.
-    if within.as_os_str().as_bytes().len() + "/0123456789abcdef.sock".len() <= LONGEST {
+    let has_room = |folder: &PathBuf| folder.as_os_str().as_bytes().len() + "/0123456789abcdef.sock".len() <= LONGEST;
+    if has_room(&within) {
         return Ok(within);
     }
-    let own = naming::digest(&cache.to_string_lossy(), 8);
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let base = runtime.filter(|folder| folder.is_absolute() && folder.as_os_str().len() < 60);
-    Ok(base.map_or_else(
-        || Path::new("/tmp").join(format!("magistrate-{}-{own}", peer::me())),
-        |base| base.join(format!("magistrate-{own}")),
-    ))
+    // Each cache has its own daemons, so a folder outside bears the digest of the cache's path.
+    let own = digest(&cache.to_string_lossy());
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let in_runtime = runtime.map(|folder| folder.join(format!("magistrate-{own}"))).filter(has_room);
+    // Users share `/tmp`, so the name there has the user's id, too.
+    Ok(in_runtime.unwrap_or_else(|| Path::new("/tmp").join(format!("magistrate-{}-{own}", peer::me()))))
+}
+
+/// Returns a text's digest in 16 digits: a longer name would leave less of [`LONGEST`] to the folder.
+fn digest(text: &str) -> String {
+    format!("{:016x}", Hash::of(text.as_bytes()).short())
 }
 
 /// Identifies this build by the version and the program's file.

@@ -92,6 +92,7 @@ pub fn message(error: &anyhow::Error) -> String {
 pub fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut all: Vec<String> = library_hints(error.as_ref()).iter().map(with_flags).collect();
     for Hinted { error, hint } in error.chain().filter_map(|cause| cause.downcast_ref()) {
+        // `source` skips the error inside, so its own hints are not among those above.
         all.extend(hints(error));
         all.push(hint.clone());
     }

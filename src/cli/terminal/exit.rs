@@ -9,13 +9,13 @@ pub const SAFE: u8 = 0;
 pub const VIOLATION: u8 = 1;
 pub const ERROR: u8 = 2;
 pub const UNDECIDED: u8 = 3;
-/// `label`: every row has a verdict, safe or not.
+/// The work is done. `label`: every row has a verdict, safe or not.
 pub const DONE: u8 = 0;
 /// `label --only`, like grep: some input lines were printed.
 pub const FOUND: u8 = 0;
 /// `label --only`, like grep: no input line was printed.
 pub const NONE_FOUND: u8 = 1;
-/// `verify`: some verdicts differ from the earlier ones.
+/// `verify`: some verdicts differ from the earlier ones. `model verify`: the digests differ. `policy diff`: the policies do.
 pub const DIFFERENT: u8 = 1;
 /// `eval`: a gate was not passed. `policy lint`: an error. `model fit`: a model that does not fit. `doctor`: a problem.
 pub const FINDING: u8 = 1;
@@ -33,6 +33,7 @@ pub fn of_run(summary: &Summary, only: Option<RowVerdict>) -> u8 {
     match (summary.ended, only) {
         (Some(StopReason::Stopped), _) => STOPPED,
         (None, None) if undecided => UNDECIDED,
+        // A reader such as `head` closes the pipe when it has enough.
         (Some(StopReason::Closed), _) | (None, None) => DONE,
         (None, Some(_)) if summary.written > 0 => FOUND,
         // An absence is known only if all were judged.

@@ -43,24 +43,17 @@ pub fn flags(plan: &MemoryPlan) -> String {
 pub fn table(model: &ModelFile, plan: &MemoryPlan, load_options: &LoadOptions, machine: &Machine) -> String {
     let fits = plan.fits();
     let mut text = format!("{} {}\n\n", model.name, if fits { "fits" } else { "does not fit" });
-    let gpu = plan.gpu.bytes() > 0;
-    text.push_str(&line("", "memory", if gpu { "GPU" } else { "" }));
+    let uses_gpu = plan.gpu.bytes() > 0;
+    let on_gpu = |bytes| if uses_gpu { megabytes(bytes) } else { String::new() };
+    text.push_str(&line("", "memory", if uses_gpu { "GPU" } else { "" }));
     for (what, of) in ROWS {
-        let (cpu, on_gpu) = (of(&plan.cpu), of(&plan.gpu));
-        if cpu + on_gpu > 0 {
-            text.push_str(&line(what, &megabytes(cpu), &if gpu { megabytes(on_gpu) } else { String::new() }));
+        let (cpu, gpu) = (of(&plan.cpu), of(&plan.gpu));
+        if cpu + gpu > 0 {
+            text.push_str(&line(what, &megabytes(cpu), &on_gpu(gpu)));
         }
     }
-    text.push_str(&line(
-        "together",
-        &megabytes(plan.cpu.bytes()),
-        &if gpu { megabytes(plan.gpu.bytes()) } else { String::new() },
-    ));
-    text.push_str(&line(
-        "free",
-        &megabytes(plan.cpu_room),
-        &if gpu { megabytes(plan.gpu_room) } else { String::new() },
-    ));
+    text.push_str(&line("together", &megabytes(plan.cpu.bytes()), &on_gpu(plan.gpu.bytes())));
+    text.push_str(&line("free", &megabytes(plan.cpu_room), &on_gpu(plan.gpu_room)));
     text.push('\n');
     if let Some(memory) = load_options.memory {
         text.push_str(&format!("--memory allows {}\n", megabytes(memory)));

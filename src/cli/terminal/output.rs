@@ -124,9 +124,13 @@ impl Output {
 
 /// Writes a daemon's answer to this process's own stdout and stderr.
 #[cfg(unix)]
-pub fn repeat(stdout: &str, stderr: &str) -> Result<(), anyhow::Error> {
+pub fn repeat(stdout: &str, stderr: &str, json: bool) -> Result<(), anyhow::Error> {
     if !stderr.is_empty() {
         message(stderr.trim_end_matches('\n'));
+    }
+    if json {
+        // The daemon sends JSON unchanged: only this process can see whether its stdout is a terminal.
+        return Output::Own.data(stdout);
     }
     // The daemon has applied `harmless` already, and the text may have colours.
     write_verdicts(stdout)

@@ -9,10 +9,7 @@ use super::output;
 
 /// Runs work that reports its progress.
 pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) + Send)) -> T) -> T {
-    let bar = ProgressBar::no_length().with_message(what);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = styled(ProgressBar::no_length(), "{msg} {wide_bar} {percent}% {elapsed}").with_message(what);
     // indicatif draws on stderr, and only on a terminal; a first draw after a while spares a flash.
     let begun = Instant::now();
     let done = work(&mut |done, all| {
@@ -27,10 +24,7 @@ pub fn shown<T>(what: &'static str, work: impl FnOnce(&mut (dyn FnMut(u64, u64) 
 
 /// Runs work that cannot report its progress.
 pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
-    let spinner = ProgressBar::new_spinner().with_message(what);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {elapsed}") {
-        spinner.set_style(style);
-    }
+    let spinner = styled(ProgressBar::new_spinner(), "{msg} {spinner} {elapsed}").with_message(what);
     // If it is hidden, the thread that ticks would only take time from the others.
     if !spinner.is_hidden() {
         spinner.enable_steady_tick(Duration::from_millis(300));
@@ -38,6 +32,14 @@ pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     let done = work();
     spinner.finish_and_clear();
     done
+}
+
+/// Returns a bar that is drawn by a template of indicatif.
+pub fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// Progress in rows: a bar with rate and time left on a terminal, a line now and then elsewhere.
@@ -58,9 +60,7 @@ impl Rows {
         let bar = size.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let template =
             if size.is_some() { "{msg} {wide_bar} {percent}% {eta} left" } else { "{msg} {spinner} {elapsed}" };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        let bar = styled(bar, template);
         if quiet {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }

@@ -60,8 +60,8 @@ fn sum_up(timed: &Timed) {
     let order = [RowVerdict::Violation, RowVerdict::Review, RowVerdict::Safe, RowVerdict::Undecided];
     let counts: Vec<String> = order
         .into_iter()
-        .filter(|standing| summary.of(*standing) > 0)
-        .map(|standing| format!("{} {}", summary.of(standing), standing.word()))
+        .filter(|verdict| summary.of(*verdict) > 0)
+        .map(|verdict| format!("{} {}", summary.of(verdict), verdict.word()))
         .collect();
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]

@@ -40,7 +40,8 @@ enum Piece {
 
 impl Text {
     /// Returns the columns whose values are used, in order.
-    pub(super) fn columns(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn columns(&self) -> Vec<&str> {
         match self {
             Self::Unsaid => vec!["text"],
             Self::Column(name) => vec![name],

@@ -23,6 +23,7 @@ pub fn beside(count: usize) -> Result<ExitCode, anyhow::Error> {
     let words = process::words()?;
     let start = || Command::new(&program).args(["bench", "--compute"]).stdin(Stdio::piped()).spawn().map(Other);
     let _others = (0..count).map(|_| start()).collect::<Result<Vec<_>, _>>().context("no process can be started")?;
+    // The others need a moment until they compute.
     std::thread::sleep(Duration::from_millis(100));
     let mut measurement = Command::new(&program);
     waiting::leave_to(&mut measurement);

@@ -11,6 +11,7 @@ use crate::cli::terminal::{exit, output};
 /// Runs both in turn. Each has a process of its own, so that neither profits from the other's memory.
 pub fn run(flags: &BenchFlags, others: &str) -> Result<ExitCode, anyhow::Error> {
     let one = words()?;
+    // The last value of a flag counts, so the other flags come last.
     let two: Vec<String> = one.iter().cloned().chain(others.split_whitespace().map(str::to_owned)).collect();
     let mut pairs = Vec::new();
     for _ in 0..flags.pairs {

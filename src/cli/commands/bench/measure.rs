@@ -37,6 +37,7 @@ fn measure(flags: &BenchFlags) -> Result<Report, anyhow::Error> {
     let tuned = tuned::remembered(&file, &load_options, &machine);
     let workload = Workload { parallel: SEVERAL, tuned, policies: Vec::new() };
     load_options.parallel.get_or_insert(workload.at_once());
+    // A first plan gives the layout and the number of places. The context for this work depends on both.
     let first = MemoryPlan::new(&file, &load_options, &workload, &machine).config;
     load_options.context.get_or_insert(work.cells(first.layout, first.places()));
     let MemoryPlan { config, cpu, .. } = MemoryPlan::new(&file, &load_options, &workload, &machine);

@@ -44,8 +44,7 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
 
     let line = words()?;
     let measure = |setting: Tuning, items: usize| {
-        let Tuning { parallel, workers, .. } = setting;
-        let more = format!("--parallel {parallel} --workers {workers} --layout {} --items {items}", layout_of(setting));
+        let more = format!("{} --items {items}", flags_of(setting));
         rate(&[&line[..], &more.split(' ').map(str::to_owned).collect::<Vec<_>>()].concat())
     };
     let first = measure(start, flags.items.unwrap_or(2 * start.parallel))?;
@@ -91,15 +90,12 @@ const SECONDS: f64 = 4.0;
 
 /// Returns a setting as flags.
 fn flags_of(setting: Tuning) -> String {
-    let Tuning { parallel, workers, .. } = setting;
-    format!("--parallel {parallel} --workers {workers} --layout {}", layout_of(setting))
-}
-
-fn layout_of(setting: Tuning) -> &'static str {
-    match setting.layout {
+    let Tuning { parallel, workers, layout } = setting;
+    let layout = match layout {
         Layout::Unified => "unified",
         Layout::Split => "split",
-    }
+    };
+    format!("--parallel {parallel} --workers {workers} --layout {layout}")
 }
 
 #[derive(Serialize)]

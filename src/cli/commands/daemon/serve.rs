@@ -39,7 +39,7 @@ struct Job {
 }
 
 /// The state that all threads of a daemon share.
-struct Office {
+struct Shared {
     socket: Socket,
     begun: Instant,
     start: Start,
@@ -56,7 +56,7 @@ pub fn serve(start: Start) -> anyhow::Result<ExitCode> {
         // Another daemon has the place.
         return Ok(ExitCode::from(exit::DONE));
     };
-    let office = Arc::new(Office {
+    let shared = Arc::new(Shared {
         socket,
         begun: Instant::now(),
         start,
@@ -65,24 +65,26 @@ pub fn serve(start: Start) -> anyhow::Result<ExitCode> {
         clients: AtomicUsize::new(0),
     });
     let (jobs, work) = sync_channel(CLIENTS);
+    // Clients connect before the model is loaded: they can ask for the state, or stop the daemon.
     let accepting = thread::Builder::new().spawn({
-        let office = Arc::clone(&office);
-        move || accept(&listener, &office, &jobs)
+        let shared = Arc::clone(&shared);
+        move || accept(&listener, &shared, &jobs)
     });
-    let done = accepting.context("a thread cannot be started").and_then(|_| answer_all(&office, templates, &work));
+    let done = accepting.context("a thread cannot be started").and_then(|_| answer_all(&shared, templates, &work));
     // A client that still waits judges by itself.
-    office.socket.leave();
+    shared.socket.leave();
     done.map(|()| ExitCode::from(exit::DONE))
 }
 
 /// Answers one question after the other.
-fn answer_all(office: &Office, templates: Templates, work: &Receiver<Job>) -> anyhow::Result<()> {
-    let Start { load_options, policies, parallel, idle, .. } = &office.start;
+fn answer_all(shared: &Shared, templates: Templates, work: &Receiver<Job>) -> anyhow::Result<()> {
+    let Start { load_options, policies, parallel, idle, .. } = &shared.start;
     let mut own = RunConfig::new(load_options.clone(), SessionOptions::default());
     own.templates = templates;
+    // Rows name settings as a check's own rows do.
     own.hint = with_flags;
     let engine = loading::load(&own, policies, *parallel)?;
-    office.ready.store(true, Ordering::Relaxed);
+    shared.ready.store(true, Ordering::Relaxed);
     let mut sessions = Sessions::new(&engine, POLICIES);
     let idle = Duration::from_secs(*idle);
     let mut last = Instant::now();
@@ -92,7 +94,7 @@ fn answer_all(office: &Office, templates: Templates, work: &Receiver<Job>) -> an
             Ok(job) => {
                 // Without an answer the client judges by itself. A model that has failed is of no more use.
                 let answer = judge(job.question, &own, &mut sessions)?;
-                office.answered.fetch_add(1, Ordering::Relaxed);
+                shared.answered.fetch_add(1, Ordering::Relaxed);
                 let _ = job.reply.send(answer);
                 last = Instant::now();
             }
@@ -118,6 +120,7 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
     config.certificate = certificate.map(|(path, certificate)| (path, Arc::new(certificate)));
     let case = Case { policies, config, json, verbose };
     let mut output = Output::Kept { stdout: String::new(), stderr: String::new(), coloured };
+    // A check prints this note when it loads the model.
     if let Some(note) = loading::demonstration_note(sessions.engine.model(), &case.policies) {
         output.message(&note);
     }
@@ -141,26 +144,27 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
 }
 
 /// Listens to each client in a thread of its own, so that none holds up the others.
-fn accept(listener: &UnixListener, office: &Arc<Office>, jobs: &SyncSender<Job>) {
+fn accept(listener: &UnixListener, shared: &Arc<Shared>, jobs: &SyncSender<Job>) {
     for stream in listener.incoming().flatten() {
-        if office.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
-            office.clients.fetch_sub(1, Ordering::Relaxed);
+        // A client counts before its thread starts, so many at once cannot pass the limit.
+        if shared.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
+            shared.clients.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let (of_client, jobs) = (Arc::clone(office), jobs.clone());
+        let (of_client, jobs) = (Arc::clone(shared), jobs.clone());
         let attending = thread::Builder::new().spawn(move || {
             // A client that hangs up or stays silent wants no answer.
             let _ = attend(&stream, &of_client, &jobs);
             of_client.clients.fetch_sub(1, Ordering::Relaxed);
         });
         if attending.is_err() {
-            office.clients.fetch_sub(1, Ordering::Relaxed);
+            shared.clients.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
 /// Reads one client's request, and replies to it.
-fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Result<()> {
+fn attend(stream: &UnixStream, shared: &Shared, jobs: &SyncSender<Job>) -> Result<()> {
     /// The longest that a client may take to send its request.
     const LONGEST: Duration = Duration::from_secs(10);
     peer::ours(stream)?;
@@ -169,6 +173,7 @@ fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Resul
             let (reply, answer) = channel();
             let abandoned = Arc::new(AtomicBool::new(false));
             let job = Job { question: *question, reply, abandoned: Arc::clone(&abandoned) };
+            // The queue has room for a question of each client. An error means that no question is answered any more.
             if jobs.try_send(job).is_err() {
                 return send(stream, Reply::Busy);
             }
@@ -181,9 +186,10 @@ fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Resul
                 }
             }
         }
-        Request::Status => send(stream, Reply::Status(office.status())),
+        Request::Status => send(stream, Reply::Status(shared.status())),
         Request::Stop => {
-            office.socket.leave();
+            // The client that stops a daemon waits until the socket is gone.
+            shared.socket.leave();
             let _ = send(stream, Reply::Stopping);
             // At once, even in the middle of an answer: the client judges by itself.
             signal_hook::low_level::exit(exit::DONE.into())
@@ -191,7 +197,7 @@ fn attend(stream: &UnixStream, office: &Office, jobs: &SyncSender<Job>) -> Resul
     }
 }
 
-impl Office {
+impl Shared {
     fn status(&self) -> Status {
         Status {
             process: std::process::id(),

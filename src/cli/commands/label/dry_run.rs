@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use magistrate::engine::Engine;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::journal::Past;
 use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
 use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
-use magistrate::label::sink::{Rows, Sink};
+use magistrate::label::sink::Rows;
 use magistrate::label::source::Source;
 use magistrate::label::survey::Survey;
 use magistrate::machine::peak_memory;
@@ -23,7 +24,7 @@ const LEAST: usize = 16;
 const MOST: usize = 64;
 
 #[derive(Serialize)]
-struct Plan {
+struct Estimate {
     #[serde(flatten)]
     survey: Survey,
     measured: Measured,
@@ -54,38 +55,34 @@ pub fn run_sample(
     let mut survey = survey.context("the input cannot be read")?;
     let sample = std::mem::take(&mut survey.sample);
     let texts = sample.len();
-    let (known, begun) = (EarlierVerdicts { past: Past::none(), memo: Memo::off() }, Instant::now());
-    let form = magistrate::label::entry::OutputForm { policies: Vec::new(), fields: None };
+    let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
+    let form = OutputForm { policies: Vec::new(), fields: None };
     let mut sink = Rows { output: std::io::sink(), form };
+    let begun = Instant::now();
     let measured_run = progress::waiting("measuring", || {
-        run(
-            Run { engine, judges, settings, earlier: known },
-            sample.into_iter().map(Ok),
-            &mut sink as &mut dyn Sink,
-            &mut |_| (),
-        )
+        run(Run { engine, judges, settings, earlier }, sample.into_iter().map(Ok), &mut sink, &mut |_| ())
     })?;
     if measured_run.ended.is_some() {
         return Ok(ExitCode::from(exit::STOPPED));
     }
     let measured = Measured { texts, seconds: begun.elapsed().as_secs_f64() };
     #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-    let plan = {
+    let estimate = {
         let seconds = measured.seconds / (texts.max(1) as f64) * survey.texts as f64;
         let rows_per_second = survey.rows as f64 / seconds.max(1e-9);
-        Plan { survey, measured, seconds, rows_per_second, memory: peak_memory() }
+        Estimate { survey, measured, seconds, rows_per_second, memory: peak_memory() }
     };
     if let Some(path) = file {
-        summary::write_json(path, &format!("{}\n", serde_json::to_string(&plan)?))?;
+        summary::write_json(path, &format!("{}\n", serde_json::to_string(&estimate)?))?;
     }
     if file.is_none_or(|path| path.as_os_str() != "-") {
-        output::print(&table(&plan))?;
+        output::print(&table(&estimate))?;
     }
     Ok(ExitCode::from(exit::DONE))
 }
 
-fn table(plan: &Plan) -> String {
-    let Survey { rows, defects, texts, tokens, longest, .. } = &plan.survey;
+fn table(estimate: &Estimate) -> String {
+    let Survey { rows, defects, texts, tokens, longest, .. } = &estimate.survey;
     let defective: u64 = defects.values().sum();
     let reasons: Vec<String> = defects.iter().map(|(code, count)| format!("{count} {code}")).collect();
     #[allow(clippy::cast_precision_loss, reason = "an average for people")]
@@ -96,9 +93,9 @@ fn table(plan: &Plan) -> String {
     }
     text.push_str(&format!("texts     {texts} different ones\n"));
     text.push_str(&format!("tokens    {tokens}, {mean:.0} a text, {longest} the longest\n"));
-    text.push_str(&format!("measured  {} texts in {:.1} s\n", plan.measured.texts, plan.measured.seconds));
-    text.push_str(&format!("time      about {}, {:.1} rows/s\n", duration(plan.seconds), plan.rows_per_second));
-    if let Some(bytes) = plan.memory {
+    text.push_str(&format!("measured  {} texts in {:.1} s\n", estimate.measured.texts, estimate.measured.seconds));
+    text.push_str(&format!("time      about {}, {:.1} rows/s\n", duration(estimate.seconds), estimate.rows_per_second));
+    if let Some(bytes) = estimate.memory {
         text.push_str(&format!("memory    {} MB\n", bytes / 1_000_000));
     }
     text

@@ -9,8 +9,7 @@ use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig};
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export;
 use magistrate::label::journal::{self, Existing, Journal, Past};
-use magistrate::label::row;
-use magistrate::label::row::RowVerdict;
+use magistrate::label::row::{self, RowVerdict};
 use magistrate::label::run::Settings;
 use magistrate::label::source::Source;
 use magistrate::policy::Policy;
@@ -66,6 +65,7 @@ impl Prepared {
         let target = flags.output.resolve(flags.input.is_batch(), form)?;
         let mut files = Files::new();
         flags.policy.reads(&mut files)?;
+        // A folder that cannot be used is refused before the model is loaded.
         flags.memo.folder()?;
         let prepared = Self {
             settings: Settings {

@@ -54,28 +54,16 @@ pub enum Defects {
 
 impl Work<'_> {
     /// Runs. Writes each row to the sink.
-    pub fn run(
-        &mut self,
-        past: Past,
-        memo: Memo,
-        sink: &mut dyn Sink,
-        defects: Defects,
-    ) -> Result<Timed, anyhow::Error> {
-        let inputs = self.source.inputs();
-        let name = match inputs {
+    pub fn run(self, past: Past, memo: Memo, sink: &mut dyn Sink, defects: Defects) -> Result<Timed, anyhow::Error> {
+        let Self { engine, judges, settings, source, quiet } = self;
+        let name = match source.inputs() {
             [one] => one.name.to_string(),
             several => format!("{} inputs", several.len()),
         };
-        let mut reporter = Reporter { bar: progress::Rows::new(self.source.size(), self.quiet), defects, printed: 0 };
+        let mut reporter = Reporter { bar: progress::Rows::new(source.size(), quiet), defects, printed: 0 };
         let begun = Instant::now();
-        let source = std::mem::replace(&mut self.source, Source::none());
-        let known = EarlierVerdicts { past, memo };
-        let done = run(
-            Run { engine: self.engine, judges: self.judges, settings: self.settings, earlier: known },
-            source,
-            sink,
-            &mut |news| reporter.report(&news),
-        );
+        let earlier = EarlierVerdicts { past, memo };
+        let done = run(Run { engine, judges, settings, earlier }, source, sink, &mut |event| reporter.report(&event));
         reporter.bar.clear();
         let summary = done.with_context(|| name)?;
         Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
@@ -90,9 +78,9 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn report(&mut self, news: &Event<'_>) {
+    fn report(&mut self, event: &Event<'_>) {
         const SHOWN: u32 = 5;
-        match news {
+        match event {
             Event::Done(summary) => self.bar.show(summary),
             Event::Renamed(renamed) if self.defects == Defects::InRows => {
                 let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);

@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use magistrate::engine::CacheType;
-use magistrate::engine::memory_plan::{MemoryPlan, Need, Workload};
+use magistrate::engine::memory_plan::{MemoryPlan, Need};
+use magistrate::engine::{CacheType, SessionOptions};
 use magistrate::gguf::{ModelFile, Opened};
+use magistrate::label::config::RunConfig;
+use magistrate::policy;
 use serde_json::{Value, json};
 
 use crate::cli::args::engine::EngineArgs;
 use crate::cli::fitting::{self, ONE, SEVERAL};
 use crate::cli::terminal::{exit, load_plan, output};
-use crate::cli::{devices, models, tuned};
+use crate::cli::{devices, loading, models};
 
 #[derive(Debug, Args)]
 pub struct Fit {
@@ -20,7 +22,7 @@ pub struct Fit {
 
     /// Use of the model: label judges many texts at once, check one
     #[arg(long = "for", value_name = "VERB", default_value = "label")]
-    what: What,
+    verb: UsingVerb,
 
     /// Policies to judge by, which take memory, too
     #[arg(short, long = "policy", value_name = "POLICY")]
@@ -35,7 +37,7 @@ pub struct Fit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
+enum UsingVerb {
     Check,
     Label,
 }
@@ -47,30 +49,20 @@ impl Fit {
             return devices::list();
         }
         let opened = Opened::read(&models::path(&self.model)?)?;
-        let templates = magistrate::prompt::Templates::shipped();
-        let mut policies = Vec::new();
-        for spec in &self.policies {
-            let policy = magistrate::policy::load(spec, None)?;
-            let prompt = magistrate::prompt::Prompt::new(&templates, &policy, policy.effort, None)?;
-            policies.push(prompt.prefix_tokens(&opened.tokenizer).len());
-        }
-        let load_options = self.engine.resolve(opened.file.path.clone());
+        let policies = self.policies.iter().map(|spec| policy::load(spec, None)).collect::<Result<Vec<_>, _>>()?;
+        let config = RunConfig::new(self.engine.resolve(opened.file.path.clone()), SessionOptions::default());
         let machine = devices::machine()?;
-        let workload = match self.what {
-            What::Check => Workload { parallel: ONE, tuned: None, policies },
-            What::Label => Workload {
-                parallel: SEVERAL,
-                tuned: tuned::remembered(&opened.file, &load_options, &machine),
-                policies,
-            },
+        let parallel = match self.verb {
+            UsingVerb::Check => ONE,
+            UsingVerb::Label => SEVERAL,
         };
-        let planned = MemoryPlan::new(&opened.file, &load_options, &workload, &machine);
+        let (workload, plan) = loading::plan_of(&config, &opened, &policies, parallel, &machine)?;
         if self.json {
-            output::data(&format!("{}\n", object(&opened.file, &planned)))?;
+            output::data(&format!("{}\n", object(&opened.file, &plan)))?;
         } else {
-            output::print(&fitting::report(&opened.file, &planned, &load_options, &workload, &machine))?;
+            output::print(&fitting::report(&opened.file, &plan, &config.load_options, &workload, &machine))?;
         }
-        Ok(ExitCode::from(if planned.fits() { exit::DONE } else { exit::FINDING }))
+        Ok(ExitCode::from(if plan.fits() { exit::DONE } else { exit::FINDING }))
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let file = gguf::inspect(&path(&self.model)?)?;
+        // A vocabulary that cannot be used is a fault of the file, too.
         file.tokenizer()?;
         if self.json {
             output::data(&format!("{}\n", object(&file)))?;
@@ -35,7 +36,7 @@ impl Inspect {
 
 fn table(file: &ModelFile) -> String {
     let shape = &file.shape;
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_owned());
+    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_owned());
     let mut text = format!(
         "file        {}, {} in {} {}\n\
          digest      {}\n\
@@ -52,8 +53,8 @@ fn table(file: &ModelFile) -> String {
         file.parts.len(),
         if file.parts.len() == 1 { "file" } else { "files" },
         file.digest,
-        or_none(&file.general_name),
-        or_none(&file.licence),
+        or_unknown(&file.general_name),
+        or_unknown(&file.licence),
         millions(file.parameters),
         shape.blocks,
         shape.sliding_window,

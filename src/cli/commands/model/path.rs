@@ -18,6 +18,7 @@ impl PathOf {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let model = self.model;
         let path = path(&model)?;
+        // `path` returns a name that it does not know unchanged.
         ensure_hint!(
             path.exists(),
             "{model}: there is no such file, and no model of this name",

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use magistrate::gguf::{self, Problem};
 use magistrate::models::fetch::Client;
 use magistrate::models::pull::{Hosts, Origin, Puller, check};
@@ -12,7 +12,7 @@ use magistrate::models::stores::{Places, named, spelled_out};
 
 use crate::cli::models::places;
 use crate::cli::terminal::error::bail_hint;
-use crate::cli::terminal::{exit, output};
+use crate::cli::terminal::{exit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct Pull {
@@ -61,21 +61,20 @@ impl Pull {
             return Ok(ExitCode::from(exit::DONE));
         }
         let hosts = hosts(&places);
-        let bar = ProgressBar::no_length();
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
-        {
-            bar.set_style(style);
-        }
+        let template = "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        let bar = progress::styled(ProgressBar::no_length(), template);
         let puller = Puller { client: Client::new(PATIENCE), hosts };
         let path = puller.pull(&origin, self.sha256.as_deref(), &mut |what, done, all| {
-            if bar.message() != output::harmless(what) {
-                bar.set_message(output::harmless(what));
+            let what = output::harmless(what);
+            // Each file of a model has its own rate.
+            if bar.message() != what {
+                bar.set_message(what);
                 bar.reset_eta();
             }
             bar.set_length(all.unwrap_or(done));
             bar.set_position(done);
         });
+        // The bar is cleared before an error is printed.
         bar.finish_and_clear();
         let path = path?;
         match gguf::inspect(&path) {

@@ -22,6 +22,7 @@ pub struct Import {
 
 impl Import {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        // A file that exists is refused before the work begins.
         self.output.path()?;
         let name = self.file.display().to_string();
         let text = PolicySource::open(&name)?.text;

@@ -92,6 +92,7 @@ impl Lint {
             }
             LintFormat::Sarif => output::data(&format!("{:#}\n", sarif(&linted))),
         }?;
+        // Levels are ordered from the worst on.
         let worst = all(&linted).map(|(_, finding)| finding.level()).min();
         let fails = worst == Some(Level::Error) || (self.strict && worst == Some(Level::Warning));
         Ok(ExitCode::from(if fails { exit::FINDING } else { exit::DONE }))

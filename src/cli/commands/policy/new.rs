@@ -61,6 +61,7 @@ fn id(text: &str) -> Result<String, String> {
 
 impl New {
     pub fn run(mut self) -> Result<ExitCode, anyhow::Error> {
+        // A file that exists is refused before the author answers questions.
         self.output.path()?;
         if self.id.is_none() || self.violation.is_empty() {
             ensure_hint!(
@@ -114,6 +115,7 @@ impl New {
         let severities = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         let mut categories = Vec::new();
         for (number, Titled { title, rule }) in self.violation.into_iter().enumerate() {
+            // There are four severities. Later rules share the highest, and get the next letter there.
             let level = number.min(severities.len() - 1);
             let letter = char::from(b'a' + u8::try_from(number - level).unwrap_or(25).min(25));
             categories.push(DraftCategory {
