@@ -55,7 +55,7 @@ pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Res
     anyhow::ensure!(plan.fits(), fitting::refusal(&model.file, &plan, &config.load_options, &workload, &machine));
     policies.iter().try_for_each(|policy| config.check_certificate(&model.file, &plan.config, policy))?;
     if let Some(policy) = policies.first() {
-        // If this policy is on the disk already decoded, it is read while the model loads.
+        // A decoded policy in the cache folder is read while the model loads.
         plan.config.prefetch = config.prefix(&model, policy)?;
     }
     let note = demonstration_note(&model.file, policies);

@@ -73,7 +73,7 @@ impl PolicyArgs {
         sources.iter().map(id).collect()
     }
 
-    /// Returns the labels for each policy. Labels that name no policy must contradict none of the policies.
+    /// Returns the labels for each policy. Labels that name no policy must not contradict any of the policies.
     fn given(&self, sources: &[PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
         let plain = |at: usize| sources[at].notation == Notation::Plain;
         let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
@@ -84,7 +84,7 @@ impl PolicyArgs {
             };
             anyhow::ensure!(plain(at), not_plain());
             anyhow::ensure!(given[at].is_none(), "--labels is given twice for the policy `{}`", ids[at]);
-            // A user who names the policy is believed, but the contradiction is printed.
+            // Labels for a named policy are believed, but the contradiction is printed.
             if let Err(error) = sources[at].check_labels(labels) {
                 output::message(&format!("note: {} of {}", error.message(), sources[at].name));
             }

@@ -56,7 +56,7 @@ impl Merge {
         let target = self.output.resolve(false, form)?;
         let mut files = Files::new();
         journals.iter().try_for_each(|path| files.read("a journal that is merged", path))?;
-        // Without a journal, an output that has something in it is refused.
+        // Without a journal, an existing output is refused if something is in it.
         target.claim(&mut files, None)?;
         let [one] = journals.as_slice() else {
             let Some(file) = target.file.as_ref().filter(|_| !target.is_stream()) else {

@@ -146,7 +146,7 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
 /// Listens to each client in a thread of its own, so that none holds up the others.
 fn accept(listener: &UnixListener, shared: &Arc<Shared>, jobs: &SyncSender<Job>) {
     for stream in listener.incoming().flatten() {
-        // A client counts before its thread starts, so many at once cannot pass the limit.
+        // A client counts before its thread starts, so a burst of clients cannot pass the limit.
         if shared.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
             shared.clients.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -188,7 +188,7 @@ fn attend(stream: &UnixStream, shared: &Shared, jobs: &SyncSender<Job>) -> Resul
         }
         Request::Status => send(stream, Reply::Status(shared.status())),
         Request::Stop => {
-            // The client that stops a daemon waits until the socket is gone.
+            // The client that stops a daemon waits until nobody listens.
             shared.socket.leave();
             let _ = send(stream, Reply::Stopping);
             // At once, even in the middle of an answer: the client judges by itself.

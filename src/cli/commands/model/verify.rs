@@ -19,7 +19,7 @@ impl Verify {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let path = path(&self.model)?;
         let known = places().find().into_iter().find(|found| found.path == path).and_then(|found| found.sha256);
-        // The digest shows that a file is damaged, so it is needed even if the header cannot be read.
+        // The digest shows that a file is damaged, also of one with a header that cannot be read.
         let parts = gguf::inspect(&path).map_or_else(|_| vec![path.clone()], |file| file.parts);
         let mut text = String::new();
         let mut digests = Vec::new();
