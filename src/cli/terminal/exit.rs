@@ -15,7 +15,8 @@ pub const DONE: u8 = 0;
 pub const FOUND: u8 = 0;
 /// `label --only`, like grep: no input line was printed.
 pub const NONE_FOUND: u8 = 1;
-/// `verify`: some verdicts differ from the earlier ones. `model verify`: the digests differ. `policy diff`: the policies do.
+/// `verify`: some verdicts differ from the earlier ones. `model verify`: the store has another digest. `policy diff`: the
+/// policies differ.
 pub const DIFFERENT: u8 = 1;
 /// `eval`: a gate was not passed. `policy lint`: an error. `model fit`: a model that does not fit. `doctor`: a problem.
 pub const FINDING: u8 = 1;
