@@ -18,6 +18,7 @@ use super::map::CalibrationMap;
 use super::reliability::Reliability;
 use super::setup::EvaluationSetup;
 use super::terms::Terms;
+use crate::policy::Verdict;
 pub(crate) use issue::missing_class;
 pub use issue::{NoCertificate, least, possible};
 pub use read::CertificateError;
@@ -79,13 +80,18 @@ impl Certificate {
         (!different.is_empty()).then(|| format!("it was issued for {}", different.join(", ")))
     }
 
-    /// Returns the calibrated probability, and the decision on the verdict.
+    /// Returns the calibrated probability, and the verdict that may be acted on there. `None` if a person must look.
     #[must_use]
-    pub fn decide(&self, probability: f64) -> (f64, Decision) {
+    pub fn decide(&self, probability: f64) -> (f64, Option<Verdict>) {
         let calibrated = self.map.apply(probability);
-        let automatic =
-            self.high.is_some_and(|high| calibrated >= high) || self.low.is_some_and(|low| calibrated <= low);
-        (calibrated, if automatic { Decision::Auto } else { Decision::Review })
+        let verdict = if self.high.is_some_and(|high| calibrated >= high) {
+            Some(Verdict::Violation)
+        } else if self.low.is_some_and(|low| calibrated <= low) {
+            Some(Verdict::Safe)
+        } else {
+            None
+        };
+        (calibrated, verdict)
     }
 
     /// Counts the rows that would be called a violation automatically and the wrong ones among them, then the same for
@@ -94,11 +100,10 @@ impl Certificate {
     pub fn errors(&self, rows: &[(bool, f64)]) -> [(u64, u64); 2] {
         let mut counts = [(0, 0); 2];
         for &(violation, probability) in rows {
-            let calibrated = self.map.apply(probability);
-            if self.high.is_some_and(|high| calibrated >= high) {
-                counts[0] = (counts[0].0 + 1, counts[0].1 + u64::from(!violation));
-            } else if self.low.is_some_and(|low| calibrated <= low) {
-                counts[1] = (counts[1].0 + 1, counts[1].1 + u64::from(violation));
+            match self.decide(probability).1 {
+                Some(Verdict::Violation) => counts[0] = (counts[0].0 + 1, counts[0].1 + u64::from(!violation)),
+                Some(_) => counts[1] = (counts[1].0 + 1, counts[1].1 + u64::from(violation)),
+                None => {}
             }
         }
         counts

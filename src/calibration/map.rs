@@ -145,6 +145,7 @@ fn temperature(rows: &[(bool, f64)]) -> CalibrationMap {
         ];
         // A long step may leave the region in which the quadratic approximation is good.
         let scale = (1.0 / (step[0].abs().max(step[1].abs()))).min(1.0);
+        // A slope below 0 would reverse the order of texts.
         slope = (slope - scale * step[0]).max(1e-3);
         bias -= scale * step[1];
         if step[0].abs().max(step[1].abs()) < 1e-10 {
@@ -193,8 +194,8 @@ mod tests {
         let mut unit = move || random.bits() as f64 / u64::MAX as f64;
         (0..count)
             .map(|_| {
-                let said = (unit() - 0.5) * 12.0;
-                (unit() < logistic(said / 3.0 + 0.5), logistic(said))
+                let given = (unit() - 0.5) * 12.0;
+                (unit() < logistic(given / 3.0 + 0.5), logistic(given))
             })
             .collect()
     }
@@ -206,7 +207,7 @@ mod tests {
         let CalibrationMap::Temperature { temperature, bias } = map else { panic!("{map:?}") };
         assert!((temperature - 3.0).abs() < 0.3 && (bias - 0.5).abs() < 0.15, "{temperature} {bias}");
         let ece = |map: &dyn Fn(f64) -> f64| {
-            Reliability::of(&rows.iter().map(|(was, said)| (*was, map(*said))).collect::<Vec<_>>()).unwrap().ece
+            Reliability::of(&rows.iter().map(|(was, given)| (*was, map(*given))).collect::<Vec<_>>()).unwrap().ece
         };
         let (before, after) = (ece(&|p| p), ece(&|p| map.apply(p)));
         assert!(after < 0.03 && before > 4.0 * after, "{before} {after}");

@@ -18,6 +18,7 @@ pub struct Reliability {
 /// A bin of the reliability curve: the rows with similar probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
+    // The names are those in the JSON of evaluations and certificates.
     /// The number of rows, at least 1.
     pub rows: u64,
     /// The mean probability.
@@ -42,8 +43,13 @@ impl Reliability {
         for &(violation, probability) in rows {
             let was = f64::from(u8::from(violation));
             squares += (probability - was).powi(2);
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bin's number")]
-            let bin = ((probability * 10.0) as usize).min(BINS - 1);
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                clippy::cast_sign_loss,
+                reason = "a bin's number"
+            )]
+            let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
             sums[bin] = (sums[bin].0 + 1, sums[bin].1 + probability, sums[bin].2 + was);
         }
         #[allow(clippy::cast_precision_loss, reason = "rows of an evaluation")]

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use serde_json::value::RawValue;
-
 use super::evaluated_row::EvaluatedRow;
 use super::golden::{Answer, Golden};
+use crate::label::columns::text;
 use crate::label::entry::Entry;
 use crate::label::row::Row;
 use crate::label::sink::{Sink, Written};
@@ -31,10 +30,6 @@ impl<'run> Collector<'run> {
 
 impl Sink for Collector<'_> {
     fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
-        let text = |value: &RawValue| match serde_json::from_str(value.get()) {
-            Ok(serde_json::Value::String(text)) => text,
-            _ => value.get().to_owned(),
-        };
         let Some(Answer { text: judged, hash, slice, expected }) = self.golden.answer(entry.number) else {
             return Ok(Written::default());
         };

@@ -109,6 +109,7 @@ impl Golden {
                 Ok(content) => (content.text().to_owned(), Hash::of(content.text().as_bytes())),
                 Err(defect) => {
                     golden.damaged.push(defect.to_string());
+                    // Each is a record of its own: the place distinguishes those with the same bytes.
                     (String::new(), Hash::of(&[placed.record.raw.as_slice(), place.as_bytes()].concat()))
                 }
             };

@@ -87,6 +87,16 @@ impl Columns {
     }
 }
 
+/// Returns a column's value as a text: that of a string, or the JSON of anything else.
+pub(crate) fn text(value: &RawValue) -> String {
+    if value.get().starts_with('"') {
+        // Half of a surrogate pair has no other text than its JSON.
+        serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+    } else {
+        value.get().to_owned()
+    }
+}
+
 impl Serialize for Columns {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))

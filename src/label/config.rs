@@ -222,6 +222,7 @@ impl RunConfig {
         };
         let Sampling { temperature, seed } = self.options.sampling;
         let Terms(mut terms) = self.terms(model, config, std::slice::from_ref(policy));
+        // A probability does not depend on these, and the names below replace `policies`.
         for of_journals in
             ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
         {
@@ -235,6 +236,7 @@ impl RunConfig {
             ("text", json!(self.composition)),
             ("--budget", json!(budget)),
             ("--cascade", json!(band)),
+            // Nothing is drawn at temperature 0.
             ("--seed", json!((temperature > 0.0).then_some(seed))),
         ] {
             terms.insert(name.to_owned(), value);

@@ -59,9 +59,11 @@ impl Hash {
     pub fn of_record(record: &Record) -> Self {
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
+            // With its length, so that no other division of the same bytes has this digest.
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         };
+        // A last line that gets its newline later stays the same record.
         let line = record.raw.strip_suffix(b"\n").unwrap_or(&record.raw);
         add(line.strip_suffix(b"\r").unwrap_or(line));
         add(record.id.as_deref().map_or("", RawValue::get).as_bytes());
@@ -81,18 +83,7 @@ impl Entry {
     /// Returns the output line: the rows of the record, and its columns.
     #[must_use]
     pub fn line(&self, form: &OutputForm) -> String {
-        let rows = self.rows();
-        let id = self.id.as_deref().map_or("null", RawValue::get);
-        let mut line = match rows.as_slice() {
-            [row] => form.select(id, row),
-            _ => {
-                let mut named: Vec<(&String, &&RawValue)> = form.policies.iter().zip(&rows).collect();
-                named.sort_unstable_by_key(|(policy, _)| *policy);
-                let rows =
-                    named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.select(id, row)));
-                format!("{{\"id\":{id},\"verdicts\":{{{}}}}}", rows.collect::<Vec<_>>().join(","))
-            }
-        };
+        let mut line = self.object(form);
         if !self.columns.0.is_empty() {
             line.pop();
             for (name, value) in &self.columns.0 {
@@ -107,6 +98,24 @@ impl Entry {
         }
         line.push('\n');
         line
+    }
+
+    /// Returns the rows of the record as one JSON object, without its columns.
+    #[must_use]
+    pub fn object(&self, form: &OutputForm) -> String {
+        let rows = self.rows();
+        let id = self.id.as_deref().map_or("null", RawValue::get);
+        match rows.as_slice() {
+            [row] => form.select(id, row),
+            _ => {
+                let mut named: Vec<(&String, &&RawValue)> = form.policies.iter().zip(&rows).collect();
+                // `check --json` prints them in this order, too.
+                named.sort_unstable_by_key(|(policy, _)| *policy);
+                let rows =
+                    named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.select(id, row)));
+                format!("{{\"id\":{id},\"verdicts\":{{{}}}}}", rows.collect::<Vec<_>>().join(","))
+            }
+        }
     }
 
     /// Returns the rows, without their ids.

@@ -87,11 +87,6 @@ impl Memo {
         Claim::Unknown
     }
 
-    /// Returns the verdicts on a text, if they are known.
-    pub fn get(&self, hash: &Hash) -> Option<Verdicts> {
-        self.lock()?.find(hash)
-    }
-
     /// Remembers the verdicts on a text. `place` is their place in the journal, if they are in one.
     pub fn put(&self, hash: &Hash, place: Option<u64>, verdicts: &RawValue) {
         let Some(mut inner) = self.lock() else { return };
@@ -215,8 +210,8 @@ struct MemoLine {
 impl MemoLine {
     /// Reads a line, if it is whole and contains rows.
     fn read(line: &[u8]) -> Option<(Hash, Verdicts)> {
-        let said: Self = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
-        Some((said.hash, Verdicts::read(said.verdicts)?))
+        let Self { hash, verdicts } = line::is_whole(line).then(|| serde_json::from_slice(line).ok())??;
+        Some((hash, Verdicts::read(verdicts)?))
     }
 }
 
@@ -290,6 +285,7 @@ impl Archive {
             self.table.put(hash, self.end);
             self.end += line.len() as u64;
         } else {
+            // A part of the line may be in the file, so the next place is unknown.
             self.foreign = true;
         }
     }
@@ -312,7 +308,7 @@ mod tests {
 
     /// Returns the policy in the row of a text, as [`verdicts`] writes it.
     fn known(memo: &Memo, hash: &Hash) -> Option<String> {
-        memo.get(hash).map(|known| known.rows[0].policy.id.clone())
+        memo.lock()?.find(hash).map(|known| known.rows[0].policy.id.clone())
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl<'path> Shares<'path> {
             miss(expected, entry.number);
             expected = entry.number + 1;
             put(&entry)?;
+            // The journal does not tell which tokens were spent, so all of them count.
             summary.add(&row::rows(&entry.verdicts), true);
             summary.written += 1;
         }

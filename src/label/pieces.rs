@@ -29,6 +29,7 @@ pub fn pieces<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize, overlap: us
             return pieces;
         }
         let back = |count| end - length(tokenizer, &tokens[tokens.len().saturating_sub(count)..]);
+        // The last quarter of the overlap may be given up, so that the next piece begins at a pause.
         let (from, to) = (text.ceil_char_boundary(back(overlap)), text.ceil_char_boundary(back(overlap - overlap / 4)));
         start = pause(text, from, to);
     }
@@ -51,6 +52,7 @@ fn first<'t>(tokenizer: &Tokenizer, text: &'t str, size: usize) -> (&'t str, Vec
         window = seen.len().saturating_mul(size.saturating_add(size.div_ceil(4))) / tokens.len();
     };
     let most = text.floor_char_boundary(length(tokenizer, &tokens[..size]));
+    // The last quarter of a piece may be given up, so that it ends at a pause.
     let mut end = pause(text, length(tokenizer, &tokens[..size - size / 4]), most);
     loop {
         let tokens = tokenizer.encode(&text[..end]);

@@ -224,6 +224,7 @@ impl Verdicts {
         let mut json = String::with_capacity(1024 * rows.len());
         for (place, row) in rows.iter().enumerate() {
             json.push(if place == 0 { '[' } else { ',' });
+            // Equal texts of other records share this JSON, so no id may be in it.
             let row = match &row.id {
                 None => serde_json::to_string(row),
                 Some(_) => serde_json::to_string(&Row { id: None, ..row.clone() }),
@@ -260,9 +261,13 @@ impl Row {
     /// Reports whether two rows have the same verdict, or lack one for the same reason.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
-        let reason = |row: &Self| row.error.as_ref().map(|error| (error.code.clone(), error.message.clone()));
         (self.verdict, &self.label, &self.category) == (other.verdict, &other.label, &other.category)
-            && reason(self) == reason(other)
+            && self.reason() == other.reason()
+    }
+
+    /// Returns the code and the message of the error, if there is one.
+    fn reason(&self) -> Option<(&str, &str)> {
+        self.error.as_ref().map(|error| (error.code.as_ref(), error.message.as_str()))
     }
 
     /// Reports whether the same content would get the same row again. Not if the engine failed or had no room.

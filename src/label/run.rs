@@ -71,6 +71,7 @@ pub fn run(
         thread.spawn_scoped(scope, move || sender.run(&mut past, &taken, &send)).map_err(RunError::Thread)?;
         let mut writer = Writer::new(sender, sink, report);
         let done = writer.run(&slots);
+        // The sender may wait for room in the engine's queue, where it sees only this flag.
         over.store(true, Ordering::Relaxed);
         // The sender may wait for a place in the queue.
         drop(slots);

@@ -15,6 +15,7 @@ use crate::verdict::MIN_MASS;
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     /// Records that are done, by verdict.
+    // Programs read the JSON, so it keeps the field's first name.
     #[serde(rename = "standing")]
     pub verdicts: BTreeMap<RowVerdict, u64>,
     /// Records by policy, and by verdict and category: `violation SP3.b`.

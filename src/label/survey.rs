@@ -66,6 +66,7 @@ impl Survey {
             survey.texts += 1;
             survey.tokens += tokens;
             survey.longest = survey.longest.max(tokens);
+            // The lowest digests are an even sample, in whichever order the texts come.
             chosen.push((hash.short(), placed.number));
             kept.insert(placed.number, placed);
             if chosen.len() > sample

@@ -118,6 +118,7 @@ struct Frames<R>(R);
 impl<R: Read> Read for Frames<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.read(into).map_err(|error| {
+            // The library describes its errors only in words.
             if !error.to_string().contains("too much memory") {
                 return error;
             }

@@ -64,6 +64,7 @@ impl Sample {
         let terms = journal.terms.clone();
         for entry in journal {
             let entry = entry?;
+            // The lowest digests are an even sample, and the seed selects another.
             let rank = Hash::of(format!("{seed} {}", entry.number).as_bytes()).short();
             chosen.push((rank, entry.number));
             rows.insert(entry.number, (entry.hash, row::rows(&entry.verdicts)));

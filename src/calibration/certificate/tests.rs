@@ -97,8 +97,11 @@ fn a_certificate_holds_under_its_own_terms_and_names_each_that_differs() {
     let mut others = terms.clone();
     others.0.insert("--chunk".into(), 8.into());
     others.0.insert("effort".into(), "low".into());
-    let told = certificate.unlike(&others).unwrap();
-    assert_eq!(told, "it was issued for another effort (none, and here low), another --chunk (not given, and here 8)");
+    let differences = certificate.unlike(&others).unwrap();
+    assert_eq!(
+        differences,
+        "it was issued for another effort (none, and here low), another --chunk (not given, and here 8)"
+    );
     // A certificate no longer holds once any term is changed, left out or added.
     for (name, value) in &terms.0 {
         let (mut changed, mut absent) = (terms.clone(), terms.clone());

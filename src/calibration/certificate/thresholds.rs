@@ -21,6 +21,7 @@ pub(super) fn both(
     let turned = |rows: &[(bool, f64)]| -> Vec<(bool, f64)> {
         rows.iter().map(|(violation, probability)| (!violation, -probability)).collect()
     };
+    // Each side takes half of the risk, so both hold together with confidence 1 − delta.
     let high = thresholds(fitted, tested, alpha, delta / 2.0, side);
     let low = thresholds(&turned(fitted), &turned(tested), alpha, delta / 2.0, side);
     if let (Err(wrong), Err(_)) = (&high, &low) {
@@ -66,6 +67,7 @@ fn thresholds(
         upper_bound(errors, rows, doubt)
     };
     let bounds: Vec<f64> = places.iter().map(bound).collect();
+    // Of equal bounds the first is taken, which is the strictest threshold.
     let surest = (0..places.len()).min_by(|one, other| bounds[*one].total_cmp(&bounds[*other]));
     let Some(surest) = surest else { return Err(beyond(tested, f64::NEG_INFINITY)) };
     let holds = |threshold: &&f64| {

@@ -50,6 +50,7 @@ pub(super) fn categories(rows: &[EvaluatedRow]) -> BTreeMap<String, Metrics> {
         let predictions = known.iter().map(|row| Prediction {
             expected: row.expected.category.as_ref() == Some(code),
             answer: row.category.as_ref() == Some(code),
+            // P(violation) is not the probability of one category.
             probability: None,
         });
         (code.clone(), Metrics::of(&predictions.collect::<Vec<_>>()))

@@ -71,6 +71,7 @@ impl GoldenOptions {
         if !self.positive.is_empty() {
             return self.other(written).map(|()| Expected::safe(false));
         }
+        // A policy may have the label `1` for a violation, and `is_safe` is 1 for the opposite.
         match (yes_or_no(&label), name) {
             (Some(yes), Name::Means(verdict)) => return Ok(of_yes(yes == (verdict == Verdict::Violation))),
             (Some(_), Name::Unclear) => return Err(unclear(column, written, written)),

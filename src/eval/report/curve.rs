@@ -24,6 +24,7 @@ pub(super) fn precision_recall(rows: &[EvaluatedRow]) -> Vec<[f64; 2]> {
         }
     }
     let step = points.len().div_ceil(POINTS).max(1);
+    // The steps may leave out the last point, where the curve reaches full recall.
     let last = points.last().copied();
     let mut points: Vec<[f64; 2]> = points.into_iter().step_by(step).collect();
     if let Some(last) = last

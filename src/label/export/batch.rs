@@ -26,8 +26,7 @@ pub(super) struct Results {
 impl RowWriter for Results {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
         let rows: Vec<Row> = serde_json::from_str(entry.verdicts.get())?;
-        let bare = Entry { columns: crate::label::columns::Columns::default(), ..entry.clone() };
-        let all: Value = serde_json::from_str(&bare.line(&self.form))?;
+        let all: Value = serde_json::from_str(&entry.object(&self.form))?;
         let url = entry.columns.named("url").last().map(RawValue::get).unwrap_or_default();
         let body = if url.trim_matches('"') == MODERATIONS { moderation(&rows) } else { chat(&rows, entry.number) };
         let failed = rows.iter().find_map(|row| row.error.as_ref());

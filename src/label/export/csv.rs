@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::flat_table::{Cell, FlatTable, text};
+use super::flat_table::{Cell, FlatTable};
 use super::pack::Finish;
 use super::row_writer::RowWriter;
+use crate::label::columns::text;
 use crate::label::entry::Entry;
 
 pub(super) struct Separated {

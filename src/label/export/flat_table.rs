@@ -119,16 +119,6 @@ fn flat(row: &RawValue) -> Vec<(String, Box<RawValue>)> {
     flat
 }
 
-/// Returns the text of a cell: the value of a string, the JSON of anything else.
-pub(super) fn text(value: &RawValue) -> String {
-    if value.get().starts_with('"') {
-        // Half of a surrogate pair has no other text than its JSON.
-        serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
-    } else {
-        value.get().to_owned()
-    }
-}
-
 /// The kinds of a column's values so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct ValueKinds {

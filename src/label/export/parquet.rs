@@ -11,9 +11,10 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 use serde_json::value::RawValue;
 
-use super::flat_table::{FlatTable, text};
+use super::flat_table::FlatTable;
 use super::pack::Finish;
 use super::row_writer::RowWriter;
+use crate::label::columns::text;
 use crate::label::entry::Entry;
 use crate::label::row::ColumnKind;
 

@@ -27,6 +27,7 @@ impl DiskSync {
             let (wanted, failed) = (Arc::clone(&wanted), Arc::clone(&failed));
             move || {
                 while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                    // Cleared before the sync, so that a write during the sync asks for another.
                     if wanted.swap(false, Ordering::Relaxed) && file.sync_data().is_err() {
                         failed.store(true, Ordering::Relaxed);
                     }

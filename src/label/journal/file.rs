@@ -36,6 +36,7 @@ pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), Jou
             // The process that had the lock has put another file in its place.
             continue;
         }
+        // A process that was killed in its first write leaves a part of the first line.
         let scan = if is_beginning(&file, head).map_err(failed)? { None } else { Some(Scan::of(path, &file)?) };
         // The file is ours: from here on it may be changed.
         #[cfg(unix)]
@@ -53,6 +54,7 @@ pub(super) fn open(path: &Path, head: &[u8]) -> Result<(File, Option<Scan>), Jou
 pub(super) fn set_aside(path: &Path) -> Result<(), JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
+    // A run that is at work would write on into the renamed file.
     if about.is_file() && matches!(File::open(path).map(|file| file.try_lock()), Ok(Err(fs::TryLockError::WouldBlock)))
     {
         return Err(JournalError::InUse(path.to_owned()));
@@ -83,6 +85,7 @@ pub(super) fn in_order(path: &Path, scan: Scan) -> Result<(File, Scan), JournalE
     written.flush().map_err(failed)?;
     drop(written);
     let file = draft.file().try_clone().map_err(failed)?;
+    // The rows must be on the disk before the old journal is replaced.
     file.sync_all().and_then(|()| draft.put()).map_err(failed)?;
     let scan = Scan::of(path, &file)?;
     Ok((file, scan))

@@ -15,6 +15,7 @@ const DIGITS: usize = 16;
 /// Returns the line of a value, which is an object with at least one field.
 pub(in crate::label) fn sealed(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value)?;
+    // The closing brace follows the checksum.
     line.pop();
     let sum = sum(&line);
     for part in [BEFORE, &sum, BEHIND] {

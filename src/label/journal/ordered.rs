@@ -137,6 +137,7 @@ impl PassReader {
 
     fn peek(&mut self, path: &Path) -> Result<Option<LinePlace>, JournalError> {
         if self.next.is_none() {
+            // A lower number can still follow until a row beyond the disorder was read.
             while self.ahead.peek().is_none_or(|Reverse(next)| self.highest <= next.number + DISORDER) {
                 self.line.clear();
                 let read = self.lines.read_until(b'\n', &mut self.line);

@@ -12,6 +12,7 @@ use super::line;
 use crate::calibration::terms::Terms;
 
 /// Bytes of a first line, at most.
+// A file that is no journal may have no line end at all.
 const LONGEST_HEAD: u64 = 16 << 20;
 
 /// A journal, without its rows.
@@ -64,8 +65,10 @@ impl Scan {
             if !line::is_whole(&line) {
                 return Err(damaged());
             }
+            // A later run may have added rows to inputs that had ended.
             scan.end = None;
             at += line.len() as u64;
+            // Nearly all lines are rows. Their number is known without parsing the JSON.
             if let Some(number) = row_number(&line) {
                 scan.highest = scan.highest.max(number);
                 scan.rows += 1;

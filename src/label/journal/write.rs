@@ -39,6 +39,7 @@ pub enum Existing {
 }
 
 /// Passes of a journal, at most. A journal with more is put in order when it is opened for writing.
+// Reading needs a file handle and a buffer for each pass.
 const PASSES: usize = 16;
 
 impl Journal {

@@ -55,6 +55,7 @@ pub(super) fn combine(mut results: Vec<Result<Completion, EngineError>>, chunkin
         return Judged { result: results.pop().unwrap_or(Err(EngineError::Stopped)), pieces: None };
     };
     let (count, undecided) = (results.len(), results.iter().filter(|result| verdict(result).is_none()).count());
+    // Of equal pieces the first decides.
     let worst =
         (0..count).fold(0, |best, other| if badness(&results[other]) > badness(&results[best]) { other } else { best });
     let usage = results.iter().flatten().fold(Usage::default(), |sum, completion| Usage {

@@ -3,6 +3,8 @@
 //! The text to judge is the part of the request that others wrote: of a chat all turns but those of system and developer,
 //! of a moderation its input. Source: <https://platform.openai.com/docs/api-reference/batch/request-input>.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -188,9 +190,10 @@ impl Reader {
 
     fn object(&self, value: &RawValue, otherwise: &str) -> Result<Object, Defect> {
         let Columns(fields) = serde_json::from_str(value.get()).map_err(|_| self.no_request(otherwise))?;
-        let twice = (1..fields.len()).any(|at| fields[..at].iter().any(|(name, _)| *name == fields[at].0));
+        let mut seen = HashSet::new();
+        let each_once = fields.iter().all(|(name, _)| seen.insert(name));
         // Programs differ in the one that they use.
-        if twice { Err(self.no_request("a key that occurs twice in a message")) } else { Ok(Object { fields }) }
+        if each_once { Ok(Object { fields }) } else { Err(self.no_request("a key that occurs twice in a message")) }
     }
 
     fn no_request(&self, what: &str) -> Defect {
@@ -285,7 +288,7 @@ mod tests {
     fn all_that_a_turn_says_is_judged_or_it_is_a_defect() {
         let turn = |turn: &str| judge_line(CHAT, &format!(r#"{{"messages":[{{"role":"assistant",{turn}}}]}}"#));
         let ok = |text: &str| Ok(text.to_owned());
-        for (said, text) in [
+        for (message, text) in [
             (
                 r#""content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"mail","arguments":"{\"a\":1}"}}]"#,
                 "[call mail]\n{\"a\":1}",
@@ -298,9 +301,9 @@ mod tests {
             (r#""content":"x","name":"Ann""#, "[assistant Ann]\nx"),
             (r#""content":"x","refusal":null,"tool_calls":[],"audio":null,"annotations":[ ]"#, "[assistant]\nx"),
         ] {
-            assert_eq!(turn(said), ok(text), "{said}");
+            assert_eq!(turn(message), ok(text), "{message}");
         }
-        for said in [
+        for message in [
             r#""content":"x","audio":{"id":"a"}"#,
             r#""content":"x","reasoning_content":"y""#,
             r#""content":"x","name":"a]\n[user""#,
@@ -313,7 +316,7 @@ mod tests {
             r#""content":[{"type":"image_url","image_url":{}}]"#,
             r#""content":[{"type":"text"}]"#,
         ] {
-            assert_eq!(turn(said), Err("not-text"), "{said}");
+            assert_eq!(turn(message), Err("not-text"), "{message}");
         }
     }
 }

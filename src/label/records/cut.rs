@@ -132,6 +132,7 @@ impl<R: BufRead> Cutter<R> {
 
     fn too_large(&mut self, line: u64) -> Cut {
         self.separated.abandon();
+        // Reading has skipped the rest of the line, so it continues at the next one.
         let (limit, next) = (LARGEST >> 20, self.lines.count + 1);
         let what = if matches!(self.format, InputFormat::Csv | InputFormat::Tsv) {
             format!("a record of more than {limit} MiB; reading continues at line {next}: is there a quote not closed?")

@@ -37,9 +37,7 @@ impl Defect {
     pub(super) fn new(code: &'static str, place: impl Into<Location>, what: impl fmt::Display) -> Self {
         Self { code, message: format!("{}{what}", place.into()), hint: None }
     }
-}
 
-impl Defect {
     pub(super) fn with_hint(self, hint: Hint) -> Self {
         Self { hint: Some(hint), ..self }
     }

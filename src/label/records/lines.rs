@@ -31,6 +31,7 @@ impl<R: BufRead> Lines<R> {
 
     /// Appends the next line to a record, with its line ending.
     pub fn read(&mut self, record: &mut Vec<u8>) -> io::Result<Line> {
+        // One byte more than fits, so that a line too large is recognized.
         let room = (LARGEST + 1).saturating_sub(record.len());
         let read = (&mut self.stream).take(room as u64).read_until(b'\n', record)?;
         if read == 0 {
@@ -46,6 +47,7 @@ impl<R: BufRead> Lines<R> {
         }
         if self.count == 1 && record.starts_with(BYTE_ORDER_MARK) {
             record.drain(..BYTE_ORDER_MARK.len());
+            // The stream is a byte order mark and nothing else.
             if record.is_empty() {
                 return Ok(Line::End);
             }

@@ -242,6 +242,7 @@ fn float<F: Into<f64> + Serialize + std::fmt::Display + Copy>(value: F) -> Box<R
 
 /// Returns a decimal with all its digits. It is text if some readers of JSON would lose digits.
 fn number(decimal: &Decimal) -> Box<RawValue> {
+    // A double keeps every decimal number of 15 digits.
     const KEPT: i32 = 15;
     let digits = Field::Decimal(decimal.clone()).to_string();
     let digits = digits.trim_end_matches('.');

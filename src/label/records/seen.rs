@@ -33,6 +33,7 @@ impl Seen {
         }
         let (mut names, mut known) = (Vec::new(), HashSet::new());
         let lines = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).split_inclusive(|byte| *byte == b'\n');
+        // The last line may continue after the bytes that were read.
         for line in lines.filter(|line| whole || line.ends_with(b"\n")) {
             let columns = std::str::from_utf8(line).ok().and_then(|line| jsonl::object(line, 0).ok());
             for (name, _) in columns.into_iter().flat_map(|columns| columns.0) {

@@ -72,6 +72,7 @@ impl Separated {
                 continue;
             }
             let Some(quote) = place(b'"', &body[at..]).map(|quote| at + quote) else {
+                // Within quotes, the line's ending is a part of the field.
                 self.bytes.extend_from_slice(&line[at..]);
                 return Taken::Open;
             };

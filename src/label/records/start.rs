@@ -66,6 +66,7 @@ pub(in crate::label) fn not_a_text(start: &[u8]) -> Option<Notice> {
     if start.get(TAR_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
         return refused("a tar archive", "unpack it, and name the files in it");
     }
+    // The mark of UTF-32 begins with that of UTF-16, so `BINARY` is searched first.
     if is_utf16(start) {
         return Some(Notice::new(NotText::Utf16.to_string()));
     }
@@ -210,8 +211,8 @@ mod tests {
             (b"h\0i\0\n\0", "UTF-16"),
             (&zeros, "binary data"),
         ] {
-            let told = not_a_text(start).unwrap().message;
-            assert!(told.contains(what), "{start:?}: {told}");
+            let message = not_a_text(start).unwrap().message;
+            assert!(message.contains(what), "{start:?}: {message}");
         }
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");
@@ -254,8 +255,8 @@ mod tests {
             ("[ {\"text\":1}", "a"),
             ("{\n  \"text\": 1\n}", "a.json"),
         ] {
-            let told = named(start, name).unwrap_err();
-            assert!(told.message.contains("JSON") && told.hint.is_some(), "{told}");
+            let notice = named(start, name).unwrap_err();
+            assert!(notice.message.contains("JSON") && notice.hint.is_some(), "{notice}");
             assert!(name == "a.json" || guess(start.as_bytes(), None).is_err());
         }
         for (start, name, format) in [
@@ -273,9 +274,9 @@ mod tests {
     #[test]
     fn an_ending_that_means_nothing_is_refused() {
         for name in ["tests.csv.backup", "gold.yaml", "posts.xml", "two.md", "a.docx.gz", "a.json"] {
-            let told = named("id,text\n1,a\n", name).unwrap_err();
-            let hint = told.hint.unwrap().to_string();
-            assert!(told.message.contains("names no format") && hint.contains("= lines"), "{hint}");
+            let notice = named("id,text\n1,a\n", name).unwrap_err();
+            let hint = notice.hint.unwrap().to_string();
+            assert!(notice.message.contains("names no format") && hint.contains("= lines"), "{hint}");
         }
         assert!(named("a", "two.md").unwrap_err().hint.unwrap().to_string().contains("policy"));
         assert_eq!(named("{\"text\":1}", "posts.backup"), Ok(InputFormat::Jsonl));

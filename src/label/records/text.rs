@@ -233,11 +233,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_turns_can_be_read_back_from_a_conversation(
-            said in prop::collection::vec((prop::sample::select(vec!["user", "assistant", "call a"]), speech()), 0..4),
+            speeches in prop::collection::vec((prop::sample::select(vec!["user", "assistant", "call a"]), speech()), 0..4),
         ) {
-            let rendering = dialogue(said.iter().map(|(role, text)| (*role, text.clone())));
-            let said: Vec<_> = said.into_iter().map(|(role, text)| (role.to_owned(), set_off(&text))).collect();
-            prop_assert_eq!(turns(&rendering), said);
+            let rendering = dialogue(speeches.iter().map(|(role, text)| (*role, text.clone())));
+            let speeches: Vec<_> = speeches.into_iter().map(|(role, text)| (role.to_owned(), set_off(&text))).collect();
+            prop_assert_eq!(turns(&rendering), speeches);
         }
 
         #[test]

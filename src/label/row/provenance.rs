@@ -12,7 +12,7 @@ use crate::gguf::ModelFile;
 use crate::hint::{Hint, Hints};
 use crate::label::judge::{Judged, Pieces};
 use crate::label::records::Defect;
-use crate::policy::{Effort, Policy, Verdict};
+use crate::policy::{Effort, Policy};
 use crate::prompt::Templates;
 use crate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
@@ -140,10 +140,11 @@ impl Provenance {
         row.label_probability = judgement.scores.map(|scores| scores.label_probability);
         row.mass = judgement.scores.map(|scores| scores.mass);
         if let (Some(certificate), Some(probability)) = (&self.certificate, row.probability) {
-            let (calibrated, decision) = certificate.decide(probability);
+            let (calibrated, certified) = certificate.decide(probability);
             row.calibrated = Some(calibrated);
-            row.decision =
-                Some(if is_covered(judgement.verdict, certificate, calibrated) { decision } else { Decision::Review });
+            // A threshold of the user can give another verdict than the certified one.
+            let is_certified = certified == Some(judgement.verdict);
+            row.decision = Some(if is_certified { Decision::Auto } else { Decision::Review });
         }
         row.repaired = judgement.repaired;
         row.rationale.clone_from(&judgement.rationale);
@@ -191,15 +192,6 @@ impl Provenance {
             error: None,
             fields: self.fields.clone(),
         }
-    }
-}
-
-/// Reports whether the verdict agrees with the side of the certified threshold.
-fn is_covered(verdict: Verdict, certificate: &Certificate, calibrated: f64) -> bool {
-    match verdict {
-        Verdict::Violation => certificate.high.is_some_and(|high| calibrated >= high),
-        Verdict::Safe => certificate.low.is_some_and(|low| calibrated <= low),
-        Verdict::Review => false,
     }
 }
 

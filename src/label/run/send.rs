@@ -46,6 +46,7 @@ impl<'run> Sender<'run> {
                 }
                 Ok(Some(Ok(placed))) => {
                     let digest = Hash::of_record(&placed.record);
+                    // Records of other shares count, too, so the journals of all shares have the same end.
                     inputs.add(&digest);
                     if self.settings.shard.is_some_and(|shard| !shard.has(&placed)) {
                         continue;
@@ -74,9 +75,11 @@ impl<'run> Sender<'run> {
             before => (None, before),
         };
         let Placed { input, number, row, mut record } = placed;
+        // The writer needs the text of a record only if it waits for an equal one.
         let content = std::mem::replace(&mut record.content, Ok(Content::new("")));
         let awaited = match (done, content) {
             (Some(done), _) => {
+                // Under other terms, an equal text could get another verdict.
                 if past.alike {
                     self.memo.put_past(&hash, done.place);
                 }

@@ -85,6 +85,7 @@ impl<'run> Writer<'run> {
         if self.sender.is_stopped() && self.summary.ended.is_none() {
             self.summary.ended = Some(StopReason::Stopped);
         }
+        // The sender can reach the end of the inputs before the rows are written.
         if self.summary.ended.is_some() {
             self.summary.end = None;
         }
@@ -164,6 +165,7 @@ impl<'run> Writer<'run> {
             Awaited::Equal(content) => {
                 // The equal text before it got no lasting verdict, so this one is judged itself.
                 slot.awaited = Awaited::Answers(self.sender.submit(&content));
+                // In order, the record is still the next to be written.
                 self.pending.push_front(slot);
                 return Ok(());
             }
@@ -217,6 +219,7 @@ impl<'run> Writer<'run> {
         if judged {
             match &written {
                 Ok(written) if is_lasting(&rows) => memo.put(&hash, written.place, &entry.verdicts),
+                // Equal texts wait while a claim is open, so it ends even if the row is not kept.
                 _ => memo.forget(&hash),
             }
         }

@@ -120,6 +120,7 @@ impl Input {
             Some(format) => (format, None),
             None => guess(start, self.path.as_deref()).map(|guess| (guess.format, guess.note)).map_err(refused)?,
         };
+        // The size of a packed file does not tell how long its text is.
         let whole = !packed && self.path.is_some() && start.len() as u64 == size;
         let seen = Seen::at_the_start(start, format, whole);
         let open = self.read(stream, format, fields, seen)?;
