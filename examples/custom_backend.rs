@@ -85,7 +85,7 @@ fn main() -> Result<(), Error> {
     let labels = Contract::parse_labels("0=safe,1=violation")?;
     let policy = Policy::from_plain("shouting", "Shouting is a violation.", Some(labels))?;
     // The scripted model gives the end of an answer no more than any other token, so any mass is accepted.
-    let rule = DecisionRule { min_mass: 0.0, ..DecisionRule::default() };
+    let rule = DecisionRule::default().with_min_mass(0.0);
     let session = engine.session(&policy, SessionOptions::from(Effort::None).with_rule(rule))?;
     for text in ["Good morning.", "GOOD MORNING!"] {
         match session.classify(&Content::new(text))?.outcome {

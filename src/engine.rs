@@ -10,23 +10,29 @@
 pub mod backend;
 mod completion;
 mod config;
+#[doc(hidden)]
 pub mod decode_plan;
 mod error;
 mod handle;
 mod item;
+#[doc(hidden)]
 #[cfg(feature = "llama")]
 pub mod llama;
+#[doc(hidden)]
 pub mod memory_plan;
+#[doc(hidden)]
 pub mod observed;
 mod prefixes;
 mod queue;
 mod sample;
+#[doc(hidden)]
 pub mod schedule;
 mod scoring;
 pub mod scripted;
 mod sequence;
 mod session;
 mod store;
+#[doc(hidden)]
 pub mod tune;
 mod worker;
 

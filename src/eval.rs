@@ -3,10 +3,14 @@
 //! An evaluation is `label` over the set, with the same tokens, and arithmetic on its rows. It keeps every row, so two
 //! evaluations can be compared pair by pair, and every figure can be computed again.
 
+#[doc(hidden)]
 pub mod collector;
 pub mod comparison;
+#[doc(hidden)]
 pub mod evaluated_row;
+#[doc(hidden)]
 pub mod evaluation;
+#[doc(hidden)]
 pub mod expected;
 pub mod gate;
 pub mod golden;

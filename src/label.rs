@@ -3,22 +3,30 @@
 //! A record is read with all its columns, judged, and answered by exactly one row. This holds for damaged records, and
 //! for runs that are killed and continued.
 
+#[doc(hidden)]
 pub mod columns;
+#[doc(hidden)]
 pub mod config;
 pub mod entry;
 pub mod export;
 pub mod journal;
 pub mod judge;
 pub mod memo;
+#[doc(hidden)]
 pub mod merge;
+#[doc(hidden)]
 pub mod pieces;
 pub mod records;
 pub mod row;
 pub mod run;
+#[doc(hidden)]
 pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod summary;
+#[doc(hidden)]
 pub mod survey;
+#[doc(hidden)]
 pub mod unpack;
+#[doc(hidden)]
 pub mod verify;

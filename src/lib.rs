@@ -116,6 +116,7 @@ pub mod machine;
 pub mod prompt;
 #[doc(hidden)]
 pub mod random;
+mod setters;
 mod text;
 #[doc(hidden)]
 pub mod tokenizer;

@@ -5,6 +5,7 @@ mod address;
 mod error;
 #[cfg(feature = "hub")]
 pub mod fetch;
+#[doc(hidden)]
 #[cfg(feature = "nano")]
 pub mod nano;
 #[cfg(feature = "hub")]

@@ -23,11 +23,13 @@ pub(crate) mod vocabulary;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[doc(hidden)]
 pub use author::{diff, draft, import};
 pub use body::{Body, Source, Structured};
 pub use category::{Category, Definition};
 pub use contract::{Answer, Contract, Form, Label};
 pub use diagnostics::error::{PolicyError, PolicyErrorKind};
+#[doc(hidden)]
 pub use diagnostics::lint;
 pub use examples::{Example, GoldenCase};
 pub use library::PolicyLibrary;

@@ -9,10 +9,13 @@ mod outcome;
 mod rationale;
 mod tree;
 
+#[doc(hidden)]
 pub use answer::read_answer;
 pub use decision::{DecisionRule, MIN_MASS};
 pub use outcome::{Judgement, Outcome, Scores, Unresolved};
+#[doc(hidden)]
 pub use rationale::Rationale;
+#[doc(hidden)]
 pub use tree::{AnswerTree, Edge, NodeId, Step, Target};
 
 pub use crate::policy::Verdict;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::backend::Layout;
 use crate::machine::processors::Processors;
 use crate::policy::Effort;
+use crate::setters::setters;
 use crate::tokenizer::Token;
 use crate::verdict::DecisionRule;
 
@@ -232,20 +233,6 @@ impl From<Effort> for SessionOptions {
     fn from(effort: Effort) -> Self {
         Self { effort: Some(effort), ..Self::default() }
     }
-}
-
-/// Adds a method for each field, which returns the settings with another value of it.
-macro_rules! setters {
-    ($settings:ident { $($setter:ident: $field:ident, $type:ty;)* }) => {
-        impl $settings {
-            $(#[doc = concat!("Returns the settings with another [`", stringify!($settings), "::", stringify!($field), "`].")]
-            #[must_use]
-            pub fn $setter(mut self, value: $type) -> Self {
-                self.$field = value;
-                self
-            })*
-        }
-    };
 }
 
 setters! {

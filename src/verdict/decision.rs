@@ -2,14 +2,23 @@
 
 use super::outcome::{Scores, Unresolved};
 use crate::policy::{Answer, Verdict};
+use crate::setters::setters;
 
 /// The rule that turns probabilities into a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct DecisionRule {
     /// The least P(violation) of a violation, 0 to 1. Without it the verdict with the largest mass wins.
     pub threshold: Option<f64>,
     /// The least mass of a verdict, 0 to 1. The default is [`MIN_MASS`].
     pub min_mass: f64,
+}
+
+setters! {
+    DecisionRule {
+        with_threshold: threshold, Option<f64>;
+        with_min_mass: min_mass, f64;
+    }
 }
 
 /// The default least mass of a verdict. Above a half, allowed answers are more probable than all other texts.

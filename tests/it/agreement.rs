@@ -137,7 +137,7 @@ fn row(engine: &Engine, flags: &Flags, certificate: &Arc<Certificate>, text: &st
         .with_budget(Some(4))
         .with_cascade(flags.cascade.map(|(low, high)| Band { low, high }))
         .with_free(flags.free)
-        .with_rule(DecisionRule { threshold: flags.threshold, min_mass: flags.min_mass })
+        .with_rule(DecisionRule::default().with_threshold(flags.threshold).with_min_mass(flags.min_mass))
         .with_max_content(flags.limit);
     let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, options.rule());
     let provenance = if flags.certified { provenance.with_certificate(Arc::clone(certificate)) } else { provenance };

@@ -208,7 +208,7 @@ fn a_clear_answer_takes_few_branches_and_its_probability_is_as_good() {
         let masses: Vec<f64> = answers.iter().map(|answer| mass(&author, &policy, &answer.text)).collect();
         let (total, bound) = (masses.iter().sum::<f64>(), 1e-4 * 6.0);
         let took = |threshold| {
-            let rule = DecisionRule { threshold, ..support::any_mass() };
+            let rule = support::any_mass().with_threshold(threshold);
             let completion = decode(&policy, &author, Mode::Answer, rule, LIMITS).unwrap();
             let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
             let scores = judgement.scores.unwrap();
@@ -252,7 +252,7 @@ fn thresholds_in_the_tails_are_held_against_what_was_scored_alone() {
                 let cut = tail * factor;
                 let threshold = Some(if violates { 1.0 - cut } else { cut });
                 let completion =
-                    decode(&policy, &author, Mode::Answer, DecisionRule { threshold, ..support::any_mass() }, LIMITS)
+                    decode(&policy, &author, Mode::Answer, support::any_mass().with_threshold(threshold), LIMITS)
                         .unwrap();
                 let Outcome::Verdict(judgement) = completion.outcome else { panic!("{}", preferred.text) };
                 let expected = if violates { factor > 1.0 } else { factor < 1.0 };

@@ -89,12 +89,12 @@ fn evaluate(golden: &str) -> Evaluation {
 fn evaluate_by(policy: &Policy, golden: &str) -> Evaluation {
     let engine = engine(2048);
     let judges = [judge(&engine, policy, &options())];
-    let options = GoldenOptions { by: Some("where".into()), ..GoldenOptions::default() };
+    let options = GoldenOptions::default().with_by(Some("where".into()));
     let options = if golden.contains("where") { options } else { GoldenOptions::default() };
     let mut golden = Golden::read(records(golden, InputFormat::Jsonl), &options, std::slice::from_ref(policy)).unwrap();
     let records = std::mem::take(&mut golden.records).into_iter().map(Ok);
     let mut collectors = Collectors::new(&golden, 1);
-    let settings = Settings { own_names: true, ..Settings::default() };
+    let settings = Settings::default().with_own_names(true);
     let summary = run(
         Run { engine: &engine, judges: &judges, settings: &settings, earlier: nothing() },
         records,

@@ -269,9 +269,9 @@ fn rows_that_went_out_of_order_are_in_order_in_the_file() {
     let input: String = (0..300)
         .map(|row| format!("{{\"text\":\"{} {row}\"}}\n", if row % 20 == 0 { "word ".repeat(900) } else { "a".into() }))
         .collect();
-    let unordered = Settings { unordered: true, ..Settings::default() };
+    let unordered = Settings::default().with_unordered(true);
     house.label(&house.path("a"), &input, &unordered, Some(120)).unwrap();
-    house.label(&house.path("a"), &input, &Settings { unordered: true, ..Settings::default() }, None).unwrap();
+    house.label(&house.path("a"), &input, &Settings::default().with_unordered(true), None).unwrap();
     house.label(&house.path("b"), &input, &Settings::default(), None).unwrap();
     let (a, b) = (fs::read_to_string(house.path("a")).unwrap(), fs::read_to_string(house.path("b")).unwrap());
     assert_ne!(a, b, "none was overtaken, so that this says nothing");
@@ -361,7 +361,7 @@ fn equal_texts_never_wait_for_each_other_in_a_circle() {
             (0..600).map(|row| if row % 3 == 0 { "?\n".into() } else { format!("Text {row}\n") }).collect();
         let source = source(Cursor::new(input), InputFormat::Lines);
         let mut standings = Standings::default();
-        let settings = Settings { unordered, ..Settings::default() };
+        let settings = Settings::default().with_unordered(unordered);
         let known = support::scripted::nothing();
         let summary = run(
             Run { engine: &engine, judges: &judges, settings: &settings, earlier: known },

@@ -192,7 +192,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     let message = limited.rows[0]["error"]["message"].as_str().unwrap();
     assert!(message.contains("at most 20") && message.contains("tokens"), "{message}");
 
-    let settings = Settings { chunking: Some(Chunking::of(200)), ..Settings::default() };
+    let settings = Settings::default().with_chunking(Some(Chunking::of(200)));
     let done = label(long, InputFormat::Lines, &settings, &options(), &["rules"]);
     let (row, short) = (&done.rows[0], &done.rows[1]);
     let pieces = &row["pieces"];
@@ -205,7 +205,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
 /// Pieces overlap, so the length of a text does not make a violation likelier.
 #[test]
 fn the_number_of_a_text_in_pieces_is_one_piece_s_and_its_verdict_follows_from_it() {
-    let settings = Settings { chunking: Some(Chunking::of(40)), ..Settings::default() };
+    let settings = Settings::default().with_chunking(Some(Chunking::of(40)));
     let judged = |threshold: f64| {
         let mut options = options();
         options.rule.threshold = Some(threshold);

@@ -53,7 +53,7 @@ pub fn plain(id: &str, text: &str, labels: &str) -> Policy {
 
 /// Returns a rule that accepts any mass. A model of noise gives allowed answers almost no mass.
 pub fn any_mass() -> DecisionRule {
-    DecisionRule { min_mass: 0.0, ..DecisionRule::default() }
+    DecisionRule::default().with_min_mass(0.0)
 }
 
 /// Returns options of this effort for a model of noise, with a rule that accepts any mass.

@@ -80,12 +80,11 @@ impl GoldenArgs {
         input::claim(source.inputs(), files)?;
         let table = source.names().map(<[String]>::to_vec);
         let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
-        let options = GoldenOptions {
-            label: self.label_column.map(|column| named(column, table.as_deref())),
-            positive: self.positive,
-            negative: self.negative,
-            by: self.by.map(|column| named(column, table.as_deref())),
-        };
+        let options = GoldenOptions::default()
+            .with_label(self.label_column.map(|column| named(column, table.as_deref())))
+            .with_positive(self.positive)
+            .with_negative(self.negative)
+            .with_by(self.by.map(|column| named(column, table.as_deref())));
         let size = source.size();
         let records = source.collect::<Result<Vec<_>, _>>()?;
         anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
@@ -176,12 +175,10 @@ impl Prepared {
         let Self { policies, golden, config, name, size } = self;
         let engine = loading::load(&config, &policies, SEVERAL)?;
         let judges = loading::judges(&config, &engine, &policies)?;
-        let settings = Settings {
-            chunking: config.chunking,
-            reasoning: config.reasoning,
-            stop: stop::on_signal()?,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .with_chunking(config.chunking)
+            .with_reasoning(config.reasoning)
+            .with_stop(stop::on_signal()?);
         let setups = judges.iter().zip(&policies).map(|(judge, policy)| {
             judge.provenance.setup(&name, config.conditions(engine.model(), engine.config(), policy))
         });

@@ -121,7 +121,9 @@ impl JudgingArgs {
             .with_budget(self.budget)
             .with_cascade(self.cascade)
             .with_free(self.decode == Decode::Free)
-            .with_rule(DecisionRule { threshold: self.threshold, min_mass: self.min_mass.unwrap_or(MIN_MASS) })
+            .with_rule(
+                DecisionRule::default().with_threshold(self.threshold).with_min_mass(self.min_mass.unwrap_or(MIN_MASS)),
+            )
             .with_sampling(Sampling { temperature: self.temperature, seed: self.seed })
             .with_date(self.prompt.date.clone())
             .with_max_content(self.max_content_tokens)

@@ -72,7 +72,7 @@ impl Verify {
         let engine = loading::load_planned(&config, planned)?;
         let judges = loading::judges(&config, &engine, &policies)?;
         let settings =
-            Settings { chunking: config.chunking, unordered: true, stop: stop::on_signal()?, ..Settings::default() };
+            Settings::default().with_chunking(config.chunking).with_unordered(true).with_stop(stop::on_signal()?);
         let numbers: BTreeSet<u64> = sample.numbers().collect();
         let wanted = numbers.len() as u64;
         let last = numbers.last().copied().unwrap_or(0);

@@ -1,10 +1,12 @@
 //! The user's instructions for reading a golden set.
 
 use super::sense::is_named;
+use crate::setters::setters;
 
 /// Instructions for reading a golden set. By default, the column with the answers is found, and labels have the meaning
 /// that the policy or common usage gives them.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct GoldenOptions {
     /// The column with the correct answers.
     pub label: Option<String>,
@@ -14,6 +16,15 @@ pub struct GoldenOptions {
     pub negative: Vec<String>,
     /// The column whose values make the slices.
     pub by: Option<String>,
+}
+
+setters! {
+    GoldenOptions {
+        with_label: label, Option<String>;
+        with_positive: positive, Vec<String>;
+        with_negative: negative, Vec<String>;
+        with_by: by, Option<String>;
+    }
 }
 
 impl GoldenOptions {

@@ -11,9 +11,11 @@ use crate::label::memo::Memo;
 use crate::label::records::Defect;
 use crate::label::shard::Shard;
 use crate::label::summary::Summary;
+use crate::setters::setters;
 
 /// The settings of a run.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Settings {
     /// The pieces of a long content. `None`: it is refused.
     pub chunking: Option<Chunking>,
@@ -30,6 +32,18 @@ pub struct Settings {
     pub unordered: bool,
     /// Set to stop the run: no further record is taken, and records at work have [`GRACE`] to end.
     pub stop: Arc<AtomicBool>,
+}
+
+setters! {
+    Settings {
+        with_chunking: chunking, Option<Chunking>;
+        with_reasoning: reasoning, bool;
+        with_columns: columns, Option<Vec<String>>;
+        with_own_names: own_names, bool;
+        with_shard: shard, Option<Shard>;
+        with_unordered: unordered, bool;
+        with_stop: stop, Arc<AtomicBool>;
+    }
 }
 
 /// The verdicts that are known before a run.

@@ -19,7 +19,7 @@ impl Default for Set<'_> {
 
 impl Set<'_> {
     fn label(label: &str) -> Self {
-        Self { options: GoldenOptions { label: Some(label.into()), ..GoldenOptions::default() }, ..Self::default() }
+        Self { options: GoldenOptions::default().with_label(Some(label.into())), ..Self::default() }
     }
 
     fn positive(mut self, labels: &[&str]) -> Self {
@@ -112,7 +112,7 @@ fn golden_sets_of_every_kind_are_read_and_what_is_absent_is_unknown() {
         "text,x\na,1\n",
         "there is no column `gold`\nhint: `GoldenOptions::label` names one of the columns `text`, `x`",
     );
-    let by = Set { options: GoldenOptions { by: Some("wher".into()), ..GoldenOptions::default() }, ..Set::default() };
+    let by = Set { options: GoldenOptions::default().with_by(Some("wher".into())), ..Set::default() };
     by.refuses(
         &labelled("label", &["1", "0"]),
         "there is no column `wher`\nhint: `GoldenOptions::by` names one of the columns `text`, `label`",
@@ -130,7 +130,7 @@ fn a_policys_own_cases_are_read_as_they_stand() {
         assert_eq!(expected.category, case.category, "a case without one is safe");
         assert_eq!(expected.verdict == Verdict::Safe, case.category.is_none());
     }
-    let other = GoldenOptions { positive: vec!["SP3.b".into()], ..GoldenOptions::default() };
+    let other = GoldenOptions::default().with_positive(vec!["SP3.b".into()]);
     let refused = Golden::own(records(&lines(cases), InputFormat::Jsonl), &other, spam).unwrap_err();
     assert!(
         with_hints(&refused).contains("\nhint: leave out `GoldenOptions::label`, `GoldenOptions::positive` and"),

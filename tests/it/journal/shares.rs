@@ -20,7 +20,7 @@ fn shares_of_a_run_make_what_one_machine_makes_byte_for_byte() {
     let shards: Vec<PathBuf> = (1..=8)
         .map(|index| {
             let path = house.path(&format!("share-{index}"));
-            let settings = Settings { shard: Some(format!("{index}/8").parse().unwrap()), ..Settings::default() };
+            let settings = Settings::default().with_shard(Some(format!("{index}/8").parse().unwrap()));
             let summary = house.label(&path, &input(), &settings, None).unwrap();
             assert!((1..100).contains(&summary.rows()));
             path
@@ -89,7 +89,7 @@ fn an_output_that_is_split_has_each_record_in_one_file() {
 fn shares_of_inputs_with_other_records_do_not_make_one() {
     let house = House::new();
     let share = |name: &str, index: u64, input: &str| {
-        let settings = Settings { shard: Some(format!("{index}/2").parse().unwrap()), ..Settings::default() };
+        let settings = Settings::default().with_shard(Some(format!("{index}/2").parse().unwrap()));
         house.label(&house.path(name), input, &settings, None).unwrap();
         house.path(name)
     };

@@ -68,15 +68,14 @@ impl Prepared {
         // A folder that cannot be used is refused before the model is loaded.
         flags.memo.folder()?;
         let prepared = Self {
-            settings: Settings {
-                chunking: config.chunking,
-                reasoning: config.reasoning,
-                columns,
-                own_names: false,
-                shard: flags.shard,
-                unordered: flags.unordered,
-                stop: stop::on_signal()?,
-            },
+            settings: Settings::default()
+                .with_chunking(config.chunking)
+                .with_reasoning(config.reasoning)
+                .with_columns(columns)
+                .with_own_names(false)
+                .with_shard(flags.shard)
+                .with_unordered(flags.unordered)
+                .with_stop(stop::on_signal()?),
             policies,
             config,
             source,
