@@ -27,6 +27,7 @@ mod text;
 pub(crate) use batch::MODERATIONS;
 pub use defect::Defect;
 pub(super) use defect::{Names, did_you_mean, shown};
+pub(super) use format::BYTE_ORDER_MARK;
 pub use format::InputFormat;
 pub use limits::{LARGEST, MOST_COLUMNS};
 pub use notice::Notice;

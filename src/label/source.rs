@@ -144,6 +144,13 @@ impl Source {
         self.open.as_ref().and_then(|open| open.header.as_deref())
     }
 
+    /// Reports whether a file of text that is made of these inputs should begin with a byte order mark. It should if the
+    /// first input did: the program that wrote it may need the mark to read UTF-8.
+    #[must_use]
+    pub fn byte_order_mark(&self) -> bool {
+        self.infos.first().is_some_and(|info| info.marked)
+    }
+
     /// Returns notes on how inputs are read, where that may surprise people.
     pub fn notes(&self) -> impl Iterator<Item = Notice> {
         self.infos.iter().filter_map(|info| Some(info.note.clone()?.of_input(&info.input)))

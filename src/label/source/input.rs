@@ -11,7 +11,7 @@ use crate::hint::{Hint, Setting};
 #[cfg(feature = "parquet")]
 use crate::label::records::parquet::ParquetRecords;
 use crate::label::records::{
-    InputFormat, Notice, Record, RecordFields, Records, RecordsError, Seen, guess, not_a_text,
+    BYTE_ORDER_MARK, InputFormat, Notice, Record, RecordFields, Records, RecordsError, Seen, guess, not_a_text,
 };
 use crate::label::unpack::{BUFFER, Counted, unpacked};
 
@@ -44,6 +44,8 @@ pub(super) struct InputInfo {
     pub names: Option<Vec<String>>,
     pub seen: Seen,
     pub note: Option<Notice>,
+    /// Set if the input begins with a byte order mark.
+    pub marked: bool,
 }
 
 impl Input {
@@ -122,9 +124,10 @@ impl Input {
         };
         // The size of a packed file does not tell how long its text is.
         let whole = !packed && self.path.is_some() && start.len() as u64 == size;
+        let marked = start.starts_with(BYTE_ORDER_MARK);
         let seen = Seen::at_the_start(start, format, whole);
         let open = self.read(stream, format, fields, seen)?;
-        Ok(OpenInput { read: packed.then_some(read), size, info: InputInfo { note, ..open.info }, ..open })
+        Ok(OpenInput { read: packed.then_some(read), size, info: InputInfo { note, marked, ..open.info }, ..open })
     }
 
     pub(super) fn read(
@@ -146,7 +149,7 @@ impl Input {
         let header = records.header().map(<[u8]>::to_vec);
         let names = records.names().map(<[String]>::to_vec);
         let seen = names.clone().map_or(seen, Seen::of_table);
-        let info = InputInfo { input: Arc::clone(&self.name), format, names, seen, note: None };
+        let info = InputInfo { input: Arc::clone(&self.name), format, names, seen, note: None, marked: false };
         Ok(OpenInput { records: Box::new(records), header, info, read: None, size: 0 })
     }
 
@@ -165,6 +168,7 @@ impl Input {
             names: Some(names),
             seen,
             note: None,
+            marked: false,
         };
         Ok(OpenInput { records: Box::new(records), header: None, info, read: None, size })
     }

@@ -1,6 +1,7 @@
 //! CSV and TSV as people have them.
 
 use magistrate::label::records::{RecordFields, Text};
+use magistrate::label::source::{Input, Source};
 
 use super::{check, check_with, column, utf16};
 
@@ -172,4 +173,17 @@ fn tables_without_a_header_or_with_lines_above_it_are_read() {
     );
     check_with(&RecordFields { skip: 1, ..RecordFields::default() }, "a.txt", "a\nb\n", "b", "");
     check_with(&column("text"), "a.txt", "a\nb\n", "", "a.txt: it is read as plain lines, which have no columns");
+}
+
+#[test]
+fn a_byte_order_mark_of_the_first_input_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let marked = |name: &str, bytes: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Source::new(vec![Input::file(path)], None, RecordFields::default()).unwrap().byte_order_mark()
+    };
+    assert!(marked("a.csv", "\u{FEFF}text\na\n"));
+    assert!(!marked("b.csv", "text\na\u{FEFF}\n"));
+    assert!(!Source::none().byte_order_mark());
 }
