@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod devices;
 mod fitting;
+mod length;
 mod loading;
 mod models;
 mod terminal;

@@ -14,6 +14,7 @@ mod inspect;
 mod limits;
 mod model;
 mod parts;
+mod published;
 pub mod rewrite;
 #[cfg(test)]
 mod sample;
@@ -31,6 +32,7 @@ pub use ggml::Type;
 pub(crate) use inspect::kind;
 pub use inspect::{Opened, inspect, tokenizer};
 pub use model::{Block, Demonstration, ModelFile, Weights};
+pub use published::published;
 pub use trained::TRAINED_FOR;
 
 #[cfg(test)]

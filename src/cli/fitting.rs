@@ -84,15 +84,14 @@ fn alternatives(model: &ModelFile, load_options: &LoadOptions, workload: &Worklo
             found.push(format!("{}, with {}", other.name, load_plan::flags(&plan)));
         }
     }
-    // The 20b is proposed in place of a larger model alone, which has more layers.
+    // A smaller published model, which is not here.
     if found.is_empty()
-        && model.shape.blocks > TWENTY.0
-        && load_options.memory.unwrap_or(machine.memory.free) >= TWENTY.1
+        && let Some(twenty) = gguf::published("20b")
+        && model.shape.blocks > twenty.shape.blocks
+        && let Some(plan) = fitting(&twenty)
     {
-        found.push("gpt-oss-safeguard-20b, in 12.7 GB of memory: magistrate model pull 20b".to_owned());
+        let flags = load_plan::flags(&plan);
+        found.push(format!("{} (`magistrate model pull 20b`), with {flags}", twenty.name));
     }
     found
 }
-
-/// The layers of the 20b, and the bytes of memory that it takes.
-const TWENTY: (u32, u64) = (24, 12_700_000_000);

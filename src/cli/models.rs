@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "nano")]
 use std::sync::OnceLock;
 
-use magistrate::models::stores::{Places, named, to_be_had};
+use magistrate::gguf::{self, ModelFile};
+use magistrate::models::stores::{Places, named, to_be_had, word};
 
 use crate::cli::terminal::error::bail_hint;
 
@@ -23,8 +24,10 @@ pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
         Ok(Some(model)) => Ok(model.path.clone()),
         Ok(None) if name == BUILT_IN => built_in(),
         Ok(None) => match to_be_had(name) {
-            Some(Some(size)) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name} ({size})"),
-            Some(None) => anyhow::bail!("{name} is not on this machine: magistrate model pull {name}"),
+            Some((source, size)) => {
+                let size = size.map_or(String::new(), |size| format!(" ({size})"));
+                bail_hint!("{name} is not on this machine", "`magistrate model pull {source}` fetches it{size}")
+            }
             // An error in the path is reported where the file is opened.
             None => Ok(name.into()),
         },
@@ -32,6 +35,13 @@ pub fn path(name: &str) -> Result<PathBuf, anyhow::Error> {
             bail_hint!(("`{name}` could be one of several: {}", several.join(", ")), "give the whole name")
         }
     }
+}
+
+/// Describes a published model of a name, unless a file of that name is here.
+pub fn published(name: &str) -> Option<ModelFile> {
+    let word = word(name)?;
+    let here = Path::new(name).exists() || named(&places().find(), name).is_ok_and(|found| found.is_some());
+    if here { None } else { gguf::published(word) }
 }
 
 /// The built-in model's name in rows.

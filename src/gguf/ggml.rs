@@ -19,6 +19,10 @@ impl Type {
     /// 32-bit floats, which llama.cpp demands for norms, biases and sinks.
     pub const F32: Self = row(0, "F32", 1, 4);
 
+    pub(super) const Q5_0: Self = row(6, "Q5_0", 32, 22);
+    pub(super) const Q8_0: Self = row(8, "Q8_0", 32, 34);
+    pub(super) const Q4_K: Self = row(12, "Q4_K", 256, 144);
+
     /// 4-bit floats, 32 with a common exponent. gpt-oss was published in this type.
     pub const MXFP4: Self = row(39, "MXFP4", 32, 17);
 
@@ -80,13 +84,13 @@ const TYPES: [Type; 35] = [
     row(1, "F16", 1, 2),
     row(2, "Q4_0", 32, 18),
     row(3, "Q4_1", 32, 20),
-    row(6, "Q5_0", 32, 22),
+    Type::Q5_0,
     row(7, "Q5_1", 32, 24),
-    row(8, "Q8_0", 32, 34),
+    Type::Q8_0,
     row(9, "Q8_1", 32, 36),
     row(10, "Q2_K", 256, 84),
     row(11, "Q3_K", 256, 110),
-    row(12, "Q4_K", 256, 144),
+    Type::Q4_K,
     row(13, "Q5_K", 256, 176),
     row(14, "Q6_K", 256, 210),
     row(15, "Q8_K", 256, 292),

@@ -9,3 +9,11 @@ pub fn public(url: &str) -> String {
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
 }
+
+/// Returns the host of an address, with its port if it has one.
+#[must_use]
+pub fn host(url: &str) -> String {
+    let url = public(url);
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default().to_owned()
+}

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::address::public;
+use super::address::{host, public};
 use crate::cache;
 use crate::hint::{Hint, Hints, Setting};
 
@@ -18,6 +18,14 @@ pub enum FetchError {
         url: String,
         /// The HTTP status.
         status: u16,
+    },
+    /// No connection to the server can be made.
+    #[error("no network: {} cannot be reached ({})", host(url), why.replace(url, &public(url)))]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// The reason.
+        why: String,
     },
     /// The connection broke in several attempts in a row.
     #[error("{}: {}", public(url), why.replace(url, &public(url)))]
@@ -76,6 +84,7 @@ impl Hints for FetchError {
                 429 | 500.. => "the server is busy: try again later; the download resumes where it broke off",
                 _ => "check the name",
             },
+            Self::Unreachable { .. } => "run it again once there is a network: a download that began resumes",
             Self::Broken { .. } => "try again: the download resumes where it broke off",
             Self::Wrong { .. } => "fetch it again; if that does not help, the source or the connection is damaged",
             Self::Busy(_) => "wait for that process",
@@ -97,6 +106,14 @@ pub enum PullError {
     /// A file could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// No server can be reached. A browser, on this machine or another, gets the file from the address.
+    #[error("{error}")]
+    NoNetwork {
+        /// The server and the reason.
+        error: FetchError,
+        /// The files to fetch: their address, or the page that lists them.
+        files: String,
+    },
     /// The repository has several models, or no model of that name.
     #[error("{repository} has {what}: {}", files.join(", "))]
     Choose {
@@ -140,6 +157,11 @@ impl Hints for PullError {
     fn hints(&self) -> Vec<Hint> {
         let hint = match self {
             Self::Fetch(error) => return error.hints(),
+            Self::NoNetwork { files, .. } => {
+                Hint::new(format!("download {files} in a browser, and pass its path with "))
+                    .setting(Setting::Model)
+                    .text("; with a network, run the same command again")
+            }
             Self::Name(_) => Hint::new(
                 "the sources are 20b, 120b, hf:ORG/REPO:FILE, docker:ai/NAME:TAG, ollama:NAME:TAG and https://...",
             ),
@@ -222,11 +244,13 @@ mod tests {
         for error in [
             FetchError::Status { url: url.clone(), status: 404 },
             FetchError::Broken { url: url.clone(), why: format!("bad uri: {url}") },
+            FetchError::Unreachable { url: url.clone(), why: format!("bad uri: {url}") },
             FetchError::Wrong { url: url.clone(), what: "its sha256 is another".to_owned() },
             FetchError::Answer { url, why: "no JSON".to_owned() },
         ] {
             let shown = error.to_string();
-            assert!(shown.starts_with("http://a.example/m.gguf: "), "{shown}");
+            let no_network = shown.starts_with("no network: a.example cannot be reached ");
+            assert!(no_network || shown.starts_with("http://a.example/m.gguf: "), "{shown}");
             assert!(!shown.contains("pass") && !shown.contains("s3cr3t"), "{shown}");
         }
     }

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 pub use origin::Origin;
 pub use puller::{Hosts, Progress, Puller};
 
+use super::address::public;
 pub use super::error::PullError;
-use super::fetch::Remote;
+use super::fetch::{FetchError, Remote};
 use crate::gguf::sha256;
 use puller::Part;
 
@@ -36,11 +37,30 @@ impl Puller {
             Origin::Docker(repository, tag) => registry::docker(self, (repository, tag), sha256, progress),
             Origin::Ollama(repository, tag) => registry::ollama(self, (repository, tag), sha256, progress),
             Origin::Url(url) => self.file(url, sha256, progress),
-        }?;
+        }
+        .map_err(|error| self.with_files(error, origin))?;
         if let Some(wanted) = sha256 {
             check(&path, wanted, progress)?;
         }
         Ok(path)
+    }
+
+    /// Adds the address of the files to an error without a network. A registry has no address for a browser.
+    fn with_files(&self, error: PullError, origin: &Origin) -> PullError {
+        let PullError::Fetch(error @ FetchError::Unreachable { .. }) = error else { return error };
+        let hub = &self.hosts.hub;
+        let files = match origin {
+            Origin::Url(url) => public(url),
+            Origin::Hub { repository, file: Some(file) } if file.to_lowercase().ends_with(".gguf") => {
+                format!("{hub}/{repository}/resolve/main/{file}")
+            }
+            Origin::Hub { repository, file } => {
+                let part = file.as_ref().map_or(String::new(), |part| format!("{part} "));
+                format!("the {part}GGUF files of {hub}/{repository}/tree/main")
+            }
+            Origin::Docker(..) | Origin::Ollama(..) => return error.into(),
+        };
+        PullError::NoNetwork { error, files }
     }
 
     fn file(&self, url: &str, sha256: Option<&str>, progress: &mut Progress<'_>) -> Result<PathBuf, PullError> {

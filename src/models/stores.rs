@@ -13,7 +13,7 @@ mod places;
 pub use found::Found;
 #[cfg(feature = "hub")]
 pub(super) use manifest::{Layer, Manifest, OLLAMA_MODEL, is_hex};
-pub use names::{named, spelled_out, to_be_had};
+pub use names::{named, spelled_out, to_be_had, word};
 pub use parts::parts;
 #[cfg(feature = "hub")]
 pub(super) use parts::stem;

@@ -122,6 +122,23 @@ fn models_of_every_store_are_found_by_name_and_nothing_else_is() {
     put(home.join(".cache/huggingface/hub").join(file), &plain);
     assert!(named(&places.find(), "20B").unwrap().unwrap().name.starts_with("hf:unsloth/"));
 
+    // Models of registries and addresses are fetched into the user's own folder.
+    for place in ["ai/guard/latest/guard-latest.gguf", "library/guard/20b/guard-20b.gguf", "page.gguf"] {
+        put(home.join("own").join(place), &plain);
+    }
+    let found = places.find();
+    for (name, place) in [
+        ("docker:guard", "ai/guard/latest/guard-latest.gguf"),
+        ("docker:ai/guard:latest", "ai/guard/latest/guard-latest.gguf"),
+        ("ollama:guard:20b", "library/guard/20b/guard-20b.gguf"),
+        ("https://host.example/models/page.gguf?download=true", "page.gguf"),
+    ] {
+        assert_eq!(named(&found, name).unwrap().map(|model| model.name.as_str()), Some(place), "{name}");
+    }
+    for nothing in ["docker:guard:20b", "ollama:guard", "https://host.example/other.gguf"] {
+        assert_eq!(named(&found, nothing), Ok(None), "{nothing}");
+    }
+
     let empty = Places::new(PathBuf::from("/nonexistent"), |_| None);
     assert!(empty.find().is_empty() && empty.folders().len() >= 6);
 }

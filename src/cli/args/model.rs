@@ -6,8 +6,9 @@ use clap::Args;
 
 use crate::cli::models;
 
-const MODEL_HELP: &str = "Model: a gpt-oss GGUF file (of a split one the first part) or a name of `model list` [env: \
-    MAGISTRATE_MODEL] [default: magistrate-nano, a small built-in model for demonstration]";
+const MODEL_HELP: &str = "Model: a gpt-oss GGUF file (of a split one the first part), a name of `model list`, or a \
+    source of `model pull`, such as 20b [env: MAGISTRATE_MODEL] [default: magistrate-nano, a small built-in model for \
+    demonstration]";
 
 /// The model.
 #[derive(Debug, Args)]

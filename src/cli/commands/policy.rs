@@ -2,7 +2,6 @@
 
 mod diff;
 mod import;
-mod length;
 mod lint;
 mod list;
 mod new;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::http::{is_passing, retry_after};
+use super::http::{is_passing, retry_after, unreachable};
 use crate::models::error::FetchError;
 
 /// Most attempts in a row that bring no byte.
@@ -90,7 +90,13 @@ impl Client {
                     self.wait(attempt, retry_after(&response));
                     continue;
                 }
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    // Without a network further attempts would only be waits.
+                    if let Some(why) = unreachable(&error).filter(|_| attempt > 0) {
+                        return Err(FetchError::Unreachable { url: url.to_owned(), why });
+                    }
+                    error.to_string()
+                }
             };
             attempt += 1;
             if attempt >= ATTEMPTS {

@@ -9,7 +9,7 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::client::{ATTEMPTS, Client, Remote};
-use super::http::{is_passing, length, retry_after, start, strong_tag, whole};
+use super::http::{is_passing, length, retry_after, start, strong_tag, unreachable, whole};
 use crate::gguf::sha256;
 use crate::models::error::FetchError;
 use crate::text::with_ending;
@@ -78,7 +78,7 @@ impl<'a> Transfer<'a> {
         let mut attempt = 0;
         while self.remote.size.is_none_or(|size| self.done < size) {
             let before = self.done;
-            let Step::Again(wait) = self.attempt(client, attempt + 1 >= ATTEMPTS, progress)? else { break };
+            let Step::Again(wait) = self.attempt(client, attempt, progress)? else { break };
             attempt = if self.done > before { 0 } else { attempt + 1 };
             if attempt >= ATTEMPTS {
                 let why = format!("it breaks off at {} bytes in every attempt", self.done);
@@ -92,9 +92,10 @@ impl<'a> Transfer<'a> {
     fn attempt(
         &mut self,
         client: &Client,
-        is_last: bool,
+        attempt: u32,
         progress: &mut dyn FnMut(u64, Option<u64>),
     ) -> Result<Step, FetchError> {
+        let is_last = attempt + 1 >= ATTEMPTS;
         let tag = fs::read_to_string(&self.tag_path).ok();
         if self.done > 0 && tag.is_none() && self.remote.sha256.is_none() {
             // Nothing would show that the rest is of another file.
@@ -102,10 +103,15 @@ impl<'a> Transfer<'a> {
         }
         let response = match client.ask(self.remote, self.done, tag.as_deref()) {
             Ok(response) => response,
-            Err(error) if is_last => {
-                return Err(FetchError::Broken { url: self.remote.url.clone(), why: error.to_string() });
+            Err(error) => {
+                let url = self.remote.url.clone();
+                // A download that has begun waits longer for its network.
+                return match unreachable(&error).filter(|_| is_last || attempt > 0 && self.done == 0) {
+                    Some(why) => Err(FetchError::Unreachable { url, why }),
+                    None if is_last => Err(FetchError::Broken { url, why: error.to_string() }),
+                    None => Ok(Step::Again(None)),
+                };
             }
-            Err(_) => return Ok(Step::Again(None)),
         };
         match response.status() {
             StatusCode::RANGE_NOT_SATISFIABLE if whole(&response) == Some(self.done) => Ok(Step::Complete),

@@ -27,6 +27,54 @@ fn whether_a_model_fits_is_told_before_it_is_loaded() {
 }
 
 #[test]
+fn a_published_model_is_fitted_before_it_is_fetched_as_its_file_would_be() {
+    let stage = Stage::new();
+    synth::outline(&stage.path("file.gguf"), &Shape::safeguard_20b()).unwrap();
+    let home = stage.path("home").display().to_string();
+    let run = |args: &[&str]| stage.run_with(b"", args, &[("HOME", &home)]);
+    let fit = |model: &str, more: &[&str]| run(&[&["model", "fit", model, "--device", "CPU"], more].concat());
+    let plan = |model: &str| -> Value {
+        serde_json::from_str(&fit(model, &["--memory", "16GB", "--json"]).stdout).expect("a plan")
+    };
+    let (known, file) = (plan("20b"), plan("file.gguf"));
+    assert_eq!((&known["reckoned"], &file["reckoned"]), (&json!(true), &json!(false)));
+    for need in ["cells", "computing", "program"] {
+        assert_eq!(known["cpu"][need], file["cpu"][need], "{need} do not depend on the types of the weights");
+    }
+    assert_eq!(known["flags"], file["flags"]);
+    let runs = [
+        fit("20b", &["--memory", "16GB", "-p", "spam"]),
+        fit("120b", &["--memory", "16GB"]),
+        fit("hf:unsloth/gpt-oss-safeguard-20b-GGUF:F16", &["--memory", "16GB"]),
+    ];
+    assert_eq!(runs.each_ref().map(|run| run.code), [0, 1, 2]);
+    assert_transcript!(runs);
+}
+
+#[cfg(feature = "hub")]
+#[test]
+fn without_a_network_a_pull_says_so_at_once_and_names_the_file_for_a_browser() {
+    let stage = Stage::new();
+    // A port on which nothing listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (home, host) = (stage.path("home").display().to_string(), format!("127.0.0.1:{port}"));
+    let hub = format!("http://{host}");
+    let pull =
+        |source: &str| stage.run_with(b"", &["model", "pull", source], &[("HOME", &home), ("HF_ENDPOINT", &hub)]);
+    for (source, files) in [
+        ("20b", format!("{hub}/unsloth/gpt-oss-safeguard-20b-GGUF/resolve/main/gpt-oss-safeguard-20b-Q4_K_M.gguf")),
+        ("hf:org/repo:Q4", format!("the Q4 GGUF files of {hub}/org/repo/tree/main")),
+        (&format!("{hub}/model.gguf"), format!("{hub}/model.gguf")),
+    ] {
+        let run = pull(source);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run}");
+        assert!(run.stderr.starts_with(&format!("error: no network: {host} cannot be reached (")), "{run}");
+        let hint = format!("hint: download {files} in a browser, and pass its path with --model; ");
+        assert!(run.stderr.contains(&hint), "{run}");
+    }
+}
+
+#[test]
 fn where_memory_is_short_less_is_done_at_once_and_that_is_said() {
     let stage = Stage::new();
     let fit = stage.run(&["model", "fit", support::demonstration().to_str().unwrap(), "-p", "spam", "--json"]);
@@ -75,11 +123,13 @@ fn models_are_listed_named_inspected_and_verified() {
     for verb in ["path", "inspect", "verify"] {
         let absent = run(&["model", verb, "20b"]);
         assert_eq!((absent.code, absent.stdout.as_str()), (2, ""), "{absent}");
-        assert_eq!(absent.stderr, "error: 20b is not on this machine: magistrate model pull 20b (12 GB)\n");
+        let hint = "hint: `magistrate model pull 20b` fetches it (12 GB)";
+        assert_eq!(absent.stderr, format!("error: 20b is not on this machine\n{hint}\n"));
         assert_eq!(run(&["model", verb, "nothing"]).code, 2);
     }
     let check = run(&["check", "-p", "rules.md", "-m", "hf:org/repo:Q4", "Hello"]);
-    assert_eq!(check.stderr, "error: hf:org/repo:Q4 is not on this machine: magistrate model pull hf:org/repo:Q4\n");
+    let hint = "hint: `magistrate model pull hf:org/repo:Q4` fetches it";
+    assert_eq!(check.stderr, format!("error: hf:org/repo:Q4 is not on this machine\n{hint}\n"));
     #[cfg(feature = "nano")]
     assert!(run(&["model", "path", "magistrate-nano"]).stdout.ends_with("magistrate-nano.gguf\n"));
     let convert = run(&["model", "convert", "small", "-o", "plain.gguf"]);

@@ -1,23 +1,25 @@
 //! `model fit`: reports whether a model fits on this machine, and the plan for loading.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use magistrate::engine::memory_plan::{MemoryPlan, Need};
+use magistrate::engine::memory_plan::{MemoryPlan, Need, Workload};
 use magistrate::engine::{CacheType, SessionOptions};
 use magistrate::gguf::{ModelFile, Opened};
 use magistrate::label::config::RunConfig;
-use magistrate::policy;
+use magistrate::policy::{self, Policy};
 use serde_json::{Value, json};
 
 use crate::cli::args::engine::EngineArgs;
 use crate::cli::fitting::{self, ONE, SEVERAL};
+use crate::cli::length::length;
 use crate::cli::terminal::{exit, load_plan, output};
 use crate::cli::{devices, loading, models};
 
 #[derive(Debug, Args)]
 pub struct Fit {
-    /// Name of `model list`, or a file
+    /// A file, a name of `model list`, or a source of `model pull`. 20b and 120b need not be on this machine
     model: String,
 
     /// Use of the model: label judges many texts at once, check one
@@ -48,25 +50,56 @@ impl Fit {
         if self.engine.lists_devices() {
             return devices::list();
         }
-        let opened = Opened::read(&models::path(&self.model)?)?;
         let policies = self.policies.iter().map(|spec| policy::load(spec, None)).collect::<Result<Vec<_>, _>>()?;
-        let config = RunConfig::new(self.engine.resolve(opened.file.path.clone()), SessionOptions::default());
-        let machine = devices::machine()?;
         let parallel = match self.verb {
             UsingVerb::Check => ONE,
             UsingVerb::Label => SEVERAL,
         };
-        let (workload, plan) = loading::plan_of(&config, &opened, &policies, parallel, &machine)?;
+        let machine = devices::machine()?;
+        let published = models::published(&self.model);
+        let reckoned = published.is_some();
+        let (file, load_options, workload, plan) = match published {
+            Some(file) => {
+                let load_options = self.engine.resolve(file.path.clone());
+                let policies = policies.iter().map(reckoned_length).collect();
+                let workload = Workload { parallel, tuned: None, policies };
+                let plan = MemoryPlan::new(&file, &load_options, &workload, &machine);
+                (Arc::new(file), load_options, workload, plan)
+            }
+            None => {
+                let opened = Opened::read(&models::path(&self.model)?)?;
+                let options = self.engine.resolve(opened.file.path.clone());
+                let config = RunConfig::new(options, SessionOptions::default());
+                let (workload, plan) = loading::plan_of(&config, &opened, &policies, parallel, &machine)?;
+                (opened.file, config.load_options, workload, plan)
+            }
+        };
+        if reckoned {
+            output::message(&format!(
+                "note: {} is not on this machine: reckoned from the known size and shape of the published file",
+                file.name
+            ));
+        }
         if self.json {
-            output::data(&format!("{}\n", object(&opened.file, &plan)))?;
+            output::data(&format!("{}\n", object(&file, &plan, reckoned)))?;
         } else {
-            output::print(&fitting::report(&opened.file, &plan, &config.load_options, &workload, &machine))?;
+            output::print(&fitting::report(&file, &plan, &load_options, &workload, &machine))?;
+        }
+        if reckoned && plan.fits() {
+            output::hint(&format!("`magistrate model pull {}` fetches it", self.model));
         }
         Ok(ExitCode::from(if plan.fits() { exit::DONE } else { exit::FINDING }))
     }
 }
 
-fn object(model: &ModelFile, plan: &MemoryPlan) -> Value {
+/// Estimates the tokens of a policy's prompt, without the vocabulary that would count them.
+fn reckoned_length(policy: &Policy) -> usize {
+    /// Tokens of the system message and of the headers.
+    const AROUND: usize = 100;
+    length(policy, None, 0).map_or(0, |length| length.tokens + AROUND)
+}
+
+fn object(model: &ModelFile, plan: &MemoryPlan, reckoned: bool) -> Value {
     let need = |need: &Need| {
         let rows = [
             ("weights", need.weights),
@@ -82,6 +115,7 @@ fn object(model: &ModelFile, plan: &MemoryPlan) -> Value {
     json!({
         "model": model.name,
         "fits": plan.fits(),
+        "reckoned": reckoned,
         "cpu": need(&plan.cpu),
         "cpu_free": plan.cpu_room,
         "gpu": need(&plan.gpu),

@@ -12,7 +12,7 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Name of `model list`, or a file
+    /// A file, a name of `model list`, or a source of `model pull`
     model: String,
 
     /// Print JSON

@@ -11,7 +11,7 @@ use crate::cli::terminal::{exit, output, progress};
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Name of `model list`, or a file
+    /// A file, a name of `model list`, or a source of `model pull`
     model: String,
 }
 

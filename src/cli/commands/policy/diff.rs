@@ -6,7 +6,7 @@ use clap::Args;
 use magistrate::policy::diff::diff;
 use magistrate::policy::load;
 
-use super::length::length;
+use crate::cli::length::length;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use magistrate::policy::{PolicyLibrary, PolicySource};
 use magistrate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
-use super::length::length;
+use crate::cli::length::length;
 use crate::cli::models;
 use crate::cli::terminal::error::with_flags;
 use crate::cli::terminal::{exit, output};
