@@ -10,6 +10,7 @@ mod fitting;
 mod length;
 mod loading;
 mod models;
+mod suggestions;
 mod terminal;
 mod tuned;
 pub mod waiting;
@@ -17,18 +18,24 @@ pub mod waiting;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::args::global::GlobalArgs;
 use self::commands::{bench, cache, calibrate, check, doctor, eval, label, merge, model, policy, prompt, verify};
+use self::suggestions::suggested;
 pub use self::terminal::ending;
+use self::terminal::error::print_json;
 pub use self::terminal::error::report;
-use self::terminal::{exit, output};
+use self::terminal::{exit, manner, output};
 
 /// Classify text against a written policy, on this machine, with gpt-oss-safeguard GGUF models.
 #[derive(Debug, Parser)]
 #[command(name = "magistrate", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -62,6 +69,9 @@ pub enum Verb {
     Doctor(doctor::Doctor),
     /// Show or clear the cache folder
     Cache(cache::CacheVerb),
+    /// Print the version
+    #[command(hide = true)]
+    Version,
 }
 
 impl Verb {
@@ -78,80 +88,93 @@ impl Verb {
             | Self::Doctor(_) => 200,
             #[cfg(unix)]
             Self::Daemon(_) => 200,
-            Self::Merge(_) | Self::Prompt(_) | Self::Policy(_) | Self::Model(_) | Self::Cache(_) => return None,
+            Self::Merge(_) | Self::Prompt(_) | Self::Policy(_) | Self::Model(_) | Self::Cache(_) | Self::Version => {
+                return None;
+            }
         };
         Some(Duration::from_millis(milliseconds))
     }
 }
 
-/// Reads the command line. Returns the exit code if nothing is left to do: for help, or a wrong flag.
-///
-/// A word that clap cannot place may be a piece of the text, which no error repeats. So only what looks like a flag or
-/// a verb is named.
+/// Reads the command line, and sets the manner of output. Returns the exit code if nothing is left to do: for help, or a
+/// wrong flag.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
-        let error = discreet(error);
-        if error.use_stderr() {
-            // An error repeats words of the user, which `message` makes harmless for the terminal.
-            output::message(error.render().to_string().trim_end());
-            ExitCode::from(exit::ERROR)
-        } else {
-            // The help contains no text of the user. A closed stdout is no error here.
-            let _ = error.print();
-            ExitCode::from(exit::DONE)
-        }
-    })
+    let words = words();
+    let mut command = Cli::command().color(clap_color(&words));
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        manner::set(cli.global.resolve(prints_json(&matches)));
+        Ok(cli)
+    });
+    parsed.map_err(|error| ended(suggested(error, &command, &words), &words))
 }
 
-fn discreet(mut error: clap::Error) -> clap::Error {
-    let kind = match error.kind() {
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
-        _ => return error,
-    };
-    let harmless = match error.get(kind) {
-        Some(ContextValue::String(word)) => match kind {
-            ContextKind::InvalidArg => word.starts_with('-') && is_name(word.trim_start_matches('-')),
-            _ => is_name(word),
-        },
-        _ => true,
-    };
-    if !harmless {
-        let tip = match kind {
-            ContextKind::InvalidArg => {
-                "put a text of several words in quotes, and one that begins with a dash behind --"
-            }
-            _ => "to judge a text: magistrate check -p POLICY TEXT",
-        };
-        // clap's own tip repeats the word, so another takes its place.
-        error.insert(kind, ContextValue::String("(not shown: it may be a part of the text)".to_owned()));
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+/// Prints help, the version or an error of clap. Returns the exit code.
+fn ended(error: clap::Error, words: &[String]) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayVersion {
+        return version().unwrap_or_else(|error| report(&error));
     }
-    error
+    if !error.use_stderr() {
+        // The help contains no text of the user. A closed stdout is no error here.
+        let _ = error.print();
+        return ExitCode::from(exit::DONE);
+    }
+    // An error repeats words of the user, which `message` makes harmless for the terminal.
+    let text = error.render().to_string();
+    output::message(text.trim_end());
+    if words.iter().any(|word| word == "--json") {
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        print_json("usage", message, &[]);
+    }
+    ExitCode::from(exit::ERROR)
 }
 
-fn is_name(word: &str) -> bool {
-    word.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+/// Prints the version of the program, which is the version of each verb.
+pub fn version() -> Result<ExitCode, anyhow::Error> {
+    output::print(&format!("magistrate {}\n", env!("CARGO_PKG_VERSION")))?;
+    Ok(ExitCode::from(exit::DONE))
+}
+
+/// Returns the words of the command line that may be flags: those before `--`.
+fn words() -> Vec<String> {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.take_while(|word| word != "--").collect()
+}
+
+/// Returns the colors of help and of clap's errors. Both come before the flags are known, so `--color` is searched.
+fn clap_color(words: &[String]) -> ColorChoice {
+    let after = words.iter().zip(words.iter().skip(1)).find_map(|(flag, value)| (flag == "--color").then_some(value));
+    let inside = words.iter().find_map(|word| word.strip_prefix("--color="));
+    match inside.or(after.map(String::as_str)) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// Reports whether the verb was asked for JSON.
+fn prints_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, inner)) => prints_json(inner),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory};
-    use insta::assert_snapshot;
+    use clap::Command;
 
     use super::*;
 
-    /// Checks a verb and the verbs in it, and appends their help.
-    fn check_help(command: &mut Command, name: &str, text: &mut String) {
+    /// Checks the help of a verb, and of the verbs in it.
+    fn check_help(command: &Command, name: &str) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         assert!(!about.is_empty() && !about.contains('\n'), "`{name}` has no line of help");
         for flag in command.get_arguments().filter(|flag| !flag.is_hide_set()) {
             assert!(flag.get_help().is_some(), "`{name}` has no help for `{}`", flag.get_id());
         }
-        text.push_str(&format!("$ {name} --help\n{}\n", command.render_long_help()));
-        for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
-            let name = format!("{name} {}", verb.get_name());
-            check_help(verb, &name, text);
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            check_help(verb, &format!("{name} {}", verb.get_name()));
         }
     }
 
@@ -159,8 +182,14 @@ mod tests {
     fn every_verb_has_help() {
         let mut command = Cli::command();
         command.build();
-        let mut text = String::new();
-        check_help(&mut command, "magistrate", &mut text);
-        assert_snapshot!(text);
+        check_help(&command, "magistrate");
+    }
+
+    #[test]
+    fn color_of_help_is_read_from_the_words() {
+        let color = |words: &[&str]| clap_color(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(color(&["check", "--color", "never"]), ColorChoice::Never);
+        assert_eq!(color(&["--color=always", "check"]), ColorChoice::Always);
+        assert_eq!(color(&["check", "never"]), ColorChoice::Auto);
     }
 }

@@ -93,28 +93,39 @@ macro_rules! parts {
             }
         })*
 
+        /// Returns the part that failed, by the first error of this library among an error and its causes.
+        #[must_use]
+        pub fn kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+            causes(error).find_map(|error| None$(.or_else(|| error.downcast_ref::<$error>().map(|_| ErrorKind::$kind)))*)
+        }
+
         /// Returns the remedies of an error and of its causes.
         #[must_use]
         pub fn hints(error: &(dyn StdError + 'static)) -> Vec<Hint> {
             let mut hints: Vec<Hint> = Vec::new();
-            let mut next = Some(error);
-            while let Some(error) = next {
+            for error in causes(error) {
                 let known: Option<Vec<Hint>> = None$(.or_else(|| Some(error.downcast_ref::<$error>()?.hints())))*;
                 for hint in known.into_iter().flatten() {
                     if !hints.contains(&hint) {
                         hints.push(hint);
                     }
                 }
-                // An I/O error has the error inside it as its text, and only that one's cause as its cause.
-                let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-                next = match inner {
-                    Some(inner) => Some(inner),
-                    None => error.source(),
-                };
             }
             hints
         }
     };
+}
+
+/// Returns an error and its causes, the outermost first.
+fn causes<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'error (dyn StdError + 'static)| {
+        let error: &'error (dyn StdError + 'static) = *error;
+        // An I/O error has the error inside it as its text, and only that one's cause as its cause.
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 parts! {

@@ -34,6 +34,7 @@ fn run() -> ExitCode {
         Verb::Model(model) => model.run(),
         Verb::Doctor(doctor) => doctor.run(),
         Verb::Cache(cache) => cache.run(),
+        Verb::Version => cli::version(),
     };
     done.unwrap_or_else(|error| cli::report(&error))
 }

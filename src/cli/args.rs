@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod engine;
+pub mod global;
 pub mod golden;
 pub mod input;
 pub mod journal;

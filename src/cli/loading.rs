@@ -79,6 +79,7 @@ pub fn plan_of(
 /// Loads a model by its plan, or smaller if that fails.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
     let Planned { model, machine, workload, plan, note: of_demonstration } = planned;
+    output::detail(&format!("model: {}", model.file.path.display()));
     if let Some(note) = load_plan::note(&plan, &config.load_options, &workload) {
         output::message(&note);
     }

@@ -4,6 +4,7 @@ pub mod ending;
 pub mod error;
 pub mod exit;
 pub mod load_plan;
+pub mod manner;
 pub mod output;
 pub mod progress;
 pub mod row;

@@ -257,6 +257,7 @@ mod eval;
 mod help;
 mod label;
 mod limits;
+mod manner;
 mod merge;
 mod model;
 mod policy;

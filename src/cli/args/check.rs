@@ -7,6 +7,7 @@ use super::policy::PolicyArgs;
 use super::text::TextArgs;
 use crate::cli::case::Case;
 use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::output;
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -23,10 +24,6 @@ pub struct CheckArgs {
     /// Print the JSON Schema of the --json output, and judge nothing
     #[arg(long, exclusive = true)]
     pub schema: bool,
-
-    /// Print on stderr how long each step took
-    #[arg(short, long)]
-    verbose: bool,
 
     /// Answer from a background daemon that keeps the model loaded; starts one if needed. It exits after SECONDS
     /// without requests [default SECONDS: 600]
@@ -49,6 +46,6 @@ impl CheckArgs {
         let policies = self.policy.load()?;
         let config = self.judging.resolve(&policies)?;
         ensure_hint!(self.json || config.fields.is_none(), "--fields is for JSON", "add --json");
-        Ok(Case { policies, config, json: self.json, verbose: self.verbose })
+        Ok(Case { policies, config, json: self.json, verbose: output::is_verbose() })
     }
 }

@@ -113,7 +113,7 @@ impl Prepared {
         const SHOWN: usize = 5;
         let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
         for line in legend {
-            output::message(line);
+            output::summary(line);
         }
         for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
             output::message(&format!("warning: {what}"));

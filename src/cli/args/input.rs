@@ -165,7 +165,7 @@ impl InputArgs {
 /// Prints warnings on stderr.
 pub fn warn(warnings: &[Notice]) {
     for warning in warnings {
-        output::message(&format!("warning: {}", with_hints(warning)));
+        output::warning(&with_hints(warning));
     }
 }
 

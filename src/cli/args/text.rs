@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::content::Content;
 
-use crate::cli::terminal::error::ensure_hint;
+use crate::cli::terminal::error::{ensure_hint, in_file};
 
 /// Far more than any context holds, and few enough for any memory. An endless file becomes an error.
 const LARGEST: u64 = 64 << 20;
@@ -33,13 +33,13 @@ impl TextArgs {
             let bytes = std::fs::File::open(path)
                 .and_then(read_bounded)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
-            return Content::from_bytes(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()));
+            return Content::from_bytes(&bytes).map_err(|why| in_file(path.display(), why));
         }
         let stdin = std::io::stdin();
         ensure_hint!(!stdin.is_terminal(), "there is no text", "pass it as an argument, with -f FILE, or on stdin");
         let bytes = read_bounded(stdin).context("stdin cannot be read")?;
         let text = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
-        Content::from_bytes(text).map_err(|why| anyhow::anyhow!("stdin: {why}"))
+        Content::from_bytes(text).map_err(|why| in_file("stdin", why))
     }
 }
 

@@ -48,16 +48,13 @@ impl CacheVerb {
                 client::stop()?;
                 let cleared = cache::clear(&folder);
                 let cleared = cleared.with_context(|| format!("{} cannot be cleared", folder.display()))?;
-                output::message(&format!("{} are removed from {}", megabytes(cleared.bytes), folder.display()));
+                output::summary(&format!("{} are removed from {}", megabytes(cleared.bytes), folder.display()));
                 for path in cleared.busy {
-                    output::message(&format!("note: {} stays: another process uses it", path.display()));
+                    output::note(&format!("{} stays: another process uses it", path.display()));
                 }
                 if let Some((first, more)) = cleared.foreign.split_first() {
                     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-                    output::message(&format!(
-                        "note: {first}{more} in {} stay: not made by magistrate",
-                        folder.display()
-                    ));
+                    output::note(&format!("{first}{more} in {} stay: not made by magistrate", folder.display()));
                 }
             }
         }

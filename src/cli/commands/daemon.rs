@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::args::check::CheckArgs;
+use crate::cli::args::global::GlobalArgs;
 use crate::cli::case::Case;
 use crate::cli::daemon::client;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
@@ -65,6 +66,10 @@ impl Daemon {
 struct Words {
     #[command(flatten)]
     check: CheckArgs,
+
+    /// Taken for the words' sake: a daemon prints nothing, and each check brings its own.
+    #[command(flatten)]
+    _global: GlobalArgs,
 }
 
 /// Parses a command line, and prepares the check that it asks for.

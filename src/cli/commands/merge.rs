@@ -66,8 +66,8 @@ impl Merge {
             files.write("the journal", "-o", &into)?;
             let merged = progress::waiting("merging", || merge(&journals, &into, self.partial))?;
             progress::waiting("writing the output", || export(&into, Target::File(file), &target.export))?;
-            output::message(&summary::table(&merged));
-            output::message(&format!("{} rows of {} journals", merged.rows(), journals.len()));
+            output::summary(&summary::table(&merged));
+            output::summary(&format!("{} rows of {} journals", merged.rows(), journals.len()));
             return Ok(ExitCode::from(exit::DONE));
         };
         let merged = progress::waiting("reading the journal", || check(one, self.partial))?;
@@ -77,7 +77,7 @@ impl Merge {
             Err(error) if error.is_closed() => {}
             written => {
                 for path in written? {
-                    output::message(&format!("{} is written, of {} rows", path.display(), merged.rows()));
+                    output::summary(&format!("{} is written, of {} rows", path.display(), merged.rows()));
                 }
             }
         }

@@ -94,6 +94,6 @@ fn warn_of_lookalikes(segments: &[Segment]) {
             1 => "once".to_owned(),
             times => format!("{times} times"),
         };
-        output::message(&format!("note: the policy or the text spells {control} {often}: that is text, not a token"));
+        output::note(&format!("the policy or the text spells {control} {often}: that is text, not a token"));
     }
 }

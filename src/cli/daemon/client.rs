@@ -161,7 +161,7 @@ pub fn stop() -> anyhow::Result<()> {
             }
         };
         ensure_hint!(gone(&socket), "a daemon does not end", "look for it with ps, and end its process");
-        output::message(message);
+        output::summary(message);
     }
     Ok(())
 }

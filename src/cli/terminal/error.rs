@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use magistrate::error::hints as library_hints;
+use magistrate::content::NotText;
+use magistrate::error::{ErrorKind, hints as library_hints, kind};
 use magistrate::hint::{Hint, Hints, Setting};
 
+use super::manner::manner;
 use super::{exit, output};
 
 /// An error of the command with its remedy.
@@ -56,10 +58,43 @@ macro_rules! ensure_hint {
 
 pub(crate) use {bail_hint, ensure_hint};
 
-/// Prints an error on stderr, with its causes and hints.
+/// Prints an error on stderr, with its causes and hints. With `--json` it is on stdout, too.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     output::message(&render(error));
+    if manner().json {
+        print_json(code(error), &message(error), &hints(error));
+    }
     ExitCode::from(exit::ERROR)
+}
+
+/// Prints an error as JSON on stdout. A closed stdout changes nothing: the exit code is that of an error already.
+pub fn print_json(code: &str, message: &str, hints: &[String]) {
+    let error = serde_json::json!({ "error": { "code": code, "message": message, "hints": hints } });
+    let _ = output::data(&format!("{error}\n"));
+}
+
+/// Returns the code of an error, a word for programs: the part that failed.
+fn code(error: &anyhow::Error) -> &'static str {
+    if let Some(why) = error.chain().find_map(|cause| cause.downcast_ref::<NotText>()) {
+        return why.code();
+    }
+    let kind = kind(error.as_ref()).or_else(|| {
+        error.chain().find_map(|cause| {
+            // `source` skips the error inside.
+            kind(cause.downcast_ref::<Hinted>()?.error.as_ref())
+        })
+    });
+    match kind {
+        Some(ErrorKind::Policy) => "policy",
+        Some(ErrorKind::Template) => "template",
+        Some(ErrorKind::Model) => "model",
+        Some(ErrorKind::Engine) => "engine",
+        Some(ErrorKind::File) => "file",
+        Some(ErrorKind::Label) => "input",
+        Some(ErrorKind::Evaluation) => "evaluation",
+        Some(ErrorKind::Verdict) => "unresolved",
+        _ => "failed",
+    }
 }
 
 /// Returns the text of an error: after `error:`, with its causes and hints.

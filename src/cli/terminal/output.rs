@@ -7,6 +7,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 
+use super::manner::{colors_stderr, colors_stdout, manner};
+
 /// Writes text for people to stdout.
 pub fn print(text: &str) -> Result<(), anyhow::Error> {
     write(&harmless(text))
@@ -40,14 +42,83 @@ fn put(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Prints a message on stderr. A closed stderr is no error.
+/// Prints a message on stderr, with a colored `error:`, `hint:`, `note:` or `warning:`. A closed stderr is no error.
+///
+/// A note, and the hints after it, are left out with `--quiet`.
 pub fn message(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+    let text = harmless(text);
+    let text = if manner().quiet { without_notes(&text) } else { text };
+    if !text.is_empty() {
+        let text = if colors_stderr() { colored_heads(&text) } else { text };
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
 }
 
 /// Prints a remedy on stderr.
 pub fn hint(text: &str) {
     message(&format!("hint: {text}"));
+}
+
+/// Prints a note on stderr, unless `--quiet` is given.
+pub fn note(text: &str) {
+    message(&format!("note: {text}"));
+}
+
+/// Prints a warning on stderr.
+pub fn warning(text: &str) {
+    message(&format!("warning: {text}"));
+}
+
+/// Prints on stderr how work ended: a summary, or a file that was written. Nothing with `--quiet`.
+pub fn summary(text: &str) {
+    if !is_quiet() {
+        message(text);
+    }
+}
+
+/// Prints a detail on stderr if `--verbose` is given.
+pub fn detail(text: &str) {
+    if is_verbose() {
+        message(text);
+    }
+}
+
+/// Reports whether `--quiet` is given.
+pub fn is_quiet() -> bool {
+    manner().quiet
+}
+
+/// Reports whether `--verbose` is given.
+pub fn is_verbose() -> bool {
+    manner().verbose > 0
+}
+
+/// Removes notes, and the hints and indented lines after each.
+fn without_notes(text: &str) -> String {
+    let mut in_note = false;
+    let mut kept = Vec::new();
+    for line in text.lines() {
+        in_note = line.starts_with("note:") || (in_note && (line.starts_with("hint:") || line.starts_with(' ')));
+        if !in_note {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+/// Colors the word with which a line begins, as compilers do.
+fn colored_heads(text: &str) -> String {
+    const HEADS: [(&str, &str); 5] =
+        [("error:", "1;31"), ("warning:", "1;33"), ("note:", "1;34"), ("hint:", "1;36"), ("tip:", "1;36")];
+    let line = |line: &str| {
+        let words = line.trim_start();
+        let indent = &line[..line.len() - words.len()];
+        match HEADS.iter().find_map(|(head, style)| Some((head, style, words.strip_prefix(head)?))) {
+            Some((head, style, rest)) => format!("{indent}\u{1b}[{style}m{head}\u{1b}[0m{rest}"),
+            None => line.to_owned(),
+        }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Text for people, with some parts in a style of our own.
@@ -136,9 +207,9 @@ pub fn repeat(stdout: &str, stderr: &str, json: bool) -> Result<(), anyhow::Erro
     write_verdicts(stdout)
 }
 
-/// Reports whether stdout is a terminal that takes colour (<https://no-color.org>).
+/// Reports whether stdout gets colors.
 pub fn coloured() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    colors_stdout()
 }
 
 /// Makes a text of a stranger or a model safe for a terminal: nothing in it moves the cursor, hides or turns text.
@@ -176,6 +247,20 @@ mod tests {
         ] {
             assert_eq!(harmless(text), shown);
         }
+    }
+
+    #[test]
+    fn the_head_of_a_line_has_color_and_a_head_inside_a_line_has_none() {
+        assert_eq!(
+            colored_heads("error: no error: here\n  caused by: x\n  hint: y"),
+            "\u{1b}[1;31merror:\u{1b}[0m no error: here\n  caused by: x\n  \u{1b}[1;36mhint:\u{1b}[0m y"
+        );
+    }
+
+    #[test]
+    fn quiet_drops_notes_with_their_hints_and_keeps_the_rest() {
+        assert_eq!(without_notes("note: a\nhint: b\nwarning: c\nhint: d\nnote: e"), "warning: c\nhint: d");
+        assert_eq!(without_notes("note: a\n  more of it"), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use magistrate::label::summary::Summary;
 
+use super::manner::manner;
 use super::output;
 
 /// Runs work that reports its progress.
@@ -36,10 +37,19 @@ pub fn waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
 
 /// Returns a bar that is drawn by a template of indicatif.
 pub fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    if is_hidden() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// Reports whether the global flags hide all progress.
+fn is_hidden() -> bool {
+    let manner = manner();
+    manner.quiet || manner.no_progress
 }
 
 /// Progress in rows: a bar with rate and time left on a terminal, a line now and then elsewhere.
@@ -89,7 +99,7 @@ impl Rows {
             } else {
                 self.bar.tick();
             }
-        } else if self.logged.elapsed() >= LOGGED {
+        } else if !is_hidden() && self.logged.elapsed() >= LOGGED {
             output::message(&message());
             self.logged = Instant::now();
         }

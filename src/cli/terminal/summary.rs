@@ -55,7 +55,7 @@ fn sum_up(timed: &Timed) {
     };
     let table = table(summary);
     if !table.is_empty() {
-        output::message(&table);
+        output::summary(&table);
     }
     let order = [RowVerdict::Violation, RowVerdict::Review, RowVerdict::Safe, RowVerdict::Undecided];
     let counts: Vec<String> = order
@@ -66,7 +66,7 @@ fn sum_up(timed: &Timed) {
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = (done - summary.resumed) as f64 / timed.seconds.max(1e-9);
-    output::message(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
+    output::summary(&format!("{stopped}{}{counts}; {:.1} s, {rate:.1} rows/s", rows(done), timed.seconds));
 }
 
 fn rows(count: u64) -> String {

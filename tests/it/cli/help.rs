@@ -9,9 +9,3 @@ fn without_arguments_it_shows_what_it_can_do() {
     let stage = Stage::new();
     assert_transcript!([stage.run(&[]), stage.run(&["--help"]), stage.run(&["policy"])]);
 }
-
-#[test]
-fn the_version_is_the_packages() {
-    let run = Stage::new().run(&["--version"]);
-    assert_eq!(run.stdout, format!("magistrate {}\n", env!("CARGO_PKG_VERSION")));
-}

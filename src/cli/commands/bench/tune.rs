@@ -70,7 +70,7 @@ pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
     } else {
         output::print(&format!("fastest: {}\n", flags_of(best)))?;
     }
-    output::message(&format!(
+    output::summary(&format!(
         "note: label, eval, verify and bench judge {} with this from now on; flags go before it, and magistrate cache \
          clear forgets it",
         file.name

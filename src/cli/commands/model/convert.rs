@@ -31,7 +31,7 @@ impl Convert {
         let from = path(&self.model)?;
         Files::new().write("the model", "-o", &to)?;
         let made = progress::waiting("writing", || rewrite::convert(&from, &to))?;
-        output::message(&format!("{} is written: {} ({})", to.display(), made.name, megabytes(made.size)));
+        output::summary(&format!("{} is written: {} ({})", to.display(), made.name, megabytes(made.size)));
         Ok(ExitCode::from(exit::DONE))
     }
 }

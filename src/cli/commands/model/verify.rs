@@ -37,11 +37,11 @@ impl Verify {
                 Ok(ExitCode::from(exit::DIFFERENT))
             }
             Some(_) => {
-                output::message("the store has the same digest");
+                output::summary("the store has the same digest");
                 Ok(ExitCode::from(exit::DONE))
             }
             None => {
-                output::message("no store has a digest to compare with");
+                output::summary("no store has a digest to compare with");
                 Ok(ExitCode::from(exit::DONE))
             }
         }

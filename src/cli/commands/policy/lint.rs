@@ -75,7 +75,7 @@ impl Lint {
                     let [read, mended] = [&source, &text].map(|text| format!("{mark}{text}"));
                     files::replace(path, read.as_bytes(), mended.as_bytes())
                         .with_context(|| format!("{name} cannot be written"))?;
-                    output::message(&format!("{name}: {count} mended"));
+                    output::summary(&format!("{name}: {count} mended"));
                     findings = self.lint(&name, &text, tokenizer.as_ref());
                 }
             }

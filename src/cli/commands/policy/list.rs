@@ -9,7 +9,7 @@ use crate::cli::terminal::{exit, output};
 
 pub fn run() -> Result<ExitCode, anyhow::Error> {
     output::print(&list())?;
-    output::message("* the built-in model was trained for it; the others need a real model (--model)");
+    output::summary("* the built-in model was trained for it; the others need a real model (--model)");
     Ok(ExitCode::from(exit::DONE))
 }
 

@@ -77,7 +77,7 @@ impl New {
         Policy::from_yaml("the new policy", &yaml)?;
         if let Some(path) = output.write(&yaml)? {
             let path = path.display();
-            output::message(&format!(
+            output::summary(&format!(
                 "{path} is written. Next: read it, replace the examples in brackets, then magistrate policy lint {path}"
             ));
         }

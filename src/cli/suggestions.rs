@@ -1,0 +1,188 @@
+//! Suggestions for flags and verbs that do not exist.
+//!
+//! A word that clap cannot place may be a piece of the text, which no error repeats. So only words that look like a flag
+//! or a verb are named, and no suggestion follows from any other word.
+
+use clap::Command;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Names that other programs give to our flags.
+const FLAGS: [(&str, &str); 12] = [
+    ("silent", "quiet"),
+    ("debug", "verbose"),
+    ("colour", "color"),
+    ("out", "output"),
+    ("sep", "delimiter"),
+    ("separator", "delimiter"),
+    ("jobs", "parallel"),
+    ("batch-size", "parallel"),
+    ("ctx-size", "context"),
+    ("ngl", "gpu-layers"),
+    ("gpu", "device"),
+    ("column", "text-column"),
+];
+
+/// Names that other programs give to our verbs.
+const VERBS: [(&str, &str); 14] = [
+    ("classify", "check"),
+    ("judge", "check"),
+    ("moderate", "check"),
+    ("run", "label"),
+    ("batch", "label"),
+    ("annotate", "label"),
+    ("test", "eval"),
+    ("score", "eval"),
+    ("evaluate", "eval"),
+    ("serve", "daemon"),
+    ("server", "daemon"),
+    ("settings", "config"),
+    ("completion", "completions"),
+    ("benchmark", "bench"),
+];
+
+/// Returns an error with our own suggestion in place of clap's. `words` are those of the command line.
+pub fn suggested(mut error: clap::Error, command: &Command, words: &[String]) -> clap::Error {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return error,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind).cloned() else { return error };
+    let path = path(command, words);
+    for clap_s in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::Suggested] {
+        error.remove(clap_s);
+    }
+    let is_flag = kind == ContextKind::InvalidArg;
+    let tip = if is_flag && word.starts_with('-') && is_name(word.trim_start_matches('-')) {
+        flag_tip(word.trim_start_matches('-'), &path, command)
+    } else if !is_flag && is_name(&word) {
+        verb_tip(&word, path.last().unwrap_or(&command))
+    } else {
+        error.insert(kind, ContextValue::String("(not shown: it may be a part of the text)".to_owned()));
+        // clap's own line of usage has the flag that resembles the word.
+        if let Some(verb) = path.last() {
+            error.insert(ContextKind::Usage, ContextValue::StyledStr((*verb).clone().render_usage()));
+        }
+        Some(if is_flag {
+            "put a text of several words in quotes, and one that begins with a dash behind --".to_owned()
+        } else {
+            "to judge a text: magistrate check -p POLICY TEXT".to_owned()
+        })
+    };
+    if let Some(tip) = tip {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
+    error
+}
+
+/// Returns the verbs that the words name, the outermost first.
+fn path<'command>(command: &'command Command, words: &[String]) -> Vec<&'command Command> {
+    let mut path = vec![command];
+    for word in words {
+        if let Some(verb) = path.last().and_then(|last| last.find_subcommand(word)) {
+            path.push(verb);
+        }
+    }
+    path
+}
+
+/// Suggests a flag of the verb, else a verb that has the flag.
+fn flag_tip(word: &str, path: &[&Command], command: &Command) -> Option<String> {
+    let word = word.to_lowercase().replace('_', "-");
+    let verb = path.last()?;
+    let own: Vec<&str> = longs(verb);
+    let renamed = FLAGS.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
+    let meant = [Some(word.as_str()), renamed]
+        .into_iter()
+        .flatten()
+        .find_map(|wanted| own.iter().copied().find(|long| *long == wanted));
+    if let Some(flag) = meant.or_else(|| nearest(&word, own)) {
+        return Some(format!("did you mean '--{flag}'?"));
+    }
+    let others: Vec<String> = all(command, "magistrate")
+        .into_iter()
+        .filter(|(_, other)| longs(other).contains(&word.as_str()))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if !others.is_empty() {
+        return Some(format!("'--{word}' is a flag of {}", others.join(", ")));
+    }
+    verb.get_positionals().next().map(|_| "a text or a file that begins with a dash goes behind --".to_owned())
+}
+
+/// Suggests a verb beside the word, else a verb of that name elsewhere.
+fn verb_tip(word: &str, at: &Command) -> Option<String> {
+    let word = word.to_lowercase();
+    let own = |name: &str| at.find_subcommand(name).is_some();
+    let renamed = VERBS.iter().find(|(theirs, ours)| *theirs == word && own(ours)).map(|(_, ours)| *ours);
+    let names = at.get_subcommands().filter(|verb| !verb.is_hide_set()).map(Command::get_name);
+    if let Some(verb) = renamed.or_else(|| nearest(&word, names)) {
+        return Some(format!("did you mean '{verb}'?"));
+    }
+    let name = at.get_name();
+    let found = all(at, name).into_iter().find(|(path, _)| path.rsplit_once(' ').is_some_and(|(_, last)| last == word));
+    found.map(|(path, _)| format!("did you mean '{path}'?"))
+}
+
+/// Returns all visible verbs with their whole names.
+fn all<'command>(command: &'command Command, name: &str) -> Vec<(String, &'command Command)> {
+    let mut verbs = Vec::new();
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let name = format!("{name} {}", verb.get_name());
+        verbs.extend(all(verb, &name));
+        verbs.push((name, verb));
+    }
+    verbs.sort_by(|one, other| one.0.cmp(&other.0));
+    verbs
+}
+
+/// Returns the long names of a verb's visible flags.
+fn longs(verb: &Command) -> Vec<&str> {
+    let visible = verb.get_arguments().filter(|flag| !flag.is_hide_set());
+    visible.filter_map(|flag| flag.get_long_and_visible_aliases()).flatten().collect()
+}
+
+/// Returns the name that differs least from a word: in a third of its letters at most.
+pub fn nearest<'name>(word: &str, names: impl IntoIterator<Item = &'name str>) -> Option<&'name str> {
+    // The distance costs the product of both lengths, and a long word is no typing mistake.
+    let names = names.into_iter().filter(|_| word.len() <= 64);
+    let near = names.map(|name| (distance(word, name), name));
+    near.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| distance * 3 <= word.len()).map(|(_, name)| name)
+}
+
+/// Counts the letters that are inserted, removed, replaced or swapped with the next from one word to another.
+fn distance(from: &str, to: &str) -> usize {
+    let [from, to]: [Vec<char>; 2] = [from, to].map(|word| word.chars().collect());
+    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
+    for (i, letter) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, other) in to.iter().enumerate() {
+            let mut least = (rows[i][j] + usize::from(letter != other)).min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *letter == to[j - 1] && from[i - 1] == *other {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+fn is_name(word: &str) -> bool {
+    word.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_differs_in_a_third_at_most() {
+        let verbs = ["check", "label", "merge", "verify", "eval"];
+        assert_eq!(nearest("chekc", verbs), Some("check"));
+        assert_eq!(nearest("labels", verbs), Some("label"));
+        assert_eq!(nearest("serve", verbs), None);
+        assert_eq!(nearest("version", verbs), None);
+    }
+}
