@@ -106,11 +106,11 @@ pub fn parse() -> Result<Cli, ExitCode> {
         manner::set(cli.global.resolve(prints_json(&matches)));
         Ok(cli)
     });
-    parsed.map_err(|error| ended(suggested(error, &command, &words), &words))
+    parsed.map_err(|error| ended(&suggested(error, &command, &words), &words))
 }
 
 /// Prints help, the version or an error of clap. Returns the exit code.
-fn ended(error: clap::Error, words: &[String]) -> ExitCode {
+fn ended(error: &clap::Error, words: &[String]) -> ExitCode {
     if error.kind() == ErrorKind::DisplayVersion {
         return version().unwrap_or_else(|error| report(&error));
     }

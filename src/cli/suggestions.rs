@@ -140,7 +140,7 @@ fn all<'command>(command: &'command Command, name: &str) -> Vec<(String, &'comma
 /// Returns the long names of a verb's visible flags.
 fn longs(verb: &Command) -> Vec<&str> {
     let visible = verb.get_arguments().filter(|flag| !flag.is_hide_set());
-    visible.filter_map(|flag| flag.get_long_and_visible_aliases()).flatten().collect()
+    visible.filter_map(clap::Arg::get_long_and_visible_aliases).flatten().collect()
 }
 
 /// Returns the name that differs least from a word: in a third of its letters at most.

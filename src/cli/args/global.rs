@@ -15,7 +15,7 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Colors: auto, always or never [default: auto: on a terminal, unless NO_COLOR is set or TERM is dumb]
+    /// Colors: auto, always or never [default: auto]
     #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
     color: Option<Color>,
 
