@@ -36,6 +36,8 @@ pub use library::PolicyLibrary;
 pub use read::check::is_id;
 pub use read::document::schema;
 pub use read::policy_source::{Notation, PolicySource, load};
+#[doc(hidden)]
+pub use read::recognition::unlike_a_policy;
 pub use terms::{Action, Effort, Severity, UnknownWord, Verdict};
 
 /// A checked policy: its contract, its categories and its examples agree with one another.

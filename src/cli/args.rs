@@ -7,6 +7,7 @@ pub mod golden;
 pub mod input;
 pub mod journal;
 pub mod judging;
+pub mod labels;
 pub mod model;
 pub mod new_file;
 pub mod policy;

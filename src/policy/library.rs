@@ -68,7 +68,7 @@ impl PolicyLibrary {
     /// Returns the policy with an id.
     ///
     /// # Errors
-    /// No shipped policy has this id. The hint lists their ids.
+    /// No shipped policy has this id. The hint proposes one.
     pub fn get(&self, id: &str) -> Result<&Policy, PolicyError> {
         self.find(id).map(Entry::policy)
     }
@@ -76,7 +76,7 @@ impl PolicyLibrary {
     /// Returns the YAML of the policy with an id.
     ///
     /// # Errors
-    /// No shipped policy has this id. The hint lists their ids.
+    /// No shipped policy has this id. The hint proposes one.
     pub fn source(&self, id: &str) -> Result<&'static str, PolicyError> {
         self.find(id).map(|entry| entry.source)
     }
@@ -98,22 +98,45 @@ impl PolicyLibrary {
         self.entries.iter().map(Entry::policy)
     }
 
+    /// Iterates over the ids of all policies, without parsing these.
+    pub fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.id)
+    }
+
     fn find(&self, id: &str) -> Result<&Entry, PolicyError> {
         self.entries.iter().find(|entry| entry.id == id).ok_or_else(|| {
-            let ids: Vec<&str> = self.entries.iter().map(|entry| entry.id).collect();
-            let meant = nearest(id, ids.iter().copied()).map(|id| format!("did you mean `{id}`? "));
-            PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy has the id {}", quoted(id))).with_hint(
-                format!(
-                    "{}shipped: {}; a file of your own ends in .yaml, .yml, .md or .txt",
-                    meant.unwrap_or_default(),
-                    ids.join(", "),
-                ),
-            )
+            let list = format!("`magistrate policy list` shows all {}", self.entries.len());
+            let hint = match self.meant(id) {
+                Some(meant) => format!("did you mean {meant}? ({list})"),
+                None => format!("{list}; a file of your own ends in .yaml, .yml, .md or .txt"),
+            };
+            PolicyError::new(PolicyErrorKind::UnknownPolicy, format!("no policy has the id {}", quoted(id)))
+                .with_hint(hint)
+        })
+    }
+
+    /// Returns the policy that a wrong id probably means: the nearest id, one with that word in it, or the one about it.
+    fn meant(&self, id: &str) -> Option<&'static str> {
+        let word = id.to_lowercase();
+        let has = |text: &str| text.split(|char: char| !char.is_alphanumeric()).any(|part| part.starts_with(&word));
+        let only = |holds: &dyn Fn(&Entry) -> bool| {
+            let mut found = self.entries.iter().filter(|entry| holds(entry));
+            found.next().filter(|_| found.next().is_none()).map(|entry| entry.id)
+        };
+        nearest(id, self.ids()).or_else(|| {
+            let long = word.chars().count() > 2;
+            only(&|entry| long && has(entry.id)).or_else(|| only(&|entry| long && has(&entry.summary())))
         })
     }
 }
 
 impl Entry {
+    /// Returns its line of summary, in small letters.
+    fn summary(&self) -> String {
+        let line = self.source.lines().find_map(|line| line.strip_prefix("summary:"));
+        line.unwrap_or_default().to_lowercase()
+    }
+
     /// Returns the policy, parsed at the first call.
     ///
     /// # Panics

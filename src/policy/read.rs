@@ -6,4 +6,5 @@ pub(in crate::policy) mod limit;
 pub(in crate::policy) mod plain;
 pub(in crate::policy) mod polarity;
 pub(in crate::policy) mod policy_source;
+pub(in crate::policy) mod recognition;
 pub(in crate::policy) mod yaml;

@@ -354,6 +354,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_rules_of_lint_work() {
+        works("docs/lint-rules.md");
+    }
+
+    #[test]
     fn commands_of_the_page_on_internals_work() {
         works("docs/internals.md");
     }
@@ -365,7 +370,7 @@ mod run {
 
     #[test]
     fn every_page_is_run() {
-        let run = ["evaluating", "internals", "judging", "labelling", "models", "policies", "reference"];
+        let run = ["evaluating", "internals", "judging", "labelling", "lint-rules", "models", "policies", "reference"];
         let run: Vec<String> = run.iter().map(|name| format!("docs/{name}.md")).collect();
         let pages: Vec<String> = pages().into_iter().filter(|name| name != "README.md").collect();
         assert_eq!(pages, run, "a page needs a test of its own here");

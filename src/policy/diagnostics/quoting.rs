@@ -65,18 +65,23 @@ pub(in crate::policy) fn suggestion(word: &str, known: &[&str], introduction: &s
     }
 }
 
-/// Returns Levenshtein's distance, in characters.
+/// Returns Levenshtein's distance, in characters. Two letters in the wrong order count as one mistake.
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut above = vec![0; to.len() + 1];
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, left) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, right) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+    for index in 0..from.len() {
+        let mut next = vec![index + 1; to.len() + 1];
+        for column in 0..to.len() {
+            let replaced = row[column] + usize::from(from[index] != to[column]);
+            let mut least = replaced.min(row[column + 1] + 1).min(next[column] + 1);
+            let swapped = index > 0 && column > 0 && from[index] == to[column - 1] && from[index - 1] == to[column];
+            if swapped {
+                least = least.min(above[column - 1] + 1);
+            }
+            next[column + 1] = least;
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[to.len()]
 }
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn a_mistyped_word_finds_its_neighbour_and_a_strange_one_does_not() {
         assert_eq!(nearest("categorys", ["contract", "categories"]), Some("categories"));
-        assert_eq!(nearest("Spma", ["spam", "prompt-injection"]), None);
+        assert_eq!(nearest("Spma", ["spam", "prompt-injection"]), Some("spam"));
         assert_eq!(nearest("spamm", ["spam", "prompt-injection"]), Some("spam"));
         assert_eq!(nearest("zebra", ["spam", "prompt-injection"]), None);
     }

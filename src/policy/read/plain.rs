@@ -95,6 +95,11 @@ pub(in crate::policy) fn stated_labels(text: &str) -> Result<Vec<Label>, PolicyE
     }
 }
 
+/// Reports whether a text asks for an answer, in any form.
+pub(in crate::policy) fn asks_for_an_answer(text: &str) -> bool {
+    !statements(text).is_empty()
+}
+
 /// Checks the labels of the user against the answers that the text asks for.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::policy::diagnostics::quoting::quoted;
 use crate::policy::diagnostics::report::Span;
 use crate::policy::read::check::is_id;
 use crate::policy::read::limit::{LARGEST, too_large};
-use crate::policy::read::plain;
+use crate::policy::read::{plain, recognition};
 use crate::policy::{Label, Policy, PolicyLibrary};
 
 /// The text of a policy and its origin.
@@ -43,11 +43,8 @@ impl Notation {
     /// Detects the notation by the ending of the name. Without a known ending, looks for the keys of a YAML policy.
     #[must_use]
     pub fn detect(name: &str, text: &str) -> Self {
-        Self::by_ending(name).unwrap_or_else(|| {
-            let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
-            let found = keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count();
-            if found >= 2 { Self::Yaml } else { Self::Plain }
-        })
+        Self::by_ending(name)
+            .unwrap_or_else(|| if recognition::has_keys_of_a_policy(text) { Self::Yaml } else { Self::Plain })
     }
 
     fn by_ending(name: &str) -> Option<Self> {
@@ -82,23 +79,23 @@ impl PolicySource {
     #[must_use]
     pub fn path(spec: &str) -> Option<&Path> {
         let (_, path) = split(spec);
-        // The source is there without the parsing of the policy.
-        PolicyLibrary::shipped().source(path).is_err().then(|| Path::new(path))
+        shipped(path).is_none().then(|| Path::new(path))
     }
 
     /// Finds a shipped policy, or reads a file.
     fn find(spec: &str) -> Result<Self, PolicyError> {
         let library = PolicyLibrary::shipped();
-        let unknown = match (library.get(spec), library.source(spec)) {
-            (Ok(policy), Ok(source)) => {
-                let (name, text) = (format!("{spec}.yaml"), source.to_owned());
-                return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
-            }
-            (Err(unknown), _) | (_, Err(unknown)) => unknown,
-        };
+        if let Some(id) = shipped(spec) {
+            let (policy, text) = (library.get(id)?, library.source(id)?.to_owned());
+            let name = format!("{id}.yaml");
+            return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
+        }
         let path = Path::new(spec);
         if Notation::by_ending(spec).is_none() && !path.exists() {
-            return Err(unknown);
+            return Err(match library.get(spec) {
+                Err(unknown) if !spec.contains(['/', '\\', '.']) => unknown,
+                _ => no_file(spec),
+            });
         }
         // A data file read as plain text would become the instructions of the model.
         if DATA.contains(&ending(spec).as_str()) {
@@ -106,8 +103,16 @@ impl PolicySource {
             return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
                 .with_hint("a policy is a .yaml, .yml, .md or .txt file, or one without an ending"));
         }
-        let text = read(path, spec)?;
-        Ok(Self { notation: Notation::detect(spec, &text), name: spec.to_owned(), text, id: None, shipped: None })
+        Self::open_file(path, spec)
+    }
+
+    /// Reads a file with any name. Errors call it `name`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not text.
+    pub fn open_file(path: &Path, name: &str) -> Result<Self, PolicyError> {
+        let text = read(path, name)?;
+        Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
     }
 
     /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
@@ -180,6 +185,20 @@ pub fn load(spec: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyErro
     PolicySource::open(spec)?.parse(labels)
 }
 
+/// Returns the id of the shipped policy that a word names, in capitals or not. A file with this very name comes first
+/// unless the word is the id itself.
+fn shipped(word: &str) -> Option<&'static str> {
+    let ids = || PolicyLibrary::shipped().ids();
+    let loosely = || ids().find(|id| id.eq_ignore_ascii_case(word) && !Path::new(word).exists());
+    ids().find(|id| *id == word).or_else(loosely)
+}
+
+fn no_file(name: &str) -> PolicyError {
+    PolicyError::new(PolicyErrorKind::Read, "there is no such file")
+        .named(name)
+        .with_hint("check the path; `magistrate policy list` shows the policies that need no file")
+}
+
 /// Splits `ID=PATH`. A file with a `=` in its own name is a path as a whole.
 fn split(spec: &str) -> (Option<&str>, &str) {
     match spec.split_once('=') {
@@ -199,8 +218,9 @@ fn ending(spec: &str) -> String {
 
 /// Reads a file or a pipe, up to the limit.
 fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
-    let unread = |error: std::io::Error| {
-        PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name)
+    let unread = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => no_file(name),
+        _ => PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name),
     };
     if path.is_dir() {
         return Err(PolicyError::new(PolicyErrorKind::Read, "this is a folder, not a policy")

@@ -283,7 +283,7 @@ mod any_text {
             let yaml = imported.draft.yaml();
             let policy = Policy::from_yaml("any.yaml", &yaml);
             prop_assert!(policy.is_ok(), "{}\n{yaml}", policy.unwrap_err());
-            let errors: Vec<String> = lint("any.yaml", &yaml, |_| None)
+            let errors: Vec<String> = lint("any.yaml", &yaml, None, |_| None)
                 .iter()
                 .filter(|finding| finding.level() == Level::Error)
                 .map(ToString::to_string)

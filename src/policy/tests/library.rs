@@ -111,11 +111,33 @@ fn a_golden_set_is_held_to_its_policy() {
 }
 
 #[test]
-fn an_unknown_id_is_answered_with_those_that_there_are() {
-    let error = load("spamm", None).unwrap_err();
-    assert_eq!(error.kind(), Kind::UnknownPolicy);
-    let hint = hint(&error);
-    assert!(hint.starts_with("did you mean `spam`?") && hint.contains("spam, fraud-and-scams, hate"), "{hint}");
+fn an_unknown_id_is_answered_with_the_one_that_was_probably_meant() {
+    let list = "`magistrate policy list` shows all 20";
+    for (id, meant) in [
+        ("spamm", "spam"),
+        ("Spma", "spam"),
+        ("selfharm", "self-harm"),
+        ("fraud", "fraud-and-scams"),
+        ("suicide", "self-harm"),
+        ("drugs", "drugs-and-regulated-goods"),
+    ] {
+        let error = load(id, None).unwrap_err();
+        assert_eq!(error.kind(), Kind::UnknownPolicy);
+        assert_eq!(hint(&error), format!("did you mean {meant}? ({list})"), "{id}");
+    }
+    for id in ["zebra", "a", "of"] {
+        assert!(hint(&load(id, None).unwrap_err()).starts_with(list), "{id}");
+    }
+    for file in ["no/such", "no.such", "no.yaml"] {
+        assert_eq!(load(file, None).unwrap_err().message(), "there is no such file", "{file}");
+    }
+}
+
+#[test]
+fn a_shipped_policy_is_found_in_any_case() {
+    assert_eq!(load("Spam", None).unwrap().id, "spam");
+    assert_eq!(PolicySource::path("SELF-HARM"), None);
+    assert_eq!(PolicySource::open("mine=Hate").unwrap().parse(None).unwrap().id, "mine");
 }
 
 #[test]

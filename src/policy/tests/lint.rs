@@ -74,7 +74,11 @@ Return exactly one word: VALID or INVALID
 ";
 
 /// A rule, a text of the clean policy, and its replacement, in which the rule finds something. Each rule occurs at least twice.
-const CASES: [(&str, &str, &str); 81] = [
+const CASES: [(&str, &str, &str); 85] = [
+    ("unused-allow", "title: Noise", "title: Noise # lint: allow(vague-word)"),
+    ("unused-allow", "source:\n", "# lint: allow(code-gap, length)\nsource:\n"),
+    ("unknown-allow", "title: Noise", "title: Noise # lint: allow(lenght, syntax)"),
+    ("unknown-allow", "source:\n", "# lint: ignore(length)\nsource:\n"),
     ("placeholder", "Much noise at night.", "Much noise in {{ place }}."),
     ("placeholder", "text: I like the sound of rain.", "text: \"[A post that reports this: rain]\""),
     ("placeholder", "title: Din", "title: '[Violation 1]'"),
@@ -274,7 +278,7 @@ fn every_rule_finds_what_it_is_for_and_says_where() {
     let plain = PLAIN_CASES.iter().map(|(rule, from, to)| (*rule, "noise.md", spoiled_plain(from, to)));
     let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for (rule, name, source) in cases.chain(plain) {
-        let findings = lint(name, &source, length);
+        let findings = lint(name, &source, None, length);
         let found = findings.iter().find(|finding| finding.rule() == rule);
         let found = found.unwrap_or_else(|| panic!("{rule} finds nothing in:\n{source}\n{findings:?}"));
         assert!(
@@ -294,8 +298,8 @@ fn every_rule_finds_what_it_is_for_and_says_where() {
 
 #[test]
 fn a_clean_policy_and_the_shipped_ones_have_no_findings() {
-    assert_eq!(lint("clean.yaml", CLEAN, length), []);
-    assert_eq!(lint("clean.md", PLAIN, length), []);
+    assert_eq!(lint("clean.yaml", CLEAN, None, length), []);
+    assert_eq!(lint("clean.md", PLAIN, None, length), []);
     let vocabulary = tiktoken_rs::o200k_base().unwrap();
     for policy in PolicyLibrary::shipped().iter() {
         let source = PolicyLibrary::shipped().source(&policy.id).unwrap();
@@ -303,7 +307,7 @@ fn a_clean_policy_and_the_shipped_ones_have_no_findings() {
             let text = rendering::rendered(policy);
             Some(Length { tokens: vocabulary.encode_ordinary(&text).len(), exact: true, context: 8192 })
         };
-        let findings = lint(&format!("{}.yaml", policy.id), source, counted);
+        let findings = lint(&format!("{}.yaml", policy.id), source, None, counted);
         assert!(findings.is_empty(), "{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
 }
@@ -312,14 +316,14 @@ fn a_clean_policy_and_the_shipped_ones_have_no_findings() {
 fn letters_that_change_their_length_with_their_case_harm_nothing() {
     let criterion = format!("{} usually x\u{e9} {}", "\u{130}".repeat(10), "\u{212a}".repeat(5));
     let source = CLEAN.replace("Much noise at night.", &criterion);
-    let rules: Vec<&str> = lint("rules.yaml", &source, length).iter().map(Finding::rule).collect();
+    let rules: Vec<&str> = lint("rules.yaml", &source, None, length).iter().map(Finding::rule).collect();
     assert_eq!(rules, ["vague-word"]);
 }
 
 #[test]
 fn what_is_mechanical_is_mended_and_nothing_else_changes() {
     let source = CLEAN.replace("Much noise", "Mu\u{200b}ch noi\u{200b}se").replace("is usually", "is");
-    let findings = lint("a.yaml", &source, length);
+    let findings = lint("a.yaml", &source, None, length);
     assert_eq!(
         findings.iter().map(Finding::mends).collect::<Vec<_>>(),
         [2],
@@ -328,28 +332,78 @@ fn what_is_mechanical_is_mended_and_nothing_else_changes() {
     assert!(findings[0].message().ends_with("(and 1 more on this line)"), "{}", findings[0]);
     assert_eq!(fixed(&source, &findings), (CLEAN.to_owned(), 2));
     let source = format!("{PLAIN}\nContent: [INPUT]\nAnswer:\n");
-    let (mended, count) = fixed(&source, &lint("a.md", &source, length));
+    let (mended, count) = fixed(&source, &lint("a.md", &source, None, length));
     assert_eq!((mended.trim_end(), count), (PLAIN.trim_end(), 2));
-    assert_eq!(lint("a.md", &mended, length), []);
+    assert_eq!(lint("a.md", &mended, None, length), []);
 }
 
 #[test]
 fn joiners_and_marks_that_a_script_needs_are_no_findings_and_are_never_touched() {
     let criterion = "نمی\u{200c}خواهم 👨\u{200d}👩\u{200d}👧 שלום\u{200f} श\u{94d}\u{200d}य 🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
     let source = CLEAN.replace("Much noise at night.", criterion);
-    let findings = lint("a.yaml", &source, length);
+    let findings = lint("a.yaml", &source, None, length);
     assert_eq!(findings, []);
     assert_eq!(fixed(&source, &findings), (source.clone(), 0));
     let source = format!("{PLAIN}- {criterion}\u{200b}\n");
-    assert_eq!(fixed(&source, &lint("a.md", &source, length)), (format!("{PLAIN}- {criterion}\n"), 1));
+    assert_eq!(fixed(&source, &lint("a.md", &source, None, length)), (format!("{PLAIN}- {criterion}\n"), 1));
 }
 
 #[test]
 fn rules_that_know_english_words_alone_are_silent_about_other_languages() {
     let german = "# Werberegeln\nGib genau ein Wort zurück: VALID oder INVALID. Keine Erklärung.\n\n## VERBOTEN\n- Unverlangte Werbung\n- \
         Preise ohne Gewinnspiel\n- Rufen Sie um acht an\n\n## ERLAUBT\n- Quittungen\n- Fragen\n- Berichte\n- Lob\n- Tadel\n";
-    let rules: Vec<&str> = lint("regeln.md", german, length).iter().map(Finding::rule).collect();
+    let rules: Vec<&str> = lint("regeln.md", german, None, length).iter().map(Finding::rule).collect();
     assert_eq!(rules, ["no-contract"]);
+}
+
+#[test]
+fn a_comment_turns_a_rule_off_for_its_line_or_for_the_whole_file() {
+    let rules = |name: &str, source: &str| -> Vec<&str> {
+        lint(name, source, None, length).iter().map(Finding::rule).collect()
+    };
+    let vague = CLEAN.replace("      - Much noise at night.", "      - Noise, usually at night.");
+    assert_eq!(rules("a.yaml", &vague), ["vague-word"]);
+    let line = vague.replace("usually at night.", "usually at night. # lint: allow(vague-word)");
+    assert_eq!(rules("a.yaml", &line), [""; 0]);
+    assert_eq!(rules("a.yaml", &format!("# lint: allow(vague-word)\n{vague}")), [""; 0]);
+    let elsewhere = vague.replace("title: Din", "title: Din # lint: allow(vague-word)");
+    assert_eq!(rules("a.yaml", &elsewhere), ["unused-allow", "vague-word"], "it holds for its own line alone");
+    let long = CLEAN.replace("title: Noise", "title: 1300");
+    assert_eq!(rules("a.yaml", &format!("#lint: allow( length , )\n{long}")), [""; 0]);
+    let placeholder = PLAIN.replace("- Much noise.", "- Much noise by {name}.");
+    assert_eq!(rules("a.md", &placeholder), ["placeholder"]);
+    assert_eq!(rules("a.md", &format!("{placeholder}\n<!-- lint: allow(placeholder) -->\n")), [""; 0]);
+    assert_eq!(rules("a.md", &placeholder.replace("{name}.", "{name}. <!-- lint: allow(placeholder) -->")), [""; 0]);
+    // Such a policy cannot be used, so a comment cannot help. Rules that never ran are not called unused.
+    let broken = CLEAN.replace("verdict: safe", "verdict: sfae");
+    assert_eq!(rules("a.yaml", &format!("# lint: allow(value, length)\n{broken}")), ["unknown-allow", "value"]);
+    // A hash within a text is no comment.
+    assert_eq!(rules("a.yaml", &CLEAN.replace("title: Din", "title: 'Din#lint: allow(length)'")), [""; 0]);
+}
+
+#[test]
+fn labels_make_a_text_without_a_contract_clean_unless_they_contradict_it() {
+    let text =
+        PLAIN.replace("VALID or INVALID", "KEEP or REMOVE").replace("INVALID", "REMOVE").replace("VALID", "KEEP");
+    assert_eq!(lint("a.md", &text, None, length)[0].rule(), "no-contract");
+    let given = labels("REMOVE=violation,KEEP=safe");
+    assert_eq!(lint("a.md", &text, Some(&given), length), []);
+    let findings = lint("a.md", PLAIN, Some(&given), length);
+    assert_eq!((findings[0].rule(), findings[0].level()), ("labels", Level::Error));
+}
+
+#[test]
+fn words_and_endings_of_other_languages_are_no_findings() {
+    let spanish = CLEAN.replace("Much noise at night.", "Todo el ruido de noche, con todos los métodos.");
+    assert_eq!(lint("a.yaml", &spanish, None, length), []);
+    let russian = CLEAN
+        .replace("Noise: sound that nobody asked for.", "Реклама: сообщения о продаже.")
+        .replace("Much noise at night.", "Много рекламы ночью.");
+    assert_eq!(lint("a.yaml", &russian, None, length), [], "a word keeps its stem in another case");
+    let japanese = CLEAN
+        .replace("The engine roars all night.", "夜中にエンジンが鳴る。")
+        .replace("The engine is off all night.", "夜中にエンジンは静かだ。");
+    assert_eq!(lint("a.yaml", &japanese, None, length), []);
 }
 
 #[test]
@@ -361,13 +415,13 @@ fn all_keys_that_are_missing_are_named_at_once() {
         "5 keys are missing: the key `version`, the key `summary`, the key `instruction`, the key `contract`, \
          the key `criteria` of categories 1"
     );
-    assert_eq!(lint("a.yaml", source, length)[0].rule(), "missing-key");
+    assert_eq!(lint("a.yaml", source, None, length)[0].rule(), "missing-key");
 }
 
 #[test]
 fn a_file_of_a_stranger_costs_little_time_and_memory() {
     let hidden = format!("{CLEAN}# {}", "\u{200b}".repeat(200_000));
-    let findings = lint("a.yaml", &hidden, length);
+    let findings = lint("a.yaml", &hidden, None, length);
     assert_eq!((findings.len(), findings[0].mends()), (1, 200_000));
     assert!(findings[0].to_string().len() < 1_000, "a finding keeps the part of the line around it");
     assert_eq!(fixed(&hidden, &findings).0.trim_end_matches(['#', ' ']), CLEAN);
@@ -390,11 +444,12 @@ fn a_file_of_a_stranger_costs_little_time_and_memory() {
         ),
     ] {
         let start = std::time::Instant::now();
-        let findings = lint(name, &source, length);
+        let findings = lint(name, &source, None, length);
         assert!(!findings.is_empty() && start.elapsed().as_secs() < 15, "{name}: {:?}", start.elapsed());
         assert!(findings.iter().all(|finding| finding.to_string().len() < 1_000), "{name}");
     }
     let long = "a ".repeat(1 << 20);
-    let errors = |name| lint(name, &long, length).iter().filter(|finding| finding.level() == Level::Error).count();
+    let errors =
+        |name| lint(name, &long, None, length).iter().filter(|finding| finding.level() == Level::Error).count();
     assert_eq!((errors("a.md"), errors("a.yaml")), (1, 1));
 }

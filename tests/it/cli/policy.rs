@@ -24,11 +24,66 @@ fn findings_are_told_to_people_and_to_programs() {
     assert_eq!((&findings[0]["file"], &findings[0]["level"]), (&"noise.yaml".into(), &"warning".into()));
     let sarif: Value = serde_json::from_str(&lint(&["noise.yaml", "--format", "sarif"]).stdout).unwrap();
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), findings.as_array().unwrap().len() - 1);
-    let shipped = lint(&[]);
+    let shipped = lint(&["--shipped"]);
     assert_eq!((shipped.code, shipped.stdout.as_str()), (0, "20 policies: 0 errors, 0 warnings, 0 notes\n"));
     let fixed = lint(&["noise.yaml", "--fix"]);
     assert_eq!(fs::read_to_string(stage.path("noise.yaml")).unwrap(), broken.replace('\u{200b}', ""));
     assert_transcript!([text, github, wrong, fixed]);
+}
+
+#[test]
+fn lint_reads_the_policies_of_the_folder_and_says_what_it_passed_over() {
+    let shown = PolicyLibrary::shipped().source("spam").unwrap();
+    let stage = Stage::new()
+        .file("begging.yaml", shown.replace("id: spam", "id: begging"))
+        .file("README.md", "# Read me\nReturn exactly one word: VALID or INVALID\n")
+        .file("notes.txt", "Buy milk.\n")
+        .file("golden.yaml", "policy: begging\ncases: []\n");
+    let empty = stage.run(&["policy", "lint"]);
+    fs::create_dir_all(stage.path("packs/.hidden")).unwrap();
+    fs::create_dir_all(stage.path("packs/loud")).unwrap();
+    fs::write(stage.path("packs/.hidden/a.yaml"), "id: a\ntitle: b\n").unwrap();
+    fs::write(stage.path("packs/loud/policy.md"), RULES).unwrap();
+    fs::write(stage.path("packs/broken.txt"), b"\xff\xfeR\0").unwrap();
+    let below = stage.run(&["policy", "lint", "packs"]);
+    let none = stage.run(&["policy", "lint", "packs/.hidden/", "--shipped"]);
+    assert_eq!((empty.code, below.code, none.code), (0, 0, 1));
+    fs::create_dir(stage.path("empty")).unwrap();
+    let nothing = stage.run(&["policy", "lint", "empty"]);
+    assert_eq!(nothing.code, 2);
+    assert_transcript!([empty, below, nothing]);
+}
+
+#[test]
+fn rules_of_lint_are_listed_explained_and_left_out() {
+    let vague = PolicyLibrary::shipped().source("spam").unwrap().replacen("      - ", "      - Usually ", 1);
+    let stage = Stage::new()
+        .file("vague.yaml", &vague)
+        .file("keep.md", RULES.replace("INVALID", "REMOVE").replace("VALID", "KEEP"));
+    let list = stage.run(&["policy", "lint", "--list"]);
+    assert_eq!(list.stdout.lines().count(), 46);
+    let json: Value =
+        serde_json::from_str(&stage.run(&["policy", "lint", "--list", "--format", "json"]).stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 46);
+    let strict = stage.run(&["policy", "lint", "vague.yaml", "--strict"]);
+    let ignored = stage.run(&["policy", "lint", "vague.yaml", "--strict", "--ignore", "vague-word"]);
+    assert_eq!((strict.code, ignored.code), (1, 0), "{strict}{ignored}");
+    fs::write(stage.path("vague.yaml"), format!("# lint: allow(vague-word)\n{vague}")).unwrap();
+    assert_eq!(stage.run(&["policy", "lint", "vague.yaml", "--strict"]).code, 0);
+    // A text whose words have no usual meaning is clean with the labels that `check` would get.
+    let labels = "REMOVE=violation,KEEP=safe";
+    assert_eq!(stage.run(&["policy", "lint", "keep.md"]).code, 1);
+    for given in [labels.to_owned(), format!("keep:{labels}")] {
+        assert_eq!(stage.run(&["policy", "lint", "keep.md", "vague.yaml", "--labels", &given]).code, 0, "{given}");
+    }
+    assert_transcript!([
+        list,
+        stage.run(&["policy", "lint", "--explain", "code-gap"]),
+        stage.run(&["policy", "lint", "--explain", "syntax"]),
+        stage.run(&["policy", "lint", "--explain", "code-gab"]),
+        stage.run(&["policy", "lint", "vague.yaml", "--ignore", "vague"]),
+        stage.run(&["policy", "lint", "vague.yaml", "--ignore", "syntax"]),
+    ]);
 }
 
 #[test]

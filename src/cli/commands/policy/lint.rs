@@ -1,26 +1,47 @@
 //! `policy lint`: prints findings for people and for programs.
 
+mod explain;
+mod format;
+mod targets;
+
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::files;
 use magistrate::gguf;
-use magistrate::policy::lint::{Finding, Level, fixed, lint};
-use magistrate::policy::{PolicyLibrary, PolicySource};
+use magistrate::policy::lint::{Finding, Level, fixed, ignorable, lint};
+use magistrate::policy::{Label, Notation, PolicySource};
 use magistrate::tokenizer::Tokenizer;
-use serde_json::{Value, json};
 
+use self::format::LintFormat;
+use self::targets::{Target, Targets};
+use crate::cli::args::labels::LabelsArgs;
 use crate::cli::length::length;
 use crate::cli::models;
-use crate::cli::terminal::error::with_flags;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Lint {
-    /// Ids of shipped policies, or files [default: all shipped policies]
+    /// Files, folders, or ids of shipped policies [default: the policies in the current folder and below]
     #[arg(value_name = "POLICY")]
     policies: Vec<String>,
+
+    /// Lint the shipped policies
+    #[arg(long)]
+    shipped: bool,
+
+    #[command(flatten)]
+    labels: LabelsArgs,
+
+    /// Rules to leave out. A comment `# lint: allow(RULE)` in a policy, or `<!-- lint: allow(RULE) -->` in a text, does
+    /// so for one file or line
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', value_parser = rule)]
+    ignore: Vec<&'static str>,
+
+    /// Exit 1 on warnings, too
+    #[arg(long)]
+    strict: bool,
 
     /// Fix mechanical faults in the files
     #[arg(long)]
@@ -30,25 +51,25 @@ pub struct Lint {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: LintFormat,
 
-    /// Exit 1 on warnings, too
+    /// List all rules, with a line each
     #[arg(long)]
-    strict: bool,
+    list: bool,
+
+    /// Explain a rule: the reason for it, an example and the remedy
+    #[arg(long, value_name = "RULE")]
+    explain: Option<String>,
 
     /// Count tokens with this model's vocabulary, rather than estimate them
-    #[arg(short, long, value_name = "MODEL")]
+    #[arg(short, long, value_name = "MODEL", help_heading = "Model")]
     model: Option<String>,
 
     /// Size of the context in tokens, in which the policy must leave room
-    #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
+    #[arg(long, value_name = "TOKENS", default_value_t = 8192, help_heading = "Model")]
     context: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum LintFormat {
-    Text,
-    Json,
-    Github,
-    Sarif,
+fn rule(name: &str) -> Result<&'static str, String> {
+    ignorable(name.trim()).map_err(|error| format!("{error} (`policy lint --list` prints all rules)"))
 }
 
 /// The byte order mark that some editors write before UTF-8. It is kept, but is not part of the text.
@@ -56,139 +77,73 @@ const MARK: &str = "\u{feff}";
 
 impl Lint {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        let library = PolicyLibrary::shipped();
-        let specs = match self.policies.as_slice() {
-            [] => library.iter().map(|policy| policy.id.clone()).collect(),
-            named => named.to_vec(),
-        };
+        if let Some(name) = &self.explain {
+            return explain::one(name, self.format);
+        }
+        if self.list {
+            return explain::list(self.format);
+        }
+        let targets = Targets::find(&self.policies, self.shipped)?;
+        let labels = self.labels(&targets)?;
         let tokenizer = self.model.as_deref().map(tokenizer).transpose()?;
         let mut linted = Vec::new();
-        for spec in specs {
-            let PolicySource { name, text: source, .. } = PolicySource::open(&spec)?;
-            let mut findings = self.lint(&name, &source, tokenizer.as_ref());
-            // A file of the user's may have the name of a shipped policy.
-            if let Some(path) = PolicySource::path(&spec).filter(|path| self.fix && path.is_file()) {
-                let (text, count) = fixed(&source, &findings);
-                if count > 0 {
-                    let marked = std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()));
-                    let mark = if marked { MARK } else { "" };
-                    let [read, mended] = [&source, &text].map(|text| format!("{mark}{text}"));
-                    files::replace(path, read.as_bytes(), mended.as_bytes())
-                        .with_context(|| format!("{name} cannot be written"))?;
-                    output::summary(&format!("{name}: {count} mended"));
-                    findings = self.lint(&name, &text, tokenizer.as_ref());
-                }
+        for (target, labels) in targets.found.iter().zip(labels) {
+            let source = &target.source;
+            let mut findings = self.lint(source, &source.text, labels.as_deref(), tokenizer.as_ref());
+            if let Some(text) = self.mended(target, &findings)? {
+                findings = self.lint(source, &text, labels.as_deref(), tokenizer.as_ref());
             }
-            linted.push((name, findings));
+            linted.push((source.name.clone(), findings));
         }
-        match self.format {
-            LintFormat::Text => output::print(&text(&linted)),
-            LintFormat::Json => output::data(&format!(
-                "{}\n",
-                all(&linted).map(|(name, finding)| object(name, finding)).collect::<Value>()
-            )),
-            LintFormat::Github => {
-                output::data(&all(&linted).map(|(name, finding)| github(name, finding)).collect::<String>())
-            }
-            LintFormat::Sarif => output::data(&format!("{:#}\n", sarif(&linted))),
-        }?;
+        targets.print_notes();
+        self.format.print(&linted)?;
         // Levels are ordered from the worst on.
-        let worst = all(&linted).map(|(_, finding)| finding.level()).min();
+        let worst = linted.iter().flat_map(|(_, findings)| findings).map(Finding::level).min();
         let fails = worst == Some(Level::Error) || (self.strict && worst == Some(Level::Warning));
         Ok(ExitCode::from(if fails { exit::FINDING } else { exit::DONE }))
     }
 
-    fn lint(&self, name: &str, source: &str, tokenizer: Option<&Tokenizer>) -> Vec<Finding> {
-        lint(name, source, |policy| length(policy, tokenizer, self.context))
+    fn lint(
+        &self,
+        source: &PolicySource,
+        text: &str,
+        labels: Option<&[Label]>,
+        tokenizer: Option<&Tokenizer>,
+    ) -> Vec<Finding> {
+        let mut findings = lint(&source.name, text, labels, |policy| length(policy, tokenizer, self.context));
+        findings.retain(|finding| !self.ignore.contains(&finding.rule()));
+        findings
+    }
+
+    /// Returns the labels for each target. YAML states its own id, which lint does not need.
+    fn labels(&self, targets: &Targets) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+        let sources: Vec<PolicySource> = targets.found.iter().map(|target| target.source.clone()).collect();
+        let id = |source: &PolicySource| match source.notation {
+            Notation::Plain => source.plain_id().to_owned(),
+            Notation::Yaml => source.name.clone(),
+        };
+        let ids: Vec<String> = sources.iter().map(id).collect();
+        self.labels.given(&sources, &ids)
+    }
+
+    /// Makes the mechanical changes in the file, if they are wanted. Returns the new text.
+    fn mended(&self, target: &Target, findings: &[Finding]) -> Result<Option<String>, anyhow::Error> {
+        let Some(path) = target.path.as_deref().filter(|path| self.fix && path.is_file()) else { return Ok(None) };
+        let (text, count) = fixed(&target.source.text, findings);
+        if count == 0 {
+            return Ok(None);
+        }
+        let name = &target.source.name;
+        let marked = std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()));
+        let mark = if marked { MARK } else { "" };
+        let [read, mended] = [&target.source.text, &text].map(|text| format!("{mark}{text}"));
+        files::replace(path, read.as_bytes(), mended.as_bytes())
+            .with_context(|| format!("{name} cannot be written"))?;
+        output::summary(&format!("{name}: {count} mended"));
+        Ok(Some(text))
     }
 }
 
 fn tokenizer(model: &str) -> Result<Tokenizer, anyhow::Error> {
     Ok(gguf::inspect(&models::path(model)?)?.tokenizer()?)
-}
-
-fn all(files: &[(String, Vec<Finding>)]) -> impl Iterator<Item = (&str, &Finding)> {
-    files.iter().flat_map(|(name, findings)| findings.iter().map(move |finding| (name.as_str(), finding)))
-}
-
-fn text(files: &[(String, Vec<Finding>)]) -> String {
-    let mut text: String = all(files).map(|(_, finding)| format!("{}\n\n", finding.report(with_flags))).collect();
-    let count = |level| all(files).filter(|(_, finding)| finding.level() == level).count();
-    let parts: Vec<String> = [Level::Error, Level::Warning, Level::Note]
-        .into_iter()
-        .map(|level| match count(level) {
-            1 => format!("1 {level}"),
-            count => format!("{count} {level}s"),
-        })
-        .collect();
-    let mechanical: usize = all(files).map(|(_, finding)| finding.mends()).sum();
-    let fix = if mechanical > 0 { format!("; --fix mends {mechanical}") } else { String::new() };
-    let noun = if files.len() == 1 { "policy" } else { "policies" };
-    text.push_str(&format!("{} {noun}: {}{fix}\n", files.len(), parts.join(", ")));
-    text
-}
-
-fn object(name: &str, finding: &Finding) -> Value {
-    json!({
-        "file": name,
-        "line": finding.line(),
-        "column": finding.column(),
-        "level": finding.level(),
-        "rule": finding.rule(),
-        "message": finding.message(),
-        "hint": finding.hint().map(with_flags),
-        "mechanical": finding.is_mechanical(),
-    })
-}
-
-/// A workflow command of GitHub's (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>).
-fn github(name: &str, finding: &Finding) -> String {
-    let level = match finding.level() {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "notice",
-    };
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let place = match (finding.line(), finding.column()) {
-        (Some(line), Some(column)) => format!(",line={line},col={column}"),
-        _ => String::new(),
-    };
-    let hint = finding.hint().map_or(String::new(), |hint| format!("\n{}", with_flags(hint)));
-    let message = escaped(&format!("{}{hint}", finding.message()));
-    format!("::{level} file={}{place},title={}::{message}\n", property(name), finding.rule())
-}
-
-/// SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>).
-fn sarif(files: &[(String, Vec<Finding>)]) -> Value {
-    let mut rules: Vec<&str> = all(files).map(|(_, finding)| finding.rule()).collect();
-    rules.sort_unstable();
-    rules.dedup();
-    let results: Vec<Value> = all(files)
-        .map(|(name, finding)| {
-            let hint = finding.hint().map_or(String::new(), |hint| format!(". {}", with_flags(hint)));
-            let mut place = json!({ "artifactLocation": { "uri": name } });
-            if let (Some(line), Some(column)) = (finding.line(), finding.column()) {
-                place["region"] = json!({ "startLine": line, "startColumn": column });
-            }
-            json!({
-                "ruleId": finding.rule(),
-                "level": finding.level(),
-                "message": { "text": format!("{}{hint}", finding.message()) },
-                "locations": [{ "physicalLocation": place }],
-            })
-        })
-        .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "magistrate",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.into_iter().map(|rule| json!({ "id": rule })).collect::<Vec<_>>(),
-            } },
-            "results": results,
-        }],
-    })
 }

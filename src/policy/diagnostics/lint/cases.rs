@@ -41,7 +41,7 @@ pub(super) fn check(findings: &mut Collector<'_>, file: &Document) {
         findings
             .add(LintRule::OneSidedExamples, Level::Warning, span, format_args!("every example is {side}"))
             .with_hint("show the other side too: a model leans to the side that it is shown");
-    } else if examples.len() >= FEWEST && !has_near_miss(examples, verdict) {
+    } else if examples.len() >= FEWEST && separates_words(examples) && !has_near_miss(examples, verdict) {
         findings
             .add(LintRule::NoNearMiss, Level::Note, span, "no example is close to one of the other side")
             .with_hint("show pairs that differ only in the deciding point: an offer, and a report of the offer");
@@ -74,6 +74,13 @@ pub(super) fn check(findings: &mut Collector<'_>, file: &Document) {
 fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     lower.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reports whether the script of the examples separates words. Chinese, Japanese, Thai and others do not, so words of
+/// theirs cannot be compared.
+fn separates_words(examples: &[ExamplePart]) -> bool {
+    let unseparated = |char| matches!(char, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{9fff}');
+    !examples.iter().any(|example| example.text.value.contains(unseparated))
 }
 
 /// Reports whether two examples of different sides share a word of at least four letters.

@@ -211,9 +211,14 @@ fn definitions(findings: &mut Collector<'_>, file: &Document, policy: &Policy) {
     }
 }
 
-/// Returns a term without its endings, so that `posting` finds `posted`.
+/// Returns a term without its endings, so that `posting` finds `posted`. The endings of other languages are not known, so
+/// the first two thirds of a term with other letters count.
 fn stem(term: &str) -> String {
     let lower = term.trim().to_lowercase();
+    if !lower.is_ascii() {
+        let count = lower.chars().count();
+        return lower.chars().take((count * 2).div_ceil(3)).collect();
+    }
     let cut = lower.trim_end_matches("ing").trim_end_matches("ed").trim_end_matches(['s', 'e', 'y']);
     if cut.len() >= 3 { cut.to_owned() } else { lower }
 }

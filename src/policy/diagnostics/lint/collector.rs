@@ -65,6 +65,18 @@ impl<'a> Collector<'a> {
         self.findings.push(Finding::from_error(error));
     }
 
+    /// Keeps the findings for which `keep` returns true. It gets the rule, and the line if the finding has one.
+    pub fn retain(&mut self, mut keep: impl FnMut(LintRule, Option<usize>) -> bool) {
+        self.findings.retain(|finding| keep(finding.lint_rule(), finding.line()));
+        // The places of the others have changed.
+        self.by_line.clear();
+    }
+
+    /// Reports whether a finding keeps the policy from being read.
+    pub fn has_fault(&self) -> bool {
+        self.findings.iter().any(|finding| finding.lint_rule().is_fault())
+    }
+
     /// Returns the findings in the order of their places.
     pub fn sorted(mut self) -> Vec<Finding> {
         self.findings.iter_mut().for_each(Finding::finish);

@@ -99,6 +99,10 @@ impl Finding {
         }
     }
 
+    pub(super) fn lint_rule(&self) -> LintRule {
+        self.rule
+    }
+
     /// Returns the name of the rule: `code-gap`.
     #[must_use]
     pub fn rule(&self) -> &'static str {

@@ -11,7 +11,6 @@ macro_rules! rules {
 
         impl LintRule {
             /// All rules, in the order of their names.
-            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$rule,)*];
 
             /// Returns the name of the rule in reports: `code-gap`.
@@ -103,14 +102,40 @@ rules! {
     TwoContracts = "two-contracts",
     /// A text has a mark such as `TODO`.
     Unfinished = "unfinished",
+    /// A comment turns off a rule that does not exist, or cannot be read.
+    UnknownAllow = "unknown-allow",
     /// A rule mentions a code that no category has.
     UnknownCode = "unknown-code",
     /// The schema does not have a key.
     UnknownKey = "unknown-key",
+    /// A comment turns off a rule that finds nothing there.
+    UnusedAllow = "unused-allow",
     /// No rule uses a defined term.
     UnusedDefinition = "unused-definition",
     /// A word leaves open when a rule applies.
     VagueWord = "vague-word",
     /// A value is not allowed in its place.
     Value = "value",
+}
+
+impl LintRule {
+    /// Finds a rule by its name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+
+    /// Reports whether a finding of the rule keeps the policy from being read.
+    pub const fn is_fault(self) -> bool {
+        matches!(
+            self,
+            Self::DuplicateKey
+                | Self::Labels
+                | Self::MissingKey
+                | Self::NoContract
+                | Self::Syntax
+                | Self::TwoContracts
+                | Self::UnknownKey
+                | Self::Value
+        )
+    }
 }

@@ -26,8 +26,8 @@ const VAGUE: [&str; 10] = [
 /// Words with a meaning that depends on the date.
 const TIME: [&str; 6] = ["today", "currently", "recently", "nowadays", "tomorrow", "this year"];
 
-/// Marks of a text that the author meant to replace.
-const UNFINISHED: [&str; 5] = ["todo", "tbd", "fixme", "xxx", "lorem ipsum"];
+/// Marks of a text that the author meant to replace. In small letters, `todo` is a word of other languages.
+const UNFINISHED: [&str; 7] = ["TODO", "Todo:", "todo:", "TBD", "FIXME", "XXX", "Lorem ipsum"];
 
 /// Finds invisible characters and control tokens in the source, in any notation.
 pub(super) fn check_source(findings: &mut Collector<'_>) {
@@ -92,8 +92,8 @@ pub(super) fn check_texts(findings: &mut Collector<'_>, file: &Document) {
                 )
                 .with_hint("the model does not know the date: name a time, or leave it out");
         }
-        for word in UNFINISHED.iter().filter(|word| lower.contains(*word)) {
-            let span = findings.find_for(LintRule::Unfinished, text.span, word);
+        for word in UNFINISHED.iter().filter(|word| find_word(&text.value, word).is_some()) {
+            let span = findings.find_for(LintRule::Unfinished, text.span, &word.to_lowercase());
             findings
                 .add(LintRule::Unfinished, Level::Warning, span, "this text is not finished")
                 .with_hint("replace it");
