@@ -35,7 +35,8 @@ pub use examples::{Example, GoldenCase};
 pub use library::PolicyLibrary;
 pub use read::check::is_id;
 pub use read::document::schema;
-pub use read::policy_source::{Notation, PolicySource, load};
+pub use read::notation::Notation;
+pub use read::policy_source::{PolicySource, load};
 #[doc(hidden)]
 pub use read::recognition::unlike_a_policy;
 pub use terms::{Action, Effort, Severity, UnknownWord, Verdict};

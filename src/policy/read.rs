@@ -3,6 +3,7 @@
 pub(in crate::policy) mod check;
 pub(in crate::policy) mod document;
 pub(in crate::policy) mod limit;
+pub(in crate::policy) mod notation;
 pub(in crate::policy) mod plain;
 pub(in crate::policy) mod polarity;
 pub(in crate::policy) mod policy_source;

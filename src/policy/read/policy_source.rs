@@ -13,7 +13,8 @@ use crate::policy::diagnostics::quoting::quoted;
 use crate::policy::diagnostics::report::Span;
 use crate::policy::read::check::is_id;
 use crate::policy::read::limit::{LARGEST, too_large};
-use crate::policy::read::{plain, recognition};
+use crate::policy::read::notation::{Notation, ending};
+use crate::policy::read::plain;
 use crate::policy::{Label, Policy, PolicyLibrary};
 
 /// The text of a policy and its origin.
@@ -28,32 +29,6 @@ pub struct PolicySource {
     /// The id that replaces its own, if the user gave one.
     id: Option<String>,
     shipped: Option<&'static Policy>,
-}
-
-/// The notation of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notation {
-    /// In parts, as YAML.
-    Yaml,
-    /// A text that is the instructions, word for word.
-    Plain,
-}
-
-impl Notation {
-    /// Detects the notation by the ending of the name. Without a known ending, looks for the keys of a YAML policy.
-    #[must_use]
-    pub fn detect(name: &str, text: &str) -> Self {
-        Self::by_ending(name)
-            .unwrap_or_else(|| if recognition::has_keys_of_a_policy(text) { Self::Yaml } else { Self::Plain })
-    }
-
-    fn by_ending(name: &str) -> Option<Self> {
-        match ending(name).as_str() {
-            "yaml" | "yml" => Some(Self::Yaml),
-            "md" | "txt" | "markdown" | "text" => Some(Self::Plain),
-            _ => None,
-        }
-    }
 }
 
 impl PolicySource {
@@ -91,7 +66,7 @@ impl PolicySource {
             return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
         }
         let path = Path::new(spec);
-        if Notation::by_ending(spec).is_none() && !path.exists() {
+        if Notation::of_name(spec).is_none() && !path.exists() {
             return Err(match library.get(spec) {
                 Err(unknown) if !spec.contains(['/', '\\', '.']) => unknown,
                 _ => no_file(spec),
@@ -210,11 +185,6 @@ fn split(spec: &str) -> (Option<&str>, &str) {
 /// Endings of files that hold data rather than a policy.
 const DATA: [&str; 14] =
     ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
-
-fn ending(spec: &str) -> String {
-    let ending = Path::new(spec).extension().and_then(|ending| ending.to_str());
-    ending.unwrap_or_default().to_ascii_lowercase()
-}
 
 /// Reads a file or a pipe, up to the limit.
 fn read(path: &Path, name: &str) -> Result<String, PolicyError> {

@@ -3,7 +3,7 @@
 //! The one idea: a policy has keys of the schema, or asks for an answer. Every other file gets a reason why it is
 //! passed over.
 
-use crate::policy::Notation;
+use crate::policy::read::notation::{Notation, has_keys, has_keys_of_a_policy};
 use crate::policy::read::plain;
 
 /// Returns the reason why a file that nobody named is probably not a policy. `None` if it looks like one.
@@ -14,22 +14,12 @@ pub fn unlike_a_policy(name: &str, text: &str) -> Option<&'static str> {
     }
     match Notation::detect(name, text) {
         Notation::Yaml if has_keys_of_a_policy(text) => None,
-        Notation::Yaml if has_keys(text, &["policy:", "cases:"], 2) => Some("a golden set"),
+        Notation::Yaml if has_keys(text, &["policy:", "cases:"]) => Some("a golden set"),
         Notation::Yaml => Some("no keys of a policy"),
         Notation::Plain if is_about_a_project(name) => Some("a file about a project"),
         Notation::Plain if plain::asks_for_an_answer(text) => None,
         Notation::Plain => Some("asks for no answer"),
     }
-}
-
-/// Reports whether at least two lines begin with keys of a policy.
-pub(in crate::policy) fn has_keys_of_a_policy(text: &str) -> bool {
-    let keys = ["id:", "title:", "version:", "summary:", "instruction:", "contract:", "categories:"];
-    has_keys(text, &keys, 2)
-}
-
-fn has_keys(text: &str, keys: &[&str], least: usize) -> bool {
-    keys.iter().filter(|key| text.lines().any(|line| line.starts_with(**key))).count() >= least
 }
 
 /// Recognizes `README.md` and its like, which may quote a request for an answer.
