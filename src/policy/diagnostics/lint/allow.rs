@@ -32,9 +32,12 @@ pub(super) fn apply(findings: &mut Collector<'_>, notation: Notation) {
         let allowing = allows.iter().enumerate().filter(|(_, allow)| {
             (allow.whole || line == Some(allow.span.line)) && allow.names.iter().flatten().any(|other| *other == name)
         });
-        let allowing: Vec<usize> = allowing.map(|(index, _)| index).collect();
-        allowing.iter().for_each(|index| used[*index].push(name));
-        rule.is_fault() || allowing.is_empty()
+        let mut allowed = false;
+        for (index, _) in allowing {
+            used[index].push(name);
+            allowed = true;
+        }
+        rule.is_fault() || !allowed
     });
     // Rules that never ran have found nothing, which is no fault of the comment.
     let unread = findings.has_fault();
