@@ -14,6 +14,7 @@ use magistrate::policy::lint::{Finding, Level, fixed, ignorable, lint};
 use magistrate::policy::{Label, Notation, PolicySource};
 use magistrate::tokenizer::Tokenizer;
 
+use self::explain::RuleArgs;
 use self::format::LintFormat;
 use self::targets::{Target, Targets};
 use crate::cli::args::labels::LabelsArgs;
@@ -51,13 +52,8 @@ pub struct Lint {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: LintFormat,
 
-    /// List all rules, with a line each
-    #[arg(long)]
-    list: bool,
-
-    /// Explain a rule: the reason for it, an example and the remedy
-    #[arg(long, value_name = "RULE")]
-    explain: Option<String>,
+    #[command(flatten)]
+    rules: RuleArgs,
 
     /// Count tokens with this model's vocabulary, rather than estimate them
     #[arg(short, long, value_name = "MODEL", help_heading = "Model")]
@@ -77,11 +73,8 @@ const MARK: &str = "\u{feff}";
 
 impl Lint {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        if let Some(name) = &self.explain {
-            return explain::one(name, self.format);
-        }
-        if self.list {
-            return explain::list(self.format);
+        if let Some(code) = self.rules.print(self.format)? {
+            return Ok(code);
         }
         let targets = Targets::find(&self.policies, self.shipped)?;
         let labels = self.labels(&targets)?;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use magistrate::policy::lint::{Explanation, explain, explanations};
 use serde_json::{Value, json};
 
@@ -9,8 +10,31 @@ use super::format::LintFormat;
 use crate::cli::terminal::error::hinted;
 use crate::cli::terminal::{exit, output};
 
+/// The flags that look up rules, and lint nothing.
+#[derive(Debug, Args)]
+pub struct RuleArgs {
+    /// List all rules, with a line each
+    #[arg(long)]
+    list: bool,
+
+    /// Explain a rule: the reason for it, an example and the remedy
+    #[arg(long, value_name = "RULE")]
+    explain: Option<String>,
+}
+
+impl RuleArgs {
+    /// Prints the rules that are asked for. Returns `None` if no rule is.
+    pub fn print(&self, format: LintFormat) -> Result<Option<ExitCode>, anyhow::Error> {
+        match &self.explain {
+            Some(name) => one(name, format).map(Some),
+            None if self.list => list(format).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Prints all rules, a line each.
-pub fn list(format: LintFormat) -> Result<ExitCode, anyhow::Error> {
+fn list(format: LintFormat) -> Result<ExitCode, anyhow::Error> {
     let rules = explanations();
     if format == LintFormat::Json {
         output::data(&format!("{:#}\n", rules.iter().map(object).collect::<Value>()))?;
@@ -25,7 +49,7 @@ pub fn list(format: LintFormat) -> Result<ExitCode, anyhow::Error> {
 }
 
 /// Prints a rule with its reason, an example and the remedy.
-pub fn one(name: &str, format: LintFormat) -> Result<ExitCode, anyhow::Error> {
+fn one(name: &str, format: LintFormat) -> Result<ExitCode, anyhow::Error> {
     let rule = explain(name).map_err(|error| hinted(error.into(), "policy lint --list prints all rules"))?;
     if format == LintFormat::Json {
         output::data(&format!("{:#}\n", object(&rule)))?;
