@@ -32,8 +32,12 @@ pub enum Setting {
     Columns,
     /// The tokens that a worker's cache holds.
     Context,
+    /// The separator of fields in CSV and TSV.
+    Delimiter,
     /// How much the model reasons.
     Effort,
+    /// The text encoding of the inputs.
+    Encoding,
     /// The format of the inputs.
     Format,
     /// The column with a record's id.
@@ -163,6 +167,8 @@ impl fmt::Display for Setting {
             Self::Chunk => "Settings::chunking",
             Self::Columns => "Settings::columns",
             Self::Context => "EngineConfig::context",
+            Self::Delimiter => "RecordFields::separator",
+            Self::Encoding => "RecordFields::encoding",
             Self::Effort => "SessionOptions::effort",
             Self::Format => "InputFormat",
             Self::IdColumn => "RecordFields::id",
@@ -177,7 +183,7 @@ impl fmt::Display for Setting {
             Self::Partial => "partial",
             Self::Policy => "the policy",
             Self::Positive => "GoldenOptions::positive",
-            Self::Quote => "RecordFields::unquoted",
+            Self::Quote => "RecordFields::quote",
             Self::Restart => "Existing::Restart",
             Self::Sha256 => "sha256",
             Self::SkipRows => "RecordFields::skip",

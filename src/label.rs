@@ -7,6 +7,7 @@
 pub mod columns;
 #[doc(hidden)]
 pub mod config;
+mod decode;
 pub mod entry;
 pub mod export;
 pub mod journal;

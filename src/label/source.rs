@@ -4,7 +4,9 @@
 //! So a run can be continued, shared among machines, and checked.
 
 mod error;
+mod examine;
 mod input;
+mod input_file;
 mod missing;
 mod placed;
 
@@ -19,7 +21,7 @@ use input::{InputInfo, OpenInput};
 use missing::missing_columns;
 
 pub use error::SourceError;
-pub use input::Input;
+pub use input_file::Input;
 pub use placed::Placed;
 
 /// The records of several inputs, in order. It ends after the first read error.
@@ -39,6 +41,8 @@ pub struct Source {
     /// Records so far, of all inputs and of this.
     count: u64,
     row: u64,
+    /// The most records that are read.
+    limit: Option<u64>,
 }
 
 impl Source {
@@ -100,7 +104,29 @@ impl Source {
             before: 0,
             count: 0,
             row: 0,
+            limit: None,
         }
+    }
+
+    /// Restricts the source to its first records, at most this many.
+    #[must_use]
+    pub fn with_limit(self, limit: Option<u64>) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Returns the most records that are read.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// Raises the limit, if there is a lower one. Reports whether it was lower.
+    pub fn raise_limit(&mut self, least: u64) -> bool {
+        let is_lower = self.limit.is_some_and(|limit| limit < least);
+        if is_lower {
+            self.limit = Some(least);
+        }
+        is_lower
     }
 
     /// Reports whether the input would have to be typed at a terminal.
@@ -115,10 +141,10 @@ impl Source {
         &self.inputs
     }
 
-    /// Returns the size of all inputs in bytes. `None` if one is unknown.
+    /// Returns the size of all inputs in bytes. `None` if one is unknown, or not all are read.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.inputs.iter().map(Input::size).sum()
+        self.inputs.iter().filter(|_| self.limit.is_none()).map(Input::size).sum()
     }
 
     /// Returns the names of the columns of the first input, if it is a table.
@@ -145,7 +171,7 @@ impl Source {
     }
 
     /// Reports whether a file of text that is made of these inputs should begin with a byte order mark. It should if the
-    /// first input did: the program that wrote it may need the mark to read UTF-8.
+    /// first input did, or was not UTF-8: the program that wrote it may need the mark to read UTF-8.
     #[must_use]
     pub fn byte_order_mark(&self) -> bool {
         self.infos.first().is_some_and(|info| info.marked)
@@ -153,7 +179,7 @@ impl Source {
 
     /// Returns notes on how inputs are read, where that may surprise people.
     pub fn notes(&self) -> impl Iterator<Item = Notice> {
-        self.infos.iter().filter_map(|info| Some(info.note.clone()?.of_input(&info.input)))
+        self.infos.iter().flat_map(|info| info.notes.iter().cloned())
     }
 
     /// Checks that each of the columns that a flag names is in at least one input. If more columns may follow, a missing
@@ -163,7 +189,7 @@ impl Source {
     ///
     /// A [`Notice`] for the first column that no input has.
     pub fn require(&self, flag: &str, columns: &[String]) -> Result<Vec<Notice>, Notice> {
-        missing_columns(&self.infos, self.infos.len() == self.inputs.len(), Some(flag), columns)
+        missing_columns(&self.infos, self.infos.len() == self.inputs.len(), Some(flag), columns, None)
     }
 
     /// Checks that each input of JSON has a record with each of these columns. Without a flag they are the columns that
@@ -175,9 +201,9 @@ impl Source {
     pub fn require_in_each(&self, flag: Option<&str>, columns: &[String]) -> Result<Vec<Notice>, Notice> {
         let mut warnings = Vec::new();
         for info in self.infos.iter().filter(|info| info.format == InputFormat::Jsonl) {
-            let missing = missing_columns(std::slice::from_ref(info), true, flag, columns);
-            let missing = missing.map_err(|notice| notice.of_input(&info.input))?;
-            warnings.extend(missing.into_iter().map(|notice| notice.of_input(&info.input)));
+            let own = info.assumed.as_slice();
+            let columns = if own.is_empty() { columns } else { own };
+            warnings.extend(missing_columns(std::slice::from_ref(info), true, flag, columns, Some(&info.input))?);
         }
         Ok(warnings)
     }
@@ -218,6 +244,9 @@ impl Iterator for Source {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            if self.limit.is_some_and(|limit| self.count >= limit) {
+                return None;
+            }
             let Some(open) = &mut self.open else {
                 let input = self.inputs.get(self.opened)?;
                 self.opened += 1;

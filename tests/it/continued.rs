@@ -106,6 +106,40 @@ fn an_input_may_be_spelled_otherwise_or_renamed_and_grow() {
 }
 
 #[test]
+fn a_limited_run_is_continued_by_a_later_one() {
+    let stage = Stage::new();
+    let out = ["in.csv", "-o", "out.csv", "--reproducible"];
+    stage.label(&[&out[..], &["--limit", "5"]].concat()).succeeded();
+    assert_eq!(stage.read("out.csv").lines().count(), 6);
+    let more = stage.label(&[&out[..], &["--limit", "8"]].concat()).succeeded();
+    assert!(more.stderr.contains("resumed  5 rows"), "{}", more.stderr);
+    assert_eq!(stage.read("out.csv").lines().count(), 9);
+    let fewer = stage.label(&[&out[..], &["--limit", "2"]].concat()).succeeded();
+    assert!(fewer.stderr.contains("out.csv.journal has 8 records already, more than --limit"), "{}", fewer.stderr);
+    assert_eq!(stage.read("out.csv").lines().count(), 9);
+    let all = stage.label(&out).succeeded();
+    assert!(all.stderr.contains("resumed  8 rows"), "{}", all.stderr);
+    stage.label(&["in.csv", "-o", "fresh.csv", "--reproducible"]).succeeded();
+    assert_eq!(stage.read("out.csv"), stage.read("fresh.csv"));
+    let streamed = stage.label(&["in.csv", "--limit", "3", "--fields", "verdict"]).succeeded();
+    assert_eq!(streamed.stdout.lines().count(), 3);
+}
+
+#[test]
+fn an_input_in_another_encoding_or_dialect_is_the_same_input() {
+    let stage = Stage::new();
+    stage.write("in.csv", "id;text\n1;zoë says hello\n2;goodbye\n");
+    stage.label(&["in.csv", "-o", "out.csv"]).succeeded();
+    fs::write(stage.path("in.csv"), b"id;text\n1;zo\xEB says hello\n2;goodbye\n3;more\n").unwrap();
+    for flags in [&[][..], &["--encoding", "windows-1252", "--delimiter", ";"]] {
+        let again = stage.label(&[&["in.csv", "-o", "out.csv"], flags].concat()).succeeded();
+        assert!(again.stderr.contains("resumed  "), "{}", again.stderr);
+    }
+    let rows = stage.read("out.csv");
+    assert!(rows.lines().count() == 4 && rows.contains("zoë says hello"), "{rows}");
+}
+
+#[test]
 fn a_record_whose_columns_have_changed_is_named_and_no_row_shows_the_old_ones() {
     let stage = Stage::new();
     stage.label(&["in.csv", "-o", "out.csv"]).succeeded();

@@ -95,9 +95,9 @@ fn each_defect_of_a_json_line_has_its_code_and_shows_no_content() {
         (
             r#"{"a":1,"two words":2}"#,
             "missing-text",
-            "the column `text` is missing; found: `a`, `two words`; `RecordFields::text`",
+            "the record has no column \"text\". Columns: \"a\", \"two words\"; `RecordFields::text`",
         ),
-        ("{}", "missing-text", "the column `text` is missing; found: none; `RecordFields::text`"),
+        ("{}", "missing-text", "the record has no column \"text\", and no other; `RecordFields::text`"),
         (r#"{"text":null}"#, "wrong-type", "the column `text` is null and not a string"),
         (r#"{"text":["SECRET"]}"#, "wrong-type", "the column `text` is an array and"),
         (r#"{"text":1}"#, "wrong-type", "the column `text` is a number"),
@@ -133,11 +133,11 @@ fn deep_and_wide_json_is_no_danger() {
 }
 
 #[test]
-fn plain_lines_are_texts_and_blank_ones_are_empty() {
+fn plain_lines_are_texts_and_blank_ones_are_skipped() {
     let records = records(InputFormat::Lines, "\u{FEFF}one\r\n\n \n\"two\", {\nthr\u{FFFD}ée".as_bytes());
     let texts: Vec<_> = records.iter().map(text_of).collect();
-    assert_eq!(texts, [Ok("one"), Err("empty"), Err("empty"), Ok("\"two\", {"), Ok("thr\u{FFFD}ée")]);
-    assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(texts, [Ok("one"), Ok("\"two\", {"), Ok("thr\u{FFFD}ée")]);
+    assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 4, 5]);
     assert_eq!((columns(&records[0]), records[0].raw.as_slice()), (r#"{"text":"one"}"#.into(), &b"one\r\n"[..]));
     let damaged = self::records(InputFormat::Lines, b"a\xFFb\nnext");
     assert_eq!((text_of(&damaged[0]), columns(&damaged[0])), (Err("not-utf8"), "{}".into()));
@@ -193,14 +193,18 @@ fn a_header_must_have_what_is_wanted() {
         (
             b"\nid,body,two words\n",
             "missing-text",
-            "line 2: the column `text` is missing; found: 1 `id`, 2 `body`, 3 `two words`; ",
+            "has no column \"text\". Columns: 1 \"id\", 2 \"body\", 3 \"two words\"; ",
         ),
         (
             b"text,a,a,b c,b c\n",
             "duplicate-columns",
-            "line 1: columns of the same name stand in the header: `a`, `b c`;",
+            "line 1: columns of the same name stand in the header: \"a\", \"b c\";",
         ),
-        (b"text,column_3,\n", "duplicate-columns", "line 1: columns of the same name stand in the header: `column_3`;"),
+        (
+            b"text,column_3,\n",
+            "duplicate-columns",
+            "line 1: columns of the same name stand in the header: \"column_3\";",
+        ),
         (b"text,\xE9\n", "not-utf8", "line 1: the text is not valid UTF-8: byte 5 of 7"),
         (b"\xFF\xFEt\0e\0x\0t\0\n\0", "not-utf8", "line 1: the text is UTF-16"),
         (b"t\0ext\n", "nul", "line 1: a NUL byte"),
@@ -215,7 +219,7 @@ fn a_header_must_have_what_is_wanted() {
     assert_eq!(code, "missing-id");
     assert_eq!(
         message,
-        "line 1: the column `key` is missing; found: 1 `text`, 2 `a`; `RecordFields::id` = NAME chooses the column of the id"
+        "has no column \"key\". Columns: 1 \"text\", 2 \"a\"; `RecordFields::id` = NAME chooses the column of the id"
     );
     assert_eq!(records(InputFormat::Csv, b"text\n").len(), 0);
     assert_eq!(records(InputFormat::Jsonl, b"\n \n\xEF\xBB\xBF").len(), 1);

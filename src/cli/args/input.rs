@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use magistrate::files::Files;
 use magistrate::label::config::ONE_COLUMN;
-use magistrate::label::records::{InputFormat, Notice, RecordFields, Template, Text};
+use magistrate::label::records::{Encoding, InputFormat, Notice, Quote, RecordFields, Template, Text};
 use magistrate::label::source::{Input, Source};
 
 use crate::cli::terminal::error::{ensure_hint, with_hints};
@@ -47,16 +47,21 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_rows: usize,
 
-    /// Quoting in CSV and TSV. `none` keeps quotes in the text, and every line is a record
-    #[arg(long, value_name = "HOW", default_value = "double")]
-    quote: Quote,
-}
+    /// Separator of CSV fields: a character, or tab [default: found from the first lines, else a comma]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Quote {
-    /// Fields in quotes may contain separators and line ends. Two quotes in them are one (RFC 4180)
-    Double,
-    None,
+    /// Quote of CSV fields that contain separators or line ends: a character, double, or none for ordinary quotes
+    #[arg(long, value_name = "CHARACTER", default_value = "double", value_parser = quote)]
+    quote: Quote,
+
+    /// Text encoding, such as windows-1252 or utf-16 [default: guessed, usually UTF-8]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<Encoding>,
+
+    /// Read only the first N records. A later run with a higher limit, or without one, continues
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,6 +78,35 @@ enum FormatArg {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (prompt, answer) = text.split_once(',').ok_or("not of the form PROMPT,ANSWER: two columns")?;
     Ok((prompt.trim().to_owned(), answer.trim().to_owned()))
+}
+
+/// Reads the separator of fields.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ => one_ascii(text)
+            .filter(|byte| !matches!(byte, b'"' | b'\n' | b'\r'))
+            .ok_or_else(|| "not one ASCII character; write ';' or '|' in quotes, and \\t or tab for a tab".to_owned()),
+    }
+}
+
+/// Reads the quote of fields.
+fn quote(text: &str) -> Result<Quote, String> {
+    match text {
+        "double" | "\"" => Ok(Quote::Double),
+        "none" | "" => Ok(Quote::None),
+        _ => one_ascii(text)
+            .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+            .map(Quote::Other)
+            .ok_or_else(|| "not double, none or one ASCII character".to_owned()),
+    }
+}
+
+fn one_ascii(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Some(*byte),
+        _ => None,
+    }
 }
 
 impl InputArgs {
@@ -92,9 +126,11 @@ impl InputArgs {
             id: self.id_column.clone(),
             no_header: self.no_header,
             skip: self.skip_rows,
-            unquoted: self.quote == Quote::None,
+            quote: self.quote,
+            separator: self.delimiter,
+            encoding: self.encoding,
         };
-        let source = Source::new(inputs, self.format.map(InputFormat::from), fields)?;
+        let source = Source::new(inputs, self.format.map(InputFormat::from), fields)?.with_limit(self.limit);
         for note in source.notes() {
             output::message(&format!("note: {}", with_hints(&note)));
         }
@@ -121,11 +157,7 @@ impl InputArgs {
             _ => None,
         };
         let text = self.text_columns(None);
-        let warnings = source.require_in_each(flag, &text)?;
-        // A single missing column is reported in each row.
-        if text.len() > 1 {
-            warn(&warnings);
-        }
+        warn(&source.require_in_each(flag, &text)?);
         let id: Vec<String> = self.id_column.iter().cloned().collect();
         warn(&source.require_in_each(Some("--id-column"), &id)?);
         Ok(())

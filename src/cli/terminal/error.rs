@@ -167,6 +167,8 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Chunk => "--chunk",
         Setting::Columns => "--columns",
         Setting::Context => "--context",
+        Setting::Delimiter => "--delimiter",
+        Setting::Encoding => "--encoding",
         Setting::Effort => "--effort",
         Setting::Format => "--format",
         Setting::IdColumn => "--id-column",

@@ -83,6 +83,12 @@ impl Journal {
         Ok(Self { sync: DiskSync::new(&file)?, file, length, end: None, passes: 1, behind: 0 })
     }
 
+    /// Returns the highest number among the records that an earlier run has done. 0 if there are none.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        self.behind
+    }
+
     /// Writes a row, and returns the place of its line.
     ///
     /// # Errors

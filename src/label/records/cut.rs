@@ -9,6 +9,7 @@ use super::defect::Defect;
 use super::format::InputFormat;
 use super::limits::LARGEST;
 use super::lines::{Line, Lines, without_ending};
+use super::record_fields::RecordFields;
 use super::separated::{Separated, Taken};
 use crate::hint::{Hint, Setting};
 
@@ -44,10 +45,11 @@ pub(super) struct Cut {
 }
 
 impl<R: BufRead> Cutter<R> {
-    /// Returns a cutter. `quoting` matters for CSV and TSV alone.
-    pub fn new(stream: R, format: InputFormat, quoting: bool) -> Self {
-        let separator = if format == InputFormat::Tsv { b'\t' } else { b',' };
-        Self { lines: Lines::new(stream), format, separated: Separated::new(separator, quoting), joined: None }
+    /// Returns a cutter. Separator and quote matter for CSV and TSV alone.
+    pub fn new(stream: R, format: InputFormat, wanted: &RecordFields) -> Self {
+        let separator = wanted.separator.unwrap_or(format.separator());
+        let separated = Separated::new(separator, wanted.quote.byte());
+        Self { lines: Lines::new(stream), format, separated, joined: None }
     }
 
     /// Returns the fields of the last record, in CSV and TSV.
@@ -76,9 +78,9 @@ impl<R: BufRead> Cutter<R> {
     /// Reports whether a line between records is mere layout.
     fn is_no_record(&self, line: &[u8]) -> bool {
         match self.format {
-            InputFormat::Jsonl | InputFormat::Batch => line.iter().all(u8::is_ascii_whitespace),
+            InputFormat::Jsonl | InputFormat::Batch | InputFormat::Lines => line.iter().all(u8::is_ascii_whitespace),
             InputFormat::Csv | InputFormat::Tsv => without_ending(line).is_empty(),
-            InputFormat::Lines | InputFormat::Parquet => false,
+            InputFormat::Parquet => false,
         }
     }
 

@@ -10,12 +10,13 @@ use std::path::Path;
 pub enum InputFormat {
     /// A JSON object on each line. Blank lines are skipped.
     Jsonl,
-    /// Fields between commas, by RFC 4180: a quoted one may hold commas and newlines. The first record is the header.
+    /// Fields between commas or another separator, by RFC 4180: a quoted one may hold separators and newlines. The first
+    /// record is the header.
     /// Empty lines are skipped.
     Csv,
     /// Fields between tabs.
     Tsv,
-    /// A text on each line. Empty lines are records, too.
+    /// A text on each line. Blank lines are skipped.
     Lines,
     /// Requests of the OpenAI Batch API, a JSON object a line, for chat completions or moderations.
     Batch,
@@ -32,11 +33,16 @@ impl InputFormat {
             "gz" | "zst" => Self::of_path(Path::new(path.file_stem()?)),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
-            "tsv" => Some(Self::Tsv),
+            "tsv" | "tab" => Some(Self::Tsv),
             "txt" | "lines" | "log" => Some(Self::Lines),
             "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
+    }
+
+    /// Returns the usual separator of a table's fields.
+    pub(in crate::label) fn separator(self) -> u8 {
+        if self == Self::Tsv { b'\t' } else { b',' }
     }
 
     /// Guesses the format of a stream without a name from its start: [`Jsonl`](Self::Jsonl) if a JSON object opens there, or

@@ -8,8 +8,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::defect::{Defect, Names, judged, missing_text, quoted};
+use super::defect::{Defect, judged};
 use super::limits::MOST_COLUMNS;
+use super::names::{Names, missing_text, quoted};
 use super::record_fields::RecordFields;
 use super::text::Text;
 use crate::content::Content;

@@ -20,8 +20,9 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calendar;
-use super::defect::{Defect, Location, Names, judged, missing_id, missing_text, quoted, shown};
+use super::defect::{Defect, Location, judged};
 use super::jsonl::{self, STRING, kind};
+use super::names::{Names, missing_id, missing_text, quoted, shown};
 use super::record::{Record, take_id};
 use super::record_fields::RecordFields;
 use super::text::Text;

@@ -8,7 +8,7 @@ use super::format::InputFormat;
 use super::record::{Record, take_id};
 use super::record_fields::RecordFields;
 use super::table::Table;
-use super::{batch, jsonl, lines};
+use super::{batch, dialect, jsonl, lines};
 use crate::content::Content;
 use crate::hint::{Hint, Hints};
 use crate::label::columns::Columns;
@@ -53,7 +53,7 @@ impl<R: BufRead> Records<R> {
     ///
     /// [`RecordsError`]: reading fails, or the header lacks a column that is wanted, names one twice, or cannot be read.
     pub fn new(stream: R, format: InputFormat, wanted: RecordFields) -> Result<Self, RecordsError> {
-        let mut cutter = Cutter::new(stream, format, !wanted.unquoted);
+        let mut cutter = Cutter::new(stream, format, &wanted);
         for _ in 0..wanted.skip {
             if cutter.next()?.is_none() {
                 break;
@@ -61,14 +61,18 @@ impl<R: BufRead> Records<R> {
         }
         let (mut table, mut first) = (None, None);
         if matches!(format, InputFormat::Csv | InputFormat::Tsv) {
-            let cut = cutter.next()?;
+            let mut cut = cutter.next()?;
+            // A spreadsheet's line that names the separator is no record.
+            if wanted.skip == 0 && cut.as_ref().is_some_and(|cut| dialect::named_separator(&cut.raw).is_some()) {
+                cut = cutter.next()?;
+            }
             if wanted.no_header {
                 first = cut;
                 if let Some(cut) = &mut first {
                     if let Some(defect) = cut.defect.take() {
                         return Err(defect.into());
                     }
-                    table = Some(Table::headless(cutter.separated().count(), &wanted, cut.line)?);
+                    table = Some(Table::headless(cutter.separated().count(), &wanted)?);
                 }
             } else {
                 let header = cut.ok_or_else(|| {
@@ -90,6 +94,12 @@ impl<R: BufRead> Records<R> {
     #[must_use]
     pub fn header(&self) -> Option<&[u8]> {
         self.table.as_ref().and_then(|table| table.raw.as_deref())
+    }
+
+    /// Returns the column of a table that is judged in place of `text`, if its name is that in other letters.
+    #[must_use]
+    pub fn assumed(&self) -> Option<&str> {
+        self.table.as_ref().and_then(Table::assumed)
     }
 
     fn record(&self, cut: Cut) -> Record {

@@ -15,12 +15,14 @@ pub(in crate::label) struct Seen {
     pub names: Vec<String>,
     /// Set if there are no others.
     pub whole: bool,
+    known: HashSet<String>,
 }
 
 impl Seen {
     /// Takes the columns of a table.
     pub fn of_table(names: Vec<String>) -> Self {
-        Self { names, whole: true }
+        let known = names.iter().cloned().collect();
+        Self { names, whole: true, known }
     }
 
     /// Collects the columns of the records at the start of an input. `whole`: nothing follows.
@@ -31,18 +33,28 @@ impl Seen {
         if !matches!(format, InputFormat::Jsonl | InputFormat::Batch) {
             return Self::default();
         }
-        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        let mut seen = Self { whole, ..Self::default() };
         let lines = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).split_inclusive(|byte| *byte == b'\n');
         // The last line may continue after the bytes that were read.
         for line in lines.filter(|line| whole || line.ends_with(b"\n")) {
-            let columns = std::str::from_utf8(line).ok().and_then(|line| jsonl::object(line, 0).ok());
-            for (name, _) in columns.into_iter().flat_map(|columns| columns.0) {
-                if known.insert(name.clone()) {
-                    names.push(name);
-                }
+            seen.take(line);
+        }
+        seen
+    }
+
+    /// Adds the columns of a line of JSON.
+    pub fn take(&mut self, line: &[u8]) {
+        let columns = std::str::from_utf8(line).ok().and_then(|line| jsonl::object(line, 0).ok());
+        for (name, _) in columns.into_iter().flat_map(|columns| columns.0) {
+            if self.known.insert(name.clone()) {
+                self.names.push(name);
             }
         }
-        Self { names, whole }
+    }
+
+    /// Reports whether a column of this name was seen.
+    pub fn has(&self, name: &str) -> bool {
+        self.known.contains(name)
     }
 }
 
@@ -55,8 +67,10 @@ mod tests {
         let seen = |start: &str, whole| Seen::at_the_start(start.as_bytes(), InputFormat::Jsonl, whole);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let start = "\u{FEFF}{\"id\":1,\"text\":\"a\"}\nbroken\n{\"text\":\"b\",\"lang\":\"en\"}\n{\"last\":1}";
-        assert_eq!(seen(start, true), Seen { names: names(&["id", "text", "lang", "last"]), whole: true });
-        assert_eq!(seen(start, false), Seen { names: names(&["id", "text", "lang"]), whole: false });
+        assert_eq!(seen(start, true), Seen::of_table(names(&["id", "text", "lang", "last"])));
+        let begun = seen(start, false);
+        assert_eq!((&begun.names, begun.whole), (&names(&["id", "text", "lang"]), false));
+        assert!(begun.has("lang") && !begun.has("last"));
         assert_eq!(Seen::at_the_start(b"a\n", InputFormat::Lines, false).names, ["text"]);
     }
 }

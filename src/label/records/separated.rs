@@ -9,8 +9,8 @@ use super::lines::without_ending;
 /// A record's fields, read line by line.
 pub(super) struct Separated {
     separator: u8,
-    /// Set if quotes hold separators and line ends; otherwise they are ordinary characters.
-    quoting: bool,
+    /// The quote, which holds separators and line ends. `None`: no character does.
+    quote: Option<u8>,
     bytes: Vec<u8>,
     /// The end of each field among the bytes.
     ends: Vec<usize>,
@@ -34,17 +34,8 @@ pub(super) enum Taken {
 }
 
 impl Separated {
-    pub fn new(separator: u8, quoting: bool) -> Self {
-        Self {
-            separator,
-            quoting,
-            bytes: Vec::new(),
-            ends: Vec::new(),
-            count: 0,
-            lines: 0,
-            opened: None,
-            complete: true,
-        }
+    pub fn new(separator: u8, quote: Option<u8>) -> Self {
+        Self { separator, quote, bytes: Vec::new(), ends: Vec::new(), count: 0, lines: 0, opened: None, complete: true }
     }
 
     /// Takes a line of the record; after a complete record, the first of the next.
@@ -57,11 +48,11 @@ impl Separated {
         let body = without_ending(line);
         let mut at = 0;
         loop {
-            if self.opened.is_none() && self.quoting && body.get(at) == Some(&b'"') {
+            if self.opened.is_none() && self.quote.is_some() && body.get(at).copied() == self.quote {
                 self.opened = Some(number);
                 at += 1;
             }
-            if self.opened.is_none() {
+            let Some(mark) = self.quote.filter(|_| self.opened.is_some()) else {
                 let end = place(self.separator, &body[at..]).map(|end| at + end);
                 self.bytes.extend_from_slice(&body[at..end.unwrap_or(body.len())]);
                 self.end_field();
@@ -70,8 +61,8 @@ impl Separated {
                     None => return self.end(),
                 }
                 continue;
-            }
-            let Some(quote) = place(b'"', &body[at..]).map(|quote| at + quote) else {
+            };
+            let Some(quote) = place(mark, &body[at..]).map(|quote| at + quote) else {
                 // Within quotes, the line's ending is a part of the field.
                 self.bytes.extend_from_slice(&line[at..]);
                 return Taken::Open;
@@ -79,7 +70,7 @@ impl Separated {
             self.bytes.extend_from_slice(&body[at..quote]);
             at = quote + 2;
             match body.get(quote + 1) {
-                Some(b'"') => self.bytes.push(b'"'),
+                Some(byte) if *byte == mark => self.bytes.push(mark),
                 Some(byte) if *byte == self.separator => self.close(),
                 Some(_) => {
                     self.complete = true;
@@ -187,7 +178,7 @@ mod tests {
             (&["\"\"\"\"\n"], &["\""]),
             (&["a\rb,c\n"], &["a\rb", "c"]),
         ] {
-            assert_eq!(fields(&mut Separated::new(b',', true), lines).unwrap(), expect, "{lines:?}");
+            assert_eq!(fields(&mut Separated::new(b',', Some(b'"')), lines).unwrap(), expect, "{lines:?}");
         }
     }
 
@@ -201,9 +192,9 @@ mod tests {
             (&["a,\"b\n", "c\n"], Taken::Open),
             (&["a,\"b\"\""], Taken::Open),
         ] {
-            assert_eq!(fields(&mut Separated::new(b',', true), lines), Err(expect), "{lines:?}");
+            assert_eq!(fields(&mut Separated::new(b',', Some(b'"')), lines), Err(expect), "{lines:?}");
         }
-        let mut separated = Separated::new(b'\t', true);
+        let mut separated = Separated::new(b'\t', Some(b'"'));
         assert_eq!(fields(&mut separated, &["\"x\n", "y\"\t\"z\n", "\" \n"]), Err(Taken::Damaged));
         assert_eq!(separated.opened(), 1);
         assert_eq!(fields(&mut separated, &["c\td\n"]).unwrap(), ["c", "d"], "the next line is a record");
@@ -211,7 +202,7 @@ mod tests {
 
     #[test]
     fn without_quoting_every_line_is_a_record_as_it_stands() {
-        let mut separated = Separated::new(b'\t', false);
+        let mut separated = Separated::new(b'\t', None);
         for (line, expect) in
             [("\"a\t\"b\" c\n", &["\"a", "\"b\" c"][..]), ("\"\n", &["\""]), ("\"x\"\r\n", &["\"x\""])]
         {
@@ -220,8 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn another_character_can_be_the_quote() {
+        let mut separated = Separated::new(b';', Some(b'\''));
+        assert_eq!(fields(&mut separated, &["'it''s;\n", "\"x\"';\"y\"\n"]).unwrap(), ["it's;\n\"x\"", "\"y\""]);
+    }
+
+    #[test]
     fn an_open_quote_can_be_given_up() {
-        let mut separated = Separated::new(b'\t', true);
+        let mut separated = Separated::new(b'\t', Some(b'"'));
         assert_eq!(separated.take(b"a\t\"b\n"), Taken::Open);
         separated.abandon();
         assert_eq!(fields(&mut separated, &["c\td\n"]).unwrap(), ["c", "d"]);
@@ -229,7 +226,7 @@ mod tests {
 
     #[test]
     fn large_records_are_taken_whole_and_fields_beyond_the_most_are_counted() {
-        let mut separated = Separated::new(b',', true);
+        let mut separated = Separated::new(b',', Some(b'"'));
         assert_eq!(fields(&mut separated, &[&("x".repeat(10_000) + ",y\n")]).unwrap()[1], "y");
         for (commas, count) in [(MOST_COLUMNS - 1, MOST_COLUMNS), (3 * MOST_COLUMNS, 3 * MOST_COLUMNS + 1), (0, 1)] {
             assert_eq!(separated.take(("a".to_owned() + &",".repeat(commas) + "b\r\n").as_bytes()), Taken::Complete);
@@ -277,7 +274,7 @@ mod tests {
         fn fields_are_those_of_a_reference(pieces in prop::collection::vec(
             prop::sample::select(vec!["\"", "\"\"", ",", "\n", "\r\n", "\r", "a", " ", "é"]), 0..24)) {
             let text = pieces.concat();
-            let mut separated = Separated::new(b',', true);
+            let mut separated = Separated::new(b',', Some(b'"'));
             let mut record = String::new();
             for line in text.split_inclusive('\n') {
                 record.push_str(line);

@@ -5,16 +5,20 @@
 
 use std::path::Path;
 
-use super::defect::quoted;
+use super::dialect::{evident_table, in_words};
 use super::format::{BYTE_ORDER_MARK, InputFormat};
+use super::names::quoted;
 use super::notice::Notice;
-use crate::content::{NotText, is_utf16};
+use super::record_fields::RecordFields;
+use crate::content::is_utf16;
 use crate::hint::{Hint, Setting};
 
 /// The guessed format of an input.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::label) struct Guess {
+pub(super) struct Guess {
     pub format: InputFormat,
+    /// The separator of a table, if it was found, too.
+    pub separator: Option<u8>,
     /// A note, if the format may surprise people.
     pub note: Option<Notice>,
 }
@@ -24,7 +28,7 @@ pub(in crate::label) struct Guess {
 /// # Errors
 ///
 /// A [`Notice`]: the input is one document of JSON, or its ending is unknown and it does not begin as JSON lines do.
-pub(in crate::label) fn guess(start: &[u8], path: Option<&Path>) -> Result<Guess, Notice> {
+pub(super) fn guess(start: &[u8], whole: bool, path: Option<&Path>, wanted: &RecordFields) -> Result<Guess, Notice> {
     let named = path.and_then(InputFormat::of_path);
     let ending = path.and_then(ending);
     if matches!(named, None | Some(InputFormat::Jsonl))
@@ -32,8 +36,24 @@ pub(in crate::label) fn guess(start: &[u8], path: Option<&Path>) -> Result<Guess
     {
         return Err(Notice::new(what).with_hint(Hint::new(remedy)));
     }
-    match (named, InputFormat::sniff(start), ending) {
-        (Some(format), ..) | (None, format @ InputFormat::Jsonl, _) => Ok(Guess { format, note: None }),
+    let sniffed = InputFormat::sniff(start);
+    let could_be_lines = sniffed == InputFormat::Lines && matches!(named, None | Some(InputFormat::Lines));
+    if could_be_lines && wanted.separator.is_some() {
+        return Ok(Guess { format: InputFormat::Csv, separator: None, note: None });
+    }
+    // A name that ends in `.txt` promises no table, and does not exclude one.
+    if could_be_lines
+        && (named.is_some() || ending.is_none())
+        && let Some(separator) = evident_table(start, whole, wanted)
+    {
+        let note = Notice::about(format!("is read as CSV, separated by {}", in_words(separator)))
+            .with_hint(Hint::of_value(Setting::Format, "lines").text(" reads each line as a text"));
+        return Ok(Guess { format: InputFormat::Csv, separator: Some(separator), note: Some(note) });
+    }
+    match (named, sniffed, ending) {
+        (Some(format), ..) | (None, format @ InputFormat::Jsonl, _) => {
+            Ok(Guess { format, separator: None, note: None })
+        }
         (None, _, Some(ending)) => Err(unknown(&ending)),
         (None, format, None) => {
             let lines = "each line is read as a text";
@@ -45,7 +65,7 @@ pub(in crate::label) fn guess(start: &[u8], path: Option<&Path>) -> Result<Guess
                 _ => None,
             };
             let another = || Hint::of(Setting::Format).text(" chooses another format");
-            Ok(Guess { format, note: note.map(|note| Notice::new(note).with_hint(another())) })
+            Ok(Guess { format, separator: None, note: note.map(|note| Notice::new(note).with_hint(another())) })
         }
     }
 }
@@ -68,7 +88,7 @@ pub(in crate::label) fn not_a_text(start: &[u8]) -> Option<Notice> {
     }
     // The mark of UTF-32 begins with that of UTF-16, so `BINARY` is searched first.
     if is_utf16(start) {
-        return Some(Notice::new(NotText::Utf16.to_string()));
+        return None;
     }
     // A text has hardly any control characters; other data has many.
     let (looked_at, few) = (&start[..start.len().min(1 << 10)], 64);
@@ -187,7 +207,7 @@ fn looks_structured(start: &[u8]) -> bool {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == separator).collect();
         fields.len() > 1 && fields.into_iter().all(is_name)
     };
-    line.starts_with(b"<") || [b',', b';', b'\t', b'|'].into_iter().any(is_header)
+    line.starts_with(b"<") || line.eq_ignore_ascii_case(b"text") || [b',', b';', b'\t', b'|'].into_iter().any(is_header)
 }
 
 #[cfg(test)]
@@ -206,9 +226,7 @@ mod tests {
             (b"BZh91AY&SY\x01", "packed by bzip2"),
             (b"GGUF\x03\0\0\0", "a model"),
             (b"\x1F\x8B\x08", "packed twice"),
-            (b"\xFF\xFEa\0", "UTF-16"),
             (b"\xFF\xFE\0\0a\0\0\0", "UTF-32"),
-            (b"h\0i\0\n\0", "UTF-16"),
             (&zeros, "binary data"),
         ] {
             let message = not_a_text(start).unwrap().message;
@@ -230,19 +248,20 @@ mod tests {
             "\u{1B}[1mbold\u{1B}[0m",
             "Über",
             "ARROW1",
+            "h\0i\0\n\0",
         ] {
             assert_eq!(not_a_text(start.as_bytes()), None, "{start:?}");
         }
         assert_eq!(not_a_text("Хорошо, 日本語 ".repeat(80).as_bytes()), None);
-        assert_eq!(
-            not_a_text(&"\u{e9}caf\n".repeat(80).into_bytes()[1..]),
-            None,
-            "another encoding is reported for each record"
-        );
+        assert_eq!(not_a_text(&"\u{e9}caf\n".repeat(80).into_bytes()[1..]), None, "another encoding is text, too");
     }
 
     fn named(start: &str, name: &str) -> Result<InputFormat, Notice> {
-        guess(start.as_bytes(), Some(Path::new(name))).map(|guess| guess.format)
+        guess_of(start, Some(name)).map(|guess| guess.format)
+    }
+
+    fn guess_of(start: &str, name: Option<&str>) -> Result<Guess, Notice> {
+        guess(start.as_bytes(), true, name.map(Path::new), &RecordFields::default())
     }
 
     #[test]
@@ -257,7 +276,7 @@ mod tests {
         ] {
             let notice = named(start, name).unwrap_err();
             assert!(notice.message.contains("JSON") && notice.hint.is_some(), "{notice}");
-            assert!(name == "a.json" || guess(start.as_bytes(), None).is_err());
+            assert!(name == "a.json" || guess_of(start, None).is_err());
         }
         for (start, name, format) in [
             ("{\"text\":1}\n{\"text\":2}", "a.json", InputFormat::Jsonl),
@@ -285,14 +304,25 @@ mod tests {
 
     #[test]
     fn a_note_reports_plain_lines_where_they_may_surprise() {
-        let note = |start: &str, path: Option<&str>| guess(start.as_bytes(), path.map(Path::new)).unwrap().note;
+        let note = |start: &str, path: Option<&str>| guess_of(start, path).unwrap().note;
         assert!(note("a text\n", Some("texts")).is_some());
         assert_eq!(note("a text\n", Some("texts.txt")), None);
-        for start in ["id,text,label\n1,a,b", "\u{FEFF}id;Text", "\"id\"\t\"text\"\r\n", "<posts>"] {
+        for start in ["id,body,label\n1,a,b", "\u{FEFF}id;Text", "\"id\"\t\"text\"\r\n", "<posts>", "text\na\n"] {
             assert!(note(start, None).is_some(), "{start}");
         }
         for start in ["", "hello", "Hello, world", "yes|no? maybe", "a, b"] {
             assert_eq!(note(start, None), None, "{start}");
         }
+    }
+
+    #[test]
+    fn a_stream_whose_first_line_is_evidently_a_header_is_a_table() {
+        for name in [None, Some("posts"), Some("posts.txt")] {
+            let guess = guess_of("id\ttext\n1\ta\n", name).unwrap();
+            assert_eq!((guess.format, guess.separator), (InputFormat::Csv, Some(b'\t')));
+            assert!(guess.note.unwrap().of_input("x").message.starts_with("x is read as CSV, separated by tabs"));
+        }
+        assert_eq!(named("a, text\nand more, of it\n", "posts.txt"), Ok(InputFormat::Csv));
+        assert_eq!(named("Dear all,\nthe text, as promised\n", "posts.txt"), Ok(InputFormat::Lines));
     }
 }

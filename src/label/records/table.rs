@@ -6,9 +6,11 @@
 use std::collections::HashSet;
 
 use super::cut::Cut;
-use super::defect::{Defect, Names, judged, missing_id, missing_text, readable, shown};
+use super::defect::{Defect, Location, judged, readable};
+use super::dialect;
 use super::limits::MOST_COLUMNS;
 use super::lines::without_ending;
+use super::names::{Names, missing_id, missing_text, shown};
 use super::record_fields::RecordFields;
 use super::separated::Separated;
 use super::text::Text;
@@ -26,13 +28,15 @@ pub(super) struct Table {
     takes: Vec<usize>,
     /// The id's column.
     id: Option<String>,
+    /// The column that was taken for `text`, which has it in other letters.
+    assumed: Option<String>,
 }
 
 impl Table {
     /// Reads a header, which must have the wanted columns.
     pub fn new(header: Cut, fields: &Separated, wanted: &RecordFields) -> Result<Self, Defect> {
         let line = header.line;
-        if fields.count() <= 1 || header.defect.is_some() || header.raw.starts_with(b"sep=") {
+        if wanted.separator.is_none() && (fields.count() <= 1 || header.defect.is_some()) {
             suspicious(&header.raw, fields.separator(), line)?;
         }
         if let Some(defect) = header.defect {
@@ -56,18 +60,18 @@ impl Table {
                 format!("columns of the same name stand in the header: {}; rename all but one", shown(&twice, false));
             return Err(Defect::new("duplicate-columns", line, what));
         }
-        Self::of(names, Some(header.raw), wanted, line)
+        Self::of(names, Some(header.raw), wanted)
     }
 
     /// A table without a header: its columns are `column_1` and so on, as many as the first record has.
-    pub fn headless(fields: usize, wanted: &RecordFields, line: u64) -> Result<Self, Defect> {
+    pub fn headless(fields: usize, wanted: &RecordFields) -> Result<Self, Defect> {
         let names: Vec<String> = (1..=fields).map(|number| format!("column_{number}")).collect();
         let only = RecordFields { text: Text::Column("column_1".to_owned()), ..wanted.clone() };
         let wanted = if fields == 1 && wanted.text == Text::Unsaid { &only } else { wanted };
-        Self::of(names, None, wanted, line)
+        Self::of(names, None, wanted)
     }
 
-    fn of(names: Vec<String>, raw: Option<Vec<u8>>, wanted: &RecordFields, line: u64) -> Result<Self, Defect> {
+    fn of(names: Vec<String>, raw: Option<Vec<u8>>, wanted: &RecordFields) -> Result<Self, Defect> {
         // A name before a number, from 1: a column may be called 2.
         let place = |wanted: &str| {
             let number =
@@ -76,21 +80,29 @@ impl Table {
         };
         let id = match &wanted.id {
             None => None,
-            Some(id) => Some(place(id).ok_or_else(|| missing_id(id, Names::Table(&names), line))?),
+            Some(id) => Some(place(id).ok_or_else(|| missing_id(id, Names::Table(&names), Location::File))?),
         };
-        let takes = wanted
-            .text
-            .columns()
-            .into_iter()
-            .map(|name| place(name).ok_or_else(|| missing_text(name, Names::Table(&names), line)))
-            .collect::<Result<_, _>>()?;
+        let near = |wanted: &str| Names::Table(&names).only_near(wanted).and_then(place);
+        let (mut takes, mut assumed) = (Vec::new(), None);
+        for name in wanted.text.columns() {
+            if wanted.text == Text::Unsaid && place(name).is_none() {
+                assumed = near(name).map(|column| names[column].clone());
+            }
+            let column = assumed.as_deref().map_or_else(|| place(name), place);
+            takes.push(column.ok_or_else(|| missing_text(name, Names::Table(&names), Location::File))?);
+        }
         let id = id.map(|id| names[id].clone());
-        Ok(Self { raw, names, text: wanted.text.clone(), takes, id })
+        Ok(Self { raw, names, text: wanted.text.clone(), takes, id, assumed })
     }
 
     /// Returns the names of the columns.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Returns the column that is judged in place of `text`, if its name is that in other letters.
+    pub fn assumed(&self) -> Option<&str> {
+        self.assumed.as_deref()
     }
 
     /// Returns the name of the id's column.
@@ -129,30 +141,20 @@ fn name(field: &[u8], number: usize) -> String {
     if name.trim().is_empty() { format!("column_{number}") } else { name.into_owned() }
 }
 
-/// Refuses a header that is one column by its separator and several by another, and Excel's line above a header.
+/// Refuses a header that is one column by its separator and several by another, if the records do not settle it.
 fn suspicious(header: &[u8], separator: u8, line: u64) -> Result<(), Defect> {
     let header = without_ending(header);
-    if header.strip_prefix(b"sep=") == Some(&[separator]) {
-        let what = "Excel's line that names the separator, and no header";
-        let hint = Hint::of_value(Setting::SkipRows, 1).text(" skips it");
-        return Err(Defect::new("separator", line, what).with_hint(hint));
-    }
     let whole = header.len() > 1
         && header.starts_with(b"\"")
         && header[1..].iter().position(|byte| *byte == b'"') == Some(header.len() - 2);
     if whole || header.contains(&separator) {
         return Ok(());
     }
-    let others = [
-        (b';', "semicolons", Hint::new("save it with commas, in Excel as \"CSV UTF-8\"")),
-        (b'\t', "tabs", Hint::of_value(Setting::Format, "tsv").text(" reads it")),
-        (b',', "commas", Hint::of_value(Setting::Format, "csv").text(" reads it")),
-        (b'|', "vertical bars", Hint::new("write it with commas")),
-    ];
-    let Some((_, found, hint)) = others.into_iter().find(|(other, ..)| header.contains(other)) else {
-        return Ok(());
-    };
-    let own = if separator == b'\t' { "tabs" } else { "commas" };
-    let what = format!("the separator seems to be another: the header is one column by {own}, and holds {found}");
+    let Some(other) = b";\t,|".iter().copied().find(|other| header.contains(other)) else { return Ok(()) };
+    let (own, other_name) = (dialect::in_words(separator), dialect::in_words(other));
+    let what = format!("the separator is not clear: the header is one column by {own}, and holds {other_name}");
+    let value = |separator| if separator == b'\t' { "tab".to_owned() } else { dialect::in_words(separator) };
+    let hint =
+        Hint::of_value(Setting::Delimiter, value(other)).text(", or ").value(Setting::Delimiter, value(separator));
     Err(Defect::new("separator", line, what).with_hint(hint))
 }

@@ -1,28 +1,23 @@
-//! One input: its name, and its opening.
+//! Opening an input: unpacked, decoded and cut into records.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::error::{Problem, SourceError};
+use super::examine;
+use super::input_file::Input;
 use crate::hint::{Hint, Setting};
+use crate::label::decode::decoded;
 #[cfg(feature = "parquet")]
 use crate::label::records::parquet::ParquetRecords;
 use crate::label::records::{
-    BYTE_ORDER_MARK, InputFormat, Notice, Record, RecordFields, Records, RecordsError, Seen, guess, not_a_text,
+    BYTE_ORDER_MARK, Defect, Encoding, InputFormat, Layout, Notice, Record, RecordFields, Records, RecordsError, Seen,
+    Text, not_a_text,
 };
 use crate::label::unpack::{BUFFER, Counted, unpacked};
-
-/// One input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// Its name in rows and errors.
-    pub name: Arc<str>,
-    /// The file. `None` for stdin.
-    pub(super) path: Option<PathBuf>,
-}
 
 /// An input that is being read.
 pub(super) struct OpenInput {
@@ -43,53 +38,19 @@ pub(super) struct InputInfo {
     /// The names of a table's columns.
     pub names: Option<Vec<String>>,
     pub seen: Seen,
-    pub note: Option<Notice>,
-    /// Set if the input begins with a byte order mark.
+    /// Notes on how it is read, where that may surprise people.
+    pub notes: Vec<Notice>,
+    /// The column in place of `text`: its name in other letters.
+    pub assumed: Option<String>,
+    /// Set if the input begins with a byte order mark, or is not UTF-8.
     pub marked: bool,
 }
 
 impl Input {
-    /// Returns the input of a file. Bytes of the name that are not UTF-8 are escaped, so different files have different
-    /// names.
-    #[must_use]
-    pub fn file(path: PathBuf) -> Self {
-        Self { name: name_of(&path).into(), path: Some(path) }
-    }
-
-    /// Returns the input that is piped in.
-    #[must_use]
-    pub fn stdin() -> Self {
-        Self { name: "stdin".into(), path: None }
-    }
-
-    /// Returns the file's path. `None` for stdin.
-    #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
-    }
-
-    /// Returns the size of a file in bytes.
-    pub(super) fn size(&self) -> Option<u64> {
-        let about = fs::metadata(self.path.as_ref()?).ok()?;
-        about.is_file().then_some(about.len())
-    }
-
-    fn failed(&self, problem: Problem) -> SourceError {
-        SourceError { input: Arc::clone(&self.name), problem }
-    }
-
-    /// Reports whether the input is a file, which can be examined before its turn, or a folder, which is refused. A
-    /// pipe cannot be examined.
-    pub(super) fn can_be_examined(&self) -> Result<bool, SourceError> {
-        let Some(path) = &self.path else { return Ok(false) };
-        let about = fs::metadata(path).map_err(|error| self.failed(Problem::Open(error)))?;
-        Ok(about.is_file() || about.is_dir())
-    }
-
     pub(super) fn open(&self, format: Option<InputFormat>, fields: &RecordFields) -> Result<OpenInput, SourceError> {
         let read_failed = |error| self.failed(Problem::Open(error));
-        let refused = |notice: Notice| self.failed(Problem::Refused(notice));
-        let wrong = |what: &'static str, remedy: &'static str| refused(Notice::new(what).with_hint(Hint::new(remedy)));
+        let wrong =
+            |what: &'static str, remedy: &'static str| self.refused(Notice::new(what).with_hint(Hint::new(remedy)));
         let size = self.size().unwrap_or(0);
         let raw: Box<dyn Read + Send> = match &self.path {
             Some(path) => {
@@ -116,18 +77,55 @@ impl Input {
         let (mut stream, packed) = unpacked(BufReader::with_capacity(BUFFER, counted)).map_err(read_failed)?;
         let start = stream.fill_buf().map_err(read_failed)?;
         if let Some(notice) = not_a_text(start) {
-            return Err(refused(notice));
+            return Err(self.refused(notice));
         }
-        let (format, note) = match format {
-            Some(format) => (format, None),
-            None => guess(start, self.path.as_deref()).map(|guess| (guess.format, guess.note)).map_err(refused)?,
-        };
-        // The size of a packed file does not tell how long its text is.
+        // A packed file may be short and its text long.
         let whole = !packed && self.path.is_some() && start.len() as u64 == size;
-        let marked = start.starts_with(BYTE_ORDER_MARK);
-        let seen = Seen::at_the_start(start, format, whole);
-        let open = self.read(stream, format, fields, seen)?;
-        Ok(OpenInput { read: packed.then_some(read), size, info: InputInfo { note, marked, ..open.info }, ..open })
+        let (encoding, note) = match fields.encoding {
+            Some(encoding) => (encoding, None),
+            None => self.encoding(start, whole)?,
+        };
+        let is_utf8 = encoding == Encoding::UTF_8;
+        let marked = !is_utf8 || start.starts_with(BYTE_ORDER_MARK);
+        let open = self.open_text(
+            decoded(stream, encoding),
+            whole,
+            format,
+            &RecordFields { encoding: Some(encoding), ..fields.clone() },
+        )?;
+        let mut info = InputInfo { marked, ..open.info };
+        info.notes.splice(0..0, note);
+        Ok(OpenInput { read: (packed || !is_utf8).then_some(read), size, info, ..open })
+    }
+
+    /// Opens an input that is unpacked and decoded. `whole`: its beginning is all of it.
+    fn open_text(
+        &self,
+        mut stream: Box<dyn BufRead + Send>,
+        whole: bool,
+        format: Option<InputFormat>,
+        fields: &RecordFields,
+    ) -> Result<OpenInput, SourceError> {
+        let start = stream.fill_buf().map_err(|error| self.failed(Problem::Open(error)))?;
+        if let Some(notice) = not_a_text(start) {
+            return Err(self.refused(notice));
+        }
+        let layout =
+            Layout::of(start, whole, self.path.as_deref(), format, fields).map_err(|notice| self.refused(notice))?;
+        let mut seen = Seen::at_the_start(start, layout.format, whole);
+        let mut fields = RecordFields { separator: layout.separator, ..fields.clone() };
+        let mut assumed = None;
+        if layout.format == InputFormat::Jsonl {
+            seen = self.look_further(seen, &fields);
+            assumed = examine::assumed(&seen, &fields);
+            if let Some(name) = &assumed {
+                fields.text = Text::Column(name.clone());
+            }
+        }
+        let open = self.read(stream, layout.format, &fields, seen)?;
+        let assumed = assumed.or(open.info.assumed);
+        let notes = examine::notes(&self.name, &layout, assumed.as_deref());
+        Ok(OpenInput { info: InputInfo { notes, assumed, ..open.info }, ..open })
     }
 
     pub(super) fn read(
@@ -137,19 +135,21 @@ impl Input {
         fields: &RecordFields,
         seen: Seen,
     ) -> Result<OpenInput, SourceError> {
-        if format == InputFormat::Lines && *fields != (RecordFields { skip: fields.skip, ..RecordFields::default() }) {
+        if format == InputFormat::Lines && fields.want_columns() {
             let notice = Notice::new("it is read as plain lines, which have no columns");
             let hint = Hint::new("choose its format with ").setting(Setting::Format);
-            return Err(self.failed(Problem::Refused(notice.with_hint(hint))));
+            return Err(self.refused(notice.with_hint(hint)));
         }
         let records = Records::new(stream, format, fields.clone()).map_err(|error| match error {
             RecordsError::Read(error) => self.failed(Problem::Open(error)),
-            RecordsError::Header(defect) => self.failed(Problem::Header(defect)),
+            RecordsError::Header(defect) => self.failed(Problem::of_header(defect)),
         })?;
         let header = records.header().map(<[u8]>::to_vec);
         let names = records.names().map(<[String]>::to_vec);
+        let assumed = records.assumed().map(str::to_owned);
         let seen = names.clone().map_or(seen, Seen::of_table);
-        let info = InputInfo { input: Arc::clone(&self.name), format, names, seen, note: None, marked: false };
+        let info =
+            InputInfo { input: Arc::clone(&self.name), format, names, seen, notes: Vec::new(), assumed, marked: false };
         Ok(OpenInput { records: Box::new(records), header, info, read: None, size: 0 })
     }
 
@@ -157,9 +157,15 @@ impl Input {
     fn parquet(&self, file: File, fields: &RecordFields, size: u64) -> Result<OpenInput, SourceError> {
         if fields.no_header || fields.skip > 0 {
             let notice = Notice::new("Parquet has no header to be without, and no rows above it to skip");
-            return Err(self.failed(Problem::Refused(notice)));
+            return Err(self.refused(notice));
         }
-        let records = ParquetRecords::new(file, fields).map_err(|error| self.failed(Problem::Open(error)))?;
+        if fields.encoding.is_some() || fields.separator.is_some() {
+            return Err(self.refused(Notice::new("Parquet has no encoding and no separator that could be chosen")));
+        }
+        let records = ParquetRecords::new(file, fields).map_err(|error| {
+            let defect = error.get_ref().and_then(|cause| cause.downcast_ref::<Defect>()).cloned();
+            self.failed(defect.map_or_else(|| Problem::Open(error), Problem::of_header))
+        })?;
         let names = records.names().to_vec();
         let seen = Seen::of_table(names.clone());
         let info = InputInfo {
@@ -167,7 +173,8 @@ impl Input {
             format: InputFormat::Parquet,
             names: Some(names),
             seen,
-            note: None,
+            notes: Vec::new(),
+            assumed: None,
             marked: false,
         };
         Ok(OpenInput { records: Box::new(records), header: None, info, read: None, size })
@@ -176,18 +183,8 @@ impl Input {
     #[cfg(not(feature = "parquet"))]
     fn parquet(&self, _file: File, _fields: &RecordFields, _size: u64) -> Result<OpenInput, SourceError> {
         let notice = Notice::new("it is Parquet, which this build does not read");
-        Err(self.failed(Problem::Refused(notice.with_hint(Hint::new("build with the feature `parquet`")))))
+        Err(self.refused(notice.with_hint(Hint::new("build with the feature `parquet`"))))
     }
-}
-
-/// Returns a path as text. Bytes that are not UTF-8 are written as `\xFF`.
-fn name_of(path: &Path) -> String {
-    let mut name = String::new();
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        name.push_str(chunk.valid());
-        name.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
-    }
-    name
 }
 
 /// The first bytes of a Parquet file.

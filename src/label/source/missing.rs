@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 
 use super::input::InputInfo;
-use crate::label::records::{Names, Notice, did_you_mean, shown};
+use crate::label::records::{Names, Notice, did_you_mean, in_quotes, shown};
 
 /// Warns of each column that these inputs lack. If no more columns can follow, a missing one is refused.
 ///
-/// `all`: there are no other inputs. `flag`: the setting that names the columns, or `None` for the default.
+/// `all`: there are no other inputs. `flag`: the setting that names the columns, or `None` for the default. `input`: the
+/// name of the only input that is looked at.
 pub(super) fn missing_columns(
     infos: &[InputInfo],
     all: bool,
     flag: Option<&str>,
     columns: &[String],
+    input: Option<&str>,
 ) -> Result<Vec<Notice>, Notice> {
     let whole = all && infos.iter().all(|info| info.seen.whole);
     let mut known = HashSet::new();
@@ -21,13 +23,20 @@ pub(super) fn missing_columns(
     let mut warnings = Vec::new();
     // Without a record to look at, no column is known to be missing.
     for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
-        let (quoted, found, there) = (shown(&[column], false), shown(&names, false), Names::Object(&names));
+        let (quoted, found, there) = (in_quotes(column), shown(&names, false), Names::Object(&names));
+        let near = || there.near(column).map(|near| did_you_mean(&in_quotes(near)));
         let (by, hint) = match flag {
             None => (String::new(), Some(there.hint(column))),
-            Some(flag) => (format!(" that {flag} names"), there.near(column).map(|near| did_you_mean(&near))),
+            Some(flag) => (format!(", which {flag} names"), near()),
         };
-        let begin = if whole { "no record" } else { "no record so far" };
-        let notice = Notice { message: format!("{begin} has the column {quoted}{by}; found: {found}"), hint };
+        let begin = match (input, whole) {
+            (Some(input), true) => format!("{input} has no column {quoted}"),
+            (Some(input), false) => format!("{input}: no record so far has the column {quoted}"),
+            (None, true) => format!("no record has the column {quoted}"),
+            (None, false) => format!("no record so far has the column {quoted}"),
+        };
+        let mut notice = Notice::new(format!("{begin}{by}. Columns: {found}"));
+        notice.hint = hint;
         if whole {
             return Err(notice);
         }

@@ -87,7 +87,7 @@ fn several_inputs_are_read_one_after_another_and_a_wrong_one_is_known_at_once() 
         &RecordFields::default(),
     );
     assert_eq!(found.records.len(), 0);
-    assert!(found.end.unwrap_err().starts_with("b.csv: line 1: the column `text` is missing"));
+    assert!(found.end.unwrap_err().starts_with("b.csv has no column \"text\""));
     let absent = Source::new(vec![Input::file(Path::new("absent.csv").into())], None, RecordFields::default());
     assert!(absent.err().unwrap().to_string().starts_with("absent.csv: it cannot be read: "));
     let folder = tempfile::tempdir().unwrap();

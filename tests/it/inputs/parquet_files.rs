@@ -52,13 +52,7 @@ fn parquet_is_read_by_name_or_number_whatever_the_file_is_called() {
 
 #[test]
 fn a_parquet_file_that_is_none_or_not_whole_is_an_error_with_its_name() {
-    check_with(
-        &column("body"),
-        "a.parquet",
-        file(),
-        "",
-        "a.parquet: it cannot be read: the column `body` is missing; found: 1 `id`",
-    );
+    check_with(&column("body"), "a.parquet", file(), "", "a.parquet has no column \"body\". Columns: 1 \"id\"");
     check("a.parquet", "text\na\n", "", "a.parquet: it cannot be read: it is no whole Parquet file");
     check("a.parquet", "", "", "a.parquet: it cannot be read: it is no whole Parquet file");
     let whole = file();
@@ -214,5 +208,5 @@ fn two_columns_of_one_name_are_refused() {
             group(writer, &[&texts(&["a"]), &texts(&["b"])]);
         },
     );
-    check("a.parquet", file, "", "a.parquet: it cannot be read: columns of the same name: `text`; rename");
+    check("a.parquet", file, "", "a.parquet: columns of the same name: \"text\"; rename");
 }

@@ -1,9 +1,9 @@
 //! CSV and TSV as people have them.
 
-use magistrate::label::records::{RecordFields, Text};
+use magistrate::label::records::{Quote, RecordFields, Text};
 use magistrate::label::source::{Input, Source};
 
-use super::{check, check_with, column, utf16};
+use super::{check, check_with, column};
 
 #[test]
 fn malformed_tables_cost_only_their_records_which_are_named() {
@@ -33,19 +33,22 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a.csv",
         "body,n\nSECRET,1\n",
         "",
-        "a.csv: line 1: the column `text` is missing; found: 1 `body`, 2 `n`\nhint: ",
+        "a.csv has no column \"text\". Columns: 1 \"body\", 2 \"n\"\nhint: `RecordFields::text` = \"body\", or ",
     );
     check(
         "a.csv",
-        "Text,n\nSECRET,1\n",
+        "Text,TEXT\nSECRET,1\n",
         "",
-        "a.csv: line 1: the column `text` is missing; found: 1 `Text`, 2 `n`\nhint: did you mean `Text`?",
+        "a.csv has no column \"text\". Columns: 1 \"Text\", 2 \"TEXT\"\nhint: did you mean \"Text\"?",
     );
-    check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: `text`");
+    check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: \"text\"");
     check("a.csv", "text,,\na,b,c\n", "a", "");
-    check("a.csv", b"text,n\ncaf\xE9,1\nb,2\n", "<not-utf8>|b", "a.csv: line 2: the text is not valid UTF-8: byte 3");
-    check("a.csv", utf16("text,n\na,1\n"), "", "a.csv: the text is UTF-16");
-    check("a.csv", &utf16("text,n\na,1\n")[2..], "", "a.csv: the text is UTF-16");
+    check(
+        "a.csv",
+        [b"text,n\ncaf\xE9,1\n", "é,2\n".as_bytes()].concat(),
+        "<not-utf8>|é",
+        "a.csv: line 2: the text is not valid UTF-8: byte 3",
+    );
     check("a.csv", "text,n\ra,1\rb,2\r", "", "a.csv: line 1: a carriage return without a newline");
     check("a.csv", "text,n\na\0b,1\n,2\n", "<nul>|<empty>", "a.csv: line 2: a NUL byte");
     check(
@@ -60,7 +63,7 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a.csv",
         "text,n\na,1\n",
         "",
-        "a.csv: line 1: the column `9` is missing, as there are 2 columns; ",
+        "a.csv has no column 9: there are 2 columns. Columns: 1 \"text\", 2 \"n\"",
     );
     check_with(&column("2"), "a.csv", "n,t\n1,a\n", "a", "");
     check_with(&column("2"), "a.csv", "2,t\na,1\n", "a", "");
@@ -70,7 +73,7 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a.csv",
         "text,n\na,1\n",
         "",
-        "a.csv: line 1: the column `key` is missing; found: 1 `text`, 2 `n`\nhint: `RecordFields::id` = NAME",
+        "a.csv has no column \"key\". Columns: 1 \"text\", 2 \"n\"\nhint: `RecordFields::id` = NAME",
     );
 }
 
@@ -82,9 +85,9 @@ fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
         six,
         "<quote>|<quote>|<quote>|<quote>|ok",
         "a.tsv: line 2: text follows the quote on line 6 that closes a field, which opens on line 2; double each quote in a \
-         text and put the text in quotes\nhint: `RecordFields::unquoted` = none reads quotes as ordinary characters",
+         text and put the text in quotes\nhint: `RecordFields::quote` = none reads quotes as ordinary characters",
     );
-    let unquoted = RecordFields { unquoted: true, ..RecordFields::default() };
+    let unquoted = RecordFields { quote: Quote::None, ..RecordFields::default() };
     check_with(&unquoted, "a.tsv", six, "\"Hello there|WIN|see you|she said \"bye\"|ok", "");
     check_with(&unquoted, "a.tsv", "id\ttext\n1\t\"hello\" he said\n", "\"hello\" he said", "");
     check(
@@ -99,26 +102,59 @@ fn quotes_that_do_not_close_well_cost_each_line_that_they_join() {
 }
 
 #[test]
-fn a_header_between_other_separators_is_named() {
-    for (name, header, expected) in [
-        ("a.csv", "\u{FEFF}id;text;label\r\n", "one column by commas, and holds semicolons\nhint: "),
-        ("a.csv", "\"id\";\"text\"\n", "one column by commas, and holds semicolons\nhint: "),
-        ("a.csv", "sep=;\r\nid;text\n", "one column by commas, and holds semicolons\nhint: "),
-        ("a.csv", "id\ttext\n", "one column by commas, and holds tabs\nhint: `InputFormat` = tsv"),
-        ("a.csv", "id|text\n", "one column by commas, and holds vertical bars\nhint: "),
-        ("a.tsv", "id,text\n", "one column by tabs, and holds commas\nhint: `InputFormat` = csv"),
+fn tables_between_other_separators_are_read() {
+    for (name, text) in [
+        ("a.csv", "\u{FEFF}id;text;price\r\n1;\"a, b; c\";2,50\r\n2;d;3,10\r\n"),
+        ("a.csv", "\"id\";\"text\"\n1;\"a, b; c\"\n2;d\n"),
+        ("a.csv", "sep=;\r\nid;text\n1;\"a, b; c\"\n2;d\n"),
+        ("a.csv", "id\ttext\n1\ta, b; c\n2\td\n"),
+        ("a.csv", "id|text\n1|a, b; c\n2|d\n"),
+        ("a.tsv", "id,text\n1,\"a, b; c\"\n2,d\n"),
+        ("a.csv", "sep=,\nid,text\n1,\"a, b; c\"\n2,d\n"),
+        ("a.txt", "id\ttext\n1\ta, b; c\n2\td\n"),
+        ("a", "id;text\n1;\"a, b; c\"\n2;d\n"),
     ] {
-        let rows = "1;WINNER;spam\n".repeat(2);
-        for column in [RecordFields::default(), column("1")] {
-            let expected =
-                format!("a.{}: line 1: the separator seems to be another: the header is {expected}", &name[2..]);
-            check_with(&column, name, format!("{header}{rows}"), "", &expected);
-        }
+        check(name, text, "a, b; c|d", "");
+        check_with(&column("2"), name, text, "a, b; c|d", "");
     }
-    check("a.csv", "sep=,\nid,text\n1,a\n", "", "a.csv: line 1: Excel's line that names the separator");
+    let unclear = "a.csv: line 1: the separator is not clear: the header is one column by \",\", and holds \";\"";
+    check("a.csv", "text; or a note\na\nb\n", "", unclear);
     check_with(&RecordFields { skip: 1, ..RecordFields::default() }, "a.csv", "sep=,\nid,text\n1,a\n", "a", "");
     check_with(&column("1"), "a.csv", "\"text; or note\"\na\n", "a", "");
     check("a.csv", "text\na;b\n", "a;b", "");
+}
+
+#[test]
+fn a_separator_and_a_quote_that_are_named_hold() {
+    let with =
+        |separator: u8, quote: Quote, name: &str| RecordFields { separator: Some(separator), quote, ..column(name) };
+    check_with(&with(b';', Quote::Double, "text"), "a.csv", "id;text\n1;a,b\n", "a,b", "");
+    check_with(&with(b',', Quote::Double, "1"), "a.csv", "id;text\n1;a\n", "1;a", "");
+    check_with(&with(b'#', Quote::Double, "text"), "a.dat", "id#text\n1#a\n", "a", "");
+    let single = with(b';', Quote::Other(b'\''), "text");
+    check_with(&single, "a.csv", "id;text\n1;'a;''b'''\n2;\"c\"\n", "a;'b'|\"c\"", "");
+    check_with(&with(b'|', Quote::None, "text"), "a.csv", "id|text\n1|\"a\n", "\"a", "");
+    let named = RecordFields { separator: Some(b';'), ..RecordFields::default() };
+    check_with(&named, "a.jsonl", "{\"text\":\"a\"}\n", "", "a.jsonl: a separator is given, and it is not read as CSV");
+}
+
+#[test]
+fn the_only_column_that_is_called_text_in_other_letters_is_judged() {
+    for (name, text) in [
+        ("a.csv", "ID,Text\n1,a\n2,b\n"),
+        ("a.csv", "ID; TEXT \n1;a\n2;b\n"),
+        ("a.jsonl", "{\"Text\":\"a\"}\n{\"Text\":\"b\"}\n"),
+    ] {
+        check(name, text, "a|b", "");
+    }
+    check("a.csv", "Text,text\na,b\n", "b", "");
+    check_with(
+        &column("post"),
+        "a.csv",
+        "ID,Post\n1,a\n",
+        "",
+        "a.csv has no column \"post\". Columns: 1 \"ID\", 2 \"Post\"\nhint: did you mean \"Post\"?",
+    );
 }
 
 #[test]
@@ -130,7 +166,7 @@ fn of_several_columns_an_absent_one_is_null() {
         "a.jsonl",
         "{\"subject\":\"a\"}\n{\"subject\":\"b\",\"body\":null}\n{\"body\":\"c\"}\n{\"x\":1}\n",
         "a: |b: |: c|<missing-text>",
-        "a.jsonl: line 4: the column `subject` is missing",
+        "a.jsonl: line 4: the record has no column \"subject\". Columns: \"x\"",
     );
     check_with(
         &column("messages"),
@@ -147,19 +183,13 @@ fn tables_without_a_header_or_with_lines_above_it_are_read() {
     check_with(&headless, "a.csv", "1,a\n2,b\n", "a|b", "");
     check_with(&headless, "a.csv", "", "", "");
     check_with(&RecordFields { no_header: true, ..RecordFields::default() }, "a.csv", "a\n\"b,c\"\n", "a|b,c", "");
-    check_with(
-        &headless,
-        "a.csv",
-        "a\n",
-        "",
-        "a.csv: line 1: the column `2` is missing, as there is 1 column; found: 1 `column_1`",
-    );
+    check_with(&headless, "a.csv", "a\n", "", "a.csv has no column 2: there is 1 column. Columns: 1 \"column_1\"");
     check_with(
         &RecordFields { no_header: true, ..RecordFields::default() },
         "a.csv",
         "a,b\n",
         "",
-        "a.csv: line 1: the column `text` is missing",
+        "a.csv has no column \"text\"",
     );
     let above = RecordFields { skip: 1, ..column("Example Prompt") };
     check_with(&above, "a.csv", "\"These are synthetic, and so on.\",,\nExample Prompt,Label,\na,X0,\n", "a", "");

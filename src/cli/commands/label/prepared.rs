@@ -21,7 +21,7 @@ use crate::cli::args::input;
 use crate::cli::args::target::Target;
 use crate::cli::loading;
 use crate::cli::terminal::error::hinted;
-use crate::cli::terminal::stop;
+use crate::cli::terminal::{output, stop};
 
 /// A run without its model.
 pub struct Prepared {
@@ -108,7 +108,7 @@ impl Prepared {
     /// Opens the journal, unless rows are written directly. A journal of another run is refused.
     ///
     /// Most formats can be written only when all rows are known. Until then a journal keeps the rows.
-    pub fn open_journal(&self, terms: &Terms) -> Result<Option<Kept>, anyhow::Error> {
+    pub fn open_journal(&mut self, terms: &Terms) -> Result<Option<Kept>, anyhow::Error> {
         let is_stream = self.target.is_stream();
         let is_direct = self.only.is_some() || (is_stream && self.target.export.format == export::OutputFormat::Jsonl);
         if is_direct || self.dry_run {
@@ -119,6 +119,13 @@ impl Prepared {
         let terms = run_terms(terms, &self.source, &self.settings, &self.policies);
         let opened = Journal::open(&place.path, &terms, self.existing)?;
         place.hide();
+        let highest = opened.0.highest();
+        if self.source.raise_limit(highest) {
+            let file = place.path.display();
+            output::message(&format!(
+                "note: {file} has {highest} records already, more than --limit; all of them stay"
+            ));
+        }
         Ok(Some((place, opened)))
     }
 }
