@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let judges = [Judge { session: engine.session(policy, options)?, provenance }];
 
     // A journal instead of `Rows` makes a run resumable: see `magistrate::label::journal`.
-    let form = OutputForm { policies: vec![policy.id.clone()], fields: None };
+    let form = OutputForm { policies: vec![policy.id.clone()], ..OutputForm::default() };
     let mut rows = Rows { output: stdout(), form };
     let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() };
     let settings = Settings::default();

@@ -4,12 +4,18 @@
 //! for runs that are killed and continued.
 
 #[doc(hidden)]
+pub mod about;
+#[doc(hidden)]
+pub mod anew;
+#[doc(hidden)]
 pub mod columns;
 #[doc(hidden)]
 pub mod config;
 mod decode;
 pub mod entry;
 pub mod export;
+#[doc(hidden)]
+pub mod finished;
 pub mod journal;
 pub mod judge;
 pub mod memo;

@@ -4,6 +4,7 @@
 //! arithmetic over leaves, never a search in prose. The engine computes the probabilities.
 
 mod answer;
+mod candidate;
 mod decision;
 mod outcome;
 mod rationale;
@@ -11,6 +12,7 @@ mod tree;
 
 #[doc(hidden)]
 pub use answer::read_answer;
+pub use candidate::{Candidate, candidates};
 pub use decision::{DecisionRule, MIN_MASS};
 pub use outcome::{Judgement, Outcome, Scores, Unresolved};
 #[doc(hidden)]

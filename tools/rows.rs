@@ -69,12 +69,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("the journal, read in order", begun);
     for (name, format) in [("JSONL of it", OutputFormat::Jsonl), ("CSV of it", OutputFormat::Csv)] {
         let begun = Instant::now();
-        let form = OutputForm { policies: vec!["rules".into()], fields: None };
-        export(
-            &journal,
-            Target::File(&folder.path().join("out")),
-            &Export { format, packing: None, form, split: false },
-        )?;
+        let form = OutputForm { policies: vec!["rules".into()], ..OutputForm::default() };
+        export(&journal, Target::File(&folder.path().join("out")), &Export { format, form, ..Export::default() })?;
         report(name, begun);
     }
     // An open journal is locked.

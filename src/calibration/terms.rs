@@ -16,6 +16,9 @@ pub const SHARD: &str = "shard";
 /// The name of the term that lists the columns of the inputs. It is present if all inputs are tables.
 pub const COLUMNS: &str = "columns of the tables";
 
+/// The name under which a journal keeps facts about its run. They are not compared.
+pub const ABOUT: &str = "about";
+
 impl Terms {
     /// Returns a line for each term that differs from `others`, with its value then and now. Returns `None` if all are
     /// equal.
@@ -32,6 +35,7 @@ impl Terms {
     #[must_use]
     pub fn differences(&self, others: &Self) -> Vec<(String, String, String)> {
         let names = self.0.keys().chain(others.0.keys().filter(|name| !self.0.contains_key(*name)));
+        let names = names.filter(|name| *name != ABOUT);
         let value = |terms: &Self, name: &String| terms.0.get(name).cloned().unwrap_or_default();
         names
             .map(|name| (name, value(self, name), value(others, name)))

@@ -19,6 +19,8 @@ pub struct Case {
     pub policies: Vec<Policy>,
     pub config: RunConfig,
     pub json: bool,
+    /// Rows of JSON are by policy, also that of a single policy.
+    pub by_policy: bool,
     pub verbose: bool,
 }
 
@@ -49,17 +51,19 @@ impl Case {
                     })
                 }
                 // The text is judged by the other policies all the same, so the error is a row.
-                Err(error) => Judged { result: Err(error), pieces: None },
+                Err(error) => Judged::whole(Err(error)),
             };
             clock.report(output, "the text is judged");
             let row = config.provenance(engine, policy)?.row(&judged, config.reasoning);
-            if !self.json {
-                print(policy, &row, output)?;
+            match self.json {
+                true => print_error(policy, &row, output),
+                false => print(policy, &row, self.verbose, output)?,
             }
             rows.push(row);
         }
         if self.json {
-            output.data(&format!("{}\n", serde_json::to_string(&Printed::new(&rows))?))?;
+            let printed = if self.by_policy { Printed::by_policy(&rows) } else { Printed::new(&rows) };
+            output.data(&format!("{}\n", serde_json::to_string(&printed)?))?;
         }
         Ok(rows)
     }
@@ -114,10 +118,17 @@ impl Clock {
 }
 
 /// Prints a verdict on stdout, or an error on stderr.
-fn print(policy: &Policy, row: &Row, output: &mut Output) -> Result<(), anyhow::Error> {
-    match (row.status, &row.error) {
-        (Status::Error, Some(error)) => output.message(&format!("error: {}: {}", policy.id, error_text(error))),
-        _ => output.print(&row_text(policy, row))?,
+fn print(policy: &Policy, row: &Row, verbose: bool, output: &mut Output) -> Result<(), anyhow::Error> {
+    if row.status == Status::Error {
+        print_error(policy, row, output);
+        return Ok(());
     }
-    Ok(())
+    output.print(&row_text(policy, row, verbose))
+}
+
+/// Prints the error of a text that was not judged, on stderr. A row of JSON may lack it.
+fn print_error(policy: &Policy, row: &Row, output: &mut Output) {
+    if let Some(error) = row.error.as_ref().filter(|_| row.status == Status::Error) {
+        output.message(&format!("error: {}: {}", policy.id, error_text(error)));
+    }
 }

@@ -31,6 +31,11 @@ impl Planned {
     pub fn terms(&self, config: &RunConfig, policies: &[Policy]) -> Terms {
         config.terms(&self.model.file, &self.plan.config, policies)
     }
+
+    /// Returns the conditions that a certificate for a policy is compared with.
+    pub fn conditions(&self, config: &RunConfig, policy: &Policy) -> Terms {
+        config.conditions(&self.model.file, &self.plan.config, policy)
+    }
 }
 
 /// Adds the model, the templates and the certificate to the files of a run.

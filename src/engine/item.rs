@@ -19,7 +19,7 @@ use super::sequence::Sequence;
 use crate::harmony::{Control, Segment, completion};
 use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
-use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, read_answer};
+use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, candidates, read_answer};
 
 /// The sliding window of gpt-oss, in tokens.
 const WINDOW: usize = 128;
@@ -234,7 +234,9 @@ impl Item {
         let outcome = match self.verdict {
             Ok((leaf, scores)) => {
                 let rationale = plan.rationale.then(|| self.rationale.text());
-                Outcome::Verdict(judgement(&plan.answers[leaf], Some(scores), rationale))
+                let logs = self.scoring.as_ref().map_or(&[][..], |scoring| &scoring.logs);
+                let candidates = candidates(&plan.answers, logs);
+                Outcome::Verdict(Judgement { candidates, ..judgement(&plan.answers[leaf], Some(scores), rationale) })
             }
             Err(why) => Outcome::Unresolved(why),
         };
@@ -378,6 +380,7 @@ fn judgement(answer: &Answer, scores: Option<Scores>, rationale: Option<String>)
         label: answer.label.clone(),
         category: answer.category.clone(),
         scores,
+        candidates: Vec::new(),
         rationale: rationale.filter(|text| !text.is_empty()),
         repaired: false,
     }

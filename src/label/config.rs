@@ -51,6 +51,19 @@ pub const ONE_COLUMN: &str = "as it stands";
 /// The name of a term that lists the columns that make each text. A run adds it to the terms of its settings.
 pub const COLUMNS_TO_JUDGE: &str = "columns to judge";
 
+/// The name of the term that is the threshold.
+pub(super) const THRESHOLD: &str = "--threshold";
+/// The name of the term that is the certificate.
+pub(super) const CERTIFICATE: &str = "certificate";
+/// The name of the term that is true if rows have the raw reasoning.
+pub(super) const REASONING: &str = "--reasoning";
+/// The name of the term that is true if rows have a rationale.
+pub const RATIONALE: &str = "rationale";
+/// The name of the term that is the way of decoding, and its value without probabilities.
+pub(super) const FREE: (&str, &str) = ("--decode", "free");
+/// The names of the terms that a finished run can be decided anew by.
+pub const DECIDING: [&str; 2] = [THRESHOLD, CERTIFICATE];
+
 /// An error of a run's settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
 use super::records::Record;
-use super::row::RowFields;
+use super::row::{self, RowFields, RowVerdict, without_basis};
 
 /// A record that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,12 +45,14 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// The parts of an entry that are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OutputForm {
     /// The ids of the policies, in the order of an entry's verdicts.
     pub policies: Vec<String>,
-    /// The fields of a row; all if `None`.
+    /// The fields of a row. `None` for all in JSON, and in tables for those that people read.
     pub fields: Option<Arc<RowFields>>,
+    /// The columns of the input that are kept, by their names in the input; all if `None`.
+    pub columns: Option<Vec<String>>,
 }
 
 impl Hash {
@@ -86,7 +88,7 @@ impl Entry {
         let mut line = self.object(form);
         if !self.columns.0.is_empty() {
             line.pop();
-            for (name, value) in &self.columns.0 {
+            for (name, value) in self.columns.0.iter().filter(|(name, _)| form.keeps(name)) {
                 if line.len() > 1 {
                     line.push(',');
                 }
@@ -113,7 +115,9 @@ impl Entry {
                 named.sort_unstable_by_key(|(policy, _)| *policy);
                 let rows =
                     named.into_iter().map(|(policy, row)| format!("{}:{}", quoted(policy), form.select(id, row)));
-                format!("{{\"id\":{id},\"verdicts\":{{{}}}}}", rows.collect::<Vec<_>>().join(","))
+                let verdict = RowVerdict::of(&row::rows(&self.verdicts)).word();
+                let rows = rows.collect::<Vec<_>>().join(",");
+                format!("{{\"id\":{id},\"verdict\":\"{verdict}\",\"verdicts\":{{{rows}}}}}")
             }
         }
     }
@@ -126,10 +130,24 @@ impl Entry {
 }
 
 impl OutputForm {
+    /// Reports whether a column is kept. It has the name that it has beside a row.
+    #[must_use]
+    pub fn keeps(&self, name: &str) -> bool {
+        let Some(wanted) = &self.columns else { return true };
+        let is = |wanted: &String| {
+            name == wanted
+                || name.ends_with(wanted.as_str())
+                    && name.trim_start_matches("input_") == wanted
+                    && row::names(self.policies.iter().map(String::as_str)).contains(wanted)
+        };
+        wanted.iter().any(is)
+    }
+
     /// Returns a row with its id and its chosen fields.
     fn select(&self, id: &str, row: &RawValue) -> String {
         let Some(fields) = &self.fields else {
-            return format!("{{\"id\":{id},{}", row.get().trim_start_matches('{'));
+            let [row, end] = without_basis(row.get());
+            return format!("{{\"id\":{id},{}{end}", row.trim_start_matches('{'));
         };
         let all: Columns = serde_json::from_str(row.get()).unwrap_or_default();
         let id = fields.has("id").then(|| format!("\"id\":{id}"));
@@ -163,6 +181,7 @@ mod tests {
         let form = |policies: &[&str], fields: Option<&str>| OutputForm {
             policies: policies.iter().map(ToString::to_string).collect(),
             fields: fields.map(|fields| Arc::new(RowFields::parse(fields).unwrap())),
+            columns: None,
         };
         let one = entry(r#"[{"status":"ok","verdict":"safe"}]"#, r#"{"a\"b":1.50,"a":"\ud800"}"#);
         let line = one.line(&form(&["p"], None));
@@ -171,10 +190,12 @@ mod tests {
             one.line(&form(&["p"], Some("verdict"))),
             "{\"verdict\":\"safe\",\"a\\\"b\":1.50,\"a\":\"\\ud800\"}\n"
         );
-        let two = entry(r#"[{"status":"ok"},{"status":"error"}]"#, "{}");
+        let two = entry(r#"[{"status":"ok","policy":{}},{"status":"error","policy":{}}]"#, "{}");
         assert_eq!(
             two.line(&form(&["q", "p"], None)),
-            r#"{"id":7,"verdicts":{"p":{"id":7,"status":"error"},"q":{"id":7,"status":"ok"}}}"#.to_owned() + "\n"
+            r#"{"id":7,"verdict":"undecided","verdicts":{"p":{"id":7,"status":"error","policy":{}},"q":{"id":7,"status":"ok","policy":{}}}}"#
+                .to_owned()
+                + "\n"
         );
     }
 

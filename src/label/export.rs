@@ -14,12 +14,15 @@ mod parquet;
 mod row_writer;
 mod settings;
 mod split;
+mod value_kinds;
+mod view;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::journal::Ordered;
 use super::row::{self, RowVerdict};
+use super::summary::Summary;
 use flat_table::FlatTable;
 use output::Output;
 
@@ -28,17 +31,32 @@ pub use pack::Packing;
 pub use settings::{Export, OutputFormat, Target};
 pub use split::files;
 
-/// Makes an output of the journal at a path. Returns its files.
+/// An output that was made.
+#[derive(Clone, Debug, Default)]
+pub struct Exported {
+    /// Its files.
+    pub files: Vec<PathBuf>,
+    /// The counts of rows that were decided anew. `None` if they were not.
+    pub summary: Option<Summary>,
+    /// The number of rows whose verdict, category or decision changed.
+    pub changed: u64,
+    /// The number of probabilities so close to the new threshold that an estimate may be on the wrong side.
+    pub close: u64,
+}
+
+/// The digits of a probability that people read.
+const DIGITS: usize = 4;
+
+/// Makes an output of the journal at a path.
 ///
 /// # Errors
 ///
 /// An [`ExportError`].
-pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Vec<PathBuf>, ExportError> {
+pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Exported, ExportError> {
     let table = match export.format {
         OutputFormat::Jsonl | OutputFormat::Batch => None,
-        OutputFormat::Csv | OutputFormat::Tsv | OutputFormat::Parquet => {
-            Some(FlatTable::of(Ordered::open(journal)?, &export.form)?)
-        }
+        OutputFormat::Csv | OutputFormat::Tsv => Some(FlatTable::of(Ordered::open(journal)?, export, Some(DIGITS))?),
+        OutputFormat::Parquet => Some(FlatTable::of(Ordered::open(journal)?, export, None)?),
     };
     let path = match target {
         Target::File(path) => path,
@@ -49,18 +67,24 @@ pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Vec
     for name in if export.split { split::NAMES.as_slice() } else { &[None] } {
         outputs.push(Output::new(target, *name, export, table.as_ref()).map_err(failed)?);
     }
-    let rows = Ordered::open(journal)?;
-    for entry in rows {
-        let entry = entry?;
+    let mut summary = export.anew.as_ref().map(|_| Summary::default());
+    let (mut changed, mut close) = (0, 0);
+    for entry in Ordered::open(journal)? {
+        let mut entry = entry?;
+        if let (Some(anew), Some(summary)) = (&export.anew, &mut summary) {
+            let decided = anew.decide(&mut entry);
+            changed += u64::from(decided.changed);
+            close += decided.close;
+            summary.add(&decided.rows, false);
+            summary.written += 1;
+        }
         let file = if export.split { split::file_of(RowVerdict::of(&row::rows(&entry.verdicts))) } else { 0 };
         outputs[file].writer.put(&entry).map_err(failed)?;
     }
     let made = fs::metadata(journal).and_then(|about| about.modified()).map_err(failed)?;
-    outputs
-        .into_iter()
-        .map(|output| output.finish(made).map_err(failed))
-        .collect::<Result<Vec<_>, _>>()
-        .map(|paths| paths.into_iter().flatten().collect())
+    let finished = outputs.into_iter().map(|output| output.finish(made).map_err(failed));
+    let files = finished.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    Ok(Exported { files, summary, changed, close })
 }
 
 /// Reports whether an output was changed after it was made from its journal.

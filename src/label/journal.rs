@@ -21,6 +21,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use crate::calibration::terms::Terms;
 use crate::text::with_ending;
 
 pub use error::JournalError;
@@ -29,6 +30,17 @@ pub use layout::{DISORDER, End};
 pub use ordered::Ordered;
 pub use past::{Done, Past};
 pub use write::{Existing, Journal};
+
+/// Returns the terms of the journal at a path, without reading its rows.
+///
+/// # Errors
+///
+/// When there is no journal of this version.
+pub fn terms(path: &Path) -> Result<Terms, JournalError> {
+    let failed = |error| JournalError::Io { path: path.to_owned(), error };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    scan::first_terms(path, &mut std::io::BufReader::new(file)).map(|(terms, _)| terms)
+}
 
 /// Returns the path of the journal that belongs to an output.
 #[must_use]

@@ -7,6 +7,7 @@ use super::row::Provenance;
 use crate::engine::Session;
 
 pub use pending::{PendingVerdict, Submission};
+pub(super) use result::worst;
 pub use result::{Chunking, Judged, Pieces};
 
 /// One policy of a run.

@@ -5,13 +5,15 @@
 
 mod error;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
+use super::entry::{Entry, OutputForm};
 use super::journal::{End, Existing, Journal, Ordered};
 use super::row;
 use super::summary::Summary;
-use crate::calibration::terms::Terms;
+use crate::calibration::terms::{COLUMNS, Terms};
+use crate::text::shown;
 
 pub use error::MergeError;
 
@@ -46,6 +48,34 @@ pub fn merge(journals: &[PathBuf], into: &Path, partial: bool) -> Result<Summary
 /// A [`MergeError`].
 pub fn check(journal: &Path, partial: bool) -> Result<Summary, MergeError> {
     Shares::open(&[journal.to_owned()])?.walk(partial, &mut |_| Ok(()))
+}
+
+/// Checks that the run of a journal has each column that an output keeps.
+///
+/// # Errors
+///
+/// A [`MergeError`].
+pub fn has_columns(journal: &Path, form: &OutputForm) -> Result<(), MergeError> {
+    let Some(wanted) = form.columns.as_ref().filter(|wanted| !wanted.is_empty()) else { return Ok(()) };
+    let rows = Ordered::open(journal)?;
+    let mut names: Vec<String> = rows.terms.strings(COLUMNS);
+    let mut known: HashSet<String> = names.iter().cloned().collect();
+    for entry in rows {
+        let entry = entry?;
+        let new = entry.columns.names().filter(|name| !known.contains(*name)).map(str::to_owned).collect::<Vec<_>>();
+        known.extend(new.iter().cloned());
+        names.extend(new);
+    }
+    let is_there = |name: &str| {
+        let one = OutputForm { columns: Some(vec![name.to_owned()]), ..form.clone() };
+        name == "id" || names.iter().any(|name| one.keeps(name))
+    };
+    match wanted.iter().find(|name| !is_there(name)) {
+        Some(name) => {
+            Err(MergeError::NoColumn { name: shown(name), found: names.iter().map(|name| shown(name)).collect() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Journals of one run.

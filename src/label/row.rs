@@ -4,6 +4,7 @@
 //! `status` and `policy` when read. So a row of this run, of an older version and of another program count alike. Domain types are
 //! not wire types: the names and the shape of the JSON are fixed here and nowhere else.
 
+mod basis;
 mod fields;
 mod printed;
 mod provenance;
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::calibration::certificate::Decision;
-use crate::policy::{Effort, Verdict};
+use crate::policy::{Effort, Severity, Verdict};
 
+pub use basis::{Basis, DecidedAnew};
 pub(super) use fields::{ColumnKind, PATHS, field, policy_path};
 pub use fields::{RowFields, names};
 pub use printed::{Printed, Selected};
@@ -39,6 +41,10 @@ pub struct Row {
     pub label: Option<String>,
     /// The code of the category that the verdict is based on.
     pub category: Option<String>,
+    /// The category's title.
+    pub category_title: Option<String>,
+    /// The severity of the category, if it is a violation that has one.
+    pub severity: Option<Severity>,
     /// P(violation) among all answers that the policy allows, whichever verdict follows. Null if the model wrote freely.
     ///
     /// The verdict follows from this number and `threshold`. Its error is at most about 0.0001, as answers that hardly matter
@@ -96,6 +102,10 @@ pub struct Row {
     pub pieces: Option<RowPieces>,
     /// The reason why there is no verdict.
     pub error: Option<RowError>,
+    /// The JSON of the answers that the verdict was chosen from, a [`Basis`]. Journals keep it, and no output has it.
+    #[serde(default, skip_serializing)]
+    #[schemars(skip)]
+    pub basis: Option<Box<RawValue>>,
     /// The fields that are printed; all if `None`.
     #[serde(skip)]
     pub fields: Option<Arc<RowFields>>,
@@ -206,12 +216,22 @@ pub struct RowError {
 pub struct Verdicts {
     /// The rows, in the order of the policies.
     pub rows: Vec<Row>,
-    /// A JSON array of the rows, without their ids.
+    /// A JSON array of the rows, without their ids. Each ends in its [`Basis`], which [`without_basis`] cuts off.
     pub json: Box<RawValue>,
 }
 
 /// The beginning of a row without an id.
 const NO_ID: &str = "{\"id\":null,";
+/// The beginning of a row's last field in a journal. No text contains it, because a quote in a text is escaped.
+const BASIS: &str = ",\"basis\":";
+
+/// Returns the JSON of a row without its [`Basis`], in two parts.
+pub(super) fn without_basis(row: &str) -> [&str; 2] {
+    match row.rfind(BASIS) {
+        Some(at) => [&row[..at], "}"],
+        None => [row, ""],
+    }
+}
 
 impl Verdicts {
     /// Writes rows as JSON. Their ids, which belong to the record, are left out.
@@ -232,6 +252,12 @@ impl Verdicts {
             json.push('{');
             let row = row.expect("a row can always be written as JSON");
             json.push_str(row.strip_prefix(NO_ID).expect("the id comes first"));
+            if let Some(basis) = &rows[place].basis {
+                json.pop();
+                json.push_str(BASIS);
+                json.push_str(basis.get());
+                json.push('}');
+            }
         }
         json.push(']');
         Self { json: RawValue::from_string(json).expect("the text is JSON"), rows }
@@ -284,7 +310,8 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_is_written() {
         let row = serde_json::json!({
-            "status": "ok", "verdict": "safe", "label": "0", "category": null, "probability": 0.25,
+            "status": "ok", "verdict": "safe", "label": "0", "category": null, "category_title": "Fine",
+            "severity": "low", "probability": 0.25,
             "label_probability": 0.75, "mass": 0.9, "cascade": { "probability": 0.5, "escalated": true },
             "calibrated": 0.2, "decision": "auto", "threshold": 0.5, "min_mass": 0.01, "repaired": true,
             "rationale": "Why.", "reasoning": "Hm.", "policy": { "id": "p", "digest": "1" },
@@ -300,8 +327,17 @@ mod tests {
         let read = Verdicts::read(serde_json::value::to_raw_value(&[&row]).unwrap()).unwrap();
         let written = Verdicts::new(read.rows.clone());
         let back: Vec<serde_json::Value> = serde_json::from_str(written.json.get()).unwrap();
-        assert_eq!(back, [row]);
+        assert_eq!(back, [row.clone()]);
         assert!(read.rows[0].agrees(&written.rows[0]));
+        let basis = Basis::of_answers(vec![]).to_json();
+        let rationale = Some(r#"","basis":{"#.to_owned());
+        let with = Verdicts::new(vec![Row { basis, rationale, ..read.rows[0].clone() }]);
+        let raw = with.json.get().trim_matches(['[', ']']);
+        assert!(raw.ends_with(r#","basis":{}}"#), "{raw}");
+        let back: serde_json::Value = serde_json::from_str(&without_basis(raw).concat()).unwrap();
+        assert_eq!((&back["rationale"], back.get("basis")), (&serde_json::json!("\",\"basis\":{"), None));
+        assert_eq!(back["error"], row["error"]);
+        assert!(rows(&with.json)[0].basis.is_some(), "it is read again");
     }
 
     #[test]

@@ -89,6 +89,21 @@ impl Source {
         })
     }
 
+    /// Opens the same inputs again. `None` if one of them is a stream, which can be read only once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::new`].
+    pub fn again(&self) -> Result<Option<Self>, SourceError> {
+        for input in &self.inputs {
+            if !input.can_be_examined()? {
+                return Ok(None);
+            }
+        }
+        let again = Self::new(self.inputs.clone(), self.format, self.fields.clone())?;
+        Ok(Some(again.with_limit(self.limit)))
+    }
+
     /// Returns a source without inputs.
     #[must_use]
     pub fn none() -> Self {
@@ -153,14 +168,25 @@ impl Source {
         self.open.as_ref().and_then(|open| open.info.names.as_deref())
     }
 
-    /// Returns the columns of all inputs, without the id's, if all inputs are tables.
+    /// Reports whether the id of a record is its column `id`.
+    #[must_use]
+    pub fn has_usual_id(&self) -> bool {
+        self.fields.id.as_deref().is_none_or(|id| id == "id")
+    }
+
+    /// Returns the columns that make the text of a record.
+    #[must_use]
+    pub fn text_columns(&self) -> Vec<&str> {
+        self.fields.text.columns()
+    }
+
+    /// Returns the columns of all inputs, if all inputs are tables.
     #[must_use]
     pub fn table_columns(&self) -> Option<Vec<&str>> {
         let tables: Option<Vec<&Vec<String>>> = self.infos.iter().map(|info| info.names.as_ref()).collect();
         let tables = tables.filter(|tables| tables.len() == self.inputs.len())?;
-        let is_id = |name: &str| name == "id" && self.fields.id.as_deref().is_none_or(|id| id == "id");
         let mut known = HashSet::new();
-        let names = tables.into_iter().flatten().map(String::as_str).filter(|name| !is_id(name));
+        let names = tables.into_iter().flatten().map(String::as_str);
         Some(names.filter(|name| known.insert(*name)).collect())
     }
 

@@ -20,6 +20,9 @@ pub struct Summary {
     pub verdicts: BTreeMap<RowVerdict, u64>,
     /// Records by policy, and by verdict and category: `violation SP3.b`.
     pub policies: BTreeMap<String, BTreeMap<String, u64>>,
+    /// The titles of the categories that occur, by policy and code.
+    #[serde(skip)]
+    pub titles: BTreeMap<String, BTreeMap<String, String>>,
     /// Undecided records by reason, counted once for each policy.
     pub reasons: BTreeMap<String, u64>,
     /// Verdicts with less mass than [`MIN_MASS`], which a lower limit allows.
@@ -89,6 +92,7 @@ impl Summary {
                 None => self.policies.entry(row.policy.id.clone()).or_default(),
             };
             *policy.entry(word).or_default() += 1;
+            self.name(row);
             if verdict == RowVerdict::Undecided {
                 let reason = row.error_code().unwrap_or("unresolved");
                 *self.reasons.entry(reason.to_owned()).or_default() += 1;
@@ -106,6 +110,21 @@ impl Summary {
                 self.tokens.rationale += usage.rationale_tokens as u64;
             }
         }
+    }
+
+    /// Remembers the title of a row's category.
+    fn name(&mut self, row: &Row) {
+        let (Some(code), Some(title)) = (&row.category, &row.category_title) else { return };
+        if self.title(&row.policy.id, code).is_none() {
+            let titles = self.titles.entry(row.policy.id.clone()).or_default();
+            titles.insert(code.clone(), title.clone());
+        }
+    }
+
+    /// Returns the title of a policy's category, if it occurs.
+    #[must_use]
+    pub fn title(&self, policy: &str, code: &str) -> Option<&str> {
+        self.titles.get(policy)?.get(code).map(String::as_str)
     }
 
     /// Returns the number of records that are done.

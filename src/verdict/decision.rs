@@ -1,5 +1,6 @@
 //! The decision: from the probabilities of answers to a verdict.
 
+use super::candidate::{Candidate, Weights};
 use super::outcome::{Scores, Unresolved};
 use crate::policy::{Answer, Verdict};
 use crate::setters::setters;
@@ -39,47 +40,45 @@ impl DecisionRule {
     ///
     /// [`Unresolved::OffContract`] if all answers together have less than the least mass, or no mass.
     pub fn decide(&self, answers: &[Answer], logs: &[f64]) -> Result<(usize, Scores), Unresolved> {
-        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // No mass at all, or logits that are not numbers: `max` skips NaN.
-        if !largest.is_finite() {
-            return Err(Unresolved::OffContract { mass: 0.0, least: self.min_mass });
-        }
-        let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        // Rounding can carry a sum of probabilities above one.
-        let mass = (largest.exp() * total).min(1.0);
+        let none = Unresolved::OffContract { mass: 0.0, least: self.min_mass };
+        let weights = Weights::new(answers, logs).ok_or(none)?;
+        let mass = weights.mass();
+        let off_contract = Unresolved::OffContract { mass, least: self.min_mass };
         if mass < self.min_mass || mass <= 0.0 {
-            return Err(Unresolved::OffContract { mass, least: self.min_mass });
+            return Err(off_contract);
         }
-        let share = |wanted: &dyn Fn(&Answer) -> bool| -> f64 {
-            let sum: f64 =
-                answers.iter().zip(&weights).filter(|(answer, _)| wanted(answer)).map(|(_, weight)| weight).sum();
-            (sum / total).min(1.0)
-        };
-        let share_of = |verdict: Verdict| share(&|answer: &Answer| answer.verdict == verdict);
-        let probability = share_of(Verdict::Violation);
-        let verdict = match self.threshold {
-            Some(threshold) if probability >= threshold => Verdict::Violation,
-            Some(_) if share_of(Verdict::Review) >= share_of(Verdict::Safe) && has(answers, Verdict::Review) => {
-                Verdict::Review
-            }
+        let share_of = |verdict: Verdict| weights.share(|answer| answer.verdict == verdict);
+        let has_review = answers.iter().any(|answer| answer.verdict == Verdict::Review);
+        let leaf = weights.best(self.choose(share_of, has_review)).ok_or(off_contract)?;
+        let label_probability = weights.share(|answer| answer.label == answers[leaf].label);
+        Ok((leaf, Scores { probability: share_of(Verdict::Violation), label_probability, mass }))
+    }
+
+    /// Decides anew between the best answers of each verdict, which [`candidates`] returns. `None` if the verdict has no
+    /// answer.
+    ///
+    /// The result is that of [`DecisionRule::decide`], if the least mass is the same.
+    ///
+    /// [`candidates`]: super::candidates
+    #[must_use]
+    pub fn decide_anew<'answers>(&self, candidates: &'answers [Candidate]) -> Option<&'answers Candidate> {
+        let of = |verdict: Verdict| candidates.iter().find(|candidate| candidate.verdict == verdict);
+        let share_of = |verdict| of(verdict).map_or(0.0, |candidate| candidate.probability);
+        of(self.choose(share_of, of(Verdict::Review).is_some()))
+    }
+
+    /// Returns the verdict that follows from the share of each verdict.
+    fn choose(&self, share_of: impl Fn(Verdict) -> f64, has_review: bool) -> Verdict {
+        match self.threshold {
+            Some(threshold) if share_of(Verdict::Violation) >= threshold => Verdict::Violation,
+            Some(_) if has_review && share_of(Verdict::Review) >= share_of(Verdict::Safe) => Verdict::Review,
             Some(_) => Verdict::Safe,
             None => [Verdict::Review, Verdict::Safe]
                 .into_iter()
                 // The verdict on the left wins a tie, so equal masses are never safe.
                 .fold(Verdict::Violation, |best, other| if share_of(other) > share_of(best) { other } else { best }),
-        };
-        let leaf = (0..answers.len())
-            .filter(|&leaf| answers[leaf].verdict == verdict)
-            .reduce(|best, leaf| if weights[leaf] > weights[best] { leaf } else { best })
-            .ok_or(Unresolved::OffContract { mass, least: self.min_mass })?;
-        let label_probability = share(&|answer: &Answer| answer.label == answers[leaf].label);
-        Ok((leaf, Scores { probability, label_probability, mass }))
+        }
     }
-}
-
-fn has(answers: &[Answer], verdict: Verdict) -> bool {
-    answers.iter().any(|answer| answer.verdict == verdict)
 }
 
 #[cfg(test)]
@@ -87,6 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::verdict::candidates;
 
     const ANY_MASS: DecisionRule = DecisionRule { threshold: None, min_mass: 0.0 };
 
@@ -173,6 +173,26 @@ mod tests {
             let others = (masses[0] + masses[3]) / total;
             prop_assert!((scores.probability + others - 1.0).abs() < 1e-9);
             prop_assert!(leaf < 4);
+        }
+
+        #[test]
+        fn from_the_candidates_every_rule_decides_as_from_all_answers(
+            masses in prop::array::uniform4(1e-12..0.25f64),
+            threshold in prop::option::of(prop_oneof![0.0..=1.0, Just(0.0), Just(1.0)]),
+            few in 1..=4_usize,
+        ) {
+            let (answers, logs) = (&answers()[..few], &masses.map(f64::ln)[..few]);
+            let candidates = candidates(answers, logs);
+            let probability = candidates.iter().find(|one| one.verdict == Verdict::Violation).map(|one| one.probability);
+            for threshold in [threshold, probability, probability.map(f64::next_up)] {
+                let rule = DecisionRule { threshold, ..ANY_MASS };
+                let whole = rule.decide(answers, logs).ok().map(|(leaf, scores)| {
+                    (answers[leaf].label.as_str(), answers[leaf].category.as_deref(), scores.label_probability)
+                });
+                let anew = rule.decide_anew(&candidates);
+                let anew = anew.map(|one| (one.label.as_str(), one.category.as_deref(), one.label_probability));
+                prop_assert_eq!(whole, anew);
+            }
         }
     }
 }

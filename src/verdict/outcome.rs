@@ -1,5 +1,6 @@
 //! The result of classifying one content: a judgement, or the reason for its absence.
 
+use super::candidate::Candidate;
 use crate::harmony::completion::NoFinal;
 use crate::hint::{Hint, Hints, Setting};
 use crate::policy::Verdict;
@@ -24,6 +25,8 @@ pub struct Judgement {
     pub category: Option<String>,
     /// The probabilities. `None` if the model wrote the answer freely.
     pub scores: Option<Scores>,
+    /// The best answer of each verdict. Empty if the model wrote the answer freely.
+    pub candidates: Vec<Candidate>,
     /// The reason in the model's words, if the contract asks for it.
     pub rationale: Option<String>,
     /// True if the model wrote freely and its `final` body was in the header: see [`FinalMessage::repaired`](crate::harmony::completion::FinalMessage::repaired).

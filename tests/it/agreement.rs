@@ -22,7 +22,7 @@ use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Engine, EngineConfig, Session, SessionOptions};
 use magistrate::harmony::Control;
 use magistrate::label::judge::{Chunking, Submission};
-use magistrate::label::row::{self, Provenance, Row, RowVerdict, Status, Verdicts};
+use magistrate::label::row::{self, DecidedAnew, Provenance, Row, RowVerdict, Status, Verdicts};
 use magistrate::policy::{Effort, Policy, Verdict};
 use magistrate::prompt::Templates;
 use magistrate::tokenizer::Token;
@@ -209,13 +209,58 @@ fn agrees(row: &Row, flags: &Flags, certificate: &Certificate) -> Result<(), Tes
     Ok(())
 }
 
+/// Checks that a row that is decided anew, by another threshold and certificate, is the row of a run under these.
+fn decided_anew(
+    engine: &Engine,
+    flags: &Flags,
+    certificate: &Arc<Certificate>,
+    text: &str,
+    row: &Row,
+    (threshold, certified): (Option<f64>, bool),
+) -> Result<(), TestCaseError> {
+    // Near 0 and 1 a run scores answers that are estimated elsewhere.
+    let is_inner = |threshold: Option<f64>| threshold.is_none_or(|threshold| (0.02..0.98).contains(&threshold));
+    if flags.free || !is_inner(flags.threshold) || !is_inner(threshold) {
+        return Ok(());
+    }
+    let policy = &policies()[flags.policy];
+    let categories = policy.categories().iter();
+    let rule = DecidedAnew {
+        threshold,
+        certificate: certified.then(|| Certificate::clone(certificate)),
+        categories: categories.map(|one| (one.code.clone(), (one.title.clone(), one.severity))).collect(),
+    };
+    // The row comes from a journal.
+    let mut anew = row::rows(&Verdicts::new(vec![row.clone()]).json).remove(0);
+    anew.decide_anew(&rule);
+    let flags = Flags { threshold, certified, ..flags.clone() };
+    let run = self::row(engine, &flags, certificate, text);
+    agrees(&anew, &flags, certificate)?;
+    let mut same = serde_json::to_value(&run).unwrap();
+    let mut decided = serde_json::to_value(&anew).unwrap();
+    let kept = (anew.verdict, &anew.category, anew.pieces.map(|pieces| pieces.worst))
+        == (row.verdict, &row.category, row.pieces.map(|pieces| pieces.worst));
+    for value in [&mut same, &mut decided] {
+        let fields = value.as_object_mut().unwrap();
+        // Its tokens were spent for the old verdict.
+        fields.shift_remove("usage");
+        if !kept {
+            fields.shift_remove("rationale");
+        }
+    }
+    prop_assert_eq!(decided, same);
+    prop_assert_eq!(exit::of_rows(&[anew]), exit::of_rows(&[run]));
+    Ok(())
+}
+
 #[test]
 fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode() {
     let (engine, certificate) = (engine(), certificate());
     let seen = RefCell::new(BTreeSet::new());
     let words = prop::collection::vec("[a-z]{1,8}", 1..40).prop_map(|words| words.join(" "));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
-    let held = runner.run(&(flags(), words), |(flags, text)| {
+    let again = (prop::option::of(share()), any::<bool>());
+    let held = runner.run(&(flags(), words, again), |(flags, text, again)| {
         let row = row(&engine, &flags, &certificate, &text);
         let mut seen = seen.borrow_mut();
         seen.insert(format!("exit {}", exit::of_rows(std::slice::from_ref(&row))));
@@ -224,6 +269,7 @@ fn verdict_probability_threshold_mass_decision_and_exit_code_agree_in_every_mode
         seen.insert(format!("escalated {:?}", row.cascade.map(|cascade| cascade.escalated)));
         seen.insert(format!("in pieces {}", row.pieces.is_some()));
         agrees(&row, &flags, &certificate)?;
+        decided_anew(&engine, &flags, &certificate, &text, &row, again)?;
         // A threshold that equals the probability, or is just above it.
         for threshold in row.probability.into_iter().flat_map(|p| [p, p.next_up().min(1.0)]) {
             let flags = Flags { threshold: Some(threshold), ..flags.clone() };

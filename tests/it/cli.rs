@@ -163,7 +163,7 @@ fn shown(arg: &str) -> String {
 fn redacted(line: &str) -> String {
     let mut line = line.to_owned();
     let places = [
-        ("  probability ", "[p]"),
+        ("  P(violation) ", "[p]"),
         (", mass ", "[mass]"),
         ("  off-contract: only ", "[mass]"),
         ("  note: only ", "[mass]"),
@@ -239,9 +239,9 @@ fn redacted_rows(mut value: Value) -> Value {
 
 /// Removes the time from a run's stderr.
 fn timeless(mut run: Run) -> Run {
-    let timed = |line: &str| match line.strip_suffix(" rows/s").and_then(|line| line.rsplit_once("; ")) {
-        Some((rows, _)) => format!("{rows}; [time]\n"),
-        None => format!("{line}\n"),
+    let timed = |line: &str| {
+        let parts = line.split("; ").map(|part| if part.ends_with(" rows/s") { "[time]" } else { part });
+        parts.collect::<Vec<_>>().join("; ") + "\n"
     };
     run.stderr = run.stderr.lines().map(timed).collect();
     run
@@ -264,4 +264,5 @@ mod policy;
 mod prompt;
 mod rows;
 mod streams;
+mod tables;
 mod text;

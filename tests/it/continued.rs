@@ -152,7 +152,9 @@ fn a_record_whose_columns_have_changed_is_named_and_no_row_shows_the_old_ones() 
     }
     // A renamed column shows in the header.
     stage.write("in.csv", &table(12).replace("lang", "language"));
-    stage.label(&["in.csv", "-o", "out.csv"]).refused("columns of the tables: then text, lang, now text, language");
+    stage
+        .label(&["in.csv", "-o", "out.csv"])
+        .refused("columns of the tables: then id, text, lang, now id, text, language");
     // In lines of JSON a renamed field changes the record.
     stage.write("in.jsonl", "{\"text\":\"a\",\"lang\":\"en\"}\n{\"text\":\"a\",\"lang\":\"de\"}\n");
     stage.label(&["in.jsonl", "-o", "out.jsonl"]).succeeded();
@@ -172,7 +174,7 @@ fn a_record_that_was_still_being_written_is_judged_once_it_is_whole() {
         "{\"id\":1,\"text\":\"Hello\"}\n{\"id\":2,\"text\":\"half a line\"}\n{\"id\":3,\"text\":\"x\"}\n",
     );
     let done = stage.label(&["in.jsonl", "-o", "out.jsonl"]).succeeded();
-    assert!(done.stderr.contains("resumed  1 row,"), "{}", done.stderr);
+    assert!(done.stderr.contains("resumed  1 row "), "{}", done.stderr);
     let rows = stage.read("out.jsonl");
     assert!(rows.lines().count() == 3 && rows.contains("half a line"), "{rows}");
     // The journal alone gives the same result.
@@ -188,7 +190,6 @@ fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
         (&["--kv", "q8_0"], "--kv: then f16, now q8_0"),
         (&["--flash-attention", "off"], "--flash-attention: then auto, now off"),
         (&["--reproducible"], "--reproducible: then no, now yes"),
-        (&["--columns", "lang"], "columns of the tables: then text, lang, now lang"),
         (&["--max-content-tokens", "9"], "--max-content-tokens: then not given, now 9"),
     ] {
         let done = stage.label(&[&["in.csv", "-o", "out.csv"], flags].concat());
@@ -211,7 +212,7 @@ fn a_text_without_room_is_judged_once_there_is_room() {
         let again = stage.label(&[args, &short].concat());
         assert_eq!(again.code, Some(3), "{}", again.stderr);
         let done = stage.label(args).succeeded();
-        assert!(done.stderr.contains("resumed  1 row,") || done.stderr.contains("reused  1 row,"), "{}", done.stderr);
+        assert!(done.stderr.contains("resumed  1 row ") || done.stderr.contains("reused  1 row "), "{}", done.stderr);
     }
     let fresh = stage.label(&["in.txt", "--fields", "verdict"]).succeeded();
     let merged = stage.run(&["merge", "out.jsonl", "--fields", "verdict"]).succeeded();
@@ -274,7 +275,7 @@ fn one_journal_is_merged_as_several_are_and_what_is_no_run_is_named() {
         ("twice", "twice: record 2 is there twice"),
         (
             "in.csv",
-            "in.csv is not a journal of magistrate, and there is no in.csv.journal\nhint: name the output of a run",
+            "in.csv is not a magistrate run (there is no in.csv.journal beside it)\nhint: name the output of a run",
         ),
     ] {
         let done = stage.run(&["merge", name, "-o", "new.jsonl"]);

@@ -156,7 +156,7 @@ fn a_label_exits_0_whatever_the_verdicts_and_3_if_some_rows_have_none() {
     stage.exits(0, &[&LABEL[..], &SAFE, &["in.txt", "-o", "out.csv"]].concat());
     let undecided = stage.exits(3, &[&LABEL[..], &["in.txt"]].concat());
     let messages = String::from_utf8(undecided.stderr).unwrap();
-    let why = "\nundecided  2 off-contract (too little of the probability is on allowed answers: see --min-mass)\n";
+    let why = "\n2 rows without a verdict: too little of the probability is on allowed answers: see --min-mass\n";
     assert!(messages.contains(why), "{messages}");
     stage.exits(3, &[&LABEL[..], &SAFE, &["blank.txt"]].concat());
     stage.exits(3, &[&LABEL[..], &SAFE, &["in.txt", "--max-content-tokens", "2"]].concat());

@@ -149,8 +149,8 @@ impl House {
 
     fn export(&self, journal: &Path, format: OutputFormat) -> Vec<u8> {
         let out = self.path("out");
-        let form = OutputForm { policies: vec!["rules".into()], fields: None };
-        export(journal, Target::File(&out), &Export { format, packing: None, form, split: false }).unwrap();
+        let form = OutputForm { policies: vec!["rules".into()], ..OutputForm::default() };
+        export(journal, Target::File(&out), &Export { format, form, ..Export::default() }).unwrap();
         fs::read(out).unwrap()
     }
 }

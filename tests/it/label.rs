@@ -163,9 +163,10 @@ fn the_inputs_columns_come_out_and_ours_win() {
     assert_eq!(done.news, ["verdict is input_verdict"], "it is said once");
     let several = label(input, InputFormat::Csv, &Settings::default(), &options(), &["one", "two"]);
     let row = &several.rows[1];
-    assert_eq!((&row["verdict"], &row["verdicts"]["two"]["verdict"]), (&"yours".into(), &"safe".into()));
+    assert_eq!((&row["verdict"], &row["input_verdict"]), (&"safe".into(), &"yours".into()));
+    assert_eq!(row["verdicts"]["two"]["verdict"], "safe");
     assert_eq!((&row["id"], &row["verdicts"]["one"]["id"]), (&"x8".into(), &"x8".into()));
-    assert_eq!(several.news, Vec::<String>::new());
+    assert_eq!(several.news, ["verdict is input_verdict"]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn every_verb_that_judges_leaves_them_unresolved() {
     }
     let messages = String::from_utf8(place.run(&["label", "-p", "weapons", "in.jsonl"]).stderr).unwrap();
     assert!(
-        messages.contains("undecided  2 untrained (the built-in model was not trained for the policy"),
+        messages.contains("\n2 rows without a verdict: the built-in model was not trained for the policy: name a real"),
         "{messages}"
     );
 }

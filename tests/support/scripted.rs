@@ -86,7 +86,8 @@ pub fn judge_all(
 
 /// Returns a sink that writes rows to a writer.
 pub fn rows<W: std::io::Write>(output: W, policies: &[&str]) -> Rows<W> {
-    Rows { output, form: OutputForm { policies: policies.iter().map(ToString::to_string).collect(), fields: None } }
+    let policies = policies.iter().map(ToString::to_string).collect();
+    Rows { output, form: OutputForm { policies, ..OutputForm::default() } }
 }
 
 /// Returns the records of a stream.

@@ -17,9 +17,13 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub text: TextArgs,
 
-    /// Print one JSON object. Several policies are in `verdicts`, by id
+    /// Print one JSON object. Of several policies it has the overall `verdict`, and each row in `verdicts`, by id
     #[arg(long)]
     json: bool,
+
+    /// With --json, put the row of a single policy into `verdicts`, too, so that the shape is always the same
+    #[arg(long, requires = "json")]
+    by_policy: bool,
 
     /// Print the JSON Schema of the --json output, and judge nothing
     #[arg(long, exclusive = true)]
@@ -46,6 +50,6 @@ impl CheckArgs {
         let policies = self.policy.load()?;
         let config = self.judging.resolve(&policies)?;
         ensure_hint!(self.json || config.fields.is_none(), "--fields is for JSON", "add --json");
-        Ok(Case { policies, config, json: self.json, verbose: output::is_verbose() })
+        Ok(Case { policies, config, json: self.json, by_policy: self.by_policy, verbose: output::is_verbose() })
     }
 }

@@ -33,7 +33,8 @@ pub struct JudgingArgs {
     #[arg(long)]
     reasoning: bool,
 
-    /// Fields of a row to print, such as verdict,probability. Skips work that only other fields need
+    /// Fields of a row to print, such as verdict,probability, or all. Skips work that only other fields need [default: all;
+    /// in tables the main ones]
     #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse)]
     fields: Option<RowFields>,
 
@@ -149,7 +150,8 @@ impl JudgingArgs {
     }
 }
 
-fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
+/// Reads a certificate.
+pub fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow::Error> {
     let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let certificate = Certificate::read(&bytes).map_err(|error| in_file(path.display(), error))?;
     Ok((path, Arc::new(certificate)))
@@ -161,7 +163,8 @@ fn band(text: &str) -> Result<Band, String> {
     if band.low <= band.high { Ok(band) } else { Err("LOW is above HIGH".to_owned()) }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Reads a number from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("not a number from 0 to 1".to_owned()),

@@ -21,6 +21,10 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
 
+    /// Begin CSV and TSV with a byte order mark, so that a spreadsheet reads UTF-8 [default: as the first input does]
+    #[arg(long)]
+    bom: bool,
+
     /// Write one file each for safe, violation and undecided: OUT.safe.jsonl and so on
     #[arg(long, value_name = "WHAT", requires = "output")]
     split_by: Option<SplitBy>,
@@ -49,8 +53,9 @@ pub struct Target {
 }
 
 impl OutputArgs {
-    /// Resolves the flags. `batch` is set if requests of the Batch API are read.
-    pub fn resolve(self, batch: bool, form: OutputForm) -> Result<Target, anyhow::Error> {
+    /// Resolves the flags. `batch` is set if requests of the Batch API are read, and `marked` if the input begins with a
+    /// byte order mark.
+    pub fn resolve(self, batch: bool, marked: bool, form: OutputForm) -> Result<Target, anyhow::Error> {
         let path = self.output.filter(|path| path.as_os_str() != "-");
         let by_name = path.as_deref().and_then(export::OutputFormat::of_path);
         if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && by_name.is_none()) {
@@ -73,7 +78,10 @@ impl OutputArgs {
             "Parquet packs its columns itself",
             "leave out .gz or .zst"
         );
-        Ok(Target { file: path, export: Export { format, packing, form, split: self.split_by.is_some() } })
+        let is_text = matches!(format, export::OutputFormat::Csv | export::OutputFormat::Tsv);
+        ensure_hint!(is_text || !self.bom, "--bom is for CSV and TSV", "leave it out, or write one of these");
+        let (split, bom) = (self.split_by.is_some(), is_text && (self.bom || marked));
+        Ok(Target { file: path, export: Export { format, packing, form, split, bom, anew: None } })
     }
 }
 
@@ -126,6 +134,11 @@ fn has_ending(path: &Path) -> bool {
         Some(_) => path.file_stem().is_some_and(|stem| has_ending(Path::new(stem))),
         None => path.extension().is_some(),
     }
+}
+
+/// Returns the names of a list. An empty text is an empty list.
+pub fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 impl From<OutputFormat> for export::OutputFormat {

@@ -24,10 +24,11 @@ use magistrate::label::source::Source;
 use magistrate::label::summary::StopReason;
 
 use self::flags::LabelFlags;
+use self::journal_place::JournalPlace;
 use self::prepared::{Kept, Prepared};
 use self::work::{Defects, Work, direct};
 use crate::cli::fitting::SEVERAL;
-use crate::cli::terminal::summary::{Timed, finish};
+use crate::cli::terminal::summary::{Ending, Timed, finish};
 use crate::cli::terminal::{output, progress};
 use crate::cli::{devices, loading};
 
@@ -49,7 +50,12 @@ impl Label {
         let mut run = Prepared::read(self.flags)?;
         let planned = loading::plan_for(&run.config, &run.policies, SEVERAL)?;
         let terms = planned.terms(&run.config, &run.policies);
-        let kept = run.open_journal(&terms)?;
+        let kept = run.open_journal(&terms, &planned)?;
+        if let Some((place, _)) = &kept
+            && let Some(timed) = run.finished(&place.path)
+        {
+            return written(&run, place, timed);
+        }
 
         let engine = loading::load_planned(&run.config, planned)?;
         let judges = loading::judges(&run.config, &engine, &run.policies)?;
@@ -58,7 +64,14 @@ impl Label {
             return dry_run::run_sample(&engine, &judges, source, &run.settings, run.summary.as_deref());
         }
         let quiet = run.target.is_terminal();
-        let work = Work { engine: &engine, judges: &judges, settings: &run.settings, source, quiet };
+        let work = Work {
+            engine: &engine,
+            judges: &judges,
+            settings: &run.settings,
+            form: &run.target.export.form,
+            source,
+            quiet,
+        };
         match kept {
             Some(kept) => run_with_journal(&run, kept, work, &terms),
             None => run_directly(&run, work, &terms),
@@ -80,7 +93,7 @@ fn run_directly(run: &Prepared, work: Work<'_>, terms: &Terms) -> Result<ExitCod
             work.run(Past::none(), memo, &mut sink, Defects::InRows)?
         }
     };
-    finish(&summary, run.only, None, run.summary.as_deref())
+    finish(&summary, Ending { only: run.only, file: run.summary.as_deref(), ..Ending::default() })
 }
 
 /// Runs, keeps the rows in a journal, and writes the output at the end.
@@ -92,19 +105,26 @@ fn run_with_journal(
 ) -> Result<ExitCode, anyhow::Error> {
     let failed = || format!("{} cannot be used", place.path.display());
     let memo = run.memo.resolve(Memo::in_journal(File::open(&place.path).with_context(failed)?), terms)?;
-    let done = work.run(past, memo, &mut journal, Defects::InRows).and_then(|mut timed: Timed| {
+    let done = work.run(past, memo, &mut journal, Defects::InRows).and_then(|timed| {
         if let Some(end) = timed.summary.end {
             journal.finish(end).with_context(failed)?;
-            let to = run.target.file.as_deref().map_or(export::Target::Stdout, export::Target::File);
-            match progress::waiting("writing the output", || export(&place.path, to, &run.target.export)) {
-                Err(error) if error.is_closed() => timed.summary.ended = Some(StopReason::Closed),
-                written => drop(written?),
-            }
         }
         Ok(timed)
     });
-    let summary = done.map_err(|error| place.hinted(error))?;
-    finish(&summary, None, place.hint(), run.summary.as_deref())
+    done.map_err(|error| place.hinted(error)).and_then(|timed| written(run, &place, timed))
+}
+
+/// Writes the output of a run whose records are all done, and prints its summary.
+fn written(run: &Prepared, place: &JournalPlace, mut timed: Timed) -> Result<ExitCode, anyhow::Error> {
+    let mut outputs = Vec::new();
+    if timed.summary.end.is_some() {
+        let to = run.target.file.as_deref().map_or(export::Target::Stdout, export::Target::File);
+        match progress::waiting("writing the output", || export(&place.path, to, &run.target.export)) {
+            Err(error) if error.is_closed() => timed.summary.ended = Some(StopReason::Closed),
+            made => outputs = made.map_err(|error| place.hinted(error.into()))?.files,
+        }
+    }
+    finish(&timed, Ending { hint: place.hint(), file: run.summary.as_deref(), outputs, only: None })
 }
 
 /// Returns the schema of a row: the output of `check --json`, and the input's own columns.

@@ -83,6 +83,7 @@ fn question(case: &Case, content: &Content) -> Question {
         fields: fields.as_deref().cloned(),
         certificate: certificate.as_ref().map(|(path, certificate)| (path.clone(), (**certificate).clone())),
         json: case.json,
+        by_policy: case.by_policy,
         verbose: case.verbose,
         coloured: output::coloured(),
         text: content.text().to_owned(),

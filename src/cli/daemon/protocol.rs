@@ -79,6 +79,7 @@ pub struct Question {
     pub fields: Option<RowFields>,
     pub certificate: Option<(PathBuf, Certificate)>,
     pub json: bool,
+    pub by_policy: bool,
     pub verbose: bool,
     /// Set if the client's stdout is a terminal that takes colour.
     pub coloured: bool,

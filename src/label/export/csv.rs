@@ -16,8 +16,11 @@ pub(super) struct Separated {
 }
 
 impl Separated {
-    /// Starts a file with its header.
-    pub fn new(file: Box<dyn Finish>, separator: u8, table: FlatTable) -> io::Result<Self> {
+    /// Starts a file with its header, after a byte order mark if that is wanted.
+    pub fn new(mut file: Box<dyn Finish>, separator: u8, table: FlatTable, bom: bool) -> io::Result<Self> {
+        if bom {
+            file.write_all("\u{FEFF}".as_bytes())?;
+        }
         let mut separated = Self { file, separator, line: Vec::new(), table };
         let names: Vec<String> = separated.table.columns.iter().map(|column| column.name.clone()).collect();
         separated.write(names.into_iter())?;

@@ -40,8 +40,8 @@ impl Output {
         let form = export.form.clone();
         let writer: Box<dyn RowWriter> = match (export.format, table.cloned()) {
             (OutputFormat::Batch, _) => Box::new(batch::Results { file, form }),
-            (OutputFormat::Csv, Some(table)) => Box::new(csv::Separated::new(file, b',', table)?),
-            (OutputFormat::Tsv, Some(table)) => Box::new(csv::Separated::new(file, b'\t', table)?),
+            (OutputFormat::Csv, Some(table)) => Box::new(csv::Separated::new(file, b',', table, export.bom)?),
+            (OutputFormat::Tsv, Some(table)) => Box::new(csv::Separated::new(file, b'\t', table, export.bom)?),
             #[cfg(feature = "parquet")]
             (OutputFormat::Parquet, Some(table)) => Box::new(parquet::Groups::new(file, table)?),
             _ => Box::new(Lines { file, form }),

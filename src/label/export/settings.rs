@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use super::pack::Packing;
+use crate::label::anew::Anew;
 use crate::label::entry::OutputForm;
 use crate::label::records::InputFormat;
 
 /// The format of an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputFormat {
     /// A JSON object on each line.
+    #[default]
     Jsonl,
     /// Fields between commas, by RFC 4180. The header names them; a nested value is named by its path, with dots.
     Csv,
@@ -22,7 +24,7 @@ pub enum OutputFormat {
 }
 
 /// The output to make of a journal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Export {
     /// The format.
     pub format: OutputFormat,
@@ -32,6 +34,10 @@ pub struct Export {
     pub form: OutputForm,
     /// Writes a file for each verdict.
     pub split: bool,
+    /// Begins CSV and TSV with a byte order mark, by which a spreadsheet knows that they are UTF-8.
+    pub bom: bool,
+    /// Decides the rows anew.
+    pub anew: Option<Anew>,
 }
 
 impl OutputFormat {

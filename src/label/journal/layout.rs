@@ -10,7 +10,7 @@ use crate::digest::{Digests, Hash};
 pub const DISORDER: u64 = 4096;
 
 /// The version of the format.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 /// The beginning of each journal, in every version.
 pub(super) const BEGINNING: &[u8] = b"{\"journal\":";
 /// The beginning of a row's line: the first field of an [`Entry`](crate::label::entry::Entry).

@@ -47,7 +47,7 @@ impl Past {
         Self { alike: true, rows: None }
     }
 
-    pub(super) fn of(rows: Ordered, alike: bool) -> Self {
+    pub(in crate::label) fn of(rows: Ordered, alike: bool) -> Self {
         Self { alike, rows: Some(rows) }
     }
 

@@ -48,9 +48,7 @@ impl Scan {
         std::io::Seek::rewind(&mut file).map_err(failed)?;
         let mut file = BufReader::with_capacity(1 << 16, file.take(size));
         let mut line = Vec::new();
-        (&mut file).take(LONGEST_HEAD).read_until(b'\n', &mut line).map_err(failed)?;
-        let terms = terms(path, &line)?;
-        let mut at = line.len() as u64;
+        let (terms, mut at) = first_terms(path, &mut file)?;
         let mut scan =
             Self { terms, passes: vec![ByteRange { from: at, to: at }], end: None, highest: 0, rows: 0, length: at };
         let mut count = 1;
@@ -88,6 +86,15 @@ impl Scan {
             }
         }
     }
+}
+
+/// Reads a journal's first line. Returns its terms and its length.
+pub(super) fn first_terms(path: &Path, file: &mut impl BufRead) -> Result<(Terms, u64), JournalError> {
+    let mut line = Vec::new();
+    file.take(LONGEST_HEAD)
+        .read_until(b'\n', &mut line)
+        .map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
+    Ok((terms(path, &line)?, line.len() as u64))
 }
 
 /// Returns the terms in a first line.

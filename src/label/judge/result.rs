@@ -26,6 +26,8 @@ pub struct Judged {
     pub result: Result<Completion, EngineError>,
     /// The pieces. `None` for a content that was judged whole.
     pub pieces: Option<Pieces>,
+    /// The results of the pieces that did not decide, in order.
+    pub others: Vec<Result<Completion, EngineError>>,
 }
 
 /// The pieces of a content, and the one that decided.
@@ -41,6 +43,14 @@ pub struct Pieces {
     pub undecided: usize,
 }
 
+impl Judged {
+    /// Returns the result for a content that was judged whole.
+    #[must_use]
+    pub fn whole(result: Result<Completion, EngineError>) -> Self {
+        Self { result, pieces: None, others: Vec::new() }
+    }
+}
+
 impl Chunking {
     /// Returns pieces of this size, which share an eighth of it.
     #[must_use]
@@ -52,12 +62,10 @@ impl Chunking {
 /// Takes the result of the worst piece for the whole, with the tokens of all pieces.
 pub(super) fn combine(mut results: Vec<Result<Completion, EngineError>>, chunking: Option<Chunking>) -> Judged {
     let Some(chunking) = chunking else {
-        return Judged { result: results.pop().unwrap_or(Err(EngineError::Stopped)), pieces: None };
+        return Judged::whole(results.pop().unwrap_or(Err(EngineError::Stopped)));
     };
     let (count, undecided) = (results.len(), results.iter().filter(|result| verdict(result).is_none()).count());
-    // Of equal pieces the first decides.
-    let worst =
-        (0..count).fold(0, |best, other| if badness(&results[other]) > badness(&results[best]) { other } else { best });
+    let worst = worst(results.iter().map(|result| (verdict(result), probability(result))));
     let usage = results.iter().flatten().fold(Usage::default(), |sum, completion| Usage {
         // All pieces share one prefix.
         prefix: completion.usage.prefix,
@@ -66,11 +74,11 @@ pub(super) fn combine(mut results: Vec<Result<Completion, EngineError>>, chunkin
         answer: sum.answer + completion.usage.answer,
         rationale: sum.rationale + completion.usage.rationale,
     });
-    let mut result = results.swap_remove(worst);
+    let mut result = results.remove(worst);
     if let Ok(completion) = &mut result {
         completion.usage = usage;
     }
-    Judged { result, pieces: Some(Pieces { count, chunking, worst, undecided }) }
+    Judged { result, pieces: Some(Pieces { count, chunking, worst, undecided }), others: results }
 }
 
 fn verdict(result: &Result<Completion, EngineError>) -> Option<Verdict> {
@@ -89,15 +97,18 @@ fn probability(result: &Result<Completion, EngineError>) -> Option<f64> {
     }
 }
 
-/// Returns the rank of a piece: its verdict first, among equals its probability.
-fn badness(result: &Result<Completion, EngineError>) -> (u8, f64) {
-    let rank = match verdict(result) {
+/// Returns the index of the piece that decides: the verdict counts first, among equals the probability. Of equal pieces
+/// the first decides.
+pub(in crate::label) fn worst(pieces: impl Iterator<Item = (Option<Verdict>, Option<f64>)>) -> usize {
+    let rank = |verdict| match verdict {
         Some(Verdict::Violation) => 3,
         None => 2,
         Some(Verdict::Review) => 1,
         Some(Verdict::Safe) => 0,
     };
-    (rank, probability(result).unwrap_or(0.0))
+    let ranks: Vec<(u8, f64)> =
+        pieces.map(|(verdict, probability)| (rank(verdict), probability.unwrap_or(0.0))).collect();
+    (0..ranks.len()).fold(0, |best, other| if ranks[other] > ranks[best] { other } else { best })
 }
 
 #[cfg(test)]
@@ -109,8 +120,15 @@ mod tests {
 
     fn piece(verdict: Verdict, probability: f64) -> Result<Completion, EngineError> {
         let scores = Some(Scores { probability, label_probability: 0.5, mass: 0.9 });
-        let judgement =
-            Judgement { verdict, label: verdict.to_string(), category: None, scores, rationale: None, repaired: false };
+        let judgement = Judgement {
+            verdict,
+            label: verdict.to_string(),
+            category: None,
+            scores,
+            candidates: Vec::new(),
+            rationale: None,
+            repaired: false,
+        };
         Ok(Completion {
             outcome: Outcome::Verdict(judgement),
             cascade: None,

@@ -59,6 +59,14 @@ pub enum MergeError {
         /// The other journal.
         other: PathBuf,
     },
+    /// The run has no such column.
+    #[error("the run has no column `{name}`; found: {}", found.join(", "))]
+    NoColumn {
+        /// The column.
+        name: String,
+        /// The columns of the run.
+        found: Vec<String>,
+    },
     /// Records are in no journal.
     #[error("{count} of {all} records are missing, the first is number {first}")]
     Missing {
@@ -75,7 +83,7 @@ impl Hints for MergeError {
     fn hints(&self) -> Vec<Hint> {
         vec![match self {
             Self::Journal(error) => return error.hints(),
-            Self::Write(..) => return Vec::new(),
+            Self::Write(..) | Self::NoColumn { .. } => return Vec::new(),
             Self::OtherTerms { .. } => Hint::new("label both with the same flags and model"),
             Self::Unfinished(_) => {
                 let again = "run the command that made it again, which continues where it stopped; or merge what there is with ";

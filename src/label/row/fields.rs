@@ -10,12 +10,14 @@ pub struct RowFields(BTreeSet<String>);
 
 /// The columns that a row fills in a table, each with its path and its kind. A field with several values has a path for
 /// each of them, with a dot.
-pub(in crate::label) const PATHS: [(&str, ColumnKind); 39] = [
+pub(in crate::label) const PATHS: [(&str, ColumnKind); 41] = [
     ("id", ColumnKind::Text),
     ("status", ColumnKind::Text),
     ("verdict", ColumnKind::Text),
     ("label", ColumnKind::Text),
     ("category", ColumnKind::Text),
+    ("category_title", ColumnKind::Text),
+    ("severity", ColumnKind::Text),
     ("probability", ColumnKind::Number),
     ("label_probability", ColumnKind::Number),
     ("mass", ColumnKind::Number),
@@ -85,7 +87,7 @@ pub fn names<'p>(policies: impl Iterator<Item = &'p str>) -> Vec<String> {
     let paths = PATHS.iter().map(|(path, _)| *path);
     match policies.as_slice() {
         [_] => fields().into_iter().chain(paths).map(str::to_owned).collect(),
-        several => ["id", "verdicts"]
+        several => ["id", "verdict", "verdicts"]
             .into_iter()
             .map(str::to_owned)
             .chain(several.iter().flat_map(|policy| PATHS.iter().map(|(path, _)| policy_path(policy, path))))
@@ -94,17 +96,25 @@ pub fn names<'p>(policies: impl Iterator<Item = &'p str>) -> Vec<String> {
 }
 
 impl RowFields {
-    /// Reads a list: `id,verdict,probability`.
+    /// Reads a list: `id,verdict,probability`, or `all`.
     ///
     /// # Errors
     ///
     /// When a row lacks a field of the list. The message names the fields of a row.
     pub fn parse(list: &str) -> Result<Self, String> {
-        let wanted: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
         let names = fields();
+        if list.trim() == "all" {
+            return Ok(Self(names.into_iter().map(str::to_owned).collect()));
+        }
+        let wanted: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
         match wanted.iter().find(|name| !names.contains(&name.as_str())) {
             None => Ok(Self(wanted)),
-            Some(_) => Err(format!("not all are fields of a row, which has {}", names.join(", "))),
+            Some(unknown) => {
+                // Anything but a name could be a text, which no message repeats.
+                let is_name = unknown.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                let unknown = if is_name && unknown.len() < 24 { format!(" \"{unknown}\"") } else { String::new() };
+                Err(format!("unknown field{unknown}; the fields are all, or some of {}", names.join(", ")))
+            }
         }
     }
 
@@ -138,5 +148,6 @@ mod tests {
         assert_eq!(paths, PATHS.map(|(path, _)| path));
         assert!(RowFields::parse("verdict, probability").unwrap().has("probability"));
         assert!(RowFields::parse("verdict,").is_err());
+        assert!(fields().iter().all(|name| RowFields::parse("all").unwrap().has(name)));
     }
 }

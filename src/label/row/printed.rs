@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Id, Row};
+use super::{Id, Row, RowVerdict};
 
 /// A row that prints only its chosen fields.
 pub struct Selected<'row>(&'row Row);
@@ -34,6 +34,8 @@ pub enum Printed<'rows> {
         /// The content's id, as its source has it.
         #[schemars(with = "Option<Id>")]
         id: Option<&'rows RawValue>,
+        /// The verdict over all policies, the worst first: violation, undecided, review, safe.
+        verdict: RowVerdict,
         /// The row of each policy.
         #[schemars(with = "BTreeMap<String, Row>")]
         verdicts: BTreeMap<&'rows str, Selected<'rows>>,
@@ -46,10 +48,17 @@ impl<'rows> Printed<'rows> {
     pub fn new(rows: &'rows [Row]) -> Self {
         match rows {
             [row] => Self::One(Selected(row)),
-            rows => Self::Several {
-                id: rows.first().and_then(|row| row.id.as_deref()),
-                verdicts: rows.iter().map(|row| (row.policy.id.as_str(), Selected(row))).collect(),
-            },
+            rows => Self::by_policy(rows),
+        }
+    }
+
+    /// Prints these rows by policy, also the row of a single one.
+    #[must_use]
+    pub fn by_policy(rows: &'rows [Row]) -> Self {
+        Self::Several {
+            id: rows.first().and_then(|row| row.id.as_deref()),
+            verdict: RowVerdict::of(rows),
+            verdicts: rows.iter().map(|row| (row.policy.id.as_str(), Selected(row))).collect(),
         }
     }
 

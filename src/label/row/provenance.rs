@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Named, ReasoningEnd, Row, RowCascade, RowError, RowFields, RowPieces, RowUsage, Status};
+use super::{Basis, Named, ReasoningEnd, Row, RowCascade, RowError, RowFields, RowPieces, RowUsage, Status};
 use crate::calibration::certificate::{Certificate, Decision};
 use crate::calibration::setup::EvaluationSetup;
 use crate::calibration::terms::Terms;
@@ -12,7 +12,7 @@ use crate::gguf::ModelFile;
 use crate::hint::{Hint, Hints};
 use crate::label::judge::{Judged, Pieces};
 use crate::label::records::Defect;
-use crate::policy::{Effort, Policy};
+use crate::policy::{Category, Effort, Policy};
 use crate::prompt::Templates;
 use crate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
@@ -20,6 +20,7 @@ use crate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 #[derive(Clone, Debug)]
 pub struct Provenance {
     policy: Named,
+    categories: Vec<Category>,
     model: Named,
     template: Named,
     effort: Effort,
@@ -44,6 +45,7 @@ impl Provenance {
     ) -> Self {
         Self {
             policy: Named { id: policy.id.clone(), digest: policy.digest() },
+            categories: policy.categories().to_vec(),
             model: Named { id: model.name.clone(), digest: model.digest.clone() },
             template: Named { id: templates.id().to_owned(), digest: templates.digest().to_owned() },
             effort,
@@ -96,9 +98,19 @@ impl Provenance {
     /// Returns the row of a judged content.
     #[must_use]
     pub fn row(&self, judged: &Judged, show_reasoning: bool) -> Row {
+        let mut row = self.result(&judged.result, show_reasoning);
+        if let Some(pieces) = judged.pieces {
+            let others = judged.others.iter().map(|other| self.result(other, show_reasoning)).collect();
+            row.basis = Basis::of_pieces(&row, others, pieces.worst).to_json();
+            row.pieces = Some(RowPieces::new(pieces));
+        }
+        row
+    }
+
+    /// Returns the row of a content or of a piece.
+    fn result(&self, result: &Result<Completion, EngineError>, show_reasoning: bool) -> Row {
         let mut row = self.empty();
-        row.pieces = judged.pieces.map(RowPieces::new);
-        match &judged.result {
+        match result {
             Ok(completion) => self.complete(&mut row, completion, show_reasoning),
             Err(error) => {
                 let code = match error {
@@ -136,16 +148,17 @@ impl Provenance {
         row.verdict = Some(judgement.verdict);
         row.label = Some(judgement.label.clone());
         row.category.clone_from(&judgement.category);
+        if let Some(category) = self.categories.iter().find(|category| Some(&category.code) == row.category.as_ref()) {
+            row.category_title = Some(category.title.clone());
+            row.severity = category.severity;
+        }
+        if !judgement.candidates.is_empty() {
+            row.basis = Basis::of_answers(judgement.candidates.clone()).to_json();
+        }
         row.probability = judgement.scores.map(|scores| scores.probability);
         row.label_probability = judgement.scores.map(|scores| scores.label_probability);
         row.mass = judgement.scores.map(|scores| scores.mass);
-        if let (Some(certificate), Some(probability)) = (&self.certificate, row.probability) {
-            let (calibrated, certified) = certificate.decide(probability);
-            row.calibrated = Some(calibrated);
-            // A threshold of the user can give another verdict than the certified one.
-            let is_certified = certified == Some(judgement.verdict);
-            row.decision = Some(if is_certified { Decision::Auto } else { Decision::Review });
-        }
+        row.certify(self.certificate.as_deref());
         row.repaired = judgement.repaired;
         row.rationale.clone_from(&judgement.rationale);
     }
@@ -171,6 +184,8 @@ impl Provenance {
             verdict: None,
             label: None,
             category: None,
+            category_title: None,
+            severity: None,
             probability: None,
             label_probability: None,
             mass: None,
@@ -190,6 +205,7 @@ impl Provenance {
             usage: None,
             pieces: None,
             error: None,
+            basis: None,
             fields: self.fields.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! The verdict on a record over all policies of a run.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Row, Status};
@@ -7,7 +8,7 @@ use crate::calibration::certificate::Decision;
 use crate::policy::Verdict;
 
 /// The verdict on a record over all policies of a run, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowVerdict {
     /// A violation of at least one policy.

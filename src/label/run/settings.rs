@@ -21,8 +21,6 @@ pub struct Settings {
     pub chunking: Option<Chunking>,
     /// Puts the raw reasoning into rows.
     pub reasoning: bool,
-    /// The columns of the input that are kept; all if `None`.
-    pub columns: Option<Vec<String>>,
     /// Keeps the names of the input's columns even if they clash with names of a row. For sinks that do not write them
     /// beside a row.
     pub own_names: bool,
@@ -38,7 +36,6 @@ setters! {
     Settings {
         with_chunking: chunking, Option<Chunking>;
         with_reasoning: reasoning, bool;
-        with_columns: columns, Option<Vec<String>>;
         with_own_names: own_names, bool;
         with_shard: shard, Option<Shard>;
         with_unordered: unordered, bool;

@@ -213,7 +213,7 @@ impl<'run> Writer<'run> {
         }
         let open = is_open(&record);
         let mut columns = std::mem::take(&mut record.columns);
-        self.choose(&mut columns);
+        self.rename(&mut columns);
         let entry = Entry { number, input, row, record: digest, hash, open, id: record.id, verdicts: json, columns };
         let written = self.sink.put(&entry, &record.raw, &rows);
         if judged {
@@ -243,11 +243,8 @@ impl<'run> Writer<'run> {
         (self.report)(Event::Done(&self.summary));
     }
 
-    /// Keeps the wanted columns, and renames columns that clash with names of a row.
-    fn choose(&mut self, columns: &mut Columns) {
-        if let Some(wanted) = &self.sender.settings.columns {
-            columns.0.retain(|(name, _)| wanted.contains(name));
-        }
+    /// Renames columns that clash with names of a row.
+    fn rename(&mut self, columns: &mut Columns) {
         if !self.sender.settings.own_names {
             for renamed in self.renamer.rename(columns) {
                 (self.report)(Event::Renamed(&renamed));

@@ -35,6 +35,17 @@ fn a_certificate_decides_nothing_under_other_terms() {
     };
     let held = label("rules.md", &own);
     assert!(held.code == 0 && held.stdout.contains("\"decision\":"), "{held}");
+    // A run without the certificate gets the same decisions from its journal.
+    let run =
+        |flags: &[&str]| stage.run(&[&["label", "in.jsonl", "-p", "rules.md", "-o", "run.jsonl"], flags].concat());
+    run(&own);
+    let merge = |flags: &[&str]| stage.run(&[&["merge", "run.jsonl"], flags].concat());
+    let anew = merge(&["--certificate", "c.json"]);
+    assert_eq!((anew.code, &anew.stdout), (held.code, &held.stdout), "{anew}");
+    let other = merge(&["--certificate", "c.json", "--threshold", "0.25"]);
+    assert!(other.code == 2 && other.stderr.contains("c.json: it was issued for another --threshold ("), "{other}");
+    let merged = stage.run(&["merge", "run.jsonl", "--certificate", "eval.json"]);
+    assert!(merged.code == 2 && merged.stderr.contains("eval.json: it is no certificate"), "{merged}");
     // A setting that changes no probability is not compared.
     let same = label("rules.md", &[&own[..], &["--seed", "7", "--reasoning", "--max-content-tokens", "900"]].concat());
     assert_eq!(same.code, 0, "{same}");

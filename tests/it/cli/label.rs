@@ -24,12 +24,7 @@ fn a_stream_of_texts_is_labelled_and_its_end_told() {
             serde_json::to_string(&row).unwrap() + "\n"
         });
         let stdout = if args.contains(&"--only") { run.stdout.clone() } else { rows.collect() };
-        let timed = |line: &str| match line.strip_suffix(" rows/s").and_then(|line| line.rsplit_once("; ")) {
-            Some((rows, _)) => format!("{rows}; [time]"),
-            None => line.to_owned(),
-        };
-        let stderr = run.stderr.lines().map(|line| timed(line) + "\n").collect();
-        Run { stdout, stderr, ..run }
+        timeless(Run { stdout, ..run })
     };
     let (jsonl, csv) = (label(&["in.jsonl"]), label(&["in.csv"]));
     let only = label(&["--only", "violation", "in.csv"]);

@@ -142,5 +142,8 @@ fn the_built_in_model_judges_where_nothing_can_be_written() {
     let mut label = stage.command(&args);
     let done = label.env("MAGISTRATE_CACHE", "/proc/magistrate").env("TMPDIR", stage.path("folder")).output().unwrap();
     assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
-    assert!(done.stdout.starts_with(b"verdict") && fs::read_dir(stage.path("folder")).unwrap().count() == 0);
+    assert!(
+        done.stdout.starts_with(b"text,input_label,verdict\n")
+            && fs::read_dir(stage.path("folder")).unwrap().count() == 0
+    );
 }

@@ -193,7 +193,7 @@ fn a_parquet_file_has_no_lines_that_could_be_printed() {
     std::fs::write(folder.path().join("a.parquet"), file()).unwrap();
     let inputs = vec![Input::file(folder.path().join("a.parquet"))];
     let mut source = Source::new(inputs, None, RecordFields::default()).unwrap();
-    assert_eq!(source.table_columns(), Some(vec!["text", "raw", "n"]));
+    assert_eq!(source.table_columns(), Some(vec!["id", "text", "raw", "n"]));
     assert!(
         source.require_alike().unwrap_err().message.ends_with("a.parquet: Parquet has no lines that could be printed")
     );

@@ -22,9 +22,9 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
         ("line one\nline two\nlast line", "is not a journal of magistrate"),
         ("{\"text\":\"not ours\"}\n", "is not a journal of magistrate"),
         ("{\"journal\":\"of my trip\"}\nand so on", "is not a journal of magistrate"),
-        ("{\"journal\":2,\"sum", "is not a journal of magistrate"),
-        ("{\"journal\":2,\"terms\":{}}\nhalf", "line 1 is damaged"),
-        (old, "is a journal of format 1, and this version of magistrate reads format 2"),
+        ("{\"journal\":3,\"sum", "is not a journal of magistrate"),
+        ("{\"journal\":3,\"terms\":{}}\nhalf", "line 1 is damaged"),
+        (old, "is a journal of format 1, and this version of magistrate reads format 3"),
     ] {
         fs::write(&path, bytes).unwrap();
         for existing in [Existing::Resume, Existing::Mix] {

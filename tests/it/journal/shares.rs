@@ -65,12 +65,11 @@ fn an_output_that_is_split_has_each_record_in_one_file() {
     let house = House::new();
     let journal = house.whole("a");
     let out = house.path("v.jsonl");
-    let form =
-        OutputForm { policies: vec!["rules".into()], fields: Some(Arc::new(RowFields::parse("id,verdict").unwrap())) };
-    let files =
-        export(&journal, Target::File(&out), &Export { format: OutputFormat::Jsonl, packing: None, form, split: true });
+    let fields = Some(Arc::new(RowFields::parse("id,verdict").unwrap()));
+    let form = OutputForm { policies: vec!["rules".into()], fields, columns: None };
+    let files = export(&journal, Target::File(&out), &Export { form, split: true, ..Export::default() });
     let names: Vec<String> =
-        files.unwrap().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        files.unwrap().files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, ["v.safe.jsonl", "v.violation.jsonl", "v.undecided.jsonl"]);
     let lines =
         |name: &str| fs::read_to_string(house.path(name)).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();

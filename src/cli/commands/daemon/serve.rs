@@ -110,15 +110,26 @@ fn answer_all(shared: &Shared, templates: Templates, work: &Receiver<Job>) -> an
 ///
 /// When the engine fails.
 fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> anyhow::Result<Answer> {
-    let Question { policies, options, chunking, reasoning, fields, certificate, json, verbose, coloured, text } =
-        question;
+    let Question {
+        policies,
+        options,
+        chunking,
+        reasoning,
+        fields,
+        certificate,
+        json,
+        by_policy,
+        verbose,
+        coloured,
+        text,
+    } = question;
     let mut config = own.clone();
     config.options = options;
     config.chunking = chunking;
     config.reasoning = reasoning;
     config.fields = fields.map(Arc::new);
     config.certificate = certificate.map(|(path, certificate)| (path, Arc::new(certificate)));
-    let case = Case { policies, config, json, verbose };
+    let case = Case { policies, config, json, by_policy, verbose };
     let mut output = Output::Kept { stdout: String::new(), stderr: String::new(), coloured };
     // A check prints this note when it loads the model.
     if let Some(note) = loading::demonstration_note(sessions.engine.model(), &case.policies) {

@@ -56,7 +56,7 @@ pub fn run_sample(
     let sample = std::mem::take(&mut survey.sample);
     let texts = sample.len();
     let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
-    let form = OutputForm { policies: Vec::new(), fields: None };
+    let form = OutputForm::default();
     let mut sink = Rows { output: std::io::sink(), form };
     let begun = Instant::now();
     let measured_run = progress::waiting("measuring", || {

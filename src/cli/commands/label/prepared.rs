@@ -1,27 +1,32 @@
 //! A run that was checked as far as that is possible without the model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use magistrate::calibration::terms::{COLUMNS, SHARD, Terms};
 use magistrate::files::Files;
+use magistrate::label::about::{PolicyAbout, RunAbout};
 use magistrate::label::columns::{ColumnRenamer, Columns};
-use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig};
+use magistrate::label::config::{COLUMNS_TO_JUDGE, DECIDING, RATIONALE, RunConfig};
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export;
-use magistrate::label::journal::{self, Existing, Journal, Past};
+use magistrate::label::finished::finished;
+use magistrate::label::journal::{self, Existing, Journal, JournalError, Past};
 use magistrate::label::row::{self, RowVerdict};
 use magistrate::label::run::Settings;
 use magistrate::label::source::Source;
-use magistrate::policy::Policy;
+use magistrate::policy::{Form, Policy};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::flags::{LabelFlags, MemoArgs};
 use super::journal_place::JournalPlace;
 use crate::cli::args::input;
-use crate::cli::args::target::Target;
-use crate::cli::loading;
+use crate::cli::args::target::{Target, names};
+use crate::cli::loading::{self, Planned};
 use crate::cli::terminal::error::hinted;
-use crate::cli::terminal::{output, stop};
+use crate::cli::terminal::summary::Timed;
+use crate::cli::terminal::{output, progress, stop};
 
 /// A run without its model.
 pub struct Prepared {
@@ -50,8 +55,8 @@ impl Prepared {
         // The rationale is not printed then.
         config.options.no_rationale |= flags.only.is_some();
         let ids = policies.iter().map(|policy| policy.id.clone()).collect();
-        let form = OutputForm { policies: ids, fields: config.fields.clone() };
         let columns = flags.columns.as_deref().map(names);
+        let form = OutputForm { policies: ids, fields: config.fields.clone(), columns: columns.clone() };
         let mut source = flags.input.open()?;
         if let Some(columns) = &columns {
             let own: Vec<String> = columns.iter().filter(|name| *name != "id").cloned().collect();
@@ -62,7 +67,11 @@ impl Prepared {
                 .require_alike()
                 .map_err(|what| hinted(anyhow::anyhow!("{what}"), "leave out --only, or name one input at a time"))?;
         }
-        let target = flags.output.resolve(flags.input.is_batch(), form)?;
+        let target = flags.output.resolve(flags.input.is_batch(), source.byte_order_mark(), form)?;
+        let existing = flags.existing.resolve();
+        if existing == Existing::Resume && flags.only.is_none() {
+            keep_rationales(&mut config, &policies, &target);
+        }
         let mut files = Files::new();
         flags.policy.reads(&mut files)?;
         // A folder that cannot be used is refused before the model is loaded.
@@ -71,7 +80,6 @@ impl Prepared {
             settings: Settings::default()
                 .with_chunking(config.chunking)
                 .with_reasoning(config.reasoning)
-                .with_columns(columns)
                 .with_own_names(false)
                 .with_shard(flags.shard)
                 .with_unordered(flags.unordered)
@@ -82,7 +90,7 @@ impl Prepared {
             target,
             only: flags.only.map(RowVerdict::from),
             memo: flags.memo,
-            existing: flags.existing.resolve(),
+            existing,
             dry_run: flags.dry_run,
             summary: flags.summary,
         };
@@ -108,7 +116,7 @@ impl Prepared {
     /// Opens the journal, unless rows are written directly. A journal of another run is refused.
     ///
     /// Most formats can be written only when all rows are known. Until then a journal keeps the rows.
-    pub fn open_journal(&mut self, terms: &Terms) -> Result<Option<Kept>, anyhow::Error> {
+    pub fn open_journal(&mut self, terms: &Terms, planned: &Planned) -> Result<Option<Kept>, anyhow::Error> {
         let is_stream = self.target.is_stream();
         let is_direct = self.only.is_some() || (is_stream && self.target.export.format == export::OutputFormat::Jsonl);
         if is_direct || self.dry_run {
@@ -116,8 +124,10 @@ impl Prepared {
         }
         let beside = self.target.file.as_deref().filter(|_| !is_stream);
         let mut place = beside.map_or_else(JournalPlace::passing, |file| Ok(JournalPlace::beside(file)))?;
-        let terms = run_terms(terms, &self.source, &self.settings, &self.policies);
-        let opened = Journal::open(&place.path, &terms, self.existing)?;
+        let mut terms = run_terms(terms, &self.source, &self.settings, &self.policies);
+        self.about(planned).put(&mut terms);
+        let opened = Journal::open(&place.path, &terms, self.existing);
+        let opened = opened.map_err(|error| self.decided_anew(error, &place.path, &terms))?;
         place.hide();
         let highest = opened.0.highest();
         if self.source.raise_limit(highest) {
@@ -128,17 +138,70 @@ impl Prepared {
         }
         Ok(Some((place, opened)))
     }
+
+    /// Returns the facts that outputs need, and rows do not depend on.
+    fn about(&self, planned: &Planned) -> RunAbout {
+        let policy =
+            |policy: &Policy| (policy.id.clone(), PolicyAbout::new(policy, planned.conditions(&self.config, policy)));
+        RunAbout {
+            bom: self.source.byte_order_mark(),
+            id: self.source.has_usual_id(),
+            text: self.source.text_columns().into_iter().map(str::to_owned).collect(),
+            policies: self.policies.iter().map(policy).collect(),
+        }
+    }
+
+    /// Adds a hint to the refusal of a journal that differs by its threshold or certificate alone: it can be decided
+    /// anew.
+    fn decided_anew(&self, error: JournalError, journal: &Path, terms: &Terms) -> anyhow::Error {
+        let differs =
+            |old: Terms| old.differences(terms).into_iter().all(|(name, ..)| DECIDING.contains(&name.as_str()));
+        let is_other = matches!(error, JournalError::OtherTerms { .. }) && journal::terms(journal).is_ok_and(differs);
+        let threshold = self.config.options.rule().and_then(|rule| rule.threshold);
+        let threshold = threshold.map(|threshold| format!(" --threshold {threshold}"));
+        let certificate = self.config.certificate.as_ref();
+        let certificate = certificate.map(|(path, _)| format!(" --certificate {}", path.display()));
+        match (&self.target.file, threshold.is_some() || certificate.is_some()) {
+            (Some(output), true) if is_other => {
+                let flags = threshold.unwrap_or_default() + &certificate.unwrap_or_default();
+                let run = output.display();
+                let hint =
+                    format!("magistrate merge {run}{flags} -o NEW decides the finished rows anew, without judging");
+                hinted(error.into(), hint)
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Counts the rows of a finished run, which needs no model. `None` if something is left to judge.
+    pub fn finished(&self, journal: &Path) -> Option<Timed> {
+        let begun = Instant::now();
+        let source = self.source.again().ok()??;
+        let summary = progress::waiting("reading the journal", || finished(source, journal, self.settings.shard))?;
+        Some(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
+    }
+}
+
+/// Continues a journal with rationales if it has them, and without if it has none. So the fields of an output can change.
+fn keep_rationales(config: &mut RunConfig, policies: &[Policy], target: &Target) {
+    let Some(file) = target.file.as_deref().filter(|_| !target.is_stream()) else { return };
+    let Ok(terms) = journal::terms(&journal::beside(file)) else { return };
+    let Some(had) = terms.0.get(RATIONALE).and_then(Value::as_bool) else { return };
+    let is_missed =
+        !had && !config.options.no_rationale && policies.iter().any(|policy| policy.contract.form == Form::Rationale);
+    if is_missed {
+        let why = "the run was begun with --fields that left them out";
+        output::note(&format!("the rows have no rationales, because {why}. --restart judges again"));
+    }
+    config.options.no_rationale = !had;
 }
 
 /// Returns the terms that all rows of a run have in common, beside the inputs.
 fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Policy]) -> Terms {
     let mut terms = terms.clone();
     terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), source.reading());
-    if let Some(columns) = table_columns(source, settings, policies) {
+    if let Some(columns) = table_columns(source, policies) {
         terms.0.insert(COLUMNS.to_owned(), columns.into());
-    }
-    if let Some(columns) = &settings.columns {
-        terms.0.insert("columns to keep".to_owned(), columns.clone().into());
     }
     if let Some(shard) = settings.shard {
         terms.0.insert(SHARD.to_owned(), shard.to_string().into());
@@ -146,18 +209,14 @@ fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Po
     terms
 }
 
-/// Returns the columns of tables as rows name them, so that an output without rows has them, too.
-fn table_columns(source: &Source, settings: &Settings, policies: &[Policy]) -> Option<Vec<String>> {
+/// Returns the columns of tables as rows name them, so that an output without rows has them, too. `id` is that of the id.
+fn table_columns(source: &Source, policies: &[Policy]) -> Option<Vec<String>> {
     let names = source.table_columns()?;
-    let mut columns = Columns(names.into_iter().map(|name| (name.to_owned(), RawValue::NULL.to_owned())).collect());
-    if let Some(wanted) = &settings.columns {
-        columns.0.retain(|(name, _)| wanted.contains(name));
-    }
+    let is_id = |name: &str| name == "id" && source.has_usual_id();
+    let null = |name: &&str| ((*name).to_owned(), RawValue::NULL.to_owned());
+    let mut columns = Columns(names.iter().filter(|name| !is_id(name)).map(null).collect());
     ColumnRenamer::new(row::names(policies.iter().map(|policy| policy.id.as_str()))).rename(&mut columns);
-    Some(columns.names().map(str::to_owned).collect())
-}
-
-/// Returns the names of a list. An empty text is an empty list.
-fn names(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    let mut renamed = columns.names().map(str::to_owned);
+    let name = |name: &str| if is_id(name) { Some(name.to_owned()) } else { renamed.next() };
+    Some(names.into_iter().filter_map(name).collect())
 }

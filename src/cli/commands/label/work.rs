@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use magistrate::engine::Engine;
 use magistrate::files;
+use magistrate::label::entry::OutputForm;
 use magistrate::label::journal::Past;
 use magistrate::label::judge::Judge;
 use magistrate::label::memo::Memo;
@@ -39,6 +40,8 @@ pub struct Work<'run> {
     pub engine: &'run Engine,
     pub judges: &'run [Judge<'run>],
     pub settings: &'run Settings,
+    /// The form of the rows.
+    pub form: &'run OutputForm,
     pub source: Source,
     /// The user looks at the rows: no bar between them.
     pub quiet: bool,
@@ -55,12 +58,12 @@ pub enum Defects {
 impl Work<'_> {
     /// Runs. Writes each row to the sink.
     pub fn run(self, past: Past, memo: Memo, sink: &mut dyn Sink, defects: Defects) -> Result<Timed, anyhow::Error> {
-        let Self { engine, judges, settings, source, quiet } = self;
+        let Self { engine, judges, settings, form, source, quiet } = self;
         let name = match source.inputs() {
             [one] => one.name.to_string(),
             several => format!("{} inputs", several.len()),
         };
-        let mut reporter = Reporter { bar: progress::Rows::new(source.size(), quiet), defects, printed: 0 };
+        let mut reporter = Reporter { bar: progress::Rows::new(source.size(), quiet), form, defects, printed: 0 };
         let begun = Instant::now();
         let earlier = EarlierVerdicts { past, memo };
         let done = run(Run { engine, judges, settings, earlier }, source, sink, &mut |event| reporter.report(&event));
@@ -71,18 +74,19 @@ impl Work<'_> {
 }
 
 /// Prints events of a run, without disturbing the bar.
-struct Reporter {
+struct Reporter<'run> {
     bar: progress::Rows,
+    form: &'run OutputForm,
     defects: Defects,
     printed: u32,
 }
 
-impl Reporter {
+impl Reporter<'_> {
     fn report(&mut self, event: &Event<'_>) {
         const SHOWN: u32 = 5;
         match event {
             Event::Done(summary) => self.bar.show(summary),
-            Event::Renamed(renamed) if self.defects == Defects::InRows => {
+            Event::Renamed(renamed) if self.defects == Defects::InRows && self.form.keeps(&renamed.to) => {
                 let text = format!("note: the input's column `{}` is `{}` in the output", renamed.from, renamed.to);
                 self.bar.aside(|| output::message(&text));
             }

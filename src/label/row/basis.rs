@@ -1,0 +1,178 @@
+//! The basis of a row: the answers that its verdict was chosen from. Under another rule another verdict follows.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{ReasoningEnd, Row, RowCascade, RowError, Status};
+use crate::calibration::certificate::{Certificate, Decision};
+use crate::label::judge::worst;
+use crate::policy::{Severity, Verdict};
+use crate::verdict::{Candidate, DecisionRule};
+
+/// The answers that a verdict was chosen from. Empty without probabilities.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Basis {
+    /// The best answer of each verdict. Empty for a content in pieces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Candidate>,
+    /// The pieces of a content, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pieces: Vec<Piece>,
+}
+
+/// The values of a row that belong to one piece of a content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Piece {
+    status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mass: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cascade: Option<RowCascade>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rationale: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reasoning_ended: Option<ReasoningEnd>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<RowError>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Candidate>,
+}
+
+/// A rule, a certificate and a policy's categories, by which rows are decided anew.
+#[derive(Clone, Debug, Default)]
+pub struct DecidedAnew {
+    /// The least P(violation) of a violation. Without it the likeliest verdict wins.
+    pub threshold: Option<f64>,
+    /// The certificate, if there is one.
+    pub certificate: Option<Certificate>,
+    /// The title and the severity of each category, by its code.
+    pub categories: HashMap<String, (String, Option<Severity>)>,
+}
+
+impl Basis {
+    /// Returns the basis of a content that was judged whole.
+    #[must_use]
+    pub fn of_answers(answers: Vec<Candidate>) -> Self {
+        Self { answers, pieces: Vec::new() }
+    }
+
+    /// Returns the basis of a content in pieces: the row of the piece that decided, those of the others in order, and
+    /// the index of the first among all.
+    pub(super) fn of_pieces(decided: &Row, others: Vec<Row>, worst: usize) -> Self {
+        let mut pieces: Vec<Piece> = others.into_iter().map(Piece::of).collect();
+        pieces.insert(worst.min(pieces.len()), Piece::of(decided.clone()));
+        Self { answers: Vec::new(), pieces }
+    }
+
+    /// Returns the JSON of a row's last field.
+    #[must_use]
+    pub fn to_json(&self) -> Option<Box<RawValue>> {
+        to_raw_value(self).ok()
+    }
+
+    fn read(json: &RawValue) -> Self {
+        serde_json::from_str(json.get()).unwrap_or_default()
+    }
+}
+
+impl Piece {
+    fn of(row: Row) -> Self {
+        Self {
+            status: row.status,
+            verdict: row.verdict,
+            category: row.category,
+            mass: row.mass,
+            cascade: row.cascade,
+            rationale: row.rationale,
+            reasoning: row.reasoning,
+            reasoning_ended: row.usage.and_then(|usage| usage.reasoning_ended),
+            error: row.error,
+            answers: row.basis.map(|basis| Basis::read(&basis).answers).unwrap_or_default(),
+        }
+    }
+
+    /// Puts the piece into the row of its content.
+    fn put(self, row: &mut Row) {
+        row.status = self.status;
+        (row.verdict, row.category) = (self.verdict, self.category);
+        (row.label, row.probability, row.label_probability) = (None, None, None);
+        (row.mass, row.cascade) = (self.mass, self.cascade);
+        (row.rationale, row.reasoning, row.error) = (self.rationale, self.reasoning, self.error);
+        if let Some(usage) = &mut row.usage {
+            usage.reasoning_ended = self.reasoning_ended;
+        }
+    }
+}
+
+impl Row {
+    /// Decides by another rule, from the row's basis. A row without a verdict stays without one.
+    ///
+    /// A rationale explains one verdict and category. If another follows, it is removed.
+    pub fn decide_anew(&mut self, rule: &DecidedAnew) {
+        self.threshold = rule.threshold;
+        let decide = |answers: &[Candidate]| {
+            DecisionRule::default().with_threshold(rule.threshold).decide_anew(answers).cloned()
+        };
+        let probability = |answers: &[Candidate]| answers.first().map(probability_of_violation);
+        if let Some(Basis { answers, pieces }) = self.basis.as_deref().map(Basis::read) {
+            let mut answers = &answers;
+            if let Some(pieces_of_row) = &mut self.pieces
+                && !pieces.is_empty()
+            {
+                let verdicts: Vec<Option<Verdict>> =
+                    pieces.iter().map(|piece| decide(&piece.answers).map(|answer| answer.verdict)).collect();
+                let all = verdicts.iter().zip(&pieces).map(|(verdict, piece)| (*verdict, probability(&piece.answers)));
+                let worst = worst(all);
+                pieces_of_row.worst = worst + 1;
+                answers = &pieces[worst].answers;
+                pieces[worst].clone().put(self);
+            }
+            if let Some(answer) = decide(answers) {
+                self.answer(answer, probability(answers), rule);
+            }
+        }
+        (self.calibrated, self.decision) = (None, rule.certificate.as_ref().map(|_| Decision::Review));
+        self.certify(rule.certificate.as_ref());
+    }
+
+    /// Takes an answer for the verdict.
+    fn answer(&mut self, answer: Candidate, probability: Option<f64>, rule: &DecidedAnew) {
+        if (self.verdict, &self.category) != (Some(answer.verdict), &answer.category) {
+            self.rationale = None;
+        }
+        self.status = Status::Ok;
+        self.verdict = Some(answer.verdict);
+        (self.category_title, self.severity) = match answer.category.as_ref().and_then(|code| rule.categories.get(code))
+        {
+            Some((title, severity)) => (Some(title.clone()), *severity),
+            None => (None, None),
+        };
+        (self.label, self.category) = (Some(answer.label), answer.category);
+        (self.probability, self.label_probability) = (probability, Some(answer.label_probability));
+    }
+
+    /// Adds the calibrated probability and the decision of a certificate, if the row has a probability.
+    pub(super) fn certify(&mut self, certificate: Option<&Certificate>) {
+        if let (Some(certificate), Some(probability)) = (certificate, self.probability) {
+            let (calibrated, certified) = certificate.decide(probability);
+            self.calibrated = Some(calibrated);
+            // A threshold of the user can give another verdict than the certified one.
+            let is_certified = certified.is_some() && certified == self.verdict;
+            self.decision = Some(if is_certified { Decision::Auto } else { Decision::Review });
+        }
+    }
+}
+
+/// Returns P(violation), from the first of some candidates.
+fn probability_of_violation(first: &Candidate) -> f64 {
+    // Violation is the first of all verdicts. A contract without it has none.
+    if first.verdict == Verdict::Violation { first.probability } else { 0.0 }
+}
