@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use magistrate::calibration::terms::Terms;
 use magistrate::digest::Hash;
+use magistrate::label::anew::Anew;
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{Export, OutputFormat, Target, export};
 use magistrate::label::journal::{Existing, Journal, Ordered};
@@ -49,8 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     report("with tokenizing and digests", begun);
 
+    let terms = Terms([("policies".to_owned(), serde_json::json!(["rules 0 none"]))].into_iter().collect());
     let begun = Instant::now();
-    let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
+    let (mut sink, past) = Journal::open(&journal, &terms, Existing::Resume)?;
     let earlier = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(
         Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier },
@@ -73,10 +75,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         export(&journal, Target::File(&folder.path().join("out")), &Export { format, form, ..Export::default() })?;
         report(name, begun);
     }
+    let begun = Instant::now();
+    let anew = Anew::new(&Ordered::open(&journal)?.terms, Some(0.9), None)?;
+    let form = OutputForm { policies: vec!["rules".into()], ..OutputForm::default() };
+    let form = Export { format: OutputFormat::Csv, form, anew: Some(anew), ..Export::default() };
+    export(&journal, Target::File(&folder.path().join("out")), &form)?;
+    report("decided anew, CSV of it", begun);
     // An open journal is locked.
     drop(sink);
     let begun = Instant::now();
-    let (mut sink, past) = Journal::open(&journal, &Terms::default(), Existing::Resume)?;
+    let (mut sink, past) = Journal::open(&journal, &terms, Existing::Resume)?;
     let earlier = EarlierVerdicts { past, memo: Memo::in_journal(File::open(&journal)?) };
     let summary = run(
         Run { engine: &engine, judges: &judges, settings: &Settings::default(), earlier },
