@@ -55,9 +55,10 @@ impl Case {
             };
             clock.report(output, "the text is judged");
             let row = config.provenance(engine, policy)?.row(&judged, config.reasoning);
-            match self.json {
-                true => print_error(policy, &row, output),
-                false => print(policy, &row, self.verbose, output)?,
+            if self.json {
+                print_error(policy, &row, output);
+            } else {
+                print(policy, &row, self.verbose, output)?;
             }
             rows.push(row);
         }

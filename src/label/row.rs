@@ -327,11 +327,11 @@ mod tests {
         let read = Verdicts::read(serde_json::value::to_raw_value(&[&row]).unwrap()).unwrap();
         let written = Verdicts::new(read.rows.clone());
         let back: Vec<serde_json::Value> = serde_json::from_str(written.json.get()).unwrap();
-        assert_eq!(back, [row.clone()]);
+        assert_eq!(back, std::slice::from_ref(&row));
         assert!(read.rows[0].agrees(&written.rows[0]));
         let basis = Basis::of_answers(vec![]).to_json();
         let rationale = Some(r#"","basis":{"#.to_owned());
-        let with = Verdicts::new(vec![Row { basis, rationale, ..read.rows[0].clone() }]);
+        let with = Verdicts::new(vec![Row { rationale, basis, ..read.rows[0].clone() }]);
         let raw = with.json.get().trim_matches(['[', ']']);
         assert!(raw.ends_with(r#","basis":{}}"#), "{raw}");
         let back: serde_json::Value = serde_json::from_str(&without_basis(raw).concat()).unwrap();

@@ -41,7 +41,7 @@ pub fn candidates(answers: &[Answer], logs: &[f64]) -> Vec<Candidate> {
 /// The probabilities of answers, in proportion to the largest.
 pub(super) struct Weights<'answers> {
     answers: &'answers [Answer],
-    weights: Vec<f64>,
+    shares: Vec<f64>,
     total: f64,
     /// The logarithm of the largest probability.
     largest: f64,
@@ -56,7 +56,7 @@ impl<'answers> Weights<'answers> {
             return None;
         }
         let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
-        Some(Self { answers, total: weights.iter().sum(), weights, largest })
+        Some(Self { answers, total: weights.iter().sum(), shares: weights, largest })
     }
 
     /// Returns the probability of all answers together.
@@ -67,7 +67,7 @@ impl<'answers> Weights<'answers> {
 
     /// Returns the share that some answers have of all.
     pub fn share(&self, wanted: impl Fn(&Answer) -> bool) -> f64 {
-        let pairs = self.answers.iter().zip(&self.weights);
+        let pairs = self.answers.iter().zip(&self.shares);
         let sum: f64 = pairs.filter(|(answer, _)| wanted(answer)).map(|(_, weight)| weight).sum();
         (sum / self.total).min(1.0)
     }
@@ -76,6 +76,6 @@ impl<'answers> Weights<'answers> {
     pub fn best(&self, verdict: Verdict) -> Option<usize> {
         (0..self.answers.len())
             .filter(|&leaf| self.answers[leaf].verdict == verdict)
-            .reduce(|best, leaf| if self.weights[leaf] > self.weights[best] { leaf } else { best })
+            .reduce(|best, leaf| if self.shares[leaf] > self.shares[best] { leaf } else { best })
     }
 }

@@ -30,7 +30,7 @@ pub struct PendingVerdict<'session> {
 #[derive(Debug)]
 enum Piece<'session> {
     Sent(Pending<'session>),
-    Done(Result<Completion, EngineError>),
+    Done(Box<Result<Completion, EngineError>>),
 }
 
 impl<'session> Submission<'session, '_> {
@@ -39,8 +39,9 @@ impl<'session> Submission<'session, '_> {
         self,
         mut send: impl FnMut(&'session Session<'session>, &Content) -> Result<Pending<'session>, EngineError>,
     ) -> PendingVerdict<'session> {
-        let mut send =
-            |content: &Content| send(self.session, content).map_or_else(|error| Piece::Done(Err(error)), Piece::Sent);
+        let mut send = |content: &Content| {
+            send(self.session, content).map_or_else(|error| Piece::Done(Box::new(Err(error))), Piece::Sent)
+        };
         match self.cut() {
             Some((chunking, pieces)) => PendingVerdict {
                 pieces: pieces.into_iter().map(|piece| send(&Content::new(piece))).collect(),
@@ -71,11 +72,11 @@ impl PendingVerdict<'_> {
         for piece in &mut self.pieces {
             if let Piece::Sent(pending) = piece {
                 let result = pending.wait_for(time)?;
-                *piece = Piece::Done(result);
+                *piece = Piece::Done(Box::new(result));
             }
         }
         let results = self.pieces.drain(..).map(|piece| match piece {
-            Piece::Done(result) => result,
+            Piece::Done(result) => *result,
             Piece::Sent(_) => Err(EngineError::Stopped),
         });
         Some(combine(results.collect(), self.chunking))
