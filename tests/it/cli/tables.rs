@@ -104,7 +104,7 @@ fn a_journal_without_rationales_goes_on_without_them_and_one_with_them_keeps_the
 fn a_column_that_no_input_has_is_refused_before_a_model_is_loaded_and_by_merge() {
     let stage = stage();
     let run = stage.label(&["posts.csv", "--columns", "text,lnag", "-m", "absent.gguf", "-o", "out.csv"]);
-    assert!(run.code == 2 && run.stderr.contains("the column `lnag` that --columns names"), "{run}");
+    assert!(run.code == 2 && run.stderr.contains("column \"lnag\", which --columns names"), "{run}");
     stage.label(&["posts.csv", "-o", "out.csv"]);
     let run = stage.run(&["merge", "out.csv", "--columns", "lnag", "-o", "new.csv"]);
     assert!(run.code == 2 && run.stderr.contains("the run has no column `lnag`; found: author, id, "), "{run}");
