@@ -11,9 +11,10 @@ use std::io::Cursor;
 
 use magistrate::calibration::terms::Terms;
 use magistrate::engine::SessionOptions;
-use magistrate::eval::evaluate;
 use magistrate::eval::golden::{Golden, GoldenOptions, lines};
+use magistrate::eval::{Keep, evaluate};
 use magistrate::label::judge::Judge;
+use magistrate::label::memo::Memo;
 use magistrate::label::records::{InputFormat, RecordFields};
 use magistrate::label::row::Provenance;
 use magistrate::label::run::Settings;
@@ -40,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let judge = Judge { session: engine.session(policy, options)?, provenance };
 
     let mut progress = |summary: &magistrate::label::summary::Summary| eprint!("\r{} texts", summary.rows());
-    let evaluations = evaluate(&engine, &[judge], vec![setup], golden, Settings::default(), &mut progress)?;
+    // An archive in the memo would spare the next run the texts of this one.
+    let keep = Keep::Memo(Memo::in_memory());
+    let evaluations = evaluate(&engine, &[judge], vec![setup], golden, Settings::default(), keep, &mut progress)?;
     eprintln!();
 
     // The run returns no evaluation if it was stopped, which only `Settings::stop` can do.

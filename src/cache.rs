@@ -7,6 +7,7 @@ mod clear;
 mod error;
 mod folder;
 mod rooms;
+mod trim;
 
 pub use clear::{Cleared, clear};
 pub use error::CacheError;
@@ -14,6 +15,7 @@ pub use error::CacheError;
 pub use folder::folder;
 pub use folder::{make, own, put};
 pub use rooms::{ROOMS, VARIABLE, is_ours};
+pub use trim::trim;
 
 #[cfg(test)]
 mod tests;

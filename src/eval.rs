@@ -14,23 +14,47 @@ pub mod evaluation;
 pub mod expected;
 pub mod gate;
 pub mod golden;
+mod known;
 pub mod metrics;
+pub mod mistakes;
+pub mod past_run;
 pub mod report;
+pub mod thresholds;
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::calibration::setup::EvaluationSetup;
 use crate::engine::Engine;
-use crate::label::journal::Past;
+use crate::label::journal::{Journal, Ordered, Past};
 use crate::label::judge::Judge;
 use crate::label::memo::Memo;
 use crate::label::run::{EarlierVerdicts, Event, Run, RunError, Settings, run};
+use crate::label::sink::Sink;
 use crate::label::summary::Summary;
 pub use collector::{Collector, Collectors};
 pub use evaluated_row::EvaluatedRow;
 pub use evaluation::{Evaluation, EvaluationError};
 pub use expected::Expected;
 use golden::Golden;
+pub use known::known;
+
+/// The place where an evaluation keeps its verdicts.
+#[derive(Debug)]
+pub enum Keep {
+    /// A memo, which may have an archive of earlier evaluations.
+    Memo(Memo),
+    /// A journal, which [`past_run`] and `label` read, too.
+    Journal {
+        /// The open journal.
+        journal: Box<Journal>,
+        /// Its rows.
+        past: Past,
+        /// Its path.
+        path: PathBuf,
+    },
+}
 
 /// Judges a golden set by each judge, and returns an evaluation for each. Returns `None` if the run was stopped.
 ///
@@ -45,19 +69,33 @@ pub fn evaluate(
     setups: Vec<EvaluationSetup>,
     mut golden: Golden,
     settings: Settings,
+    keep: Keep,
     progress: &mut dyn FnMut(&Summary),
 ) -> Result<Option<Vec<Evaluation>>, RunError> {
     let begun = Instant::now();
     let records = std::mem::take(&mut golden.records).into_iter().map(Ok);
-    let mut collectors = Collectors::new(&golden, judges.len());
-    // The rows stay in memory, so the input's columns cannot clash with those of the output.
+    // The rows are not written beside the input's columns, so the names of the two cannot clash.
     let settings = Settings { own_names: true, ..settings };
-    let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() };
-    let summary = run(Run { engine, judges, settings: &settings, earlier }, records, &mut collectors, &mut |event| {
-        if let Event::Done(summary) = event {
-            progress(summary);
+    let mut collectors = Collectors::new(&golden, judges.len());
+    let over_all = |earlier: EarlierVerdicts, sink: &mut dyn Sink| {
+        run(Run { engine, judges, settings: &settings, earlier }, records, sink, &mut |event| {
+            if let Event::Done(summary) = event {
+                progress(summary);
+            }
+        })
+    };
+    let summary = match keep {
+        Keep::Memo(memo) => over_all(EarlierVerdicts { past: Past::none(), memo }, &mut collectors)?,
+        Keep::Journal { mut journal, past, path } => {
+            let memo = Memo::in_journal(File::open(&path).map_err(|error| RunError::Write(0, error))?);
+            let summary = over_all(EarlierVerdicts { past, memo }, &mut *journal)?;
+            if let Some(end) = summary.end {
+                journal.finish(end).map_err(|error| RunError::Write(summary.rows(), error))?;
+                of_journal(&path, &mut collectors)?;
+            }
+            summary
         }
-    })?;
+    };
     if summary.ended.is_some() {
         return Ok(None);
     }
@@ -65,4 +103,14 @@ pub fn evaluate(
     let evaluations =
         setups.into_iter().zip(collectors.0).map(|(setup, rows)| Evaluation::new(setup, rows, &summary, seconds));
     Ok(Some(evaluations.collect()))
+}
+
+/// Collects the rows in a journal of this golden set.
+fn of_journal(path: &Path, collectors: &mut Collectors<'_>) -> Result<(), RunError> {
+    for entry in Ordered::open(path)? {
+        let entry = entry?;
+        let rows = crate::label::row::rows(&entry.verdicts);
+        collectors.put(&entry, b"", &rows).map_err(|error| RunError::Write(entry.number, error))?;
+    }
+    Ok(())
 }

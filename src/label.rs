@@ -23,6 +23,8 @@ pub mod memo;
 pub mod merge;
 #[doc(hidden)]
 pub mod pieces;
+#[doc(hidden)]
+pub mod recall;
 pub mod records;
 pub mod row;
 pub mod run;

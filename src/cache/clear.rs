@@ -63,7 +63,7 @@ impl Cleared {
 }
 
 /// Reports whether another process has locked a file, or listens on a socket.
-fn in_use(path: &Path) -> bool {
+pub(super) fn in_use(path: &Path) -> bool {
     #[cfg(unix)]
     if fs::symlink_metadata(path).is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()))
     {

@@ -16,9 +16,10 @@ fn folder_of(files: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "canary/gguf1-00ff00ff00ff00ff.json",
     "canary/gguf2-00ff00ff00ff00ff.json",
+    "evaluations/00ff00ff00ff00ff.jsonl",
     "journals/00ff00ff00ff00ff.journal",
     "models/00ff00ff00ff00ff/magistrate-nano.gguf",
     "models/00ff00ff00ff00ff/magistrate-nano.gguf.0123456789abcdef.part",

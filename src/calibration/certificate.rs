@@ -7,6 +7,7 @@
 
 mod issue;
 mod read;
+mod risk;
 mod thresholds;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::policy::Verdict;
 pub(crate) use issue::missing_class;
 pub use issue::{NoCertificate, least, possible};
 pub use read::CertificateError;
+pub use risk::{Never, Risk, Side};
 
 /// The version of the format. The first version had no terms.
 const VERSION: u32 = 2;
@@ -52,6 +54,10 @@ pub struct Certificate {
     pub classes: [u64; 2],
     /// The numbers of testing rows decided automatically, and of the wrong ones: for violations, then for safe.
     pub sides: [(u64, u64); 2],
+    /// The errors and the testing rows at the surest threshold of a side that is never automatic: for violations, then
+    /// for safe.
+    #[serde(default)]
+    pub failed: [Option<(u64, u64)>; 2],
     /// The reliability of probabilities on the testing rows, before the map and after.
     pub calibration: [Reliability; 2],
 }

@@ -36,6 +36,11 @@ impl Planned {
     pub fn conditions(&self, config: &RunConfig, policy: &Policy) -> Terms {
         config.conditions(&self.model.file, &self.plan.config, policy)
     }
+
+    /// Returns the note on a demonstration model.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
 }
 
 /// Adds the model, the templates and the certificate to the files of a run.

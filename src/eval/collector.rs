@@ -4,7 +4,6 @@ use std::io;
 
 use super::evaluated_row::EvaluatedRow;
 use super::golden::{Answer, Golden};
-use crate::label::columns::text;
 use crate::label::entry::Entry;
 use crate::label::row::Row;
 use crate::label::sink::{Sink, Written};
@@ -28,18 +27,18 @@ impl<'run> Collector<'run> {
     }
 }
 
-impl Sink for Collector<'_> {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
-        let Some(Answer { text: judged, hash, slice, expected }) = self.golden.answer(entry.number) else {
-            return Ok(Written::default());
-        };
-        let Some(Some(expected)) = expected.get(self.policy) else { return Ok(Written::default()) };
-        let Some(row) = rows.get(self.policy) else { return Ok(Written::default()) };
+impl Collector<'_> {
+    /// Adds the row of a policy on a record, if the record's answer is known.
+    pub(super) fn add(&mut self, answer: &Answer, row: &Row) {
+        let Answer { number, line, input, id, text, hash, slice, expected } = answer;
+        let Some(Some(expected)) = expected.get(self.policy) else { return };
         self.rows.push(EvaluatedRow {
-            number: entry.number,
+            number: *number,
+            line: *line,
+            input: input.clone(),
             hash: *hash,
-            id: entry.id.as_deref().map(text),
-            text: judged.clone(),
+            id: id.clone(),
+            text: text.clone(),
             expected: expected.clone(),
             verdict: row.verdict,
             category: row.category.clone(),
@@ -49,6 +48,14 @@ impl Sink for Collector<'_> {
             error: row.error_code().map(str::to_owned),
             slice: slice.clone(),
         });
+    }
+}
+
+impl Sink for Collector<'_> {
+    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        let Some(answer) = self.golden.answer(entry.number) else { return Ok(Written::default()) };
+        let Some(row) = rows.get(self.policy) else { return Ok(Written::default()) };
+        self.add(answer, row);
         Ok(Written { rows: 1, place: None })
     }
 }

@@ -7,6 +7,8 @@ mod pairs;
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluated_row::place;
+
 pub(super) use pairs::shared;
 
 /// The differences between two evaluations.
@@ -37,6 +39,12 @@ pub struct Comparison {
 pub struct Flip {
     /// The row's number in the second evaluation.
     pub number: u64,
+    /// The row of the record in a spreadsheet, or its line. 0 in files of earlier versions.
+    #[serde(default)]
+    pub line: u64,
+    /// The input's name, if the set has several inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
     /// The text.
     pub text: String,
     /// The expected answer, in words.
@@ -50,6 +58,12 @@ pub struct Flip {
 }
 
 impl Flip {
+    /// Returns the row's place, as [`EvaluatedRow::place`](super::evaluated_row::EvaluatedRow::place).
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(self.number, self.line, self.input.as_deref())
+    }
+
     /// Returns the direction of the change in words. A verdict may also change and stay wrong.
     #[must_use]
     pub fn direction(&self) -> &'static str {

@@ -11,6 +11,13 @@ use crate::policy::Verdict;
 pub struct EvaluatedRow {
     /// Position of the record in the set, starting at 1.
     pub number: u64,
+    /// The row of the record in a spreadsheet of its input, header included, or its line. 0 in evaluations of earlier
+    /// versions.
+    #[serde(default)]
+    pub line: u64,
+    /// The input's name, if the set has several inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
     /// The text's digest.
     pub hash: Hash,
     /// The record's id, if it has one.
@@ -48,6 +55,12 @@ impl EvaluatedRow {
         self.verdict != Some(self.expected.verdict)
     }
 
+    /// Returns the row's place in the words of a spreadsheet: `row 145`, or `b.csv row 145` in a set of several inputs.
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(self.number, self.line, self.input.as_deref())
+    }
+
     /// Returns the model's answer in words: verdict and category, or the reason why the row is undecided.
     #[must_use]
     pub fn answer(&self) -> String {
@@ -63,4 +76,10 @@ impl EvaluatedRow {
 #[must_use]
 pub fn probabilities(rows: &[EvaluatedRow]) -> Vec<(bool, f64)> {
     rows.iter().filter_map(|row| Some((row.outcome().0, row.probability?))).collect()
+}
+
+/// Returns the place of a row in words. Without a line, its number counts.
+pub(super) fn place(number: u64, line: u64, input: Option<&str>) -> String {
+    let line = if line == 0 { number } else { line };
+    input.map_or_else(|| format!("row {line}"), |input| format!("{input} row {line}"))
 }

@@ -17,6 +17,7 @@ use crate::calibration::reliability::Reliability;
 use crate::calibration::setup::EvaluationSetup;
 use crate::digest::Hash;
 use crate::label::summary::Summary;
+use crate::policy::Policy;
 pub use error::EvaluationError;
 
 /// The results of a policy on a golden set.
@@ -43,6 +44,12 @@ pub struct Evaluation {
     /// Records left out because an earlier one has the same text and the same answer.
     #[serde(default)]
     pub repeated: u64,
+    /// The day of the evaluation, such as `2026-11-29`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// The titles of the policy's categories, by their codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub titles: BTreeMap<String, String>,
     /// The comparison with an earlier evaluation, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -96,12 +103,36 @@ impl Evaluation {
             undecided,
             unknown: 0,
             repeated: 0,
+            date: None,
+            titles: BTreeMap::new(),
             comparison: None,
             gate: None,
             tokens: 0,
             seconds: 0.0,
             rows,
         }
+    }
+
+    /// Adds the titles of the policy's categories, and the day of the evaluation.
+    #[must_use]
+    pub fn described(self, policy: &Policy, date: Option<String>) -> Self {
+        let categories = policy.categories().iter();
+        let titles = categories.map(|category| (category.code.clone(), category.title.clone())).collect();
+        Self { date, titles, ..self }
+    }
+
+    /// Returns the slices in alphabetical order, whichever case their names have and whichever accents.
+    #[must_use]
+    pub fn slices_in_order(&self) -> Vec<(&String, &Metrics)> {
+        let mut slices: Vec<_> = self.slices.iter().collect();
+        slices.sort_by_cached_key(|(name, _)| (folded(name), (*name).clone()));
+        slices
+    }
+
+    /// Returns a category's code with its title: `SP2.a Cold promotion`.
+    #[must_use]
+    pub fn titled(&self, code: &str) -> String {
+        self.titles.get(code).map_or_else(|| code.to_owned(), |title| format!("{code} {title}"))
     }
 
     /// Returns the number of rows that should be a violation, and of the others.
@@ -131,4 +162,26 @@ impl Evaluation {
         }
         Ok((rows, repeated))
     }
+}
+
+/// Returns a name as a dictionary orders it: without case, and Latin letters without their accents.
+fn folded(name: &str) -> String {
+    const ACCENTS: [(&str, char); 13] = [
+        ("àáâãäåāăą", 'a'),
+        ("çćč", 'c'),
+        ("ďđð", 'd'),
+        ("èéêëēęě", 'e'),
+        ("ğ", 'g'),
+        ("ìíîïīį", 'i'),
+        ("ĺľł", 'l'),
+        ("ñńň", 'n'),
+        ("òóôõöøő", 'o'),
+        ("ŕř", 'r'),
+        ("śšş", 's'),
+        ("ùúûüūůű", 'u'),
+        ("ýÿ", 'y'),
+    ];
+    let plain =
+        |letter: char| ACCENTS.iter().find(|(letters, _)| letters.contains(letter)).map_or(letter, |(_, to)| *to);
+    name.chars().flat_map(char::to_lowercase).map(plain).collect()
 }

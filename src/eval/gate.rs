@@ -123,7 +123,7 @@ impl std::fmt::Display for Check {
             (None, false) => write!(out, "{figure} is {is}, and must be at least {least:.3}"),
             (Some(before), true) => write!(out, "{figure} was {before:.3} and is {is}"),
             (Some(before), false) => {
-                write!(out, "{figure} fell from {before:.3} to {is}, and may fall by {:.3}", before - least)
+                write!(out, "{figure} fell from {before:.3} to {is} (allowed: {:.3})", before - least)
             }
         }
     }

@@ -15,12 +15,13 @@ mod sense;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::expected::Expected;
 use crate::calibration::certificate::missing_class;
 use crate::digest::Hash;
 use crate::hint::{Hint, Setting};
-use crate::label::columns::Columns;
+use crate::label::columns::{Columns, text as text_of};
 use crate::label::source::Placed;
 use crate::policy::{GoldenCase, Policy, Verdict};
 use answer_source::AnswerSource;
@@ -97,9 +98,11 @@ impl Golden {
         let mut golden = Self { legend, unknown: vec![0; policies.len()], ..Self::default() };
         // The caller names the set, so a message about a single input need not.
         let one_input = records.windows(2).all(|pair| pair[0].input == pair[1].input);
+        let mut lines = Lines::default();
         let mut texts = Texts::default();
         for (placed, answers) in records.into_iter().zip(answers) {
             let place = format!("{}: record {}", placed.input, placed.row);
+            let line = lines.of(&placed);
             let at =
                 |error: GoldenError| error.at(if one_input { format!("record {}", placed.row) } else { place.clone() });
             let expected: Vec<Option<Expected>> = answers.into_iter().collect::<Result<_, _>>().map_err(at)?;
@@ -117,7 +120,17 @@ impl Golden {
                 golden.unknown.iter_mut().for_each(|unknown| *unknown += 1);
                 continue;
             }
-            match texts.add(place, placed, Answer { text, hash, slice, expected }) {
+            let answer = Answer {
+                number: placed.number,
+                line,
+                input: (!one_input).then(|| placed.input.to_string()),
+                id: placed.record.id.as_deref().map(text_of),
+                text,
+                hash,
+                slice,
+                expected,
+            };
+            match texts.add(place, placed, answer) {
                 Relation::New => {}
                 Relation::Repeated => golden.repeated += 1,
                 Relation::Contradiction(message) => {
@@ -181,6 +194,32 @@ impl Golden {
 
     pub(super) fn answer(&self, number: u64) -> Option<&Answer> {
         self.answers.get(&number)
+    }
+
+    /// Returns the answers by the digests of their texts.
+    pub(super) fn answers_by_text(&self) -> HashMap<Hash, &Answer> {
+        self.answers.values().map(|answer| (answer.hash, answer)).collect()
+    }
+}
+
+/// The rows of records in a spreadsheet, or their lines.
+#[derive(Default)]
+struct Lines {
+    /// The input whose records come, and the number of its lines above the first record.
+    above: Option<(Arc<str>, u64)>,
+}
+
+impl Lines {
+    /// Returns the row of the next record. A table has a row for each record, even if its text has several lines.
+    fn of(&mut self, placed: &Placed) -> u64 {
+        let first = self.above.as_ref().filter(|(input, _)| *input == placed.input).map(|(_, above)| *above);
+        let above = first.unwrap_or_else(|| {
+            let above = placed.record.number.saturating_sub(placed.row);
+            self.above = Some((Arc::clone(&placed.input), above));
+            above
+        });
+        // Blank lines may stand between lines of JSON.
+        if placed.record.raw.starts_with(b"{") { placed.record.number } else { placed.row + above }
     }
 }
 

@@ -10,4 +10,4 @@ mod wording;
 
 pub use html::{ReportError, html};
 pub use markdown::markdown;
-pub use terminal::{comparison, gate, text};
+pub use terminal::{comparison, gate, mistakes, side_by_side, text};

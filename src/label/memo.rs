@@ -6,8 +6,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -227,6 +228,7 @@ fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Verdicts> {
 pub struct Archive {
     table: Table,
     file: File,
+    path: PathBuf,
     end: u64,
     /// Lines that were damaged.
     damaged: u64,
@@ -245,7 +247,9 @@ impl Archive {
         let path =
             folder.join(crate::text::hex(&Hash::of(terms.as_bytes()).short().to_be_bytes())).with_extension("jsonl");
         cache::own(&path)?;
-        let file = crate::files::options().read(true).append(true).create(true).open(path)?;
+        let file = crate::files::options().read(true).append(true).create(true).open(&path)?;
+        // The time of the last use decides which archives are removed first.
+        let _ = file.set_modified(SystemTime::now());
         let foreign = file.try_lock().is_err();
         let (mut table, mut end, mut damaged) = (Table::default(), 0, 0);
         let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, &file), Vec::new());
@@ -261,13 +265,44 @@ impl Archive {
             // A torn last line.
             file.set_len(end)?;
         }
-        Ok(Self { table, file, end, damaged, foreign })
+        Ok(Self { table, file, path, end, damaged, foreign })
     }
 
     /// Returns the number of damaged lines, which are not used.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// Returns the number of texts with a verdict.
+    #[must_use]
+    pub fn texts(&self) -> u64 {
+        (self.table.young.len() + self.table.old.len()) as u64
+    }
+
+    /// Returns the path of its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the rows of an earlier run on a text.
+    pub fn rows(&mut self, hash: &Hash) -> Option<Vec<Row>> {
+        Some(self.get(hash)?.rows)
+    }
+
+    /// Forgets all verdicts. The file stays as it is if another process writes to it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be cut.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.table = Table::default();
+        if !self.foreign {
+            self.file.set_len(0)?;
+            self.end = 0;
+        }
+        Ok(())
     }
 
     fn get(&mut self, hash: &Hash) -> Option<Verdicts> {

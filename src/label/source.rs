@@ -162,6 +162,23 @@ impl Source {
         self.inputs.iter().filter(|_| self.limit.is_none()).map(Input::size).sum()
     }
 
+    /// Returns a function that counts the records, by reading the inputs again. `None` if they cannot be read twice, or
+    /// if that would take too long.
+    #[must_use]
+    pub fn counter(&self) -> Option<impl FnOnce() -> Option<u64> + Send + use<>> {
+        /// Bytes that are read in less than a second.
+        const MOST: u64 = 64 << 20;
+        // With a limit, no more than that is read.
+        self.inputs
+            .iter()
+            .map(Input::size)
+            .sum::<Option<u64>>()
+            .filter(|size| self.limit.is_some() || *size <= MOST)?;
+        let (inputs, format, fields, limit) = (self.inputs.clone(), self.format, self.fields.clone(), self.limit);
+        let count = move |source: Self| source.with_limit(limit).flatten().count() as u64;
+        Some(move || Some(count(Self::new(inputs, format, fields).ok()?)))
+    }
+
     /// Returns the names of the columns of the first input, if it is a table.
     #[must_use]
     pub fn names(&self) -> Option<&[String]> {

@@ -114,6 +114,8 @@ fn strict() -> Policy {
 fn row(number: u64, text: &str, verdict: Option<Verdict>) -> EvaluatedRow {
     EvaluatedRow {
         number,
+        line: number,
+        input: None,
         hash: Hash::of(text.as_bytes()),
         id: Some("<b>id</b>".into()),
         text: text.into(),
@@ -245,9 +247,10 @@ fn a_baseline_is_held_to_the_labels_of_now_and_other_terms_are_told() {
     now.comparison = Some(comparison);
     assert!(
         report::text(&now).len() > 10
-            && report::markdown(&now).contains("Made under other terms: <code>effort low, then none</code>")
+            && report::markdown(std::slice::from_ref(&now))
+                .contains("Made under other terms: <code>effort low, then none</code>")
     );
-    assert!(report::html(&now).unwrap().contains("Made under another effort low, then none"));
+    assert!(report::html(std::slice::from_ref(&now)).unwrap().contains("Made under another effort low, then none"));
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn an_evaluation_is_read_from_its_rows_alone() {
     let mut absurd = json.clone();
     absurd["rows"][0]["probability"] = 7.into();
     assert!(read(&absurd).unwrap_err().to_string().contains("outside 0 to 1"));
-    assert!(read(&Value::Array(vec![json])).unwrap_err().to_string().contains("several evaluations"));
+    assert!(read(&Value::Array(vec![json.clone(), json])).unwrap_err().to_string().contains("several evaluations"));
     assert!(Evaluation::read(b"{\"secret\": \"quetzal\"}").is_err_and(|error| !error.to_string().contains("quetzal")));
     let mut rows = evaluation.rows.clone();
     rows.push(EvaluatedRow { number: 9, ..rows[0].clone() });
@@ -308,7 +311,7 @@ fn a_page_holds_whatever_a_text_spells_as_text_and_asks_for_nothing() {
     );
     let now = Evaluation::of_rows(EvaluationSetup::default(), vec![row(1, text, Some(Verdict::Violation))]);
     evaluation.comparison = Some(Comparison::of(["<em>.json", "now"], &now, &evaluation));
-    let page = report::html(&evaluation).unwrap();
+    let page = report::html(std::slice::from_ref(&evaluation)).unwrap();
     for wrong in ["<script>alert", "<img", "<u>", "<s>", "<i>", "<b>id", "<em>"] {
         assert!(!page.contains(wrong), "{wrong}");
     }
@@ -318,10 +321,10 @@ fn a_page_holds_whatever_a_text_spells_as_text_and_asks_for_nothing() {
         assert!(!own.contains(elsewhere), "{elsewhere}");
     }
     assert_eq!(page.matches("</script>").count(), 2, "the two that are its own");
-    let markdown = report::markdown(&evaluation);
+    let markdown = report::markdown(std::slice::from_ref(&evaluation));
     assert!(!markdown.contains("<script") && markdown.contains("&#60;script"), "{markdown}");
     let empty = Evaluation::of_rows(EvaluationSetup::default(), Vec::new());
-    assert!(report::html(&empty).is_ok() && !report::text(&empty).is_empty());
+    assert!(report::html(std::slice::from_ref(&empty)).is_ok() && !report::text(&empty).is_empty());
 }
 
 #[test]
@@ -367,7 +370,7 @@ fn markdown_leaves_no_link_image_mention_or_markup_of_a_strangers() {
             vec![EvaluatedRow { verdict: Some(Verdict::Violation), ..bad }],
         );
         evaluation.comparison = Some(Comparison::of([trick, "now"], &before, &evaluation));
-        let markdown = report::markdown(&evaluation);
+        let markdown = report::markdown(std::slice::from_ref(&evaluation));
         assert!(!markdown.contains(trick), "{trick}: {markdown}");
         // The report itself has only the tags of code and of the list of errors.
         let plain = ["<code>", "</code>", "<details>", "</details>", "<summary>", "</summary>"]

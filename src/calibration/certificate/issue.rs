@@ -3,7 +3,8 @@
 //! One half of the rows fits a map and proposes thresholds, from the surest to looser ones. The other half tests them in
 //! that order and stops at the first failure.
 
-use super::{Certificate, VERSION, thresholds};
+use super::thresholds::{self, Thresholds};
+use super::{Certificate, VERSION};
 use crate::calibration::map::{CalibrationMap, FitMethod};
 use crate::calibration::reliability::Reliability;
 use crate::calibration::setup::EvaluationSetup;
@@ -126,7 +127,7 @@ impl Certificate {
             rows.iter().map(|(violation, probability)| (*violation, map.apply(*probability))).collect()
         };
         let (fitted, tested) = (calibrated(fitting), calibrated(testing));
-        let (high, low) = thresholds::both(&fitted, &tested, alpha, delta, side)
+        let Thresholds { high, low, failed } = thresholds::both(&fitted, &tested, alpha, delta, side)
             .map_err(|(errors, rows)| NoCertificate::Wrong { errors, rows })?;
         let reliability = |rows: &[(bool, f64)]| {
             Reliability::of(rows).unwrap_or(Reliability { brier: 0.0, ece: 0.0, bins: Vec::new() })
@@ -143,6 +144,7 @@ impl Certificate {
             automatic: 0.0,
             classes: classes(testing),
             sides: [(0, 0); 2],
+            failed,
             calibration: [reliability(testing), reliability(&tested)],
         };
         certificate.sides = certificate.errors(testing);

@@ -5,6 +5,17 @@
 
 use crate::calibration::interval::upper_bound;
 
+/// The threshold of each side.
+#[derive(Debug)]
+pub(super) struct Thresholds {
+    /// The threshold from which a text is a violation.
+    pub high: Option<f64>,
+    /// The threshold up to which a text is safe.
+    pub low: Option<f64>,
+    /// The errors and the rows at the surest threshold of a side without one.
+    pub failed: [Option<(u64, u64)>; 2],
+}
+
 /// Returns the threshold from which a text is a violation, and the one up to which it is safe. At least one of them is
 /// `Some`. Each row is the correct answer and the calibrated probability.
 ///
@@ -17,7 +28,7 @@ pub(super) fn both(
     alpha: f64,
     delta: f64,
     side: u64,
-) -> Result<(Option<f64>, Option<f64>), (u64, u64)> {
+) -> Result<Thresholds, (u64, u64)> {
     let turned = |rows: &[(bool, f64)]| -> Vec<(bool, f64)> {
         rows.iter().map(|(violation, probability)| (!violation, -probability)).collect()
     };
@@ -27,6 +38,7 @@ pub(super) fn both(
     if let (Err(wrong), Err(_)) = (&high, &low) {
         return Err(*wrong);
     }
+    let failed = [high.as_ref().err().copied(), low.as_ref().err().copied()];
     // No side reaches past the middle, so a probable violation never passes as safe.
     let high: Vec<f64> = high.unwrap_or_default().into_iter().filter(|high| *high >= 0.5).collect();
     let low = low.unwrap_or_default().into_iter().map(|low| -low);
@@ -35,7 +47,8 @@ pub(super) fn both(
         let errors = tested.iter().filter(|(violation, calibrated)| *violation != (*calibrated >= 0.5)).count() as u64;
         return Err((errors, tested.len() as u64));
     }
-    Ok(apart(&high, &low, fitted))
+    let (high, low) = apart(&high, &low, fitted);
+    Ok(Thresholds { high, low, failed })
 }
 
 /// Returns the thresholds at which few enough rows are wrong, from the surest to the loosest.

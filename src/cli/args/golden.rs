@@ -1,30 +1,36 @@
 //! The flags that name a golden set, and the set that was read.
 
-use std::collections::HashSet;
+mod keep;
+mod past;
+mod prepared;
+
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::eval::Evaluation;
 use magistrate::eval::golden::{Golden, GoldenOptions, lines};
-use magistrate::eval::{Evaluation, evaluate};
 use magistrate::files::Files;
-use magistrate::label::config::RunConfig;
 use magistrate::label::records::{InputFormat, RecordFields};
-use magistrate::label::run::Settings;
-use magistrate::label::source::Source;
+use magistrate::label::source::{Placed, Source};
 use magistrate::policy::{Policy, PolicyLibrary};
 
+use self::keep::JournalArgs;
+use self::past::{Labels, Past};
 use super::input::{self, InputArgs, named};
 use super::judging::JudgingArgs;
 use super::policy::PolicyArgs;
-use crate::cli::fitting::SEVERAL;
 use crate::cli::loading;
 use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
-use crate::cli::terminal::{output, progress, stop, summary};
+use crate::cli::terminal::{output, summary};
+
+pub use keep::KeepArgs;
+pub use prepared::Prepared;
 
 /// The golden set, the policies and the settings of an evaluation.
 #[derive(Debug, Args)]
+#[command(mut_arg("policies", |policies| policies.required(false).required_unless_present("from")))]
 pub struct GoldenArgs {
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -32,34 +38,38 @@ pub struct GoldenArgs {
     #[command(flatten)]
     input: InputArgs,
 
+    /// Use the rows of a finished run instead of judging: the output of label or its journal, or JSON of an evaluation.
+    /// The answers come from the run's own columns, or from the same texts in FILE
+    #[arg(long, value_name = "RUN", help_heading = "Input")]
+    from: Option<PathBuf>,
+
     /// Column with the correct answers [default: expected, label, violation and so on, the first that exists]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     label_column: Option<String>,
 
     /// Labels that mean a violation; all others mean safe [default: the policy's own meaning of a label]
-    #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',', help_heading = "Input")]
     positive: Vec<String>,
 
     /// Labels that mean safe. With --positive, a label in neither list is refused
-    #[arg(long, value_name = "LABEL,...", value_delimiter = ',')]
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',', help_heading = "Input")]
     negative: Vec<String>,
 
     /// Column by whose values figures are reported separately, too
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     by: Option<String>,
+
+    #[command(flatten)]
+    keep: JournalArgs,
 
     #[command(flatten)]
     judging: JudgingArgs,
 }
 
-/// A golden set that was read, and the policies and settings to judge it by. The model is not loaded yet.
-pub struct Prepared {
-    pub policies: Vec<Policy>,
-    pub golden: Golden,
-    config: RunConfig,
-    /// The set's name.
-    name: String,
-    size: Option<u64>,
+/// The rows of an evaluation: to be judged, or judged before.
+pub enum Rows {
+    ToJudge(Box<Prepared>),
+    Judged(Vec<Evaluation>),
 }
 
 impl GoldenArgs {
@@ -68,125 +78,99 @@ impl GoldenArgs {
         self.judging.lists_devices()
     }
 
-    /// Reads the set, and prints how its labels are understood. Adds each file that it reads to the files of the run.
-    pub fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
+    /// Reads the set, or rows that were judged before. Prints how the labels are understood. Adds each file that it
+    /// reads or writes to the files of the run.
+    pub fn open(self, files: &mut Files) -> Result<Rows, anyhow::Error> {
         self.policy.reads(files)?;
+        match self.from.clone() {
+            Some(from) => Ok(Rows::Judged(self.past(&from, files)?)),
+            None => Ok(Rows::ToJudge(Box::new(self.prepare(files)?))),
+        }
+    }
+
+    fn past(self, from: &Path, files: &mut Files) -> Result<Vec<Evaluation>, anyhow::Error> {
+        let named = self.policy.load()?;
+        let past = Past::open(from, files)?;
+        let set = if self.input.is_empty() { None } else { Some(Set::of(self.input.open()?, files)?) };
+        let (set, table) = set.map_or((None, None), |Set { name, records, table, .. }| (Some((name, records)), table));
+        let labels = Labels { set, options: self.options(table.as_deref()) };
+        past.evaluations(from, named, labels, &print_notes)
+    }
+
+    fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         let policies = self.policy.load()?;
+        let is_own = self.input.is_empty();
+        let source = if is_own { own(&policies)? } else { self.input.open()? };
+        let Set { name, records, table, reading } = Set::of(source, files)?;
+        let options = self.options(table.as_deref());
+        self.keep.claim(files)?;
         let mut config = self.judging.resolve(&policies)?;
         config.composition = self.input.composition();
         loading::claim(&config, files)?;
-        let is_own = self.input.is_empty();
-        let source = if is_own { own(&policies)? } else { self.input.open()? };
-        input::claim(source.inputs(), files)?;
-        let table = source.names().map(<[String]>::to_vec);
-        let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
-        let options = GoldenOptions::default()
-            .with_label(self.label_column.map(|column| named(column, table.as_deref())))
-            .with_positive(self.positive)
-            .with_negative(self.negative)
-            .with_by(self.by.map(|column| named(column, table.as_deref())));
-        let size = source.size();
-        let records = source.collect::<Result<Vec<_>, _>>()?;
-        anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
         let golden = match policies.as_slice() {
             [policy] if is_own => Golden::own(records, &options, policy),
             policies => Golden::read(records, &options, policies),
         };
         let golden = golden.map_err(|error| in_file(&name, error))?;
-        let prepared = Prepared { policies, golden, config, name, size };
-        prepared.print_notes();
-        Ok(prepared)
+        print_notes(&golden, &name, &policies);
+        Ok(Prepared { policies, golden, config, name, reading, keep: self.keep })
+    }
+
+    /// Returns the instructions for reading a set. `table` has the names of a table's columns.
+    fn options(&self, table: Option<&[String]>) -> GoldenOptions {
+        GoldenOptions::default()
+            .with_label(self.label_column.clone().map(|column| named(column, table)))
+            .with_positive(self.positive.clone())
+            .with_negative(self.negative.clone())
+            .with_by(self.by.clone().map(|column| named(column, table)))
     }
 }
 
-impl Prepared {
-    /// Refuses a result that needs probabilities, where the model writes freely and gives none.
-    pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
-        let free = self.config.options.free;
-        ensure_hint!(!free, "{to} needs probabilities, and --decode free gives none", "leave out --decode free");
-        Ok(())
-    }
+/// The records of a golden set.
+struct Set {
+    name: String,
+    records: Vec<Placed>,
+    /// The names of a table's columns.
+    table: Option<Vec<String>>,
+    /// The settings by which its records were read.
+    reading: serde_json::Value,
+}
 
-    /// Prints how the set was understood, and which records were left out.
-    fn print_notes(&self) {
-        /// The most damaged records, and the most contradictions, that are listed one by one.
-        const SHOWN: usize = 5;
-        let Golden { legend, repeated, contradictions, damaged, .. } = &self.golden;
-        for line in legend {
-            output::summary(line);
-        }
-        for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
-            output::message(&format!("warning: {what}"));
-        }
-        let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
-        if more > 0 {
-            output::message(&format!("warning: and {more} more"));
-        }
-        if *repeated > 0 {
-            output::message(&format!(
-                "note: {repeated} records repeat an earlier text and its answer, and are left out"
-            ));
-        }
-        for (place, policy) in self.policies.iter().enumerate() {
-            if let Some(class) = self.golden.missing_class(place) {
-                output::message(&format!("warning: {} holds no {class} under the policy {}", self.name, policy.id));
-            }
-        }
+impl Set {
+    /// Reads all records of a source.
+    fn of(source: Source, files: &mut Files) -> Result<Self, anyhow::Error> {
+        input::claim(source.inputs(), files)?;
+        let table = source.names().map(<[String]>::to_vec);
+        let name = source.inputs().iter().map(|input| &*input.name).collect::<Vec<_>>().join(", ");
+        let reading = source.reading();
+        let records = source.collect::<Result<Vec<_>, _>>()?;
+        anyhow::ensure!(!records.is_empty(), "{name} holds no texts");
+        Ok(Self { name, records, table, reading })
     }
+}
 
-    /// Refuses a set that cannot carry `what` under the first policy. It needs texts of both classes, and no text with
-    /// two answers.
-    pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
-        let name = &self.name;
-        if let Some(class) = self.golden.missing_class(0) {
-            bail_hint!("{name} holds no {class}, and {what} needs both", "check the labels, or add such texts");
-        }
-        if let Some(first) = self.golden.contradictions.first() {
-            bail_hint!("{first}, and {what} needs one answer for each", "leave the answer that is meant");
-        }
-        Ok(())
+/// Prints how a set was understood, and which records were left out.
+fn print_notes(golden: &Golden, name: &str, policies: &[Policy]) {
+    /// The most damaged records, and the most contradictions, that are listed one by one.
+    const SHOWN: usize = 5;
+    let Golden { legend, repeated, contradictions, damaged, .. } = golden;
+    for line in legend {
+        output::summary(line);
     }
-
-    /// Refuses a baseline without texts of this set. If figures are held against it, it needs texts of both classes.
-    pub fn shares(&self, before: &Evaluation, path: &Path, held: bool) -> Result<(), anyhow::Error> {
-        let theirs: HashSet<_> = before.rows.iter().map(|row| row.hash).collect();
-        let shared = self.golden.texts(0).filter(|(hash, _)| theirs.contains(hash));
-        let (mut violations, mut others) = (0_u64, 0_u64);
-        shared.for_each(|(_, is)| *if is { &mut violations } else { &mut others } += 1);
-        let path = path.display();
-        ensure_hint!(
-            violations + others > 0,
-            ("{path} has none of the texts of {}: it is the baseline of another set", self.name),
-            "make one with eval --json on this set"
-        );
-        ensure_hint!(
-            !held || (violations > 0 && others > 0),
-            (
-                "{path} and {} share {violations} violations and {others} other texts, and --max-drop needs both",
-                self.name
-            ),
-            "make a baseline with eval --json on this set"
-        );
-        Ok(())
+    for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
+        output::message(&format!("warning: {what}"));
     }
-
-    /// Judges the set by each policy. Returns `None` if it was stopped.
-    pub fn evaluate(self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
-        let Self { policies, golden, config, name, size } = self;
-        let engine = loading::load(&config, &policies, SEVERAL)?;
-        let judges = loading::judges(&config, &engine, &policies)?;
-        let settings = Settings::default()
-            .with_chunking(config.chunking)
-            .with_reasoning(config.reasoning)
-            .with_stop(stop::on_signal()?);
-        let setups = judges.iter().zip(&policies).map(|(judge, policy)| {
-            judge.provenance.setup(&name, config.conditions(engine.model(), engine.config(), policy))
-        });
-        let setups = setups.collect();
-        let mut bar = progress::Rows::new(size, false);
-        let evaluations = evaluate(&engine, &judges, setups, golden, settings, &mut |summary| bar.show(summary));
-        bar.clear();
-        evaluations.context(name)
+    let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
+    if more > 0 {
+        output::message(&format!("warning: and {more} more"));
+    }
+    if *repeated > 0 {
+        output::message(&format!("note: {repeated} records repeat an earlier text and its answer, and are left out"));
+    }
+    for (place, policy) in policies.iter().enumerate() {
+        if let Some(class) = golden.missing_class(place) {
+            output::message(&format!("warning: {name} holds no {class} under the policy {}", policy.id));
+        }
     }
 }
 
@@ -206,10 +190,10 @@ fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
     Ok(Source::of_stream(&name, Cursor::new(lines(cases)), InputFormat::Jsonl, RecordFields::default())?)
 }
 
-/// Reads an evaluation.
-pub fn read(path: &Path) -> Result<Evaluation, anyhow::Error> {
+/// Reads the evaluations in a file.
+pub fn read(path: &Path) -> Result<Vec<Evaluation>, anyhow::Error> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    Evaluation::read(&bytes).map_err(|error| in_file(path.display(), error))
+    Evaluation::read_all(&bytes).map_err(|error| in_file(path.display(), error))
 }
 
 /// Explains why none of an evaluation's texts has a verdict. Returns `None` if one has.

@@ -1,6 +1,8 @@
 //! `calibrate`: calibrates probabilities, and issues a certificate of the verdicts that may be acted on.
 
-use std::path::{Path, PathBuf};
+mod table;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,42 +12,42 @@ use magistrate::calibration::map::FitMethod;
 use magistrate::calibration::setup::EvaluationSetup;
 use magistrate::eval::Evaluation;
 use magistrate::files::{self, Files};
-use magistrate::policy::Policy;
 use magistrate::random::Random;
 
-use crate::cli::args::golden::{GoldenArgs, read, without_verdicts};
+use self::table::{table, warnings};
+use crate::cli::args::golden::{GoldenArgs, Rows, without_verdicts};
 use crate::cli::devices;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    /// JSON of an evaluation with the same -p, whose rows are used instead of judging
-    #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
-
     /// File for the certificate; - is stdout
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
+    /// Print the certificate as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
     /// Calibration method. temperature: two numbers, for few rows. isotonic: steps, for many
-    #[arg(long, value_name = "HOW", default_value = "temperature")]
+    #[arg(long, value_name = "HOW", default_value = "temperature", help_heading = "Output")]
     method: MethodArg,
 
     /// Share of errors that is accepted on each side among automatic decisions
-    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share, allow_negative_numbers = true, help_heading = "Output")]
     alpha: f64,
 
     /// Chance that a side has more errors than that after all
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, allow_negative_numbers = true, help_heading = "Output")]
     delta: f64,
 
     /// Seed of the split into rows that fit and rows that test
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Output")]
     split: u64,
 
     /// Also issue N certificates, each on half of the rows, and report how many of them the other half breaks
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     trials: Option<u64>,
 
     #[command(flatten)]
@@ -68,19 +70,13 @@ impl Calibrate {
             MethodArg::Isotonic => FitMethod::Isotonic,
         };
         let mut files = Files::new();
-        let to_stdout = self.output.as_deref().is_some_and(|path| path.as_os_str() == "-");
-        if let Some(path) = self.output.as_ref().filter(|_| !to_stdout) {
-            files.write("the certificate", "-o", path)?;
-        }
-        let Self { golden, from, alpha, delta, split, .. } = self;
-        let evaluation = match &from {
-            Some(path) => {
-                files.read("the evaluation", path)?;
-                golden.policy.reads(&mut files)?;
-                earlier(path, &golden)?
-            }
-            None => {
-                let prepared = golden.prepare(&mut files)?;
+        let Self { golden, output: file, json: as_json, alpha, delta, split, trials, .. } = self;
+        let to_stdout = as_json || file.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        let file = file.filter(|path| path.as_os_str() != "-");
+        file.iter().try_for_each(|path| files.write("the certificate", "-o", path))?;
+        let evaluation = match golden.open(&mut files)? {
+            Rows::Judged(evaluations) => earlier(evaluations)?,
+            Rows::ToJudge(prepared) => {
                 ensure_hint!(prepared.policies.len() == 1, "a certificate is of one policy", "give one -p");
                 prepared.gives_probabilities("a certificate")?;
                 prepared.holds("a certificate")?;
@@ -100,37 +96,39 @@ impl Calibrate {
         }
         let certificate = Certificate::issue(evaluation.about, &rows, method, alpha, delta, split)?;
         let mut text = table(&certificate);
-        if let Some(trials) = self.trials {
+        if let Some(trials) = trials {
             text.push_str(&tried(&rows, method, [alpha, delta], trials));
         }
         let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
+        if let Some(path) = &file {
+            files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         if to_stdout {
             // stdout carries the certificate alone then.
             output::message(text.trim_end());
             output::data(&json)?;
-            return Ok(ExitCode::from(exit::DONE));
+        } else {
+            output::print(&text)?;
         }
-        output::print(&text)?;
-        if let Some(path) = &self.output {
-            files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        for warning in warnings(&certificate) {
+            output::message(&warning);
         }
         Ok(ExitCode::from(exit::DONE))
     }
 }
 
-/// Reads an evaluation, and refuses one that is not of the named policy.
-fn earlier(path: &Path, golden: &GoldenArgs) -> Result<Evaluation, anyhow::Error> {
-    let (evaluation, name) = (read(path)?, path.display());
-    let policies = golden.policy.load()?;
-    let of = |policy: &Policy| policy.digest() == evaluation.about.policy[1];
+/// Returns the only evaluation, and refuses one without terms.
+fn earlier(mut evaluations: Vec<Evaluation>) -> Result<Evaluation, anyhow::Error> {
+    let policies: Vec<&str> = evaluations.iter().map(|evaluation| evaluation.about.policy[0].as_str()).collect();
     ensure_hint!(
-        policies.len() == 1 && policies.iter().all(of),
-        ("{name} is an evaluation of another policy ({})", evaluation.about.policy[0]),
-        "name with -p the policy that it was made with"
+        evaluations.len() == 1,
+        ("a certificate is of one policy, and --from has {}", policies.join(", ")),
+        "name one of them with -p"
     );
+    let evaluation = evaluations.remove(0);
     ensure_hint!(
         !evaluation.about.terms.0.is_empty(),
-        "{name} is of an earlier version, which does not say under which terms it holds",
+        "the evaluation is of an earlier version, which does not state under which terms it holds",
         "evaluate again"
     );
     Ok(evaluation)
@@ -140,41 +138,6 @@ fn earlier(path: &Path, golden: &GoldenArgs) -> Result<Evaluation, anyhow::Error
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 0.5);
     share.ok_or_else(|| "not a number between 0 and 0.5".to_owned())
-}
-
-/// Returns a certificate for people.
-fn table(certificate: &Certificate) -> String {
-    let Certificate { alpha, delta, low, high, rows, automatic, calibration: [before, after], .. } = certificate;
-    let [violations, others] = certificate.classes;
-    let [(called, false_alarms), (passed, missed)] = certificate.sides;
-    let high = high.map_or("never automatic".to_owned(), |high| {
-        format!(
-            "automatic from {high:.4} on: {called} testing rows, {false_alarms} of them no violations ({false_alarms} of the {others} there are)"
-        )
-    });
-    let low = low.map_or("never automatic".to_owned(), |low| {
-        format!(
-            "automatic up to {low:.4}: {passed} testing rows, {missed} of them violations ({missed} of the {violations} there are)"
-        )
-    });
-    format!(
-        "rows       {} to fit, {} to test\n\
-         ECE        {:.4}, calibrated {:.4}\n\
-         Brier      {:.4}, calibrated {:.4}\n\
-         violation  {high}\n\
-         safe       {low}\n\
-         automatic  {:.1} % of the rows; the others go to a person\n\
-         promise    at most {:.1} % errors on each side, with {:.1} % confidence\n",
-        rows[0],
-        rows[1],
-        before.ece,
-        after.ece,
-        before.brier,
-        after.brier,
-        100.0 * automatic,
-        100.0 * alpha,
-        100.0 * (1.0 - delta),
-    )
 }
 
 /// Issues certificates on one half of the rows, again and again, and counts how many the other half breaks.

@@ -70,6 +70,7 @@ impl Label {
             settings: &run.settings,
             form: &run.target.export.form,
             source,
+            stop: run.stop.clone(),
             quiet,
         };
         match kept {
@@ -124,7 +125,7 @@ fn written(run: &Prepared, place: &JournalPlace, mut timed: Timed) -> Result<Exi
             made => outputs = made.map_err(|error| place.hinted(error.into()))?.files,
         }
     }
-    finish(&timed, Ending { hint: place.hint(), file: run.summary.as_deref(), outputs, only: None })
+    finish(&timed, Ending { hint: place.saved(), file: run.summary.as_deref(), outputs, only: None })
 }
 
 /// Returns the schema of a row: the output of `check --json`, and the input's own columns.

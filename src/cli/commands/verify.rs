@@ -3,23 +3,27 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::calibration::terms::Terms;
 use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::journal::Past;
-use magistrate::label::memo::Memo;
-use magistrate::label::run::{EarlierVerdicts, Run, Settings, run};
+use magistrate::label::memo::{Archive, Memo};
+use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
 use magistrate::label::verify::{Agreement, Comparison, Sample};
 
+use crate::cli::args::golden::KeepArgs;
 use crate::cli::args::input::InputArgs;
 use crate::cli::args::journal::journal;
 use crate::cli::args::judging::JudgingArgs;
 use crate::cli::args::policy::PolicyArgs;
 use crate::cli::fitting::SEVERAL;
 use crate::cli::terminal::error::ensure_hint;
-use crate::cli::terminal::{exit, output, stop};
+use crate::cli::terminal::progress::{self, Total};
+use crate::cli::terminal::stop::{self, SAVED};
+use crate::cli::terminal::{exit, output};
 use crate::cli::{devices, loading};
 
 #[derive(Debug, Args)]
@@ -47,6 +51,9 @@ pub struct Verify {
     json: bool,
 
     #[command(flatten)]
+    keep: KeepArgs,
+
+    #[command(flatten)]
     judging: JudgingArgs,
 }
 
@@ -69,10 +76,18 @@ impl Verify {
         for (name, then, now) in other_settings(&sample.terms, &terms) {
             output::message(&format!("note: judged again with another {name} ({then} then, {now} now)"));
         }
+        let stop = stop::on_signal(self.keep.keeps())?;
+        // A second check of the same rows must judge them again, so the verdicts are kept until the first is done.
+        let archive = self.keep.archive(&format!("verify {} {}", self.sample, self.sample_seed), &terms);
+        let kept = archive.as_ref().map(|archive| archive.path().to_owned());
+        let before = archive.as_ref().map_or(0, Archive::texts);
         let engine = loading::load_planned(&config, planned)?;
         let judges = loading::judges(&config, &engine, &policies)?;
-        let settings =
-            Settings::default().with_chunking(config.chunking).with_unordered(true).with_stop(stop::on_signal()?);
+        let settings = Settings::default()
+            .with_chunking(config.chunking)
+            .with_unordered(true)
+            .with_stop(Arc::clone(&stop.flag))
+            .with_at_work(Arc::clone(&stop.at_work));
         let numbers: BTreeSet<u64> = sample.numbers().collect();
         let wanted = numbers.len() as u64;
         let last = numbers.last().copied().unwrap_or(0);
@@ -81,16 +96,29 @@ impl Verify {
             .take_while(move |placed| placed.as_ref().map_or(true, |placed| placed.number <= last))
             .filter(move |placed| placed.as_ref().map_or(true, |placed| numbers.contains(&placed.number)));
         let mut comparison = Comparison { sample, agreement: Agreement::default() };
-        let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::off() };
-        let summary = run(
-            Run { engine: &engine, judges: &judges, settings: &settings, earlier },
-            source,
-            &mut comparison,
-            &mut |_| (),
-        )
-        .with_context(|| journal.display().to_string())?;
+        let memo = archive.map_or_else(Memo::off, |archive| Memo::in_memory().with_archive(archive));
+        let earlier = EarlierVerdicts { past: Past::none(), memo };
+        let mut bar = progress::Rows::new(Total::Rows(wanted), stop, false);
+        let run_of = Run { engine: &engine, judges: &judges, settings: &settings, earlier };
+        let summary = run(run_of, source, &mut comparison, &mut |event| {
+            if let Event::Done(summary) = event {
+                bar.show(summary);
+            }
+        });
+        bar.clear();
+        let summary = summary.with_context(|| journal.display().to_string())?;
         if summary.ended.is_some() {
+            output::message(&format!("stopped after {} of {wanted} rows", summary.rows()));
+            if kept.is_some() {
+                output::message(SAVED);
+            }
             return Ok(ExitCode::from(exit::STOPPED));
+        }
+        if before > 0 {
+            output::message(&format!("resumed {before} rows already judged"));
+        }
+        if let Some(kept) = kept {
+            let _ = std::fs::remove_file(kept);
         }
         ensure_hint!(
             summary.rows() == wanted,

@@ -6,6 +6,7 @@
 //! `unsafe` is needed because no safe wrapper registers an `atexit` function or reads a signal's address.
 #![allow(unsafe_code)]
 
+pub mod interrupts;
 mod raw;
 #[cfg(unix)]
 mod signals;

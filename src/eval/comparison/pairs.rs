@@ -37,6 +37,8 @@ impl Comparison {
         let (only_first, only_second) = (count(true, false), count(false, true));
         let flips = pairs.iter().filter(|(one, other)| one.verdict != other.verdict).map(|(one, other)| Flip {
             number: other.number,
+            line: other.line,
+            input: other.input.clone(),
             text: other.text.clone(),
             expected: other.expected.to_string(),
             first: one.answer(),

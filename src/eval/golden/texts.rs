@@ -10,6 +10,14 @@ use crate::label::source::Placed;
 /// A text and its expected answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
+    /// The record's number among all inputs, from 1.
+    pub number: u64,
+    /// The record's row in a spreadsheet of its input, or its line.
+    pub line: u64,
+    /// The input's name, if there are several.
+    pub input: Option<String>,
+    /// The record's id, if it has one.
+    pub id: Option<String>,
     pub text: String,
     pub hash: Hash,
     pub slice: Option<String>,

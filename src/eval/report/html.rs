@@ -6,15 +6,17 @@ use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::curve::precision_recall;
-use super::wording::title;
-use crate::calibration::reliability::Reliability;
+use super::curve::{merged, precision_recall};
+use super::wording::{figures_of_all, threshold, title};
+use crate::calibration::reliability::{Bin, Reliability};
 use crate::calibration::setup::EvaluationSetup;
 use crate::eval::comparison::{Comparison, Flip};
 use crate::eval::evaluated_row::EvaluatedRow;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::gate::Gate;
 use crate::eval::metrics::{Figure, Metrics, NAMES};
+use crate::eval::mistakes::{Counts, worst};
+use crate::eval::thresholds::{AtThreshold, thresholds};
 use crate::hint::{Hint, Hints};
 
 /// The page's template cannot be filled.
@@ -28,39 +30,72 @@ impl Hints for ReportError {
     }
 }
 
-/// Returns the report as an HTML page, which needs no other file.
+/// The templates of the page: itself, and its parts.
+const TEMPLATES: [(&str, &str); 4] = [
+    ("report.html", include_str!("../../../templates/report.html.jinja")),
+    ("comparison.html", include_str!("../../../templates/page/comparison.html.jinja")),
+    ("style.css", include_str!("../../../templates/page/style.css")),
+    ("rows.js", include_str!("../../../templates/page/rows.js")),
+];
+
+/// Returns the report of the evaluations of a golden set as an HTML page, which needs no other file.
 ///
 /// # Errors
 ///
-/// [`ReportError`] if the template is wrong, which the tests rule out.
-pub fn html(evaluation: &Evaluation) -> Result<String, ReportError> {
+/// [`ReportError`] if a template is wrong, which the tests rule out.
+pub fn html(evaluations: &[Evaluation]) -> Result<String, ReportError> {
     let mut environment = Environment::new();
-    environment.add_template("report.html", include_str!("../../../templates/report.html.jinja"))?;
-    let page = Page::new(evaluation);
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    let page = Page::new(evaluations);
     Ok(environment.get_template("report.html")?.render(Value::from(Serde(&page)))?)
 }
 
 /// The values that the page's template is filled with.
 #[derive(Serialize)]
 struct Page<'run> {
+    title: String,
+    sections: Vec<Section<'run>>,
+    /// Each figure with its values under the policies. `None` for a single policy.
+    side: Option<Vec<(&'static str, Vec<String>)>>,
+    comparisons: Vec<Versus>,
+    data: String,
+}
+
+/// The comparison of two policies.
+#[derive(Serialize)]
+struct Versus {
+    comparison: Comparison,
+    flips: Vec<(Flip, String, &'static str)>,
+}
+
+/// The part of the page on one policy.
+#[derive(Serialize)]
+struct Section<'run> {
     about: &'run EvaluationSetup,
+    threshold: String,
+    date: Option<&'run String>,
+    settings: Vec<(&'run String, String)>,
+    counts: String,
     scores: &'run Metrics,
     figures: Vec<FigureTile>,
     verdicts: Vec<&'static str>,
     confusion: Vec<ConfusionRow>,
+    thresholds: Vec<AtThreshold>,
     tables: Vec<FigureTable<'run>>,
     calibration: Option<&'run Reliability>,
+    bins: Vec<Bin>,
     curve: Vec<[f64; 2]>,
     undecided: &'run BTreeMap<String, u64>,
     unknown: u64,
     repeated: u64,
     gate: Option<GateResult>,
     comparison: Option<&'run Comparison>,
-    flips: Vec<(&'run Flip, &'static str)>,
+    flips: Vec<(&'run Flip, String, &'static str)>,
     tokens: u64,
     seconds: f64,
     wrong: usize,
-    data: String,
 }
 
 /// A gate's result, in words.
@@ -93,18 +128,24 @@ struct FigureTable<'run> {
 
 #[derive(Serialize)]
 struct FigureTableRow<'run> {
-    name: &'run str,
+    name: String,
     scores: &'run Metrics,
+}
+
+/// The rows of a policy, as the page's script reads them.
+#[derive(Serialize)]
+struct Set<'row> {
+    rows: Vec<PageRow<'row>>,
 }
 
 /// A row of the evaluation, as the page's script reads it.
 #[derive(Serialize)]
 struct PageRow<'row> {
-    n: u64,
+    place: String,
     id: &'row Option<String>,
     text: &'row str,
     expected: String,
-    said: String,
+    given: String,
     p: Option<f64>,
     why: &'row Option<String>,
     reasoning: &'row Option<String>,
@@ -114,39 +155,81 @@ struct PageRow<'row> {
 }
 
 impl<'run> Page<'run> {
+    fn new(evaluations: &'run [Evaluation]) -> Self {
+        let golden = evaluations.first().map_or("", |first| first.about.golden.as_str());
+        let policies: Vec<&str> = evaluations.iter().map(|evaluation| evaluation.about.policy[0].as_str()).collect();
+        let pairs =
+            evaluations.iter().skip(1).zip(std::iter::repeat(evaluations.first())).filter_map(|(other, first)| {
+                let first = first?;
+                let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
+                let comparison = Comparison::of(names, first, other);
+                let flips =
+                    comparison.flips.iter().map(|flip| (flip.clone(), number(flip), flip.direction())).collect();
+                Some(Versus { comparison, flips })
+            });
+        Self {
+            title: format!("{} on {golden}", policies.join(", ")),
+            comparisons: pairs.collect(),
+            sections: evaluations.iter().map(Section::new).collect(),
+            side: (evaluations.len() > 1).then(|| figures_of_all(evaluations)),
+            data: data(evaluations),
+        }
+    }
+}
+
+impl<'run> Section<'run> {
     fn new(evaluation: &'run Evaluation) -> Self {
         let figures = NAMES.iter().filter_map(|name| {
             let strict = evaluation.with_undecided.named(name).map(|figure| figure.value);
             Some(FigureTile { name: title(name), figure: evaluation.scores.named(name)?, strict })
         });
         let (verdicts, confusion) = confusion(evaluation);
-        let tables = [
-            FigureTable::new("Categories", "category", &evaluation.categories),
-            FigureTable::new("Slices", "slice", &evaluation.slices),
-        ];
+        let categories = evaluation.categories.iter().map(|(code, scores)| (evaluation.titled(code), scores));
+        let slices = evaluation.slices_in_order().into_iter().map(|(name, scores)| (name.clone(), scores));
+        let tables =
+            [FigureTable::new("Categories", "category", categories), FigureTable::new("Slices", "slice", slices)];
         let comparison = evaluation.comparison.as_ref();
         let flips = comparison.into_iter().flat_map(|comparison| &comparison.flips);
         Self {
             about: &evaluation.about,
+            threshold: threshold(evaluation),
+            date: evaluation.date.as_ref(),
+            settings: settings(evaluation),
+            counts: Counts::of(&evaluation.rows).to_string(),
             scores: &evaluation.scores,
             figures: figures.collect(),
             verdicts,
             confusion,
+            thresholds: thresholds(&evaluation.rows),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             calibration: evaluation.calibration.as_ref(),
+            bins: evaluation.calibration.as_ref().map_or_else(Vec::new, |calibration| merged(&calibration.bins)),
             curve: precision_recall(&evaluation.rows),
             undecided: &evaluation.undecided,
             unknown: evaluation.unknown,
             repeated: evaluation.repeated,
             gate: evaluation.gate.as_ref().map(GateResult::new),
             comparison,
-            flips: flips.map(|flip| (flip, flip.direction())).collect(),
+            flips: flips.map(|flip| (flip, number(flip), flip.direction())).collect(),
             tokens: evaluation.tokens,
             seconds: evaluation.seconds,
             wrong: evaluation.rows.iter().filter(|row| row.is_wrong()).count(),
-            data: data(&evaluation.rows),
         }
     }
+}
+
+/// Returns the place of a flip under a heading that says `row`.
+fn number(flip: &Flip) -> String {
+    flip.place().trim_start_matches("row ").to_owned()
+}
+
+/// Returns the settings that were given, by name.
+fn settings(evaluation: &Evaluation) -> Vec<(&String, String)> {
+    let given = evaluation.about.terms.0.iter().filter(|(name, value)| {
+        // These are above, and digests.
+        !value.is_null() && !["policy", "model", "template", "effort"].contains(&name.as_str())
+    });
+    given.map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }
 
 impl GateResult {
@@ -157,9 +240,8 @@ impl GateResult {
 }
 
 impl<'run> FigureTable<'run> {
-    fn new(title: &'static str, of: &'static str, parts: &'run BTreeMap<String, Metrics>) -> Self {
-        let rows = parts.iter().map(|(name, scores)| FigureTableRow { name, scores });
-        Self { title, of, rows: rows.collect() }
+    fn new(title: &'static str, of: &'static str, parts: impl Iterator<Item = (String, &'run Metrics)>) -> Self {
+        Self { title, of, rows: parts.map(|(name, scores)| FigureTableRow { name, scores }).collect() }
     }
 }
 
@@ -179,23 +261,26 @@ fn confusion(evaluation: &Evaluation) -> (Vec<&'static str>, Vec<ConfusionRow>) 
     (verdicts, rows)
 }
 
-/// Returns the rows as JSON for a script element, wrong ones first.
-fn data(rows: &[EvaluatedRow]) -> String {
-    let mut rows: Vec<&EvaluatedRow> = rows.iter().collect();
-    rows.sort_by_key(|row| (!row.is_wrong(), row.number));
-    let rows: Vec<PageRow<'_>> = rows.into_iter().map(PageRow::new).collect();
+/// Returns the rows of each policy as JSON for a script element, wrong ones first.
+fn data(evaluations: &[Evaluation]) -> String {
+    let set = |evaluation: &'_ Evaluation| {
+        let mut rows: Vec<PageRow<'_>> = worst(&evaluation.rows).into_iter().map(PageRow::new).collect();
+        rows.extend(evaluation.rows.iter().filter(|row| !row.is_wrong()).map(PageRow::new));
+        serde_json::to_string(&Set { rows }).unwrap_or_default()
+    };
+    let sets: Vec<String> = evaluations.iter().map(set).collect();
     // Only `<` could end the element.
-    serde_json::to_string(&rows).unwrap_or_default().replace('<', "\\u003c")
+    format!("[{}]", sets.join(",")).replace('<', "\\u003c")
 }
 
 impl<'row> PageRow<'row> {
     fn new(row: &'row EvaluatedRow) -> Self {
         Self {
-            n: row.number,
+            place: row.place(),
             id: &row.id,
             text: &row.text,
             expected: row.expected.to_string(),
-            said: row.answer(),
+            given: row.answer(),
             p: row.probability,
             why: &row.rationale,
             reasoning: &row.reasoning,

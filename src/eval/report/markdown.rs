@@ -1,34 +1,65 @@
 //! The report as Markdown, for a pull request.
 
-use std::collections::BTreeMap;
-
-use super::wording::{LISTED, left_out, more, title, with_interval};
+use super::wording::{
+    LISTED, figures_of_all, left_out, more, probability, threshold, title, violations, with_interval,
+};
 use crate::eval::comparison::Comparison;
-use crate::eval::evaluated_row::EvaluatedRow;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::gate::Gate;
 use crate::eval::metrics::{Metrics, NAMES};
+use crate::eval::mistakes::{Counts, worst};
+use crate::eval::thresholds::{AtThreshold, thresholds};
 use crate::text::harmless;
 
-/// Returns the report as Markdown.
+/// Returns the report of the evaluations of a golden set as Markdown.
 #[must_use]
-pub fn markdown(evaluation: &Evaluation) -> String {
-    let Evaluation { about, scores, with_undecided, .. } = evaluation;
+pub fn markdown(evaluations: &[Evaluation]) -> String {
+    let mut text = String::new();
+    if let [first, others @ ..] = evaluations
+        && !others.is_empty()
+    {
+        text.push_str(&side_by_side(evaluations));
+        for other in others {
+            let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
+            let heading = format!("{} against {}", code(names[1]), code(names[0]));
+            text.push_str(&compared(&heading, &Comparison::of(names, first, other)));
+        }
+    }
+    text + &evaluations.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a table of the figures, with a column for each policy.
+fn side_by_side(evaluations: &[Evaluation]) -> String {
+    let names: Vec<String> = evaluations.iter().map(|evaluation| code(&evaluation.about.policy[0])).collect();
+    let mut text = format!("| figure | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for (name, cells) in figures_of_all(evaluations) {
+        text.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    }
+    text.push('\n');
+    text
+}
+
+/// Returns the report of one policy.
+fn one(evaluation: &Evaluation) -> String {
+    let Evaluation { about, scores, with_undecided, date, .. } = evaluation;
+    let date = date.as_ref().map_or(String::new(), |date| format!(", {}", entities(date)));
     let mut text = format!(
-        "## {} on {}\n\n{}, effort {}: {} rows, {} of them violations{}.\n\n",
+        "## {} on {}\n\n{}, effort {}, {}{date}: {} rows, {}{}.\n\n{}.\n\n",
         code(&about.policy[0]),
         code(&about.golden),
         code(&about.model[0]),
         about.effort,
+        threshold(evaluation),
         scores.rows,
-        scores.violations,
-        entities(&left_out(evaluation))
+        violations(scores.violations),
+        entities(&left_out(evaluation)),
+        Counts::of(&evaluation.rows),
     );
     if let Some(gate) = &evaluation.gate {
         text.push_str(&gate_result(gate));
     }
     if let Some(comparison) = &evaluation.comparison {
-        text.push_str(&against_baseline(comparison));
+        text.push_str(&compared(&format!("Against the baseline {}", code(&comparison.names[0])), comparison));
     }
     text.push_str("| figure | value (95 %) | undecided counted as wrong |\n|---|---|---|\n");
     for name in NAMES {
@@ -38,9 +69,30 @@ pub fn markdown(evaluation: &Evaluation) -> String {
     if let Some(calibration) = &evaluation.calibration {
         text.push_str(&format!("\nCalibration: Brier {:.4}, ECE {:.4}.\n", calibration.brier, calibration.ece));
     }
-    text.push_str(&parts("category", &evaluation.categories, |scores| scores.violations));
-    text.push_str(&parts("slice", &evaluation.slices, |scores| scores.rows));
-    text.push_str(&errors(&evaluation.rows));
+    let categories = evaluation.categories.iter().map(|(category, scores)| (evaluation.titled(category), scores));
+    text.push_str(&parts("category", categories, |scores| scores.violations));
+    let slices = evaluation.slices_in_order().into_iter().map(|(name, scores)| (name.clone(), scores));
+    text.push_str(&parts("slice", slices, |scores| scores.rows));
+    text.push_str(&other_thresholds(evaluation));
+    text.push_str(&errors(evaluation));
+    text
+}
+
+/// Returns a table of the figures that other thresholds would give. Empty without probabilities.
+fn other_thresholds(evaluation: &Evaluation) -> String {
+    let all = thresholds(&evaluation.rows);
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n<details><summary>Other thresholds</summary>\n\n\
+        | threshold | precision | recall | F1 | missed | false alarms |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for AtThreshold { threshold, precision, recall, f1, missed, false_alarms, best } in all {
+        let best = if best { " (highest F1)" } else { "" };
+        let figures = format!("{precision:.3} | {recall:.3} | {f1:.3} | {missed} | {false_alarms}");
+        text.push_str(&format!("| {threshold}{best} | {figures} |\n"));
+    }
+    text.push_str("\n</details>\n");
     text
 }
 
@@ -54,41 +106,41 @@ fn gate_result(gate: &Gate) -> String {
 }
 
 /// Returns a table of the figures of categories or slices. Empty if there are no rows.
-fn parts(of: &str, parts: &BTreeMap<String, Metrics>, rows: fn(&Metrics) -> u64) -> String {
-    if parts.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("\n| {of} | rows | precision | recall | F1 |\n|---|---|---|---|---|\n");
+fn parts<'run>(of: &str, parts: impl Iterator<Item = (String, &'run Metrics)>, rows: fn(&Metrics) -> u64) -> String {
+    let mut text = String::new();
     for (name, scores) in parts {
         let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(with_interval);
-        text.push_str(&format!("| {} | {} | {precision} | {recall} | {f1} |\n", code(name), rows(scores)));
+        text.push_str(&format!("| {} | {} | {precision} | {recall} | {f1} |\n", code(&name), rows(scores)));
     }
-    text
+    if text.is_empty() {
+        return text;
+    }
+    format!("\n| {of} | rows | precision | recall | F1 |\n|---|---|---|---|---|\n{text}")
 }
 
-/// Returns a table of the rows with a wrong answer, or nothing if all are right.
-fn errors(rows: &[EvaluatedRow]) -> String {
-    let wrong: Vec<&EvaluatedRow> = rows.iter().filter(|row| row.is_wrong()).collect();
+/// Returns a table of the rows with a wrong answer, the surest mistakes first. Empty if all are right.
+fn errors(evaluation: &Evaluation) -> String {
+    let wrong = worst(&evaluation.rows);
     if wrong.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n<details><summary>{} errors</summary>\n\n", wrong.len());
-    text.push_str("| row | text | expected | said | P |\n|---|---|---|---|---|\n");
+    let mut text = format!("\n<details><summary>{} errors, the surest first</summary>\n\n", wrong.len());
+    text.push_str("| row | text | expected | given | P(violation) |\n|---|---|---|---|---|\n");
     for row in wrong.iter().take(LISTED) {
-        let probability = row.probability.map_or("–".to_owned(), |probability| format!("{probability:.3}"));
+        let value = row.probability.map_or("–".to_owned(), |value| entities(&probability(value)));
         let [body, expected, answer] = [&row.text, &row.expected.to_string(), &row.answer()].map(|text| code(text));
-        text.push_str(&format!("| {} | {body} | {expected} | {answer} | {probability} |\n", row.number));
+        text.push_str(&format!("| {} | {body} | {expected} | {answer} | {value} |\n", place(&row.place())));
     }
     text.push_str("\n</details>\n");
     text
 }
 
-fn against_baseline(comparison: &Comparison) -> String {
-    let Comparison { names: [one, _], rows, both, first, second, neither, p_value, terms, flips } = comparison;
+/// Returns a comparison under a heading.
+fn compared(heading: &str, comparison: &Comparison) -> String {
+    let Comparison { rows, both, first, second, neither, p_value, terms, flips, .. } = comparison;
     let mut text = format!(
-        "Against the baseline {}, on the {rows} rows of both: {second} mended, {first} broken, {both} still right, \
-         {neither} still wrong; McNemar p = {p_value:.4}.\n\n",
-        code(one)
+        "{heading}, on {rows} shared rows: {second} fixed, {first} broken, {both} still right, {neither} still wrong; \
+         p = {p_value:.4} (McNemar's exact test).\n\n",
     );
     if !terms.is_empty() {
         text.push_str(&format!("Made under other terms: {}.\n\n", code(&terms.join("; "))));
@@ -98,13 +150,18 @@ fn against_baseline(comparison: &Comparison) -> String {
         for flip in flips.iter().take(LISTED) {
             let [body, expected, before, now] =
                 [&flip.text, &flip.expected, &flip.first, &flip.second].map(|text| code(text));
-            let (number, direction) = (flip.number, flip.direction());
+            let (number, direction) = (place(&flip.place()), flip.direction());
             text.push_str(&format!("| {number} | {body} | {expected} | {before} | {now} | {direction} |\n"));
         }
         text.push_str(&more(flips.len()));
         text.push('\n');
     }
     text
+}
+
+/// Writes the place of a row under a heading that says `row`.
+fn place(place: &str) -> String {
+    entities(place.trim_start_matches("row "))
 }
 
 /// Writes an untrusted text as Markdown code, in which nothing is a link, an image, a mention or markup.

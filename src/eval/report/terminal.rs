@@ -1,10 +1,16 @@
 //! The report as text, for a terminal.
 
-use super::wording::{LISTED, left_out, more, title, with_interval};
-use crate::eval::comparison::Comparison;
+use std::fmt::Write;
+
+use super::wording::{
+    LISTED, figures_of_all, left_out, more, on_one_line, probability, title, violations, with_interval,
+};
+use crate::eval::comparison::{Comparison, Flip};
+use crate::eval::evaluated_row::EvaluatedRow;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::gate::{Check, Gate};
-use crate::eval::metrics::NAMES;
+use crate::eval::metrics::{Metrics, NAMES};
+use crate::eval::mistakes::{Counts, Mistake, worst};
 use crate::text::harmless;
 
 /// Returns the figures of an evaluation as text.
@@ -12,31 +18,41 @@ use crate::text::harmless;
 pub fn text(evaluation: &Evaluation) -> String {
     let Evaluation { about, scores, with_undecided, .. } = evaluation;
     let mut text = format!(
-        "{} on {}: {} rows, {} of them violations{}\n",
+        "{} on {}: {} rows, {}{}\n  {}\n",
         about.policy[0],
         about.golden,
         scores.rows,
-        scores.violations,
-        left_out(evaluation)
+        violations(scores.violations),
+        left_out(evaluation),
+        Counts::of(&evaluation.rows),
     );
     for name in NAMES {
         let strict = with_undecided.named(name).filter(|_| !evaluation.undecided.is_empty());
         let strict = strict.map_or(String::new(), |figure| format!("  {:.3} with undecided as wrong", figure.value));
-        text.push_str(&format!("  {:<12} {}{strict}\n", title(name), with_interval(scores.named(name))));
+        let _ = writeln!(text, "  {:<12} {}{strict}", title(name), with_interval(scores.named(name)));
     }
     if let Some(calibration) = &evaluation.calibration {
-        text.push_str(&format!("  {:<12} {:.4}\n  {:<12} {:.4}\n", "Brier", calibration.brier, "ECE", calibration.ece));
+        let _ = writeln!(text, "  {:<12} {:.4}\n  {:<12} {:.4}", "Brier", calibration.brier, "ECE", calibration.ece);
     }
-    for table in [&evaluation.categories, &evaluation.slices] {
-        for (name, scores) in table {
-            let (f1, name) = (with_interval(scores.f1), short(name));
-            text.push_str(&format!("  {name:<12} F1 {f1}, {} rows, {} expected\n", scores.rows, scores.violations));
-        }
+    for (code, scores) in &evaluation.categories {
+        let title = evaluation.titles.get(code).map_or(String::new(), |title| format!("  {}", short(title)));
+        text.push_str(&part(code, scores, &title));
     }
-    #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = scores.rows as f64 / evaluation.seconds.max(1e-9);
-    text.push_str(&format!("  {} tokens, {:.1} s, {rate:.1} rows/s\n", evaluation.tokens, evaluation.seconds));
+    for (slice, scores) in evaluation.slices_in_order() {
+        text.push_str(&part(slice, scores, ""));
+    }
+    if evaluation.seconds > 0.0 {
+        #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = scores.rows as f64 / evaluation.seconds.max(1e-9);
+        let _ = writeln!(text, "  {} tokens, {:.1} s, {rate:.1} rows/s", evaluation.tokens, evaluation.seconds);
+    }
     text
+}
+
+/// Returns a line with the figures of a category or a slice.
+fn part(name: &str, scores: &Metrics, title: &str) -> String {
+    let (f1, name) = (with_interval(scores.f1), short(name));
+    format!("  {name:<12} F1 {f1}, {} rows, {} expected{title}\n", scores.rows, scores.violations)
 }
 
 /// Shortens the name of a category or a slice, which may be a whole text.
@@ -46,21 +62,76 @@ fn short(name: &str) -> String {
     format!("{}{more}", harmless(name).chars().take(LONGEST).collect::<String>())
 }
 
-/// Returns a comparison as text: the counts, the terms that differ, and the flips.
+/// Returns the figures of several evaluations as a table with a column for each. They are of the same golden set.
+#[must_use]
+pub fn side_by_side(evaluations: &[Evaluation]) -> String {
+    let Some(first) = evaluations.first() else { return String::new() };
+    let names = evaluations.iter().map(|evaluation| short(&evaluation.about.policy[0])).collect();
+    let rows: Vec<(&str, Vec<String>)> = std::iter::once(("", names)).chain(figures_of_all(evaluations)).collect();
+    let wide = |at: usize| rows.iter().map(|(_, cells)| cells[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..evaluations.len()).map(wide).collect();
+    let mut text = format!("{}: {} rows, {}\n", first.about.golden, first.rows.len(), violations(first.classes()[0]));
+    for (name, cells) in &rows {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("  {cell:<width$}"));
+        let line = format!("  {name:<12}{}", cells.collect::<String>());
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// Returns the surest mistakes of an evaluation, at most `most`: expected and given answer, and the text. Empty without
+/// mistakes.
+#[must_use]
+pub fn mistakes(evaluation: &Evaluation, most: usize) -> String {
+    let wrong = worst(&evaluation.rows);
+    if wrong.is_empty() || most == 0 {
+        return String::new();
+    }
+    let shown = wrong.len().min(most);
+    let count = if shown < wrong.len() { format!("{shown} of {} errors", wrong.len()) } else { "errors".to_owned() };
+    let mut text = format!("{count} of {}, the surest first\n", evaluation.about.policy[0]);
+    for row in wrong.into_iter().take(most) {
+        text.push_str(&mistake(evaluation, row));
+    }
+    text
+}
+
+fn mistake(evaluation: &Evaluation, row: &EvaluatedRow) -> String {
+    let kind = Mistake::of(row).map_or("", Mistake::word);
+    let probability = row.probability.map_or(String::new(), |value| format!(", P(violation) {}", probability(value)));
+    let code = |verdict: String, category: &Option<String>| match category {
+        Some(code) => format!("{verdict} {}", short(&evaluation.titled(code))),
+        None => verdict,
+    };
+    let expected = code(row.expected.verdict.to_string(), &row.expected.category);
+    let given = row.verdict.map_or_else(|| row.answer(), |verdict| code(verdict.to_string(), &row.category));
+    let id = row.id.as_ref().map_or(String::new(), |id| format!(" (id {})", short(id)));
+    format!(
+        "  {}{id}  {kind}{probability}; expected {expected}, given {given}\n    {}\n",
+        row.place(),
+        on_one_line(&row.text)
+    )
+}
+
+/// Returns a comparison as text: the counts, the terms that differ, and the flips with their texts.
 #[must_use]
 pub fn comparison(comparison: &Comparison) -> String {
     let Comparison { names: [one, other], rows, both, first, second, neither, p_value, terms, flips } = comparison;
+    let against = if other == "now" { format!("against the baseline {one}") } else { format!("{other} against {one}") };
     let mut text = format!(
-        "{one} and {other}: {rows} rows of both; both right {both}, only {one} {first}, only {other} {second}, neither {neither}; \
-         McNemar p = {p_value:.4}\n"
+        "{against} ({rows} shared rows): {second} fixed, {first} broken, {both} still right, {neither} still wrong; \
+         p = {p_value:.2}\n"
     );
     text.extend(terms.iter().map(|term| format!("  made under another {term}\n")));
     for flip in flips.iter().take(LISTED) {
-        let (number, direction) = (flip.number, flip.direction());
-        text.push_str(&format!(
-            "  row {number}: {} -> {} ({direction}; expected {})\n",
-            flip.first, flip.second, flip.expected
-        ));
+        let Flip { first, second, expected, text: body, .. } = flip;
+        let direction = flip.direction();
+        let _ = writeln!(
+            text,
+            "  {}  {first} -> {second} ({direction}; expected {expected})\n    {}",
+            flip.place(),
+            on_one_line(body)
+        );
     }
     text.push_str(&more(flips.len()));
     text

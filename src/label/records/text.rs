@@ -56,7 +56,7 @@ impl Text {
     }
 
     /// Returns the text for the values of its columns. Empty if all values are white space.
-    pub(super) fn compose(&self, mut values: Vec<String>) -> String {
+    pub(in crate::label) fn compose(&self, mut values: Vec<String>) -> String {
         if self.is_one() {
             return values.pop().unwrap_or_default();
         }

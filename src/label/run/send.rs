@@ -102,6 +102,7 @@ impl<'run> Sender<'run> {
             let submission = Submission { engine, session: &judge.session, content, chunking };
             Answer::Waiting(submission.submit(|session, content| self.try_send(session, content)))
         };
+        self.settings.at_work.fetch_add(1, Ordering::Relaxed);
         self.judges.iter().map(submit).collect()
     }
 

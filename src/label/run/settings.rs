@@ -1,7 +1,7 @@
 //! The settings of a run, the verdicts that it starts with, and the events that it reports.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use crate::label::columns::Renamed;
@@ -30,6 +30,8 @@ pub struct Settings {
     pub unordered: bool,
     /// Set to stop the run: no further record is taken, and records at work have [`GRACE`] to end.
     pub stop: Arc<AtomicBool>,
+    /// The number of texts that are being judged, which the run keeps up to date for other threads.
+    pub at_work: Arc<AtomicUsize>,
 }
 
 setters! {
@@ -40,6 +42,7 @@ setters! {
         with_shard: shard, Option<Shard>;
         with_unordered: unordered, bool;
         with_stop: stop, Arc<AtomicBool>;
+        with_at_work: at_work, Arc<AtomicUsize>;
     }
 }
 

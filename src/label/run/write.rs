@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -171,6 +172,7 @@ impl<'run> Writer<'run> {
             }
             Awaited::Answers(answers) => {
                 judged = true;
+                self.sender.settings.at_work.fetch_sub(1, Ordering::Relaxed);
                 Verdicts::new(self.judged(answers)?)
             }
         };

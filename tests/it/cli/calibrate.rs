@@ -117,7 +117,7 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
         "20",
     ]);
     assert!(issued.code == 0 && issued.stdout.contains("\ntrials     20 of 20 certificates issued, "), "{issued}");
-    assert!(issued.stdout.contains("\nviolation  automatic from 0."), "{issued}");
+    assert!(issued.stdout.contains("Remove automatically: when calibrated P(violation) >= 0."), "{issued}");
     // The same rows repeated twelve times are not better evidence.
     let rows = evaluation["rows"].as_array().unwrap();
     evaluation["rows"] = rows[..30].iter().cycle().take(360).cloned().collect();

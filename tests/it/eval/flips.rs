@@ -48,25 +48,27 @@ fn every_report_lists_flips_with_their_direction() {
     let comparison = now.comparison.as_ref().unwrap();
     let text = report::comparison(comparison);
     let counts =
-        "main.json and now: 5 rows of both; both right 1, only main.json 1, only now 1, neither 2; McNemar p = 1.0000";
+        "against the baseline main.json (5 shared rows): 1 fixed, 1 broken, 1 still right, 2 still wrong; p = 1.00";
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
         [
             counts,
-            "  row 2: safe -> violation (worse; expected safe)",
-            "  row 4: safe -> violation (better; expected violation)",
+            "  row 2  safe -> violation (worse; expected safe)",
+            "    b",
+            "  row 4  safe -> violation (better; expected violation)",
+            "    d",
         ]
     );
-    let markdown = report::markdown(&now);
+    let markdown = report::markdown(std::slice::from_ref(&now));
     let table = "| row | text | expected | before | now | |\n|---|---|---|---|---|---|\n\
         | 2 | <code>b</code> | <code>safe</code> | <code>safe</code> | <code>violation</code> | worse |\n\
         | 4 | <code>d</code> | <code>violation</code> | <code>safe</code> | <code>violation</code> | better |\n";
     assert!(markdown.contains(table), "{markdown}");
-    assert!(markdown.contains("5 rows of both: 1 mended, 1 broken, 1 still right, 2 still wrong"), "{markdown}");
-    let page = report::html(&now).unwrap();
+    assert!(markdown.contains("5 shared rows: 1 fixed, 1 broken, 1 still right, 2 still wrong"), "{markdown}");
+    let page = report::html(std::slice::from_ref(&now)).unwrap();
     for part in [
-        "5 rows of both: 1 mended, 1 broken, 1 still right, 2 still wrong; McNemar p = 1.0000.",
+        "5 shared rows: 1 fixed, 1 broken, 1 still right, 2 still wrong; p = 1.0000 (McNemar's exact test).",
         "<summary>2 verdicts that differ</summary>",
         "<tr><td class=\"n\">2</td><td>b</td><td>safe</td><td>safe</td><td>violation</td><td>worse</td></tr>\n\n\
          <tr><td class=\"n\">4</td><td>d</td><td>violation</td><td>safe</td><td>violation</td><td>better</td></tr>",
@@ -74,7 +76,7 @@ fn every_report_lists_flips_with_their_direction() {
         assert!(page.contains(part), "{part}");
     }
     let json = serde_json::to_value(&now).unwrap();
-    let flip = |number, text, expected, better| json!({"number": number, "text": text, "expected": expected, "first": "safe", "second": "violation", "better": better});
+    let flip = |number, text, expected, better| json!({"number": number, "line": number, "text": text, "expected": expected, "first": "safe", "second": "violation", "better": better});
     assert_eq!(json["comparison"]["flips"], json!([flip(2, "b", "safe", false), flip(4, "d", "violation", true)]));
     let counts = ["rows", "both", "first", "second", "neither"].map(|name| json["comparison"][name].as_u64().unwrap());
     assert_eq!(counts, [5, 1, 1, 1, 2]);
@@ -88,9 +90,9 @@ fn a_verdict_that_changes_and_stays_wrong_is_neither_better_nor_worse() {
     let comparison = now.comparison.as_ref().unwrap();
     assert_eq!((comparison.first, comparison.second, comparison.neither), (0, 0, 1));
     assert_eq!(flips(comparison), [(1, "safe", "undecided", "violation", false)]);
-    assert!(report::comparison(comparison).contains("row 1: safe -> undecided (still wrong; expected violation)"));
-    assert!(report::markdown(&now).contains("| <code>undecided</code> | still wrong |"));
-    assert!(report::html(&now).unwrap().contains("<td>undecided</td><td>still wrong</td>"));
+    assert!(report::comparison(comparison).contains("row 1  safe -> undecided (still wrong; expected violation)"));
+    assert!(report::markdown(std::slice::from_ref(&now)).contains("| <code>undecided</code> | still wrong |"));
+    assert!(report::html(std::slice::from_ref(&now)).unwrap().contains("<td>undecided</td><td>still wrong</td>"));
 }
 
 #[test]
@@ -104,9 +106,9 @@ fn a_long_list_of_flips_is_cut_in_texts_and_whole_in_json() {
     let comparison = now.comparison.as_ref().unwrap();
     assert_eq!((comparison.flips.len(), comparison.second, comparison.first), (60, 60, 0));
     assert!(comparison.p_value < 1e-15);
-    for text in [report::comparison(comparison), report::markdown(&now)] {
+    for text in [report::comparison(comparison), report::markdown(std::slice::from_ref(&now))] {
         assert_eq!(text.matches("better").count(), 50, "{text}");
         assert!(text.contains("and 10 more"), "{text}");
     }
-    assert_eq!(report::html(&now).unwrap().matches("<td>better</td>").count(), 60);
+    assert_eq!(report::html(std::slice::from_ref(&now)).unwrap().matches("<td>better</td>").count(), 60);
 }

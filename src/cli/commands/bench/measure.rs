@@ -16,10 +16,11 @@ use super::flags::BenchFlags;
 use super::process::per_second;
 use crate::cli::fitting::SEVERAL;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
-use crate::cli::terminal::{exit, output};
+use crate::cli::terminal::{exit, output, stop};
 use crate::cli::{devices, tuned};
 
 pub fn run(flags: &BenchFlags) -> Result<ExitCode, anyhow::Error> {
+    stop::at_once()?;
     let report = measure(flags)?;
     if flags.json {
         output::data(&format!("{}\n", serde_json::to_string(&report)?))?;

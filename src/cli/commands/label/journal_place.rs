@@ -10,6 +10,7 @@ use magistrate::label::run::RunError;
 use magistrate::{cache, files};
 
 use crate::cli::terminal::error::hinted;
+use crate::cli::terminal::stop::SAVED;
 
 /// The file of the journal in which a run keeps its rows.
 pub struct JournalPlace {
@@ -49,6 +50,11 @@ impl JournalPlace {
                 (self.path, self.hidden) = (again, Some(open));
             }
         }
+    }
+
+    /// Returns the line after a stop, if the journal stays.
+    pub fn saved(&self) -> Option<String> {
+        (!self.passing).then(|| SAVED.to_owned())
     }
 
     /// Returns a hint on how to continue after this run, if the journal stays.

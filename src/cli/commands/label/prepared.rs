@@ -1,6 +1,7 @@
 //! A run that was checked as far as that is possible without the model.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use magistrate::calibration::terms::{COLUMNS, SHARD, Terms};
@@ -25,8 +26,9 @@ use crate::cli::args::input;
 use crate::cli::args::target::{Target, names};
 use crate::cli::loading::{self, Planned};
 use crate::cli::terminal::error::hinted;
+use crate::cli::terminal::stop::{self, Stop};
 use crate::cli::terminal::summary::Timed;
-use crate::cli::terminal::{output, progress, stop};
+use crate::cli::terminal::{output, progress};
 
 /// A run without its model.
 pub struct Prepared {
@@ -35,6 +37,7 @@ pub struct Prepared {
     pub source: Source,
     pub target: Target,
     pub settings: Settings,
+    pub stop: Stop,
     pub only: Option<RowVerdict>,
     pub memo: MemoArgs,
     pub existing: Existing,
@@ -76,6 +79,8 @@ impl Prepared {
         flags.policy.reads(&mut files)?;
         // A folder that cannot be used is refused before the model is loaded.
         flags.memo.folder()?;
+        // Only the journal of a file outlives the run.
+        let stop = stop::on_signal(flags.only.is_none() && !target.is_stream())?;
         let prepared = Self {
             settings: Settings::default()
                 .with_chunking(config.chunking)
@@ -83,7 +88,9 @@ impl Prepared {
                 .with_own_names(false)
                 .with_shard(flags.shard)
                 .with_unordered(flags.unordered)
-                .with_stop(stop::on_signal()?),
+                .with_stop(Arc::clone(&stop.flag))
+                .with_at_work(Arc::clone(&stop.at_work)),
+            stop,
             policies,
             config,
             source,

@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -16,6 +19,8 @@ use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
 use magistrate::label::sink::Sink;
 use magistrate::label::source::Source;
 
+use crate::cli::terminal::progress::Total;
+use crate::cli::terminal::stop::Stop;
 use crate::cli::terminal::summary::Timed;
 use crate::cli::terminal::{output, progress};
 
@@ -43,6 +48,7 @@ pub struct Work<'run> {
     /// The form of the rows.
     pub form: &'run OutputForm,
     pub source: Source,
+    pub stop: Stop,
     /// The user looks at the rows: no bar between them.
     pub quiet: bool,
 }
@@ -58,12 +64,13 @@ pub enum Defects {
 impl Work<'_> {
     /// Runs. Writes each row to the sink.
     pub fn run(self, past: Past, memo: Memo, sink: &mut dyn Sink, defects: Defects) -> Result<Timed, anyhow::Error> {
-        let Self { engine, judges, settings, form, source, quiet } = self;
+        let Self { engine, judges, settings, form, source, stop, quiet } = self;
         let name = match source.inputs() {
             [one] => one.name.to_string(),
             several => format!("{} inputs", several.len()),
         };
-        let mut reporter = Reporter { bar: progress::Rows::new(source.size(), quiet), form, defects, printed: 0 };
+        let mut reporter =
+            Reporter { bar: progress::Rows::new(total(&source), stop, quiet), form, defects, printed: 0 };
         let begun = Instant::now();
         let earlier = EarlierVerdicts { past, memo };
         let done = run(Run { engine, judges, settings, earlier }, source, sink, &mut |event| reporter.report(&event));
@@ -71,6 +78,22 @@ impl Work<'_> {
         let summary = done.with_context(|| name)?;
         Ok(Timed { summary, seconds: begun.elapsed().as_secs_f64() })
     }
+}
+
+/// Returns the number of rows that a run will have. Another thread counts them while the run is at work.
+fn total(source: &Source) -> Total {
+    let (bytes, count) = (source.size(), source.counter());
+    if bytes.is_none() && count.is_none() {
+        return Total::Unknown;
+    }
+    let counted = Arc::new(AtomicU64::new(0));
+    if let Some(count) = count {
+        let rows = Arc::clone(&counted);
+        let thread = thread::Builder::new().name("counter".to_owned());
+        // Without a thread the number stays an estimate.
+        drop(thread.spawn(move || rows.store(count().unwrap_or(0), Ordering::Relaxed)));
+    }
+    Total::Counted(counted, bytes.unwrap_or(0))
 }
 
 /// Prints events of a run, without disturbing the bar.

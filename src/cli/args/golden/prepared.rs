@@ -1,0 +1,155 @@
+//! A golden set that was read, with the policies and the settings to judge it by.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use magistrate::calibration::terms::Terms;
+use magistrate::eval::golden::Golden;
+use magistrate::eval::{Evaluation, evaluate, known};
+use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig, conditions};
+use magistrate::label::run::Settings;
+use magistrate::label::summary::Summary;
+use magistrate::policy::Policy;
+
+use super::keep::JournalArgs;
+use crate::cli::fitting::SEVERAL;
+use crate::cli::loading;
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::output;
+use crate::cli::terminal::progress::{self, Total};
+use crate::cli::terminal::stop::{self, SAVED};
+use crate::cli::terminal::units::{grouped, today};
+
+/// A golden set that was read, and the policies and settings to judge it by. The model is not loaded yet.
+pub struct Prepared {
+    pub policies: Vec<Policy>,
+    pub golden: Golden,
+    pub(super) config: RunConfig,
+    /// The set's name.
+    pub(super) name: String,
+    /// The settings by which its records are read.
+    pub(super) reading: serde_json::Value,
+    pub(super) keep: JournalArgs,
+}
+
+impl Prepared {
+    /// Refuses a result that needs probabilities, where the model writes freely and gives none.
+    pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
+        let free = self.config.options.free;
+        ensure_hint!(!free, "{to} needs probabilities, and --decode free gives none", "leave out --decode free");
+        Ok(())
+    }
+
+    /// Refuses a set that cannot carry `what` under each policy. It needs texts of both classes, and no text with two
+    /// answers.
+    pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
+        let name = &self.name;
+        if let Some(class) = (0..self.policies.len()).find_map(|policy| self.golden.missing_class(policy)) {
+            bail_hint!("{name} holds no {class}, and {what} needs both", "check the labels, or add such texts");
+        }
+        if let Some(first) = self.golden.contradictions.first() {
+            bail_hint!("{first}, and {what} needs one answer for each", "leave the answer that is meant");
+        }
+        Ok(())
+    }
+
+    /// Refuses a baseline without texts of this set. If figures are held against it, it needs texts of both classes.
+    pub fn shares(&self, before: &Evaluation, path: &Path, held: bool) -> Result<(), anyhow::Error> {
+        let theirs: HashSet<_> = before.rows.iter().map(|row| row.hash).collect();
+        let shared = self.golden.texts(0).filter(|(hash, _)| theirs.contains(hash));
+        let (mut violations, mut others) = (0_u64, 0_u64);
+        shared.for_each(|(_, is)| *if is { &mut violations } else { &mut others } += 1);
+        let path = path.display();
+        ensure_hint!(
+            violations + others > 0,
+            ("{path} has none of the texts of {}: it is the baseline of another set", self.name),
+            "make one with eval --json on this set"
+        );
+        ensure_hint!(
+            !held || (violations > 0 && others > 0),
+            (
+                "{path} and {} share {violations} violations and {others} other texts, and --max-drop needs both",
+                self.name
+            ),
+            "make a baseline with eval --json on this set"
+        );
+        Ok(())
+    }
+
+    /// Judges the texts without a kept verdict by each policy. Returns `None` if it was stopped.
+    pub fn evaluate(self) -> Result<Option<Vec<Evaluation>>, anyhow::Error> {
+        let Self { policies, golden, config, name, reading, keep } = self;
+        let planned = loading::plan_for(&config, &policies, SEVERAL)?;
+        let terms = planned.terms(&config, &policies);
+        let mut archive = keep.journal().is_none().then(|| keep.cache.archive("eval", &terms)).flatten();
+        let all = golden.records.len() as u64;
+        if let Some(archive) = &mut archive {
+            let conditions = policies_conditions(&config, &terms, &policies);
+            if let Some(evaluations) = known(&golden, archive, &name, &conditions) {
+                planned.note().iter().for_each(|note| output::message(note));
+                resumed(all, all);
+                return Ok(Some(described(evaluations, &policies)));
+            }
+        }
+        let stop = stop::on_signal(keep.keeps())?;
+        let keeping = keep.open(&journal_terms(&terms, &reading), archive)?;
+        let engine = loading::load_planned(&config, planned)?;
+        let judges = loading::judges(&config, &engine, &policies)?;
+        let settings = Settings::default()
+            .with_chunking(config.chunking)
+            .with_reasoning(config.reasoning)
+            .with_stop(Arc::clone(&stop.flag))
+            .with_at_work(Arc::clone(&stop.at_work));
+        let setups = judges.iter().zip(&policies).map(|(judge, policy)| {
+            judge.provenance.setup(&name, config.conditions(engine.model(), engine.config(), policy))
+        });
+        let setups = setups.collect();
+        let mut bar = progress::Rows::new(Total::Rows(all), stop, false);
+        let (mut done, mut earlier) = (0, 0);
+        let mut show = |summary: &Summary| {
+            (done, earlier) = (summary.rows(), summary.resumed + summary.reused);
+            bar.show(summary);
+        };
+        let evaluations = evaluate(&engine, &judges, setups, golden, settings, keeping, &mut show);
+        bar.clear();
+        let evaluations = evaluations.with_context(|| name.clone())?;
+        resumed(earlier, all);
+        if evaluations.is_none() {
+            output::message(&format!("stopped after {} of {} rows", grouped(done), grouped(all)));
+            if keep.keeps() {
+                output::message(SAVED);
+            }
+        }
+        Ok(evaluations.map(|evaluations| described(evaluations, &policies)))
+    }
+}
+
+/// Reports the rows that need not be judged again.
+fn resumed(rows: u64, all: u64) {
+    if rows > 0 {
+        let again = if rows == all { " (--no-cache judges them again)" } else { "" };
+        output::summary(&format!("resumed {} rows already judged{again}", grouped(rows)));
+    }
+}
+
+/// Adds the titles of categories and the date.
+fn described(evaluations: Vec<Evaluation>, policies: &[Policy]) -> Vec<Evaluation> {
+    let date = today();
+    let pairs = evaluations.into_iter().zip(policies);
+    pairs.map(|(evaluation, policy)| evaluation.described(policy, Some(date.clone()))).collect()
+}
+
+/// Returns the conditions of each policy under the terms of all.
+fn policies_conditions(config: &RunConfig, terms: &Terms, policies: &[Policy]) -> Vec<Terms> {
+    let of_policies = config.policy_terms(policies);
+    of_policies.iter().map(|policy| conditions(terms, policy, &config.composition)).collect()
+}
+
+/// Returns the terms of a journal, which are those of a run over the same records.
+fn journal_terms(terms: &Terms, reading: &serde_json::Value) -> Terms {
+    let mut terms = terms.clone();
+    terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), reading.clone());
+    terms
+}
