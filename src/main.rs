@@ -34,6 +34,9 @@ fn run() -> ExitCode {
         Verb::Model(model) => model.run(),
         Verb::Doctor(doctor) => doctor.run(),
         Verb::Cache(cache) => cache.run(),
+        Verb::Config(config) => config.run(&cli::command()),
+        Verb::Completions(completions) => completions.run(cli::command()),
+        Verb::Man(man) => man.run(cli::command()),
         Verb::Version => cli::version(),
     };
     done.unwrap_or_else(|error| cli::report(&error))

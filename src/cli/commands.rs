@@ -4,11 +4,14 @@ pub mod bench;
 pub mod cache;
 pub mod calibrate;
 pub mod check;
+pub mod completions;
+pub mod config;
 #[cfg(unix)]
 pub mod daemon;
 pub mod doctor;
 pub mod eval;
 pub mod label;
+pub mod man;
 pub mod merge;
 pub mod model;
 pub mod policy;

@@ -128,7 +128,7 @@ fn verb_tip(word: &str, at: &Command) -> Option<String> {
 /// Returns all visible verbs with their whole names.
 fn all<'command>(command: &'command Command, name: &str) -> Vec<(String, &'command Command)> {
     let mut verbs = Vec::new();
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
         let name = format!("{name} {}", verb.get_name());
         verbs.extend(all(verb, &name));
         verbs.push((name, verb));

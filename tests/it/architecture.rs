@@ -61,7 +61,10 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["llama_cpp_2", "llama_cpp_sys_2"], &["engine/llama"]);
     only_in(&["minijinja"], &["prompt/template.rs", "eval/report/html.rs"]);
     only_in(&["serde_yaml"], &["policy/read/yaml.rs"]);
-    only_in(&["etcetera"], &["cache/folder.rs"]);
+    only_in(&["etcetera"], &["cache/folder.rs", "cli/settings/places.rs"]);
+    only_in(&["toml_span"], &["cli/settings/file.rs"]);
+    only_in(&["clap_complete"], &["cli/commands/completions.rs"]);
+    only_in(&["clap_mangen"], &["cli/commands/man.rs"]);
     only_in(&["ureq"], &["models/fetch"]);
     only_in(
         &["parquet::"],

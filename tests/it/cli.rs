@@ -91,6 +91,7 @@ impl Stage {
         for variable in ["CLICOLOR_FORCE", "RUST_BACKTRACE"] {
             command.env_remove(variable);
         }
+        command.env("XDG_CONFIG_HOME", self.path("config"));
         command.env("MAGISTRATE_MODEL", support::demonstration());
         command.env("MAGISTRATE_CACHE", self.path("cache"));
         command
@@ -253,6 +254,8 @@ const LABEL: [&str; 7] = ["label", "-p", "rules.md", "--effort", "none", "--thre
 mod bench;
 mod calibrate;
 mod check;
+mod completions;
+mod config;
 mod eval;
 mod help;
 mod label;

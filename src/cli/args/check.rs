@@ -26,7 +26,7 @@ pub struct CheckArgs {
     by_policy: bool,
 
     /// Print the JSON Schema of the --json output, and judge nothing
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub schema: bool,
 
     /// Answer from a background daemon that keeps the model loaded; starts one if needed. It exits after SECONDS

@@ -16,11 +16,11 @@ pub struct GlobalArgs {
     verbose: u8,
 
     /// Colors: auto, always or never [default: auto]
-    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true, hide_short_help = true)]
     color: Option<Color>,
 
     /// Draw no progress bars
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     no_progress: bool,
 }
 
@@ -42,14 +42,13 @@ impl From<Color> for manner::Color {
 }
 
 impl GlobalArgs {
-    /// Resolves the flags. `json` is set if the verb prints JSON.
-    pub fn resolve(&self, json: bool) -> Manner {
+    /// Resolves the flags.
+    pub fn resolve(&self) -> Manner {
         Manner {
             quiet: self.quiet,
             verbose: self.verbose,
             color: self.color.map(manner::Color::from).unwrap_or_default(),
             no_progress: self.no_progress,
-            json,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::cli::terminal::error::{ensure_hint, with_hints};
 use crate::cli::terminal::output;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// Files of texts, or patterns such as 'posts/*.jsonl' [default: stdin, also for -]
     #[arg(value_name = "FILE")]

@@ -30,12 +30,12 @@ pub struct JudgingArgs {
     min_mass: Option<f64>,
 
     /// Print the model's raw reasoning. For developers: it may be wrong, or as harmful as the text
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     reasoning: bool,
 
     /// Fields of a row to print, such as verdict,probability, or all. Skips work that only other fields need [default: all;
     /// in tables the main ones]
-    #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse)]
+    #[arg(long, value_name = "FIELD,...", value_parser = RowFields::parse, help_heading = "Output")]
     fields: Option<RowFields>,
 
     /// Certificate of `magistrate calibrate`. Rows then contain the calibrated probability, and the decision to act or

@@ -7,14 +7,14 @@ use magistrate::files::{Files, Refused};
 use magistrate::policy::{Notation, Policy, PolicyError, PolicySource};
 
 use super::labels::LabelsArgs;
-use crate::cli::terminal::error::bail_hint;
+use crate::cli::terminal::error::{bail_hint, ensure_hint};
 
 /// The policies to judge by.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
     /// Policy: a shipped id, a YAML file, or a text with the instructions. ID=FILE sets the id. Several: -p A -p B or
     /// -p A,B
-    #[arg(short, long = "policy", value_name = "POLICY", required = true, help_heading = "Policy")]
+    #[arg(short, long = "policy", value_name = "POLICY", help_heading = "Policy")]
     policies: Vec<String>,
 
     #[command(flatten)]
@@ -32,6 +32,11 @@ impl PolicyArgs {
 
     /// Reads the policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
+        ensure_hint!(
+            !self.policies.is_empty(),
+            "no policy is named",
+            "-p POLICY names a file or a shipped policy: magistrate policy list"
+        );
         let specs = self.specs();
         let mut sources = specs.iter().map(|spec| PolicySource::open(spec)).collect::<Result<Vec<_>, PolicyError>>()?;
         let mut ids = Self::ids(&sources)?;

@@ -8,6 +8,7 @@ use magistrate::prompt::{TemplateError, Templates};
 
 /// The prompt.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Judging")]
 pub struct PromptArgs {
     /// Reasoning effort: none, low, medium or high [default: set by the policy]
     #[arg(long, value_name = "EFFORT")]

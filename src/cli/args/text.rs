@@ -13,6 +13,7 @@ use crate::cli::terminal::error::{ensure_hint, in_file};
 const LARGEST: u64 = 64 << 20;
 
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Input")]
 pub struct TextArgs {
     /// Text to judge, behind -- if it begins with a dash [default: read from stdin]
     #[arg(value_name = "TEXT", conflicts_with = "file")]

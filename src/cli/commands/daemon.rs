@@ -5,12 +5,13 @@ mod serve;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::cli::args::check::CheckArgs;
 use crate::cli::args::global::GlobalArgs;
 use crate::cli::case::Case;
 use crate::cli::daemon::client;
+use crate::cli::settings::parse_verb;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 use crate::cli::terminal::exit;
 
@@ -85,5 +86,6 @@ fn case(arguments: &[String]) -> anyhow::Result<Case> {
         "a daemon answers as check alone",
         "magistrate daemon -- check -p POLICY, and flags; or magistrate daemon status"
     );
-    Words::try_parse_from(words).context("this is no command line of magistrate")?.check.prepare()
+    let words: Words = parse_verb(&Words::command(), verb, words).context("this is not a magistrate command")?;
+    words.check.prepare()
 }

@@ -6,7 +6,7 @@ use magistrate::content::NotText;
 use magistrate::error::{ErrorKind, hints as library_hints, kind};
 use magistrate::hint::{Hint, Hints, Setting};
 
-use super::manner::manner;
+use super::manner::prints_json;
 use super::{exit, output};
 
 /// An error of the command with its remedy.
@@ -61,7 +61,7 @@ pub(crate) use {bail_hint, ensure_hint};
 /// Prints an error on stderr, with its causes and hints. With `--json` it is on stdout, too.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     output::message(&render(error));
-    if manner().json {
+    if prints_json() {
         print_json(code(error), &message(error), &hints(error));
     }
     ExitCode::from(exit::ERROR)

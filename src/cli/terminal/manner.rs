@@ -1,4 +1,4 @@
-//! The manner of output: the amount of messages, colors, progress, and the form of errors. One for the whole process.
+//! The manner of output: the amount of messages, colors, progress and the form of errors. One for the whole process.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -14,8 +14,6 @@ pub struct Manner {
     pub color: Color,
     /// Draws no bars, and prints no lines of progress.
     pub no_progress: bool,
-    /// Prints errors as JSON on stdout, too.
-    pub json: bool,
 }
 
 /// The use of colors.
@@ -30,6 +28,9 @@ pub enum Color {
 
 static MANNER: OnceLock<Manner> = OnceLock::new();
 
+/// Set if errors are JSON on stdout, too. Known before the manner: an error in a settings file must be JSON as well.
+static JSON: OnceLock<bool> = OnceLock::new();
+
 /// Sets the manner. Later calls change nothing.
 pub fn set(manner: Manner) {
     let _ = MANNER.set(manner);
@@ -38,6 +39,16 @@ pub fn set(manner: Manner) {
 /// Returns the manner: the default before it is set.
 pub fn manner() -> Manner {
     MANNER.get().copied().unwrap_or_default()
+}
+
+/// Sets whether errors are JSON on stdout, too. Later calls change nothing.
+pub fn set_json(json: bool) {
+    let _ = JSON.set(json);
+}
+
+/// Reports whether errors are JSON on stdout, too.
+pub fn prints_json() -> bool {
+    JSON.get().copied().unwrap_or_default()
 }
 
 /// Reports whether stdout gets colors.

@@ -56,7 +56,7 @@ pub struct LabelFlags {
     pub summary: Option<PathBuf>,
 
     /// Print the JSON Schema of a row, and judge nothing
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub schema: bool,
 
     #[command(flatten)]

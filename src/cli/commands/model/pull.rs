@@ -24,8 +24,13 @@ pub struct Pull {
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     sha256: Option<String>,
 
-    #[arg(long, help = "Use no network: an error, unless the model is on this machine already [env: HF_HUB_OFFLINE]")]
+    /// Use no network: an error, unless the model is on this machine already
+    #[arg(long)]
     offline: bool,
+
+    /// Server of Hugging Face, such as a mirror [default: https://huggingface.co]
+    #[arg(long, value_name = "URL")]
+    hf_endpoint: Option<String>,
 }
 
 /// Parses a sha256, and returns it in lower case.
@@ -44,9 +49,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Pull {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let origin = Origin::parse(&self.source)?;
-        let offline = self.offline || variable("HF_HUB_OFFLINE").is_some_and(|value| value != "0");
         let places = places();
-        if offline {
+        if self.offline {
             let (found, name) = (places.find(), spelled_out(&self.source));
             let Some(model) = named(&found, name).ok().flatten() else {
                 bail_hint!(
@@ -60,7 +64,7 @@ impl Pull {
             output::data(&format!("{}\n", model.path.display()))?;
             return Ok(ExitCode::from(exit::DONE));
         }
-        let hosts = hosts(&places);
+        let hosts = hosts(&places, self.hf_endpoint.as_deref());
         let template = "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
         let bar = progress::styled(ProgressBar::no_length(), template);
         let puller = Puller { client: Client::new(PATIENCE), hosts };
@@ -95,9 +99,9 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the servers and folders, as variables set them.
-fn hosts(places: &Places) -> Hosts {
-    let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+/// Returns the servers and folders, as flags and variables set them.
+fn hosts(places: &Places, hub: Option<&str>) -> Hosts {
+    let hub = hub.unwrap_or("https://huggingface.co");
     Hosts {
         hub: hub.trim_end_matches('/').to_owned(),
         docker_tokens: "https://auth.docker.io".to_owned(),

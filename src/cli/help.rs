@@ -1,0 +1,134 @@
+//! Help: the short form, groups of flags, examples, exit codes and variables.
+//!
+//! The one idea: a flag is described once, where it is defined. Its first sentence is the short help, and everything else
+//! follows from tables here.
+
+mod examples;
+mod exit_codes;
+mod flags;
+mod variables;
+
+use clap::builder::{StyledStr, Styles};
+use clap::{Arg, ArgAction, Command};
+
+use super::settings::keys::KEYS;
+use super::settings::takes;
+
+/// Returns the command with its help. `-h` fits a screen, and `--help` has everything.
+pub fn dressed(command: Command) -> Command {
+    let global = |flag: Arg| flag.global(true).help_heading("Global");
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version);
+    let command = command
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(global(help.help("Print help: a screen with -h, everything with --help")))
+        .arg(global(version.help("Print the version")));
+    verb(command, "")
+}
+
+/// Dresses a verb and the verbs in it. `name` is the verb without `magistrate`, such as `policy lint`.
+fn verb(command: Command, name: &str) -> Command {
+    let settings: Vec<(&str, &str)> =
+        KEYS.iter().filter(|key| takes(&command, key)).map(|key| (key.id, key.variable)).collect();
+    let common = flags::common(name);
+    let command = command.mut_args(|arg| {
+        let variable = settings.iter().find(|(id, _)| arg.get_id() == id).map(|(_, variable)| *variable);
+        let arg = described(arg, variable);
+        let long = arg.get_long().unwrap_or_default().to_owned();
+        let arg = match flags::heading(&long) {
+            _ if arg.is_positional() => arg.help_heading(None),
+            Some(heading) => arg.help_heading(heading),
+            None if arg.get_help_heading().is_none() => arg.help_heading("Output"),
+            None => arg,
+        };
+        let is_rare = !long.is_empty() && common.as_ref().is_some_and(|common| !common.contains(&long.as_str()));
+        let is_inert = flags::is_inert(name, &long);
+        // A flag that is hidden already stays so.
+        let (hidden, rare) = (arg.is_hide_set() || is_inert, arg.is_hide_short_help_set() || is_rare);
+        arg.hide(hidden).hide_short_help(rare)
+    });
+    let command = match pages(name) {
+        None => command,
+        Some(pages) => command.after_long_help(pages).after_help(
+            format!("`magistrate {name} --help` has all flags, examples, exit codes and variables.",)
+                .replace("  ", " "),
+        ),
+    };
+    let command = match flags::usage(name) {
+        Some(usage) => command.override_usage(format!("magistrate {usage}")),
+        None => command,
+    };
+    command.mut_subcommands(|inner| {
+        let name = format!("{name} {}", inner.get_name()).trim_start().to_owned();
+        verb(inner, &name)
+    })
+}
+
+/// Splits the help of a flag: the first sentence is the short help. The long help has the flag's variable, too.
+fn described(arg: Arg, variable: Option<&str>) -> Arg {
+    let Some(full) = arg.get_long_help().or(arg.get_help()).map(ToString::to_string) else { return arg };
+    let variable = variable.map_or(String::new(), |name| format!(" [env: {name}]"));
+    let short = arg.get_help().map_or_else(|| short(&full), |help| short(&help.to_string()));
+    if short == full && variable.is_empty() { arg } else { arg.help(short).long_help(format!("{full}{variable}")) }
+}
+
+/// Returns the first sentence, with a default that is short.
+fn short(help: &str) -> String {
+    const SHORT_DEFAULT: usize = 30;
+    let (words, bracket) = match help.strip_suffix(']').and_then(|inner| inner.rsplit_once(" [default")) {
+        Some((words, default)) => (words, format!(" [default{default}]")),
+        None => (help, String::new()),
+    };
+    // A stop before a capital letter ends a sentence. `a.b` and `1. 2` do not.
+    let end = words
+        .match_indices(". ")
+        .map(|(at, _)| at)
+        .find(|at| words[at + 2..].starts_with(|next: char| next.is_uppercase() || next == '-' || next == '`'));
+    let sentence = end.map_or(words, |at| &words[..at]);
+    let bracket = if bracket.chars().count() <= SHORT_DEFAULT { bracket } else { String::new() };
+    format!("{sentence}{bracket}")
+}
+
+/// Returns the last part of a verb's help: examples, exit codes and variables. `None` for a verb without examples.
+fn pages(name: &str) -> Option<StyledStr> {
+    let examples = examples::of(name);
+    if examples.is_empty() {
+        return None;
+    }
+    let styles = Styles::default();
+    let (title, literal) = (styles.get_header(), styles.get_literal());
+    let mut text = format!("{title}Examples:{title:#}\n");
+    for (about, command) in examples {
+        text.push_str(&format!("  # {about}\n  {literal}{command}{literal:#}\n"));
+    }
+    text.push_str(&format!("\n{title}Exit codes:{title:#}\n"));
+    for (code, meaning) in exit_codes::of(name) {
+        text.push_str(&format!("  {code:<4} {meaning}\n"));
+    }
+    let variables = variables::of(name);
+    if !variables.is_empty() {
+        text.push_str(&format!("\n{title}Environment:{title:#}\n"));
+        for (name, meaning) in variables {
+            text.push_str(&format!("  {literal}{name}{literal:#}\n      {meaning}\n"));
+        }
+    }
+    Some(StyledStr::from(text.trim_end().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sentence_is_the_short_help() {
+        for (help, wanted) in [
+            ("One sentence alone", "One sentence alone"),
+            ("First. Second [default: 0.5]", "First [default: 0.5]"),
+            ("First, such as 1.5GB. Second", "First, such as 1.5GB"),
+            ("First. `x` is second [default: the result of a long search on this machine]", "First"),
+        ] {
+            assert_eq!(short(help), wanted);
+        }
+    }
+}
