@@ -51,8 +51,7 @@ fn verb(command: Command, name: &str) -> Command {
     let command = match pages(name) {
         None => command,
         Some(pages) => command.after_long_help(pages).after_help(
-            format!("`magistrate {name} --help` has all flags, examples, exit codes and variables.",)
-                .replace("  ", " "),
+            format!("`magistrate {name} --help` has all flags, examples, exit codes and variables.").replace("  ", " "),
         ),
     };
     let command = match flags::usage(name) {

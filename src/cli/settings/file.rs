@@ -95,8 +95,7 @@ impl Reader<'_> {
             self.fault(span, &format!("`{}` must be {wanted}, and is {}", key.name, described(found)))
         };
         let word = |value: &ValueInner<'_>| match (key.kind, value) {
-            (Kind::Text | Kind::List, ValueInner::String(text)) => Ok(text.to_string()),
-            (Kind::Size, ValueInner::String(text)) => Ok(text.to_string()),
+            (Kind::Text | Kind::List | Kind::Size, ValueInner::String(text)) => Ok(text.to_string()),
             (Kind::Size | Kind::Count | Kind::Number, ValueInner::Integer(number)) => Ok(number.to_string()),
             (Kind::Number, ValueInner::Float(number)) => Ok(number.to_string()),
             (Kind::Switch, ValueInner::Boolean(on)) => Ok(on.to_string()),
@@ -121,7 +120,9 @@ impl Reader<'_> {
 
     /// Returns a model as a path or a name. A name may contain slashes after a colon: `hf:ORG/REPO`.
     fn model(&self, text: &str) -> String {
-        let is_path = text.starts_with('.') || text.ends_with(".gguf") || Path::new(&self.beside(text)).is_file();
+        let is_path = text.starts_with('.')
+            || Path::new(text).extension().is_some_and(|ending| ending == "gguf")
+            || Path::new(&self.beside(text)).is_file();
         if is_path && !text.contains(':') { self.beside(text) } else { text.to_owned() }
     }
 

@@ -28,7 +28,7 @@ pub struct Pull {
     #[arg(long)]
     offline: bool,
 
-    /// Server of Hugging Face, such as a mirror [default: https://huggingface.co]
+    /// Server of Hugging Face, such as a mirror [default: huggingface.co]
     #[arg(long, value_name = "URL")]
     hf_endpoint: Option<String>,
 }
