@@ -4,6 +4,7 @@
 
 use super::defect::{Defect, Location};
 use crate::hint::{Hint, Setting};
+use crate::text::{harmless, nearest};
 
 /// The names of all columns, where one was not found.
 #[derive(Clone, Copy)]
@@ -61,9 +62,11 @@ impl<'names> Names<'names> {
         }
     }
 
-    /// Returns the first name that differs only in case or in blanks around it.
+    /// Returns the first name that differs only in case or in blanks around it, or by a typing mistake.
     pub fn near(&self, wanted: &str) -> Option<&'names str> {
-        self.alike(wanted).next()
+        // The default name is not typed, and two letters are not enough to compare.
+        let is_typed = wanted != "text" && wanted.chars().count() > 2;
+        self.alike(wanted).next().or_else(|| nearest(wanted, self.all()).filter(|_| is_typed))
     }
 
     /// Returns that name if it is the only one.
@@ -161,12 +164,8 @@ pub(super) fn quoted(name: &str) -> String {
 
 fn short(name: &str) -> String {
     const LONGEST: usize = 40;
-    let tricky = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
-    };
-    let plain = |character| if tricky(character) { '\u{FFFD}' } else { character };
-    let short: String = name.chars().take(LONGEST).map(plain).collect();
+    let short: String = name.chars().take(LONGEST).collect();
+    let short = harmless(&short);
     if name.chars().nth(LONGEST).is_some() { short + "…" } else { short }
 }
 
@@ -231,5 +230,8 @@ mod tests {
         let names = Names::Object(&["Text", "text ", "Id"]);
         assert_eq!((names.near("text"), names.only_near("text")), (Some("Text"), None));
         assert_eq!(names.only_near("ID"), Some("Id"));
+        let names = Names::Object(&["Subject", "Body", "tex"]);
+        assert_eq!((names.near("bdy"), names.near("sbuject"), names.near("tx")), (Some("Body"), Some("Subject"), None));
+        assert_eq!(names.near("text"), None, "a default name is no typing mistake");
     }
 }

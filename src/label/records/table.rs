@@ -114,8 +114,9 @@ impl Table {
     pub fn read(&self, raw: &[u8], fields: &Separated, line: u64) -> (Columns, Result<Content, Defect>) {
         if fields.count() != self.names.len() {
             let (found, expected) = (fields.count(), self.names.len());
+            let fields = if found == 1 { "field" } else { "fields" };
             let what = format!(
-                "{found} fields, where the header has {expected}; put a text that holds separators or quotes in quotes"
+                "{found} {fields}, where the header has {expected}; put a text that holds separators or quotes in quotes"
             );
             return (Columns::default(), Err(Defect::new("fields", line, what)));
         }

@@ -15,7 +15,7 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "a.csv",
         "text,n\nSECRET\na,1\nb,1,2\n",
         "<fields>|a|<fields>",
-        "a.csv: line 2: 1 fields, where the header has 2",
+        "a.csv: line 2: 1 field, where the header has 2",
     );
     check(
         "a.csv",
