@@ -133,7 +133,7 @@ impl Census {
     /// Reports whether the rest of the input would hardly change the guess.
     pub fn is_clear(&self) -> bool {
         const MANY: u64 = 10_000;
-        self.damaged == 0 && self.characters > MANY
+        self.damaged > MANY || self.damaged == 0 && self.characters > MANY
     }
 
     fn weigh(&mut self, part: &[u8]) {
