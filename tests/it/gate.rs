@@ -195,7 +195,8 @@ fn that_plain_lines_are_read_is_told_where_it_may_surprise() {
     let place = Place::new().file("messages", "hello\n");
     let piped = place.label(&[], b"id,body,label\n1,\"WINNER, reply\",spam\n");
     assert!(piped.stderr.contains(
-        "note: stdin: its first line looks like a header or markup, and each line is read as a text\nhint: --format chooses another format"
+        "note: stdin: its first line looks like a header or markup, and each line is read as a text\n\
+         hint: --text-column NAME reads a table, and --format chooses another format"
     ));
     assert_eq!(piped.stdout.lines().count(), 2);
     assert!(place.label(&["messages"], b"").stderr.contains("note: messages: each line is read as a text"));
@@ -225,7 +226,10 @@ fn a_table_on_stdin_is_read_as_one_and_that_is_said() {
     let run = place.label(&["--text-column", "Post", "--fields", "verdict"], b"n;Post\n1;hello\n");
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");
     let message = place.refused(&["label", "-p", "rules.md", "--text-column", "Pots"], b"n;Post\n1;hello\n");
-    assert!(message.contains("stdin has no column \"Pots\". Columns: 1 \"n\", 2 \"Post\"\nhint: --text-column \"Post\", or --text-column 2"), "{message}");
+    assert!(
+        message.contains("stdin has no column \"Pots\". Columns: 1 \"n\", 2 \"Post\"\nhint: did you mean \"Post\"?"),
+        "{message}"
+    );
 }
 
 #[test]

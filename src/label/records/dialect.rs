@@ -62,6 +62,14 @@ pub(in crate::label) fn evident_table(start: &[u8], whole: bool, wanted: &Record
     best.map(|shape| shape.separator)
 }
 
+/// Reports whether all lines have the same number of fields between semicolons, tabs or vertical bars. Commas occur in
+/// every text.
+pub(super) fn is_regular(start: &[u8], whole: bool) -> bool {
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+    let shapes = [b';', b'\t', b'|'].map(|separator| Shape::of(start, whole, separator, &RecordFields::default()));
+    shapes.iter().any(|shape| shape.header.len() > 1 && shape.records > 0 && shape.equal == shape.records)
+}
+
 /// Returns the separator that a first line names for spreadsheets: `sep=;`.
 pub(super) fn named_separator(start: &[u8]) -> Option<u8> {
     let line = start.split_inclusive(|byte| *byte == b'\n').next()?;
@@ -216,6 +224,20 @@ mod tests {
             assert_eq!(table(prose, &any), None, "{prose:?}");
         }
         assert_eq!(table("no columns\nat all\n", &post), None);
+    }
+
+    #[test]
+    fn lines_of_equally_many_fields_are_regular() {
+        for (start, expect) in [
+            ("Post ID\tPost\n1\ta, b\n2\tc\n", true),
+            ("a;b\nc;d\n", true),
+            ("a;b\nc\n", false),
+            ("a;b\n", false),
+            ("a, b\nc, d\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_regular(start.as_bytes(), true), expect, "{start:?}");
+        }
     }
 
     fn quoted(field: &str, separator: char) -> String {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::dialect::{evident_table, in_words};
+use super::dialect::{evident_table, in_words, is_regular};
 use super::format::{BYTE_ORDER_MARK, InputFormat};
 use super::names::quoted;
 use super::notice::Notice;
@@ -51,23 +51,30 @@ pub(super) fn guess(start: &[u8], whole: bool, path: Option<&Path>, wanted: &Rec
         return Ok(Guess { format: InputFormat::Csv, separator: Some(separator), note: Some(note) });
     }
     match (named, sniffed, ending) {
+        (Some(InputFormat::Lines), ..) | (None, InputFormat::Lines, None) => {
+            let note = note_on_lines(start, whole, path.is_some() && named.is_none());
+            Ok(Guess { format: InputFormat::Lines, separator: None, note })
+        }
         (Some(format), ..) | (None, format @ InputFormat::Jsonl, _) => {
             Ok(Guess { format, separator: None, note: None })
         }
-        (None, _, Some(ending)) => Err(unknown(&ending)),
-        (None, format, None) => {
-            let lines = "each line is read as a text";
-            let note = match path {
-                Some(_) if !start.is_empty() => Some(lines.to_owned()),
-                None if looks_structured(start) => {
-                    Some(format!("its first line looks like a header or markup, and {lines}"))
-                }
-                _ => None,
-            };
-            let another = || Hint::of(Setting::Format).text(" chooses another format");
-            Ok(Guess { format, separator: None, note: note.map(|note| Notice::new(note).with_hint(another())) })
-        }
+        (None, _, ending) => Err(unknown(&ending.unwrap_or_default())),
     }
+}
+
+/// Returns the note on plain lines that may be something else. `unnamed`: a file whose name does not show its format.
+fn note_on_lines(start: &[u8], whole: bool, unnamed: bool) -> Option<Notice> {
+    let lines = "each line is read as a text";
+    let table = || Hint::of_value(Setting::TextColumn, "NAME").text(" reads a table, and ");
+    let format = |hint: Hint| hint.setting(Setting::Format).text(" chooses another format");
+    if is_regular(start, whole) {
+        return Some(Notice::new(format!("it looks like a table, and {lines}")).with_hint(format(table())));
+    }
+    if looks_structured(start) {
+        let note = format!("its first line looks like a header or markup, and {lines}");
+        return Some(Notice::new(note).with_hint(format(table())));
+    }
+    (unnamed && !start.is_empty()).then(|| Notice::new(lines).with_hint(format(Hint::new(""))))
 }
 
 /// Recognizes data that cannot be the beginning of a text.
@@ -307,6 +314,7 @@ mod tests {
         let note = |start: &str, path: Option<&str>| guess_of(start, path).unwrap().note;
         assert!(note("a text\n", Some("texts")).is_some());
         assert_eq!(note("a text\n", Some("texts.txt")), None);
+        assert!(note("Post ID\tPost\n1\ta\n", Some("texts.txt")).is_some());
         for start in ["id,body,label\n1,a,b", "\u{FEFF}id;Text", "\"id\"\t\"text\"\r\n", "<posts>", "text\na\n"] {
             assert!(note(start, None).is_some(), "{start}");
         }
