@@ -26,6 +26,8 @@ pub mod pieces;
 #[doc(hidden)]
 pub mod recall;
 pub mod records;
+#[doc(hidden)]
+pub mod report;
 pub mod row;
 pub mod run;
 #[doc(hidden)]

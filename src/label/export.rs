@@ -21,6 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::journal::Ordered;
+use super::report::Report;
 use super::row::{self, RowVerdict};
 use super::summary::Summary;
 use flat_table::FlatTable;
@@ -53,6 +54,20 @@ const DIGITS: usize = 4;
 ///
 /// An [`ExportError`].
 pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Exported, ExportError> {
+    export_with(journal, target, export, None)
+}
+
+/// Makes an output as [`export`] does, and adds its rows to a report.
+///
+/// # Errors
+///
+/// An [`ExportError`].
+pub fn export_with(
+    journal: &Path,
+    target: Target<'_>,
+    export: &Export,
+    mut report: Option<&mut Report>,
+) -> Result<Exported, ExportError> {
     let table = match export.format {
         OutputFormat::Jsonl | OutputFormat::Batch => None,
         OutputFormat::Csv | OutputFormat::Tsv => Some(FlatTable::of(Ordered::open(journal)?, export, Some(DIGITS))?),
@@ -77,6 +92,9 @@ pub fn export(journal: &Path, target: Target<'_>, export: &Export) -> Result<Exp
             close += decided.close;
             summary.add(&decided.rows, false);
             summary.written += 1;
+        }
+        if let Some(report) = &mut report {
+            report.add(&entry, &row::rows(&entry.verdicts));
         }
         let file = if export.split { split::file_of(RowVerdict::of(&row::rows(&entry.verdicts))) } else { 0 };
         outputs[file].writer.put(&entry).map_err(failed)?;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::entry::{Entry, OutputForm};
 use super::journal::Journal;
+use super::report::Report;
 use super::row::{Row, RowVerdict};
 
 /// Takes records that are done.
@@ -92,6 +93,25 @@ impl<W: Write> Sink for Only<W> {
 fn write_line(output: &mut impl Write, line: &[u8]) -> io::Result<()> {
     output.write_all(line)?;
     if line.ends_with(b"\n") { Ok(()) } else { output.write_all(b"\n") }
+}
+
+/// Adds rows to a report on their way to another sink.
+pub struct Reported<'run> {
+    /// The other sink.
+    pub sink: &'run mut dyn Sink,
+    /// The report.
+    pub report: &'run mut Report,
+}
+
+impl Sink for Reported<'_> {
+    fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        self.report.add(entry, rows);
+        self.sink.put(entry, raw, rows)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
 }
 
 impl Sink for Journal {

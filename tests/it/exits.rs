@@ -27,7 +27,7 @@ impl Stage {
             ("rules.md", &b"No advertising.\nReturn exactly one word: VALID or INVALID\n"[..]),
             ("bare.md", b"No advertising.\n"),
             ("in.txt", b"Hello\nGood evening\n"),
-            ("blank.txt", b"Hello\n\n"),
+            ("blank.txt", b"Hello\n\0\n"),
             ("not-utf8.txt", b"caf\xE9"),
             ("empty.txt", b""),
         ] {

@@ -3,12 +3,15 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use magistrate::files::{self, Files};
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{self, Export, Packing};
+use magistrate::label::report::Report;
 
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
+use crate::cli::terminal::units::today;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -28,6 +31,10 @@ pub struct OutputArgs {
     /// Write one file each for safe, violation and undecided: OUT.safe.jsonl and so on
     #[arg(long, value_name = "WHAT", requires = "output")]
     split_by: Option<SplitBy>,
+
+    /// Write a page about the rows, too: verdicts by category and over the input, probabilities, the closest decisions
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,6 +57,8 @@ pub struct Target {
     /// A file, with a journal beside it. `None` for stdout.
     pub file: Option<PathBuf>,
     pub export: Export,
+    /// The file of the report.
+    report: Option<PathBuf>,
 }
 
 impl OutputArgs {
@@ -81,7 +90,11 @@ impl OutputArgs {
         let is_text = matches!(format, export::OutputFormat::Csv | export::OutputFormat::Tsv);
         ensure_hint!(is_text || !self.bom, "--bom is for CSV and TSV", "leave it out, or write one of these");
         let (split, bom) = (self.split_by.is_some(), is_text && (self.bom || marked));
-        Ok(Target { file: path, export: Export { format, packing, form, split, bom, anew: None } })
+        let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
+        if let Some(report) = self.report.as_ref().filter(|path| !is_page(path)) {
+            bail_hint!(("{}: report files end in .html", report.display()), "end the name in .html");
+        }
+        Ok(Target { report: self.report, file: path, export: Export { format, packing, form, split, bom, anew: None } })
     }
 }
 
@@ -96,9 +109,25 @@ impl Target {
         self.file.as_deref().is_none_or(files::is_stream)
     }
 
+    /// Returns an empty report, if one is wanted.
+    pub fn report(&self) -> Option<Report> {
+        self.report.as_ref().map(|_| Report::default())
+    }
+
+    /// Writes a report. Returns its path.
+    pub fn write_report(&self, report: Option<&Report>) -> Result<Option<PathBuf>, anyhow::Error> {
+        let Some((path, report)) = self.report.as_ref().zip(report) else { return Ok(None) };
+        let page = report.html(&today())?;
+        files::write(path, page.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Some(path.clone()))
+    }
+
     /// Adds the output and its journal to the files of a run. Refuses to overwrite a file that was not made from this
     /// journal.
     pub fn claim(&self, files: &mut Files, journal: Option<&Path>) -> Result<(), anyhow::Error> {
+        if let Some(report) = &self.report {
+            files.write("the report", "--report", report)?;
+        }
         let Some(path) = &self.file else { return Ok(files.write_stdout("-o")?) };
         for file in export::files(path, self.export.split) {
             files.write("the output", "-o", &file)?;

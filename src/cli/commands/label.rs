@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use magistrate::calibration::terms::Terms;
-use magistrate::label::export::{self, export};
+use magistrate::label::export::{self, export_with};
 use magistrate::label::journal::Past;
 use magistrate::label::memo::Memo;
 use magistrate::label::row::Printed;
-use magistrate::label::sink::{Only, Rows};
+use magistrate::label::sink::{Only, Reported, Rows, Sink};
 use magistrate::label::source::Source;
 use magistrate::label::summary::StopReason;
 
@@ -84,17 +84,20 @@ impl Label {
 fn run_directly(run: &Prepared, work: Work<'_>, terms: &Terms) -> Result<ExitCode, anyhow::Error> {
     let memo = run.memo.resolve(Memo::in_memory(), terms)?;
     let output = direct(run.target.file.as_deref())?;
-    let summary = match run.only {
+    let mut report = run.target.report();
+    let (mut sink, defects): (Box<dyn Sink>, _) = match run.only {
         Some(only) => {
-            let mut sink = Only::new(output, only, work.source.header()).context("the output cannot be written")?;
-            work.run(Past::none(), memo, &mut sink, Defects::Printed)?
+            let sink = Only::new(output, only, work.source.header()).context("the output cannot be written")?;
+            (Box::new(sink), Defects::Printed)
         }
-        None => {
-            let mut sink = Rows { output, form: run.target.export.form.clone() };
-            work.run(Past::none(), memo, &mut sink, Defects::InRows)?
-        }
+        None => (Box::new(Rows { output, form: run.target.export.form.clone() }), Defects::InRows),
     };
-    finish(&summary, Ending { only: run.only, file: run.summary.as_deref(), ..Ending::default() })
+    let summary = match &mut report {
+        Some(report) => work.run(Past::none(), memo, &mut Reported { sink: &mut *sink, report }, defects)?,
+        None => work.run(Past::none(), memo, &mut *sink, defects)?,
+    };
+    let outputs = run.target.write_report(report.as_ref())?.into_iter().collect();
+    finish(&summary, Ending { only: run.only, file: run.summary.as_deref(), outputs, hint: None })
 }
 
 /// Runs, keeps the rows in a journal, and writes the output at the end.
@@ -120,10 +123,13 @@ fn written(run: &Prepared, place: &JournalPlace, mut timed: Timed) -> Result<Exi
     let mut outputs = Vec::new();
     if timed.summary.end.is_some() {
         let to = run.target.file.as_deref().map_or(export::Target::Stdout, export::Target::File);
-        match progress::waiting("writing the output", || export(&place.path, to, &run.target.export)) {
+        let mut report = run.target.report();
+        let write = || export_with(&place.path, to, &run.target.export, report.as_mut());
+        match progress::waiting("writing the output", write) {
             Err(error) if error.is_closed() => timed.summary.ended = Some(StopReason::Closed),
             made => outputs = made.map_err(|error| place.hinted(error.into()))?.files,
         }
+        outputs.extend(run.target.write_report(report.as_ref())?);
     }
     finish(&timed, Ending { hint: place.saved(), file: run.summary.as_deref(), outputs, only: None })
 }

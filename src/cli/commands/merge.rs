@@ -11,7 +11,7 @@ use magistrate::files::Files;
 use magistrate::label::about::RunAbout;
 use magistrate::label::anew::{Anew, policies};
 use magistrate::label::entry::OutputForm;
-use magistrate::label::export::{Exported, Target as To, export};
+use magistrate::label::export::{Exported, Target as To, export_with};
 use magistrate::label::journal::{self, JournalError, beside};
 use magistrate::label::merge::{check, has_columns, merge};
 use magistrate::label::row::RowFields;
@@ -113,11 +113,13 @@ fn decided_anew(terms: &Terms, threshold: Option<f64>, file: Option<&Path>) -> R
 fn written(journal: &Path, target: &Target, partial: bool) -> Result<ExitCode, anyhow::Error> {
     let merged = progress::waiting("reading the journal", || check(journal, partial))?;
     let file = target.file.as_deref().map_or(To::Stdout, To::File);
-    match progress::waiting("writing the output", || export(journal, file, &target.export)) {
+    let mut report = target.report();
+    match progress::waiting("writing the output", || export_with(journal, file, &target.export, report.as_mut())) {
         // The reader has closed the pipe.
         Err(error) if error.is_closed() => Ok(ExitCode::from(exit::DONE)),
         made => {
-            let made = made?;
+            let mut made = made?;
+            made.files.extend(target.write_report(report.as_ref())?);
             if made.summary.is_none() {
                 for path in &made.files {
                     output::summary(&format!("{} is written, of {} rows", path.display(), merged.rows()));
@@ -136,7 +138,10 @@ fn joined(journals: &[PathBuf], target: &Target, files: &mut Files, partial: boo
     let into = beside(file);
     files.write("the journal", "-o", &into)?;
     let merged = progress::waiting("merging", || merge(journals, &into, partial))?;
-    let made = progress::waiting("writing the output", || export(&into, To::File(file), &target.export))?;
+    let mut report = target.report();
+    let write = || export_with(&into, To::File(file), &target.export, report.as_mut());
+    let mut made = progress::waiting("writing the output", write)?;
+    made.files.extend(target.write_report(report.as_ref())?);
     if made.summary.is_none() {
         output::summary(&summary::table(&merged, output::is_verbose()));
     }

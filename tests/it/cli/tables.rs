@@ -122,3 +122,25 @@ fn a_table_without_records_has_its_columns_and_a_mark_only_where_it_is_wanted() 
     let refused = stage.label(&["in.jsonl", "--bom", "-o", "out.jsonl"]);
     assert!(refused.code == 2 && refused.stderr.contains("--bom is for CSV and TSV"), "{refused}");
 }
+
+#[test]
+fn a_report_is_one_page_of_a_stream_a_file_or_a_run_that_is_decided_anew() {
+    let stage = Stage::new().file("in.csv", "id,text\nx1,Hello <b>you</b>\nx2,\n");
+    let page = |name: &str| {
+        let page = fs::read_to_string(stage.path(name)).unwrap();
+        assert!(page.contains("Hello &lt;b&gt;you") && !page.contains("<b>you"), "{page}");
+        assert!(!page.contains("http") && !page.contains("<script"), "it loads and runs nothing");
+        assert!(page.contains("the text is empty"), "{page}");
+        page
+    };
+    for (flags, name) in [(&["in.csv"][..], "a.html"), (&["in.csv", "-o", "out.csv"], "b.html")] {
+        let run = stage.label(&[flags, &["--report", name]].concat());
+        assert!(run.code == 3 && run.stderr.contains(name), "{run}");
+        assert!(page(name).contains("<title>rules on in.csv</title>") && page(name).contains("threshold 0.0"));
+    }
+    let run = stage.run(&["merge", "out.csv", "--threshold", "0.75", "-o", "new.csv", "--report", "c.html"]);
+    assert!(run.code == 3 && run.stderr.ends_with("; written to new.csv, c.html\n"), "{run}");
+    assert!(page("c.html").contains("threshold 0.75"));
+    let refused = stage.label(&["in.csv", "-m", "absent.gguf", "--report", "r.txt"]);
+    assert!(refused.code == 2 && refused.stderr.contains("r.txt: report files end in .html"), "{refused}");
+}
