@@ -11,7 +11,8 @@ use super::golden::Golden;
 use crate::calibration::setup::EvaluationSetup;
 use crate::calibration::terms::{COLUMNS, Terms};
 use crate::hint::{Hint, Hints, Setting};
-use crate::label::config::{COLUMNS_TO_JUDGE, conditions};
+use crate::label::about::RunAbout;
+use crate::label::config::COLUMNS_TO_JUDGE;
 use crate::label::entry::Entry;
 use crate::label::journal::{JournalError, Ordered};
 use crate::label::recall::Recall;
@@ -216,13 +217,13 @@ impl PastRun {
         Ok(evaluations)
     }
 
-    /// Returns the setup under which the policy at a position in the run has judged.
+    /// Returns the setup under which the policy at a position in the run has judged. A journal of an earlier version does
+    /// not name the conditions.
     fn setup(&self, name: &str, place: usize) -> EvaluationSetup {
-        let policies = self.terms.strings("policies");
-        let term = policies.get(place).map_or("", String::as_str);
         let rows = self.entries.first().map(|entry| row::rows(&entry.verdicts)).unwrap_or_default();
         let Some(row) = rows.get(place) else { return EvaluationSetup::default() };
-        setup(row, name, conditions(&self.terms, term, &self.recall.composition()))
+        let about = RunAbout::of(&self.terms).policies.remove(&row.policy.id);
+        setup(row, name, about.unwrap_or_default().conditions)
     }
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::judge::{Chunking, Judge};
 use super::row::{Provenance, RowFields};
 use crate::calibration::certificate::Certificate;
-use crate::calibration::terms::{COLUMNS, SHARD, Terms};
+use crate::calibration::terms::Terms;
 use crate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
 use crate::engine::tune::Tuning;
-use crate::engine::{Band, Engine, EngineConfig, EngineError, Mode, Session, SessionOptions};
+use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use crate::gguf::{ModelFile, Opened};
 use crate::hint::{Hint, Hints};
 use crate::machine::Machine;
@@ -48,65 +48,11 @@ pub struct RunConfig {
 /// The composition of a text that is one column, one line or one file.
 pub const ONE_COLUMN: &str = "as it stands";
 
-/// Returns the [conditions](RunConfig::conditions) of a run, from its terms.
-///
-/// `policy` is an item of the term `policies`: the id, the digest and the effort of a policy. `composition` is that of
-/// the texts.
-#[must_use]
-pub fn conditions(terms: &Terms, policy: &str, composition: &str) -> Terms {
-    let text = |name: &str| terms.0.get(name).and_then(Value::as_str);
-    let last = |words: &str| words.rsplit(' ').next().unwrap_or_default().to_owned();
-    let (policy, effort) = policy.rsplit_once(' ').unwrap_or((policy, ""));
-    let effort = effort.parse().unwrap_or_default();
-    let number = |name: &str| terms.0.get(name).and_then(Value::as_u64);
-    let band = text("--cascade").and_then(|band| {
-        let (low, high) = band.split_once(':')?;
-        Some(Band { low: low.parse().ok()?, high: high.parse().ok()? })
-    });
-    let options = SessionOptions::default()
-        .with_budget(number("--budget").and_then(|budget| usize::try_from(budget).ok()))
-        .with_cascade(band)
-        .with_free(text("--decode") == Some("free"));
-    let mode = options.mode(effort);
-    let (budget, band) = match mode {
-        Mode::Answer => (None, None),
-        Mode::Reason { budget } | Mode::Free { budget } => (Some(budget), None),
-        Mode::Cascade { budget, band } => (Some(budget), Some(format!("{}:{}", band.low, band.high))),
-    };
-    let effort = if mode == Mode::Answer { Effort::None } else { effort };
-    let warm = terms.0.get("--temperature").and_then(Value::as_f64).is_some_and(|temperature| temperature > 0.0);
-    let mut conditions = terms.0.clone();
-    // A probability does not depend on these, and the names below replace `policies`.
-    for of_journals in ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
-        .into_iter()
-        .chain([COLUMNS, SHARD, COLUMNS_TO_JUDGE, COLUMNS_TO_KEEP])
-    {
-        conditions.shift_remove(of_journals);
-    }
-    for (name, value) in [
-        ("policy", json!(last(policy))),
-        ("model", json!(text("model").map(last))),
-        ("template", json!(text("template").map(last))),
-        ("effort", json!(effort.as_str())),
-        ("text", json!(composition)),
-        ("--budget", json!(budget)),
-        ("--cascade", json!(band)),
-        // Nothing is drawn at temperature 0.
-        ("--seed", json!(number("--seed").filter(|_| warm))),
-    ] {
-        conditions.insert(name.to_owned(), value);
-    }
-    Terms(conditions)
-}
-
 /// Returns the threshold in the terms of a run or in its conditions.
 #[must_use]
 pub fn threshold(terms: &Terms) -> Option<f64> {
-    terms.0.get("--threshold").and_then(Value::as_f64)
+    terms.0.get(THRESHOLD).and_then(Value::as_f64)
 }
-
-/// The name of a term that lists the columns of the output in journals of earlier versions.
-const COLUMNS_TO_KEEP: &str = "columns to keep";
 
 /// The name of a term that lists the columns that make each text. A run adds it to the terms of its settings.
 pub const COLUMNS_TO_JUDGE: &str = "columns to judge";
@@ -287,9 +233,34 @@ impl RunConfig {
     /// these conditions alone. A setting without effect beside the others counts as not given.
     #[must_use]
     pub fn conditions(&self, model: &ModelFile, config: &EngineConfig, policy: &Policy) -> Terms {
-        let terms = self.terms(model, config, std::slice::from_ref(policy));
-        let of_policy = self.policy_terms(std::slice::from_ref(policy));
-        conditions(&terms, of_policy.first().map_or("", String::as_str), &self.composition)
+        let mode = self.options.mode(policy.effort);
+        let (budget, band) = match mode {
+            Mode::Answer => (None, None),
+            Mode::Reason { budget } | Mode::Free { budget } => (Some(budget), None),
+            Mode::Cascade { budget, band } => (Some(budget), Some(format!("{}:{}", band.low, band.high))),
+        };
+        let Sampling { temperature, seed } = self.options.sampling;
+        let Terms(mut terms) = self.terms(model, config, std::slice::from_ref(policy));
+        // A probability does not depend on these, and the names below replace `policies`.
+        for of_journals in
+            ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
+        {
+            terms.shift_remove(of_journals);
+        }
+        for (name, value) in [
+            ("policy", json!(policy.digest())),
+            ("model", json!(model.digest)),
+            ("template", json!(self.templates.digest())),
+            ("effort", json!(self.effort(policy).as_str())),
+            ("text", json!(self.composition)),
+            ("--budget", json!(budget)),
+            ("--cascade", json!(band)),
+            // Nothing is drawn at temperature 0.
+            ("--seed", json!((temperature > 0.0).then_some(seed))),
+        ] {
+            terms.insert(name.to_owned(), value);
+        }
+        Terms(terms)
     }
 
     /// Returns the effort of reasoning under a policy.

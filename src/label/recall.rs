@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::columns::{Columns, text};
-use super::config::{COLUMNS_TO_JUDGE, ONE_COLUMN};
+use super::config::COLUMNS_TO_JUDGE;
 use super::entry::Entry;
 use super::records::{Record, Text};
 use super::row::{self, Row};
@@ -32,16 +32,6 @@ impl Recall {
             (_, Some((prompt, answer))) => Text::Pair { prompt: prompt.to_owned(), answer: answer.to_owned() },
             _ => Text::Unsaid,
         })
-    }
-
-    /// Returns the composition of the texts, as certificates name it.
-    #[must_use]
-    pub fn composition(&self) -> String {
-        match &self.0 {
-            Text::Template(template) => format!("template {template}"),
-            Text::Pair { .. } => "prompt and answer".to_owned(),
-            _ => ONE_COLUMN.to_owned(),
-        }
     }
 
     /// Returns the text of an entry. `None` if its columns do not contain it.

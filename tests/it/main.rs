@@ -44,6 +44,7 @@ mod daemon;
 mod exits;
 mod files;
 mod gate;
+mod kept;
 mod nano;
 mod signals;
 mod terminal;

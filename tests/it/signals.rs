@@ -105,6 +105,7 @@ fn the_first_sigint_gives_what_is_at_work_five_seconds_even_in_a_long_prefill() 
     let (status, messages, time) = end(child);
     assert_eq!(status.code(), Some(130), "{messages}");
     assert!(messages.contains("stopped after 1 row: "), "{messages}");
+    assert!(messages.contains("stopping: finishing 2 texts (Ctrl-C again to stop now)\n"), "{messages}");
     // The end has no bound but that of `end`: a busy machine may be late.
     assert!(time >= Duration::from_secs(4), "{time:?}");
     let mut rest = String::new();
@@ -123,6 +124,8 @@ fn the_second_sigint_ends_it_at_once() {
     let (status, stderr, _) = end(child);
     // The first signal alone would end it after five seconds with code 130.
     assert_eq!((status.code(), status.signal()), (None, Some(2)), "{stderr}");
+    // Nothing keeps the rows of an output that is a pipe.
+    assert!(stderr.contains("(Ctrl-C again to stop now)\n") && stderr.ends_with("\nstopped\n"), "{stderr}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use anyhow::Context;
 use magistrate::calibration::terms::Terms;
 use magistrate::eval::golden::Golden;
 use magistrate::eval::{Evaluation, evaluate, known};
-use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig, conditions};
+use magistrate::label::about::{PolicyAbout, RunAbout};
+use magistrate::label::config::{COLUMNS_TO_JUDGE, RunConfig};
 use magistrate::label::run::Settings;
 use magistrate::label::summary::Summary;
 use magistrate::policy::Policy;
@@ -85,8 +86,8 @@ impl Prepared {
         let terms = planned.terms(&config, &policies);
         let mut archive = keep.journal().is_none().then(|| keep.cache.archive("eval", &terms)).flatten();
         let all = golden.records.len() as u64;
+        let conditions: Vec<Terms> = policies.iter().map(|policy| planned.conditions(&config, policy)).collect();
         if let Some(archive) = &mut archive {
-            let conditions = policies_conditions(&config, &terms, &policies);
             if let Some(evaluations) = known(&golden, archive, &name, &conditions) {
                 planned.note().iter().for_each(|note| output::message(note));
                 resumed(all, all);
@@ -94,7 +95,7 @@ impl Prepared {
             }
         }
         let stop = stop::on_signal(keep.keeps())?;
-        let keeping = keep.open(&journal_terms(&terms, &reading), archive)?;
+        let keeping = keep.open(&journal_terms(&terms, &reading, &conditions, &policies), archive)?;
         let engine = loading::load_planned(&config, planned)?;
         let judges = loading::judges(&config, &engine, &policies)?;
         let settings = Settings::default()
@@ -103,6 +104,7 @@ impl Prepared {
             .with_stop(Arc::clone(&stop.flag))
             .with_at_work(Arc::clone(&stop.at_work));
         let setups = judges.iter().zip(&policies).map(|(judge, policy)| {
+            // A model that was loaded with less than planned has other settings.
             judge.provenance.setup(&name, config.conditions(engine.model(), engine.config(), policy))
         });
         let setups = setups.collect();
@@ -141,15 +143,14 @@ fn described(evaluations: Vec<Evaluation>, policies: &[Policy]) -> Vec<Evaluatio
     pairs.map(|(evaluation, policy)| evaluation.described(policy, Some(date.clone()))).collect()
 }
 
-/// Returns the conditions of each policy under the terms of all.
-fn policies_conditions(config: &RunConfig, terms: &Terms, policies: &[Policy]) -> Vec<Terms> {
-    let of_policies = config.policy_terms(policies);
-    of_policies.iter().map(|policy| conditions(terms, policy, &config.composition)).collect()
-}
-
-/// Returns the terms of a journal, which are those of a run over the same records.
-fn journal_terms(terms: &Terms, reading: &serde_json::Value) -> Terms {
+/// Returns the terms of a journal, which are those of a run over the same records, with its facts.
+fn journal_terms(terms: &Terms, reading: &serde_json::Value, conditions: &[Terms], policies: &[Policy]) -> Terms {
     let mut terms = terms.clone();
     terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), reading.clone());
+    let about = policies.iter().zip(conditions).map(|(policy, conditions)| {
+        let about = PolicyAbout::new(policy, conditions.clone());
+        (policy.id.clone(), about)
+    });
+    RunAbout { policies: about.collect(), ..RunAbout::default() }.put(&mut terms);
     terms
 }
