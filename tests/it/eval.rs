@@ -266,7 +266,12 @@ fn an_evaluation_is_read_from_its_rows_alone() {
     let mut absurd = json.clone();
     absurd["rows"][0]["probability"] = 7.into();
     assert!(read(&absurd).unwrap_err().to_string().contains("outside 0 to 1"));
-    assert!(read(&Value::Array(vec![json.clone(), json])).unwrap_err().to_string().contains("several evaluations"));
+    assert!(
+        read(&Value::Array(vec![json.clone(), json]))
+            .unwrap_err()
+            .to_string()
+            .contains("the result of several policies")
+    );
     assert!(Evaluation::read(b"{\"secret\": \"quetzal\"}").is_err_and(|error| !error.to_string().contains("quetzal")));
     let mut rows = evaluation.rows.clone();
     rows.push(EvaluatedRow { number: 9, ..rows[0].clone() });

@@ -7,10 +7,10 @@ use crate::hint::{Hint, Hints};
 #[non_exhaustive]
 pub enum EvaluationError {
     /// The JSON is a list.
-    #[error("it holds several evaluations")]
+    #[error("it is the result of several policies")]
     Several,
     /// The file is something else than the JSON of an evaluation.
-    #[error("it is no evaluation in JSON ({place})")]
+    #[error("it is not an eval result ({place})")]
     NoEvaluation {
         /// The line and the byte at which the file is no evaluation.
         place: String,
@@ -35,6 +35,7 @@ impl Hints for EvaluationError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Several => vec![Hint::new("evaluate a single policy, and write its JSON alone")],
+            Self::NoEvaluation { .. } => vec![Hint::new("write one as a JSON report of magistrate eval")],
             _ => Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::answer_source::AnswerSource;
-use super::cell::{labels, shown, value, word};
+use super::cell::{labels, listed, shown, value, word};
 use super::error::GoldenError;
 use super::flags::RELEASE;
 use super::options::GoldenOptions;
@@ -73,8 +73,8 @@ impl GoldenOptions {
         };
         let chosen = read.iter().position(is_understood).unwrap_or(0);
         let Some((source, answers)) = read.get(chosen) else {
-            let hint =
-                Hint::of_value(Setting::LabelColumn, "COLUMN").text(" names the column with the correct answers");
+            let found = format!(" names it; there are {}", listed(names.iter().copied(), SHOWN));
+            let hint = Hint::of_value(Setting::LabelColumn, "COLUMN").text(found);
             return Err(GoldenError::new("no column seems to contain the correct answers").hint(hint));
         };
         self.check_positive(source, columns)?;

@@ -90,7 +90,7 @@ impl GoldenOptions {
             }
             (None, _) => {
                 let what =
-                    format!("the label `{}` is no code and no label of the policy {}", shown(written), policy.id);
+                    format!("\"{}\" is not a label of the policy {} ({})", shown(written), policy.id, known(policy));
                 let hint = Hint::of_value(Setting::Positive, "LABEL,...").text(" lists the labels that are violations");
                 Err(GoldenError::new(what).hint(hint))
             }
@@ -149,6 +149,18 @@ fn by_policy(label: &str, policy: &Policy) -> Option<Expected> {
     }
     let known = policy.contract.labels.iter().find(|known| alike(&known.text, label))?;
     Some(Expected { verdict: known.verdict, category: None, knows_category: false })
+}
+
+/// Lists the labels and codes of a policy for a message.
+fn known(policy: &Policy) -> String {
+    /// The most that are listed.
+    const MOST: usize = 8;
+    let labels = policy.contract.labels.iter().map(|label| label.text.as_str());
+    let codes = policy.categories().iter().map(|category| category.code.as_str());
+    let mut all: Vec<&str> = labels.collect();
+    all.extend(codes.filter(|code| !all.contains(code)).collect::<Vec<_>>());
+    let more = if all.len() > MOST { ", …" } else { "" };
+    format!("{}{more}", all.into_iter().take(MOST).collect::<Vec<_>>().join(", "))
 }
 
 /// Refuses a yes or no whose column or flag has a name that could mean either. `positive` is the value of the setting

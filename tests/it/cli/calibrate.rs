@@ -118,6 +118,23 @@ fn a_certificate_says_what_may_be_acted_on_and_only_for_what_it_was_issued_for()
     ]);
     assert!(issued.code == 0 && issued.stdout.contains("\ntrials     20 of 20 certificates issued, "), "{issued}");
     assert!(issued.stdout.contains("Remove automatically: when calibrated P(violation) >= 0."), "{issued}");
+    assert!(issued.stdout.contains("\nKeep automatically: when calibrated P(violation) <= 0."), "{issued}");
+    // The evaluation names its policy itself.
+    let json = stage.run(&["calibrate", "--from", "eval.json", "--alpha", "0.1", "--json"]);
+    let file: Value = serde_json::from_str(&fs::read_to_string(stage.path("c.json")).unwrap()).unwrap();
+    assert_eq!((json.code, serde_json::from_str::<Value>(&json.stdout).unwrap()), (0, file), "{json}");
+    // Few violations among many other texts: the promise is kept, and many of them may slip through.
+    let (mut rare, mut number) = (evaluation.clone(), 0);
+    let rows = rare["rows"].as_array_mut().unwrap();
+    rows.retain(|row| {
+        number += 1;
+        row["expected"]["verdict"] == "safe" || number % 10 == 0
+    });
+    fs::write(stage.path("rare.json"), rare.to_string()).unwrap();
+    let rare = stage.run(&["calibrate", "--from", "rare.json", "--alpha", "0.1"]);
+    assert!(rare.stdout.starts_with("Remove automatically: never (only about "), "{rare}");
+    assert!(rare.stderr.contains(" of all rows are violations, so 10 % errors may mean that up to "), "{rare}");
+    assert!(rare.stderr.contains(" of them are let through\nhint: try --alpha 0.0"), "{rare}");
     // The same rows repeated twelve times are not better evidence.
     let rows = evaluation["rows"].as_array().unwrap();
     evaluation["rows"] = rows[..30].iter().cycle().take(360).cloned().collect();

@@ -100,7 +100,7 @@ fn what_can_be_known_of_a_golden_set_is_refused_before_the_model_is_loaded() {
         (&["eval", "both.jsonl", "--baseline", "base.json", "--max-drop", "nan"], "not a number from 0 to 1"),
         (&["eval", "both.jsonl", "--baseline", "base.json", "--max-drop", "-0.1"], "not a number from 0 to 1"),
         (&["eval", "both.jsonl", "--baseline", "base.json"], "base.json has none of the texts of both.jsonl"),
-        (&["eval", "both.jsonl", "--baseline", "no.json"], "no.json: it is no evaluation"),
+        (&["eval", "both.jsonl", "--baseline", "no.json"], "no.json: it is not an eval result (line 1, "),
         (&["calibrate", "few.jsonl"], "2 labelled rows with a probability are too few: at least 236 are needed"),
         (&["calibrate", "safe.jsonl"], "safe.jsonl holds no violations, and a certificate needs both"),
         (&["calibrate", "twice.jsonl"], "the same text and different answers"),

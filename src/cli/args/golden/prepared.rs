@@ -87,12 +87,10 @@ impl Prepared {
         let mut archive = keep.journal().is_none().then(|| keep.cache.archive("eval", &terms)).flatten();
         let all = golden.records.len() as u64;
         let conditions: Vec<Terms> = policies.iter().map(|policy| planned.conditions(&config, policy)).collect();
-        if let Some(archive) = &mut archive {
-            if let Some(evaluations) = known(&golden, archive, &name, &conditions) {
-                planned.note().iter().for_each(|note| output::message(note));
-                resumed(all, all);
-                return Ok(Some(described(evaluations, &policies)));
-            }
+        if let Some(evaluations) = archive.as_mut().and_then(|archive| known(&golden, archive, &name, &conditions)) {
+            planned.note().iter().for_each(|note| output::message(note));
+            resumed(all, all);
+            return Ok(Some(described(evaluations, &policies)));
         }
         let stop = stop::on_signal(keep.keeps())?;
         let keeping = keep.open(&journal_terms(&terms, &reading, &conditions, &policies), archive)?;
