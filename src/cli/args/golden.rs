@@ -30,7 +30,6 @@ pub use prepared::Prepared;
 
 /// The golden set, the policies and the settings of an evaluation.
 #[derive(Debug, Args)]
-#[command(mut_arg("policies", |policies| policies.required(false).required_unless_present("from")))]
 pub struct GoldenArgs {
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -89,7 +88,7 @@ impl GoldenArgs {
     }
 
     fn past(self, from: &Path, files: &mut Files) -> Result<Vec<Evaluation>, anyhow::Error> {
-        let named = self.policy.load()?;
+        let named = self.policy.named()?;
         let past = Past::open(from, files)?;
         let set = if self.input.is_empty() { None } else { Some(Set::of(self.input.open()?, files)?) };
         let (set, table) = set.map_or((None, None), |Set { name, records, table, .. }| (Some((name, records)), table));

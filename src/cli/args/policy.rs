@@ -56,6 +56,11 @@ impl PolicyArgs {
         Ok(policies.collect::<Result<_, _>>()?)
     }
 
+    /// Reads the policies, for a verb that also knows them without the flag.
+    pub fn named(&self) -> Result<Vec<Policy>, anyhow::Error> {
+        if self.policies.is_empty() { Ok(Vec::new()) } else { self.load() }
+    }
+
     /// Returns the names of the policies. `a,b` names two, unless a file has that name.
     fn specs(&self) -> Vec<&str> {
         let is_one = |spec: &str| PolicySource::path(spec).is_some_and(Path::exists);

@@ -230,8 +230,8 @@ fn a_label_is_read_with_denials_lists_and_remarks_or_refused() {
         ),
         "violation SP3.b, violation, safe, safe, violation",
     );
-    by_policy.refuses(&labelled("label", &["[\"SP0.a\",\"other\"]"]), "the label `other`");
-    by_policy.refuses(&labelled("label", &["\"safe unless linked\""]), "is no code");
+    by_policy.refuses(&labelled("label", &["[\"SP0.a\",\"other\"]"]), "\"other\" is not a label");
+    by_policy.refuses(&labelled("label", &["\"safe unless linked\""]), "is not a label");
     by_policy
         .refuses("{\"text\":\"a\",\"label\":1,\"label\":0}\n", "occurs twice\nhint: keep the column that is meant");
 }
@@ -277,7 +277,7 @@ fn the_column_is_the_one_that_can_be_read_and_contradictions_are_refused() {
     assert_eq!(legend, ["labels: column \"unsafe\", 1 = violation (1), 0 = safe (1)"]);
     let legend = any().golden(&labelled("safe", &["1", "1", "0"])).unwrap().legend;
     assert_eq!(legend, ["labels: column \"safe\", 1 = safe (2), 0 = violation (1)"]);
-    any().csv().refuses("text,category\na,weapons\nb,benign\n", "the label `weapons`");
+    any().csv().refuses("text,category\na,weapons\nb,benign\n", "\"weapons\" is not a label");
 }
 
 #[test]
