@@ -20,9 +20,13 @@ mod render;
 mod terms;
 pub(crate) mod vocabulary;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[doc(hidden)]
+pub use author::golden_yaml::golden_yaml;
 #[doc(hidden)]
 pub use author::{diff, draft, import};
 pub use body::{Body, Source, Structured};
@@ -60,6 +64,9 @@ pub struct Policy {
     /// Texts with a known answer, for evaluating the policy. They are not part of its wording.
     #[serde(skip)]
     pub golden: Vec<GoldenCase>,
+    /// The file of such texts, if the policy names one. [`Policy::with_golden_file`] reads it.
+    #[serde(skip)]
+    pub golden_file: Option<PathBuf>,
 }
 
 impl Policy {

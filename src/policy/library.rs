@@ -81,6 +81,14 @@ impl PolicyLibrary {
         self.find(id).map(|entry| entry.source)
     }
 
+    /// Returns the YAML of the golden set of the policy with an id.
+    ///
+    /// # Errors
+    /// No shipped policy has this id. The hint proposes one.
+    pub fn golden_source(&self, id: &str) -> Result<&'static str, PolicyError> {
+        self.find(id).map(|entry| entry.golden)
+    }
+
     /// Returns the golden set of the policy with an id. Empty if no shipped policy has this id.
     #[must_use]
     pub fn golden(&self, id: &str) -> &[GoldenCase] {

@@ -18,12 +18,22 @@ pub struct NewFile {
 }
 
 impl NewFile {
+    /// Names the file, if no flag does.
+    pub fn or(&mut self, path: impl Into<PathBuf>) {
+        self.output.get_or_insert_with(|| path.into());
+    }
+
+    /// Reports whether a flag names the file, or stdout.
+    pub fn is_named(&self) -> bool {
+        self.output.is_some()
+    }
+
     /// Returns the file's path. Refuses an existing file, and one that cannot be made.
     pub fn path(&self) -> Result<Option<&Path>, anyhow::Error> {
         let path = self.output.as_deref().filter(|path| path.as_os_str() != "-");
         if let Some(path) = path.filter(|path| !files::is_stream(path)) {
             let there = std::fs::symlink_metadata(path).is_ok();
-            ensure_hint!(!there, ("{} is there already", path.display()), "name another file with -o");
+            ensure_hint!(!there, ("{} exists already", path.display()), "name another file with -o");
             Files::new().write("the policy", "-o", path)?;
         }
         Ok(path)

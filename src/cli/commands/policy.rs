@@ -5,6 +5,7 @@ mod import;
 mod lint;
 mod list;
 mod new;
+mod object;
 mod show;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use magistrate::policy;
 use self::diff::Diff;
 use self::import::Import;
 use self::lint::Lint;
+use self::list::List;
 use self::new::New;
 use self::show::Show;
 use crate::cli::terminal::output;
@@ -28,8 +30,8 @@ pub struct PolicyVerb {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List the shipped policies
-    List,
-    /// Print a policy: as YAML to save and own, or as the model reads it
+    List(List),
+    /// Print a policy: as YAML to save and own, as JSON, or as the model reads it; or its golden set
     Show(Show),
     /// Write a new policy, from flags or from answers
     New(Box<New>),
@@ -37,7 +39,7 @@ enum Verb {
     Import(Import),
     /// Find faults that weaken a policy or break the replies to it
     Lint(Lint),
-    /// Print the changes from one policy to another
+    /// Print the changes from one policy to another; exit 1 if they differ
     Diff(Diff),
     /// Print the JSON Schema of a policy's YAML
     Schema,
@@ -46,7 +48,7 @@ enum Verb {
 impl PolicyVerb {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         match self.verb {
-            Verb::List => list::run(),
+            Verb::List(list) => list.run(),
             Verb::Show(show) => show.run(),
             Verb::New(new) => new.run(),
             Verb::Import(import) => import.run(),

@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::policy::{Body, Category, Example, Policy, Structured};
 
 /// A difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The changed part: `category SP2.a`, `precedence` and so on.
     pub part: String,

@@ -151,7 +151,7 @@ fn comment_of(text: &str) -> String {
 }
 
 /// Writes a text as a YAML scalar, in quotes only if YAML would read the plain text differently.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     // Any other first character can begin a number, or be a mark of YAML.
     let starts = text.chars().next().is_some_and(char::is_alphabetic);
     let word = text.to_lowercase();

@@ -3,12 +3,13 @@
 //! The one idea: the first fault is reported, at its own line. The linter judges the wording of the rules.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use crate::policy::compatibility::{Incompatibility, PolicyPart};
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
 use crate::policy::diagnostics::quoting::{listed, nearest, quoted, suggestion};
 use crate::policy::diagnostics::report::Span;
-use crate::policy::read::document::{CasePart, CategoryPart, Document, ExamplePart, GoldenDocument};
+use crate::policy::read::document::{CasePart, CategoryPart, Document, ExamplePart, GoldenDocument, GoldenPart};
 use crate::policy::read::yaml::{self, Text};
 use crate::policy::{
     Body, Category, Contract, Definition, Example, GoldenCase, Label, Policy, Source, Structured, Verdict,
@@ -42,6 +43,16 @@ impl Policy {
         }
         self.golden = check.golden(&file.cases, &self)?;
         Ok(self)
+    }
+
+    /// Reads the cases of a golden set in YAML that may have been written for an earlier version of the policy, with
+    /// another id. Errors call the source `name`.
+    ///
+    /// # Errors
+    /// The file is not a golden set, or a case does not fit the policy. The error names the line.
+    pub fn golden_cases(&self, name: &str, source: &str) -> Result<Vec<GoldenCase>, PolicyError> {
+        let file: GoldenDocument = yaml::parse(name, source)?;
+        Check { name, source }.golden(&file.cases, self)
     }
 }
 
@@ -78,9 +89,13 @@ impl Check<'_> {
         let contract = self.contract(file, &rules)?;
         let effort = file.effort.unwrap_or_default();
         let body = Body::Structured(Box::new(rules));
-        let policy = Policy { id, title, version, effort, contract, body, golden: Vec::new() };
-        let golden = self.golden(&file.golden, &policy)?;
-        Ok(Policy { golden, ..policy })
+        let mut policy = Policy { id, title, version, effort, contract, body, golden: Vec::new(), golden_file: None };
+        match &file.golden {
+            Some(GoldenPart::Cases(cases)) => policy.golden = self.golden(cases, &policy)?,
+            Some(GoldenPart::File(path)) => policy.golden_file = Some(PathBuf::from(path)),
+            None => {}
+        }
+        Ok(policy)
     }
 
     fn golden(&self, cases: &[CasePart], policy: &Policy) -> Result<Vec<GoldenCase>, PolicyError> {

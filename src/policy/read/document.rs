@@ -3,7 +3,10 @@
 //! The one idea: these types are the file format, apart from the types of the program. The format can follow the habits
 //! of authors without a change elsewhere. `check` turns one into the other.
 
+use std::fmt;
+
 use schemars::JsonSchema;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::policy::read::yaml::{Located, Mapping, Text};
 use crate::policy::{Action, Effort, Form, Severity, Verdict};
@@ -57,9 +60,47 @@ pub(in crate::policy) struct Document {
     pub taxonomy: Mapping<Vec<Text>>,
     /// The origin of the wording.
     pub source: Option<SourcePart>,
-    /// The policy's own golden set: texts with a known answer, which the model does not see.
-    #[serde(default)]
-    pub golden: Vec<CasePart>,
+    /// The policy's own golden set: texts with a known answer, which the model does not see. Or the path of a file with
+    /// them, from the policy's folder.
+    pub golden: Option<GoldenPart>,
+}
+
+/// A golden set in the policy, or the path of its file.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(in crate::policy) enum GoldenPart {
+    /// The cases.
+    Cases(Vec<CasePart>),
+    /// The path.
+    File(String),
+}
+
+impl<'de> Deserialize<'de> for GoldenPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrPath;
+
+        impl<'de> Visitor<'de> for ListOrPath {
+            type Value = GoldenPart;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of cases, or the path of a file with them")
+            }
+
+            fn visit_str<E>(self, path: &str) -> Result<GoldenPart, E> {
+                Ok(GoldenPart::File(path.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<GoldenPart, A::Error> {
+                let mut cases = Vec::new();
+                while let Some(case) = list.next_element()? {
+                    cases.push(case);
+                }
+                Ok(GoldenPart::Cases(cases))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrPath)
+    }
 }
 
 /// A golden set in a file of its own.

@@ -52,6 +52,7 @@ impl Policy {
             contract: Contract::new(Form::Label, labels)?,
             body: Body::Verbatim(text.to_owned()),
             golden: Vec::new(),
+            golden_file: None,
         })
     }
 }

@@ -90,6 +90,16 @@ impl PolicySource {
         Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
     }
 
+    /// Reads stdin to its end.
+    ///
+    /// # Errors
+    /// Stdin cannot be read or is not text.
+    pub fn stdin() -> Result<Self, PolicyError> {
+        let name = "stdin";
+        let text = text_of(std::io::stdin().lock(), name)?;
+        Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
+    }
+
     /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
     #[must_use]
     pub fn plain_id(&self) -> &str {
@@ -123,7 +133,12 @@ impl PolicySource {
     pub fn parse(&self, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
         let mut policy = match (self.shipped, self.notation) {
             (Some(policy), _) => policy.clone(),
-            (None, Notation::Yaml) => Policy::from_yaml(&self.name, &self.text)?,
+            (None, Notation::Yaml) => {
+                let mut policy = Policy::from_yaml(&self.name, &self.text)?;
+                let folder = Path::new(&self.name).parent().unwrap_or(Path::new(""));
+                policy.golden_file = policy.golden_file.map(|file| folder.join(file));
+                policy
+            }
             (None, Notation::Plain) => {
                 return Policy::from_plain(self.plain_id(), &self.text, labels)
                     .map_err(|error| error.named(&self.name));
@@ -149,6 +164,23 @@ impl PolicySource {
                 plain::check_labels(self.plain_id(), &self.text, labels).map_err(|error| error.named(&self.name))
             }
         }
+    }
+}
+
+impl Policy {
+    /// Reads a golden set in YAML for this policy.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not a golden set, or has a case that does not fit the policy.
+    pub fn with_golden_file(mut self, path: &Path) -> Result<Self, PolicyError> {
+        let name = path.display().to_string();
+        if Notation::of_name(&name) != Some(Notation::Yaml) {
+            return Err(PolicyError::new(PolicyErrorKind::Read, "a golden set of a policy is a YAML file")
+                .named(&name)
+                .with_hint("end its name in .yaml or .yml; tables are named on the command line"));
+        }
+        self.golden = self.golden_cases(&name, &read(path, &name)?)?;
+        Ok(self)
     }
 }
 
@@ -188,19 +220,26 @@ const DATA: [&str; 14] =
 
 /// Reads a file or a pipe, up to the limit.
 fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
-    let unread = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => no_file(name),
-        _ => PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name),
-    };
     if path.is_dir() {
         return Err(PolicyError::new(PolicyErrorKind::Read, "this is a folder, not a policy")
             .named(name)
             .with_hint("name a file in it"));
     }
-    let file = File::open(path).map_err(unread)?;
+    text_of(File::open(path).map_err(|error| unread(name, &error))?, name)
+}
+
+fn unread(name: &str, error: &std::io::Error) -> PolicyError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => no_file(name),
+        _ => PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name),
+    }
+}
+
+/// Reads a text to its end, up to the limit.
+fn text_of(file: impl Read, name: &str) -> Result<String, PolicyError> {
     let mut bytes = Vec::new();
     // One byte more shows that the file is beyond the limit.
-    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unread(name, &error))?;
     if let Some(message) = no_text(&bytes) {
         return Err(PolicyError::new(PolicyErrorKind::Encoding, message)
             .named(name)

@@ -60,9 +60,25 @@ pub(in crate::policy) fn parse<D: serde::de::DeserializeOwned + JsonSchema>(
             Ok(value) if error.kind() == PolicyErrorKind::MissingKey => {
                 all_missing(error, &missing(&value, schemars::schema_for!(D).as_value()))
             }
+            _ if error.kind() == PolicyErrorKind::Syntax && error.message().contains("tab") => {
+                tab(name, source, &error).unwrap_or(error)
+            }
             _ => error,
         }
     })
+}
+
+/// Returns an error at the tab that the parser could not read. It reports the place where the text before it begins.
+fn tab(name: &str, source: &str, error: &PolicyError) -> Option<PolicyError> {
+    let from = error.line()?.saturating_sub(1);
+    let mut lines = source.lines().enumerate().skip(from);
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let (index, line) = lines.find(|(_, line)| line[..indent(line)].contains('\t') && !line.trim().is_empty())?;
+    let column = line.chars().take_while(|char| *char != '\t').count() + 1;
+    let span = Span { line: index + 1, column, width: 1 };
+    let error =
+        PolicyError::new(PolicyErrorKind::Syntax, "a tab at the beginning of the line, where YAML needs spaces");
+    Some(error.named(name).at(source, span).with_hint("replace each tab there by two spaces"))
 }
 
 /// Returns an error that names all missing keys, where the parser names only the first.

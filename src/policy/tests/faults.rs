@@ -93,3 +93,18 @@ fn a_bomb_is_refused() {
         assert!(error.to_string().len() < 1000, "a report stays short");
     }
 }
+
+#[test]
+fn a_tab_is_found_on_its_own_line() {
+    for (from, to, line) in [
+        ("    severity: low\n", "\tseverity: low\n", "\tseverity: low"),
+        ("    criteria: [Noise.]\n", "    criteria:\n\t- Noise.\n", "\t- Noise."),
+    ] {
+        let source = SMALL.replacen(from, to, 1);
+        assert_ne!(source, SMALL, "{from:?}");
+        let error = Policy::from_yaml("small.yaml", &source).unwrap_err();
+        let at = source.lines().position(|other| other == line).unwrap() + 1;
+        assert_eq!((error.line(), error.column()), (Some(at), Some(1)), "{error}");
+        assert!(error.message().starts_with("a tab at the beginning"), "{error}");
+    }
+}

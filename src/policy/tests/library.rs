@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use super::*;
 use PolicyErrorKind as Kind;
@@ -131,6 +132,29 @@ fn an_unknown_id_is_answered_with_the_one_that_was_probably_meant() {
     for file in ["no/such", "no.such", "no.yaml"] {
         assert_eq!(load(file, None).unwrap_err().message(), "there is no such file", "{file}");
     }
+}
+
+#[test]
+fn a_golden_set_may_be_a_file_beside_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    let source = PolicyLibrary::shipped().source("spam").unwrap().replace("id: spam", "id: mine");
+    fs::write(&path, format!("{source}golden: golden/mine.yaml\n")).unwrap();
+    let policy = load(path.to_str().unwrap(), None).unwrap();
+    let file = policy.golden_file.clone().unwrap();
+    assert_eq!((file.as_path(), policy.golden.len()), (folder.path().join("golden/mine.yaml").as_path(), 0));
+    assert_eq!(policy.clone().with_golden_file(&file).unwrap_err().message(), "there is no such file");
+    fs::create_dir(folder.path().join("golden")).unwrap();
+    // The set was written for the policy with the earlier id.
+    fs::write(&file, PolicyLibrary::shipped().golden_source("spam").unwrap()).unwrap();
+    let read = policy.clone().with_golden_file(&file).unwrap().golden;
+    assert_eq!(read, PolicyLibrary::shipped().golden("spam"));
+    fs::write(&file, "policy: mine\ncases:\n  - text: a\n    category: SP9.z\n").unwrap();
+    let wrong = policy.clone().with_golden_file(&file).unwrap_err();
+    assert_eq!((wrong.kind(), wrong.line()), (Kind::Value, Some(4)));
+    assert!(policy.with_golden_file(Path::new("golden.csv")).unwrap_err().message().contains("is a YAML file"));
+    let number = Policy::from_yaml("mine.yaml", &format!("{source}golden: {{a: b}}\n")).unwrap_err();
+    assert_eq!(number.kind(), Kind::Type);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use magistrate::policy::diff::diff;
-use magistrate::policy::load;
+use magistrate::policy::diff::{Change, diff};
+use magistrate::policy::{Policy, load};
+use serde_json::json;
 
 use crate::cli::length::length;
 use crate::cli::terminal::{exit, output};
@@ -16,6 +17,10 @@ pub struct Diff {
 
     /// Later policy
     after: String,
+
+    /// Print the changes as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Diff {
@@ -23,13 +28,33 @@ impl Diff {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let (old, new) = (load(&self.before, None)?, load(&self.after, None)?);
         let changes = diff(&old, &new);
-        let mut text: String = changes.iter().map(|change| format!("{change}\n")).collect();
-        let tokens = |policy| length(policy, None, usize::MAX).map_or(0, |length| length.tokens);
+        let tokens = |policy: &Policy| length(policy, None, usize::MAX).map_or(0, |length| length.tokens);
         let (was, is) = (tokens(&old), tokens(&new));
-        if !changes.is_empty() {
-            text.push_str(&format!("about {was} tokens before, {is} after\n"));
+        if self.json {
+            let tokens = json!({ "before": was, "after": is });
+            let object = json!({ "equal": changes.is_empty(), "changes": changes, "tokens": tokens });
+            output::data(&format!("{object:#}\n"))?;
+        } else if changes.is_empty() {
+            output::print("no differences\n")?;
+        } else {
+            let mut text = shown(&changes);
+            text.push(format!("about {was} tokens before, {is} after\n"));
+            output::print_text(&text)?;
         }
-        output::print(&text)?;
         Ok(ExitCode::from(if changes.is_empty() { exit::DONE } else { exit::DIFFERENT }))
     }
+}
+
+/// Returns the changes, with the old wording in red and the new one in green.
+fn shown(changes: &[Change]) -> output::Text {
+    let mut text = output::Text::default();
+    for line in changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
+        let line_end = format!("{line}\n");
+        match line.get(..4) {
+            Some("  - ") => text.push_styled(line_end, "31"),
+            Some("  + ") => text.push_styled(line_end, "32"),
+            _ => text.push(line_end),
+        }
+    }
+    text
 }

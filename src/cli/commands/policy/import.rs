@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use magistrate::policy::PolicySource;
 use magistrate::policy::import::{Imported, import};
+use serde_json::{Value, json};
 
 use crate::cli::args::new_file::NewFile;
 use crate::cli::terminal::error::in_file;
@@ -13,30 +14,45 @@ use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Policy in a .md or .txt file
+    /// Policy in a .md or .txt file; - for stdin
     file: PathBuf,
 
     #[command(flatten)]
     output: NewFile,
+
+    /// Print JSON: the YAML, the notes, and the lines without a place
+    #[arg(long)]
+    json: bool,
 }
 
 impl Import {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         // A file that exists is refused before the work begins.
         self.output.path()?;
-        let name = self.file.display().to_string();
-        let text = PolicySource::open(&name)?.text;
-        let short = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let is_stdin = self.file.as_os_str() == "-";
+        let name = if is_stdin { "stdin".to_owned() } else { self.file.display().to_string() };
+        let source = if is_stdin { PolicySource::stdin() } else { PolicySource::open_file(&self.file, &name) };
+        let text = source?.text;
+        let short =
+            if is_stdin { "imported".into() } else { self.file.file_name().unwrap_or_default().to_string_lossy() };
         let Imported { draft, unplaced, notes } = import(&short, &text).map_err(|error| in_file(&name, error))?;
-        self.output.write(&draft.yaml())?;
+        let yaml = draft.yaml();
+        let path = if self.json && !self.output.is_named() { None } else { self.output.write(&yaml)? };
+        if self.json {
+            let lines = unplaced.iter().map(|number| {
+                json!({ "line": number, "text": text.lines().nth(number.saturating_sub(1)).unwrap_or_default().trim() })
+            });
+            let object = json!({ "file": path, "yaml": yaml, "notes": notes, "unplaced": lines.collect::<Value>() });
+            output::data(&format!("{object:#}\n"))?;
+        }
         for note in notes {
-            output::message(&format!("note: {note}"));
+            output::note(&note);
         }
         if !unplaced.is_empty() {
             let lines: Vec<String> = unplaced.iter().map(ToString::to_string).collect();
             let noun = if unplaced.len() == 1 { "line" } else { "lines" };
-            output::message(&format!(
-                "note: {} {noun} of {name} found no place and are kept as comments: {}",
+            output::note(&format!(
+                "{} {noun} of {name} could not be placed and are kept as comments: {}",
                 unplaced.len(),
                 lines.join(", ")
             ));

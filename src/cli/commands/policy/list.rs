@@ -2,12 +2,33 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use magistrate::gguf::TRAINED_FOR;
 use magistrate::policy::{Body, PolicyLibrary};
+use serde_json::Value;
 
+use super::object;
 use crate::cli::terminal::{exit, output};
 
-pub fn run() -> Result<ExitCode, anyhow::Error> {
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print the list as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub fn run(&self) -> Result<ExitCode, anyhow::Error> {
+        if self.json {
+            let policies: Value = PolicyLibrary::shipped().iter().map(object::entry).collect();
+            output::data(&format!("{policies:#}\n"))?;
+            return Ok(ExitCode::from(exit::DONE));
+        }
+        table()
+    }
+}
+
+fn table() -> Result<ExitCode, anyhow::Error> {
     output::print(&list())?;
     output::summary("* the built-in model was trained for it; the others need a real model (--model)");
     Ok(ExitCode::from(exit::DONE))

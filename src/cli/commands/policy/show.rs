@@ -1,11 +1,13 @@
-//! `policy show`: a policy as YAML, or as the model reads it.
+//! `policy show`: a policy as YAML, as JSON, or as the model reads it, and its golden set.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use magistrate::policy::{self, PolicySource};
+use magistrate::policy::{Policy, PolicyLibrary, PolicySource, golden_yaml};
 use magistrate::prompt::{Templates, policy_text};
 
+use super::object;
+use crate::cli::terminal::error::bail_hint;
 use crate::cli::terminal::{exit, output};
 
 #[derive(Debug, Args)]
@@ -16,20 +18,49 @@ pub struct Show {
     /// Print the instructions that the model reads
     #[arg(long)]
     rendered: bool,
+
+    /// Print the golden set, as YAML that eval reads
+    #[arg(long, conflicts_with = "rendered")]
+    golden: bool,
+
+    /// Print the parts of the policy as JSON: codes, titles, severities and so on
+    #[arg(long, conflicts_with_all = ["rendered", "golden"])]
+    json: bool,
 }
 
 impl Show {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
+        let source = PolicySource::open(&self.policy)?;
+        // Printed only after it was read as a policy.
+        let policy = source.parse(None)?;
         let text = if self.rendered {
-            let policy = policy::load(&self.policy, None)?;
             format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
+        } else if self.golden {
+            golden(policy, PolicySource::path(&self.policy).is_none())?
+        } else if self.json {
+            format!("{:#}\n", object::whole(&policy))
         } else {
-            let source = PolicySource::open(&self.policy)?;
-            // Printed only after it was read as a policy.
-            source.parse(None)?;
             source.text
         };
         output::data(&text)?;
         Ok(ExitCode::from(exit::DONE))
     }
+}
+
+/// Returns the golden set of a policy as a file of its own.
+fn golden(policy: Policy, is_shipped: bool) -> Result<String, anyhow::Error> {
+    if is_shipped {
+        return Ok(PolicyLibrary::shipped().golden_source(&policy.id)?.to_owned());
+    }
+    let policy = match policy.golden_file.clone() {
+        Some(path) => policy.with_golden_file(&path)?,
+        None => policy,
+    };
+    if policy.golden.is_empty() {
+        bail_hint!(
+            ("the policy {} has no golden set", policy.id),
+            "add `golden:` to it, or print that of a shipped policy: magistrate policy show spam --golden"
+        );
+    }
+    Ok(golden_yaml(&policy.id, &policy.golden))
 }
