@@ -5,18 +5,21 @@
 
 mod heading;
 mod imported;
+mod marks;
 mod outline;
+mod pasted;
 mod reader;
 mod rules;
 mod settle;
 mod wording;
 
-use heading::Role;
+use heading::{Role, is_title};
 pub use imported::{ImportError, Imported};
 use outline::outline;
+use pasted::plain_text;
 use reader::Reader;
 use settle::settle;
-use wording::{is_blank, plainly, slug};
+use wording::slug;
 
 use crate::policy::Form;
 use crate::policy::author::draft::Draft;
@@ -27,6 +30,7 @@ use crate::policy::read::plain;
 /// # Errors
 /// No rule that forbids something is recognized, or the draft is not a valid policy.
 pub fn import(name: &str, text: &str) -> Result<Imported, ImportError> {
+    let text = &*plain_text(text);
     let draft = Draft {
         id: slug(name),
         form: Some(Form::Category),
@@ -38,7 +42,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, ImportError> {
         imported: Imported { draft, unplaced: Vec::new(), notes: Vec::new() },
         labels: plain::stated_labels(text).unwrap_or_default(),
     };
-    let sections = outline(text);
+    let sections = outline(text, &is_title);
     // The headings above a section, by level.
     let mut above: Vec<(usize, Role)> = Vec::new();
     for (index, section) in sections.iter().enumerate() {
@@ -48,8 +52,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, ImportError> {
         };
         above.retain(|(level, _)| *level < heading.level);
         let parent = above.last().map_or(Role::Unknown, |(_, role)| role.clone());
-        if heading.level == 1 && reader.imported.draft.title.is_empty() && !is_blank(&heading.text) {
-            reader.imported.draft.title = plainly(heading.text.split(" (#").next().unwrap_or(&heading.text));
+        if reader.takes_as_title(heading, &sections[..index]) {
             reader.section(&Role::Instruction, section);
             continue;
         }

@@ -92,7 +92,9 @@ fn read(phrase: &str, topics: bool) -> Polarity {
 /// Reads one clause, which has one denial at most. A denial reverses the words after it, or, at the end, those before
 /// it.
 fn clause_polarity(words: &[String], topics: bool) -> Polarity {
-    let denials: Vec<usize> = positions(words, is_denial);
+    // `non-graphic` says nothing about what is allowed beside it.
+    let denies = |at: usize| words[at] != "non" || words.get(at + 1).is_some_and(|next| term(next, words).is_some());
+    let denials: Vec<usize> = positions(words, is_denial).into_iter().filter(|at| denies(*at)).collect();
     let mut terms: Vec<(usize, Verdict)> =
         words.iter().enumerate().filter_map(|(at, word)| Some((at, term(word, words)?))).collect();
     if terms.is_empty() && topics {
@@ -217,6 +219,7 @@ mod tests {
             ("Invalid Content Types (Remove)", violation),
             ("Valid Content Types (Permit)", safe),
             ("only if it violates", violation),
+            ("Allowed Content (Non-graphic or age-appropriate)", safe),
             ("a violent film", Polarity::Silent),
             ("News about a crime", Polarity::Silent),
             ("spam", Polarity::Silent),

@@ -5,7 +5,7 @@
 
 use super::wording::{belongs_before, is_blank, is_code, plainly};
 use crate::policy::read::polarity::{Polarity, polarity, qualifies};
-use crate::policy::{Severity, Verdict};
+use crate::policy::{Label, Severity, Verdict};
 
 /// The role of a heading for the text below it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) enum Role {
     Rules(Verdict),
     /// One rule made of everything below. Holds the code and the verdict, if the heading states them.
     Rule(Option<String>, Option<Verdict>),
+    /// A label, of which the headings below state what it includes and excludes.
+    Label,
     Format,
     Doubt,
     Examples,
@@ -24,24 +26,35 @@ pub(super) enum Role {
 
 impl Role {
     /// Returns the role of a heading below another heading with the role `parent`.
-    pub(super) fn new(text: &str, parent: &Self) -> Self {
+    ///
+    /// `labels` are those whose meaning the text states.
+    pub(super) fn new(text: &str, parent: &Self, labels: &[Label]) -> Self {
         if parent.is_inherited() {
             return parent.clone();
         }
         let words = text.to_lowercase();
+        if let Some(role) = Self::of_label(text, &words, parent) {
+            return role;
+        }
         let has = |list: &str| list.split(' ').any(|word| words.contains(word));
         let code = code_in(text);
         if is_blank(&without(text, code.as_deref())) {
             return Self::Unknown;
         }
-        let own = polarity_of(text);
-        let is_format = ["label format", "output format", "answer format"].iter().any(|format| words.contains(format));
-        if is_format {
+        let own = match (polarity_of(text), stated(text, labels)) {
+            (Polarity::Silent, Some(verdict)) => Polarity::Means(verdict),
+            (Polarity::Means(verdict), Some(other)) if verdict != other => Polarity::Unclear,
+            (own, _) => own,
+        };
+        if FORMATS.iter().any(|format| words.contains(format)) {
             Self::Format
-        } else if code.is_none() && has("ambigu escalat doubt unsure unclear uncertain borderline precedence priorit")
+        } else if code.is_none()
+            && has("ambigu escalat doubt unsure unclear uncertain borderline precedence priorit interpretation")
             || words.contains("edge case")
         {
             Self::Doubt
+        } else if code.is_none() && words.starts_with("example") {
+            Self::Examples
         } else if code.is_none() && has("definition terms glossary") && own == Polarity::Silent {
             Self::Definitions
         } else {
@@ -61,10 +74,52 @@ impl Role {
         }
     }
 
+    /// Returns the role of a heading that names a label, such as `(DRUGS) Drugs`, or the content of one.
+    fn of_label(text: &str, words: &str, parent: &Self) -> Option<Self> {
+        let name = text.strip_prefix('(').and_then(|rest| rest.split_once(") ")).map(|(name, _)| name);
+        let is_name = name.is_some_and(|name| name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase()));
+        if is_name || ["definition of label", "definition of labels"].contains(&words) {
+            return Some(Self::Label);
+        }
+        let (includes, excludes) =
+            (["includes", "included"].contains(&words), ["excludes", "excluded"].contains(&words));
+        match parent {
+            Self::Label | Self::Rules(Verdict::Violation) if includes => Some(Self::Rules(Verdict::Violation)),
+            Self::Label | Self::Rules(Verdict::Violation) if excludes => Some(Self::Rules(Verdict::Safe)),
+            Self::Rules(Verdict::Safe) if includes => Some(Self::Rules(Verdict::Safe)),
+            _ => None,
+        }
+    }
+
     /// Reports whether every heading below has the same role. A subheading of examples is an example, for any words.
     pub(super) fn is_inherited(&self) -> bool {
         matches!(self, Self::Examples | Self::Format | Self::Doubt | Self::Definitions)
     }
+}
+
+/// Words of a heading over the form of an answer.
+const FORMATS: [&str; 8] = [
+    "label format",
+    "output format",
+    "answer format",
+    "response format",
+    "reply format",
+    "how to answer",
+    "how to respond",
+    "how to reply",
+];
+
+/// Reports whether words alone on a line are a heading: they have a role in a policy, or limit the rules before them.
+pub(super) fn is_title(words: &str) -> bool {
+    let is_known = !matches!(Role::new(words, &Role::Unknown, &[]), Role::Unknown | Role::Rule(..));
+    is_known || polarity_of(words) == Polarity::Unclear || belongs_before(words)
+}
+
+/// Returns the verdict of the label that a heading names in brackets: `TOXIC CONTENT (Label: 1)`.
+fn stated(text: &str, labels: &[Label]) -> Option<Verdict> {
+    let (_, inside) = text.trim_end().strip_suffix(')')?.rsplit_once('(')?;
+    let word = inside.rsplit([' ', ':']).next().unwrap_or(inside).trim_matches('`');
+    labels.iter().find(|label| label.text == word).map(|label| label.verdict)
 }
 
 /// Returns the polarity of a heading without its code.

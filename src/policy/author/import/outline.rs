@@ -3,7 +3,10 @@
 //! The one idea: every line gets one place and keeps its number. An item below an item belongs to it, and so does a
 //! line that continues it. The meaning of a heading is not known here.
 
-use std::collections::HashSet;
+use super::marks::{
+    CAPITALS, Mark, indent_of, is_all, is_in_capitals, is_output_line, is_rule, item, mark, marked_heading,
+    unmarked_headings,
+};
 
 /// A trimmed line, and its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +48,17 @@ pub(super) struct Item {
     pub text: String,
     pub children: Vec<Item>,
     indent: usize,
-    /// The count of numbers in its mark: `2.1` has two, a bullet zero.
+    /// The rank of its mark: `(a)` is below `2.1`, and `2.1` below `2.`. Zero for a bullet.
     depth: usize,
 }
 
 impl Item {
+    /// Makes an item of a paragraph.
+    pub fn of(lines: &[Line]) -> Self {
+        let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ");
+        Self { lines: lines.to_vec(), text, children: Vec::new(), indent: 0, depth: 0 }
+    }
+
     /// Returns the item's lines and those of every item below it.
     pub fn all_lines(&self) -> Vec<Line> {
         self.lines.iter().cloned().chain(self.children.iter().flat_map(Self::all_lines)).collect()
@@ -86,16 +95,11 @@ impl Item {
     }
 }
 
-/// Levels below those of `#`: a line in capitals, a line in bold, a number.
-const CAPITALS: usize = 7;
-const BOLD: usize = 8;
-const NUMBERED: usize = 9;
-
-/// Reads the outline of a text.
-pub(super) fn outline(text: &str) -> Vec<Section> {
+/// Reads the outline of a text. `is_title` reports whether words alone on a line are a heading, by their meaning.
+pub(super) fn outline(text: &str, is_title: &dyn Fn(&str) -> bool) -> Vec<Section> {
     let lines: Vec<&str> = text.lines().collect();
-    let numbered = numbered_headings(&lines);
-    let mut reader = Reader { sections: vec![Section::default()], blank: true, item_open: false };
+    let unmarked = unmarked_headings(&lines, is_title);
+    let mut reader = Reader { sections: vec![Section::default()], blank: true, item_open: false, letter: None };
     let (mut fenced, mut index) = (false, 0);
     while let Some(raw) = lines.get(index) {
         let line = Line { number: index + 1, text: raw.trim().to_owned() };
@@ -122,14 +126,15 @@ pub(super) fn outline(text: &str) -> Vec<Section> {
             reader.heading(line.clone(), bare, level);
         } else if reader.blank && is_in_capitals(bare) && item(raw).is_none() {
             reader.heading(line.clone(), bare, CAPITALS);
-        } else if numbered.contains(&(index - 1)) {
-            let words = number(bare).map_or(bare, |(_, words)| words);
-            reader.heading(line.clone(), words, NUMBERED);
+        } else if let Some(level) = unmarked.get(&(index - 1)) {
+            let words = mark(bare).map_or(bare, |(_, words)| words);
+            reader.heading(line.clone(), words, *level);
         } else if bare.starts_with(['|', '>']) {
             reader.other(line);
-        } else if let Some((indent, depth, words)) = item(raw) {
-            let item = Item { lines: vec![line.clone()], text: words.to_owned(), children: Vec::new(), indent, depth };
-            reader.item(item);
+        } else if let Some((mark, words)) = item(raw) {
+            let depth = reader.depth(mark);
+            let (lines, text) = (vec![line.clone()], words.to_owned());
+            reader.item(Item { lines, text, children: Vec::new(), indent: indent_of(raw), depth });
         } else {
             reader.words(line.clone(), indent_of(raw));
         }
@@ -143,6 +148,8 @@ struct Reader {
     blank: bool,
     /// True within a list.
     item_open: bool,
+    /// The last letter that marked an item: `(i)` follows `(h)`, or is a Roman one.
+    letter: Option<char>,
 }
 
 impl Reader {
@@ -165,6 +172,23 @@ impl Reader {
         (self.blank, self.item_open) = (true, false);
     }
 
+    /// Returns the rank of an item's mark.
+    fn depth(&mut self, mark: Mark) -> usize {
+        let Mark::Letter(letter) = mark else { return mark.depth() };
+        let follows = |before: char| self.letter == Some(before);
+        let is_roman = match letter {
+            'i' => !follows('h'),
+            'v' => !follows('u'),
+            'x' => !follows('w'),
+            _ => false,
+        };
+        if is_roman {
+            return Mark::Roman.depth();
+        }
+        self.letter = Some(letter);
+        mark.depth()
+    }
+
     fn item(&mut self, item: Item) {
         let open = self.item_open;
         match self.blocks().last_mut() {
@@ -178,6 +202,7 @@ impl Reader {
     fn words(&mut self, line: Line, indent: usize) {
         let (blank, open) = (self.blank, self.item_open);
         match self.blocks().last_mut() {
+            _ if is_output_line(&line.text) => self.blocks().push(Block::Paragraph(vec![line])),
             // `This does not apply to:` starts another list.
             Some(Block::Item(item)) if open && (indent > item.indent || !(blank || line.text.ends_with(':'))) => {
                 let last = item.last();
@@ -192,82 +217,6 @@ impl Reader {
         }
         self.blank = false;
     }
-}
-
-fn indent_of(line: &str) -> usize {
-    line.chars().take_while(|char| char.is_whitespace()).map(|char| if char == '\t' { 4 } else { 1 }).sum()
-}
-
-fn is_all(line: &str, sign: char) -> bool {
-    !line.is_empty() && line.chars().all(|char| char == sign)
-}
-
-/// Recognizes a horizontal rule.
-fn is_rule(line: &str) -> bool {
-    line.len() > 2 && ['-', '*', '_', '='].iter().any(|sign| is_all(line, *sign))
-}
-
-/// Recognizes a heading by its mark: `#`, or a whole line in bold.
-fn marked_heading(line: &str) -> Option<(usize, &str)> {
-    let level = line.chars().take_while(|char| *char == '#').count();
-    if level > 0 {
-        return Some((level.min(CAPITALS - 1), line.trim_matches('#').trim()));
-    }
-    let bold = line.trim_end_matches(':').strip_prefix("**")?.strip_suffix("**")?;
-    (!bold.contains("**")).then_some((BOLD, bold.trim()))
-}
-
-fn is_in_capitals(line: &str) -> bool {
-    let letters = line.chars().filter(|char| char.is_alphabetic()).count();
-    letters > 3 && line.len() < 60 && !line.chars().any(char::is_lowercase) && !line.ends_with(['.', '!', '?', ','])
-}
-
-/// Reads an item: its indent, the count of numbers in its mark, and its words.
-fn item(raw: &str) -> Option<(usize, usize, &str)> {
-    let bare = raw.trim();
-    let bullet = ["- ", "* ", "+ ", "• ", "– ", "· "].iter().find_map(|bullet| bare.strip_prefix(bullet));
-    if let Some(words) = bullet {
-        return Some((indent_of(raw), 0, words.trim()));
-    }
-    number(bare).map(|(path, words)| (indent_of(raw), path.len(), words))
-}
-
-/// Reads the numbers of a mark such as `2.`, `2)` or `2.1`, and the words after it.
-fn number(line: &str) -> Option<(Vec<u32>, &str)> {
-    let (mark, words) = line.split_once([' ', '\t'])?;
-    let bare = mark.strip_suffix(['.', ')', ':']).unwrap_or(mark);
-    let path: Option<Vec<u32>> = bare.split('.').map(|part| part.parse().ok()).collect();
-    let path = path.filter(|path| path.len() > 1 || bare.len() < mark.len())?;
-    let words = words.trim();
-    // `1.5 million` begins with a number, `2.1 Bait` with a mark.
-    let is_mark = bare.len() < mark.len() || path.len() > 2 || !words.starts_with(char::is_lowercase);
-    (path.len() <= 4 && !words.is_empty() && is_mark).then_some((path, words))
-}
-
-/// Finds the lines that are headings by their numbers: `2. What is not allowed` over `2.1 Bait`.
-fn numbered_headings(lines: &[&str]) -> HashSet<usize> {
-    // A text that marks its headings by `#` has numbers for its lists.
-    if lines.iter().any(|line| line.starts_with('#')) {
-        return HashSet::new();
-    }
-    let numbers: Vec<(usize, Vec<u32>, &str)> = lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| indent_of(line) == 0)
-        .filter_map(|(index, line)| number(line.trim()).map(|(path, words)| (index, path, words)))
-        .collect();
-    let over: HashSet<u32> =
-        numbers.iter().filter(|(_, path, _)| path.len() > 1).filter_map(|(_, path, _)| path.first().copied()).collect();
-    let heads: Vec<_> = numbers.iter().filter(|(_, path, _)| path.len() == 1).collect();
-    if !heads.iter().any(|(_, path, _)| over.contains(&path[0])) {
-        return HashSet::new();
-    }
-    let is_title = |words: &str| words.split_whitespace().count() <= 8 && !words.ends_with(['.', ';', ',']);
-    heads
-        .iter()
-        .filter(|(_, path, words)| over.contains(&path[0]) || is_title(words))
-        .map(|(index, ..)| *index)
-        .collect()
 }
 
 #[cfg(test)]
@@ -286,7 +235,7 @@ mod tests {
             let blocks = section.blocks.iter().map(block).collect::<Vec<_>>().join(" ");
             format!("{}{blocks}", heading.unwrap_or_default())
         };
-        outline(text).iter().map(section).collect::<Vec<_>>().join(" / ")
+        outline(text, &|words| words == "Not allowed").iter().map(section).collect::<Vec<_>>().join(" / ")
     }
 
     #[test]
@@ -306,6 +255,14 @@ mod tests {
                 " / 9Why: Be kind. / 9Not allowed: [Bait: a|] [Ads|b]",
             ),
             ("# A\n1. b\n1.1 C\n2. d", " / 1A: [b|C] [d|]"),
+            ("2. Ads\n(a) b\n(b) c\n(i) d\n(ii) e\n- f\n3. g", "[Ads|b; c (d; e (f))] [g|]"),
+            ("(g) a\n(h) b\n(i) c", "[a|] [b|] [c|]"),
+            (
+                "I. Why\nBe kind.\nII. Not allowed\nA. Ads\n1. b\nB. Bait",
+                " / 9Why: Be kind. / 9Not allowed: [Ads|b] [Bait|]",
+            ),
+            ("Be kind.\n\nNot allowed\n- a\nNot allowed:\n- b", "Be kind. / 11Not allowed: [a|] / 11Not allowed: [b|]"),
+            ("- a\n  Output: b", "[a|] Output: b"),
             ("```\n# a\n```\n| b |\n> c", "<```> <# a> <```> <| b |> <> c>"),
             ("3.5 million people\n1.5 is a number", "3.5 million people 1.5 is a number"),
         ] {

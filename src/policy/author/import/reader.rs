@@ -5,9 +5,10 @@
 use super::heading::{Role, polarity_of};
 use super::imported::Imported;
 use super::outline::{Block, Heading, Line, Section};
-use super::wording::{is_blank, joined, plainly, sentence, usual, whole};
+use super::wording::{begins_in_doubt, is_blank, is_dated, joined, plainly, sentence, usual, whole};
 use crate::policy::Label;
 use crate::policy::author::draft::DraftExample;
+use crate::policy::read::plain;
 use crate::policy::read::polarity::Polarity;
 
 /// The draft so far, and the labels of the text.
@@ -50,8 +51,30 @@ impl Reader {
         blocks.for_each(|block| self.instruction(block));
     }
 
+    /// Takes a heading as the title: one of the highest level, or the first line of the text. Words such as `Criteria`
+    /// are no title.
+    pub(super) fn takes_as_title(&mut self, heading: &Heading, before: &[Section]) -> bool {
+        let text = heading.text.split(" (#").next().unwrap_or(&heading.text);
+        let is_general = ["criteria", "policy", "content policy", "instructions"].contains(&&*text.to_lowercase());
+        let first = before.iter().all(|section| section.heading.is_none() && section.blocks.is_empty());
+        let is_bare = Role::new(&heading.text, &Role::Unknown, &self.labels) == Role::Unknown;
+        let takes = (heading.level == 1 || first && is_bare) && self.imported.draft.title.is_empty() && !is_blank(text);
+        if takes && !is_general {
+            self.imported.draft.title = plainly(text);
+        }
+        takes
+    }
+
     pub(super) fn role(&mut self, heading: &Heading, parent: &Role) -> Role {
-        let role = Role::new(&heading.text, parent);
+        let role = Role::new(&heading.text, parent, &self.labels);
+        if role == Role::Label {
+            self.keep([&heading.line]);
+            if self.imported.draft.title.is_empty()
+                && let Some((_, title)) = heading.text.split_once(") ")
+            {
+                self.imported.draft.title = plainly(title);
+            }
+        }
         if role == Role::Unknown || parent.is_inherited() {
             self.keep([&heading.line]);
         }
@@ -71,7 +94,9 @@ impl Reader {
         }
         for block in &section.blocks {
             match (role, block) {
-                (Role::Unknown | Role::Rules(_) | Role::Rule(..), _) | (_, Block::Other(_)) => self.keep_block(block),
+                (Role::Unknown | Role::Label | Role::Rules(_) | Role::Rule(..), _) | (_, Block::Other(_)) => {
+                    self.keep_block(block)
+                }
                 (Role::Instruction, block) => self.instruction(block),
                 (_, Block::Item(item)) => {
                     let text = whole(item);
@@ -112,11 +137,19 @@ impl Reader {
             Block::Item(item) => (whole(item), item.all_lines()),
             Block::Other(line) => return self.keep([line]),
         };
+        if is_dated(&text) {
+            return self.keep(&lines);
+        }
+        if begins_in_doubt(&text) {
+            self.doubt(&text);
+            return;
+        }
         let asks = |sentence: &str| {
-            sentence.split_whitespace().any(|word| {
-                let word = word.trim_matches(|char: char| !char.is_alphanumeric());
-                !word.is_empty() && !word.chars().any(char::is_lowercase) && usual(word).is_some()
-            })
+            plain::asks_for_an_answer(sentence)
+                || sentence.split_whitespace().any(|word| {
+                    let word = word.trim_matches(|char: char| !char.is_alphanumeric());
+                    !word.is_empty() && !word.chars().any(char::is_lowercase) && usual(word).is_some()
+                })
         };
         let (requests, rest): (Vec<&str>, Vec<&str>) = text.split_inclusive(". ").partition(|sentence| asks(sentence));
         let instruction = &mut self.imported.draft.instruction;

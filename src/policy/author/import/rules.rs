@@ -4,7 +4,8 @@ use super::heading::{severity_in, title_of};
 use super::outline::{Block, Heading, Item, Line, Section};
 use super::reader::Reader;
 use super::wording::{
-    belongs_before, first_words, is_blank, is_order, is_output, joined, plainly, sentence, split_code, usual, whole,
+    begins_in_doubt, belongs_before, first_words, is_blank, is_order, is_output, joined, plainly, sentence, split_code,
+    split_title, stated_severity, usual, whole,
 };
 use crate::policy::author::draft::DraftCategory;
 use crate::policy::read::polarity::{Polarity, polarity, qualifies};
@@ -21,6 +22,15 @@ impl Reader {
         for block in &section.blocks {
             match block {
                 Block::Paragraph(lines) if is_output(lines) => {}
+                Block::Paragraph(lines) if begins_in_doubt(&lines[0].text) => {
+                    self.doubt(&joined(lines));
+                }
+                // `**Bait**: promises of money.` is a rule without a bullet.
+                Block::Paragraph(lines) if certain && lead.is_none() && is_titled(lines) => {
+                    if !self.item(&Item::of(lines), verdict, None) {
+                        self.keep_block(block);
+                    }
+                }
                 Block::Paragraph(lines) => {
                     let text = joined(lines);
                     let leads = text.ends_with(':');
@@ -39,6 +49,9 @@ impl Reader {
                 Block::Item(item) if item.children.is_empty() && item.text.ends_with(':') => {
                     (lead, certain) = (None, false);
                     self.keep_block(block);
+                }
+                Block::Item(item) if begins_in_doubt(&item.text) => {
+                    self.doubt(&whole(item));
                 }
                 Block::Item(item) => {
                     if !certain || !self.item(item, verdict, lead.as_deref()) {
@@ -59,9 +72,7 @@ impl Reader {
     fn item(&mut self, item: &Item, verdict: Verdict, lead: Option<&str>) -> bool {
         let (code, words) = split_code(&item.text);
         let words = words.trim_end_matches([':', ';', ',']).trim();
-        let named = words
-            .split_once(": ")
-            .filter(|(name, rest)| name.split_whitespace().count() <= 8 && !is_blank(name) && !is_blank(rest));
+        let named = split_title(words);
         let short = words.split_whitespace().count() <= 4;
         let contradicts = |text: &str| match polarity(text) {
             Polarity::Means(found) => found != verdict,
@@ -125,6 +136,8 @@ impl Reader {
     ) {
         let verdict = self.verdict(own, section);
         let (mut criteria, others) = criteria_of(section);
+        let severity =
+            severity_in(&heading.text).or_else(|| others.iter().find_map(|line| stated_severity(&line.text)));
         let title = title_of(&heading.text, code);
         if criteria.is_empty() && !has_inner {
             criteria.push(sentence(&title));
@@ -136,7 +149,7 @@ impl Reader {
             Some(verdict) if !code.is_some_and(|code| self.is_taken(code)) => {
                 self.keep(others);
                 let code = code.map(str::to_owned);
-                self.add(code, &title, verdict, severity_in(&heading.text), criteria);
+                self.add(code, &title, verdict, severity, criteria);
             }
             Some(_) => {
                 self.note(heading.line.number, "this code occurs twice: the second section is not taken over");
@@ -180,6 +193,12 @@ impl Reader {
     }
 }
 
+/// Reports whether a paragraph begins with a title in bold, and does not introduce a list.
+fn is_titled(lines: &[Line]) -> bool {
+    let text = joined(lines);
+    text.starts_with("**") && !text.ends_with(':') && split_title(&text).is_some()
+}
+
 /// Returns the criteria in the text below a heading, and the lines without a criterion.
 fn criteria_of(section: &Section) -> (Vec<String>, Vec<&Line>) {
     let mut criteria: Vec<String> = Vec::new();
@@ -188,7 +207,9 @@ fn criteria_of(section: &Section) -> (Vec<String>, Vec<&Line>) {
     for block in &section.blocks {
         match block {
             Block::Paragraph(lines) if is_output(lines) => leads = false,
-            Block::Paragraph(lines) if is_blank(&joined(lines)) => others.extend(lines),
+            Block::Paragraph(lines) if is_blank(&joined(lines)) || stated_severity(&lines[0].text).is_some() => {
+                others.extend(lines);
+            }
             Block::Item(item) if is_blank(&whole(item)) => others.extend(&item.lines),
             Block::Paragraph(lines) => {
                 let text = joined(lines);

@@ -2,10 +2,11 @@
 //!
 //! The one idea: each function knows one form of words, and nothing of the text around it.
 
+use super::marks::is_output_line;
 use super::outline::{Item, Line};
-use crate::policy::Verdict;
 use crate::policy::read::plain;
 use crate::policy::read::polarity::{is_one, qualifies};
+use crate::policy::{Severity, Verdict};
 
 /// Returns the usual meaning of a label. `None` for a digit.
 pub(super) fn usual(word: &str) -> Option<Verdict> {
@@ -33,12 +34,45 @@ pub(super) fn is_order(text: &str) -> bool {
     rest.is_some_and(|rest| !qualifies(rest))
 }
 
-/// Recognizes a line such as ``Output: `INVALID` ``.
+/// Recognizes a paragraph such as ``Output: `INVALID` ``.
 pub(super) fn is_output(lines: &[Line]) -> bool {
-    lines.first().is_some_and(|line| {
-        let lower = line.text.trim_start_matches(['*', '_']).to_lowercase();
-        ["output:", "output**:", "output:**"].iter().any(|start| lower.starts_with(start))
-    })
+    lines.first().is_some_and(|line| is_output_line(&line.text))
+}
+
+/// Recognizes guidance for doubt anywhere in a text: `If in doubt, keep the post.`
+pub(super) fn begins_in_doubt(text: &str) -> bool {
+    let lower = text.trim_start_matches(['*', '_']).to_lowercase();
+    let starts = ["if in doubt", "when in doubt", "in case of doubt", "if unsure", "when unsure", "if you are unsure"];
+    starts.iter().any(|start| lower.starts_with(start))
+}
+
+/// Recognizes a line about the document itself: `Last updated: May 2024`.
+pub(super) fn is_dated(text: &str) -> bool {
+    let lower = text.trim_start_matches(['*', '_']).to_lowercase();
+    let starts = ["last updated", "last revised", "last modified", "effective date", "effective from", "version:"];
+    starts.iter().any(|start| lower.starts_with(start)) && text.split_whitespace().count() < 12
+}
+
+/// Splits a rule into its title and its words: `Bait: promises`, `**Bait** – promises`, `Bait – promises`.
+pub(super) fn split_title(words: &str) -> Option<(&str, &str)> {
+    let bold = words.strip_prefix("**").and_then(|rest| rest.split_once("**"));
+    let bold = bold.and_then(|(title, rest)| {
+        let rest = rest.trim_start();
+        [":", "-", "–", "—"].iter().find_map(|sign| rest.strip_prefix(sign)).map(|rest| (title, rest.trim_start()))
+    });
+    let count = |title: &str| title.split_whitespace().count();
+    let dash = || [" – ", " — "].iter().find_map(|dash| words.split_once(dash)).filter(|(title, _)| count(title) <= 5);
+    let parts = bold.or_else(|| words.split_once(": ")).or_else(dash);
+    parts.filter(|(title, rest)| count(title) <= 8 && !is_blank(title) && !is_blank(rest))
+}
+
+/// Returns the severity that a line states: `Severity: HIGH`.
+pub(super) fn stated_severity(text: &str) -> Option<Severity> {
+    let lower = text.replace(['*', '_'], "").to_lowercase();
+    let word = lower.strip_prefix("severity:")?.trim_start().split(|char: char| !char.is_alphabetic()).next()?;
+    [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+        .into_iter()
+        .find(|severity| severity.as_str() == word)
 }
 
 pub(super) fn joined(lines: &[Line]) -> String {
