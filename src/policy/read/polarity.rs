@@ -93,19 +93,18 @@ fn read(phrase: &str, topics: bool) -> Polarity {
 /// it.
 fn clause_polarity(words: &[String], topics: bool) -> Polarity {
     // `non-graphic` says nothing about what is allowed beside it.
-    let denies = |at: usize| words[at] != "non" || words.get(at + 1).is_some_and(|next| term(next, words).is_some());
+    let is_topic = |word: &str| is_in(&[TOPICS, vocabulary::TOPICS], word);
+    let denies = |at: usize| {
+        words[at] != "non" || words.get(at + 1).is_some_and(|next| term(next, words).is_some() || is_topic(next))
+    };
     let denials: Vec<usize> = positions(words, is_denial).into_iter().filter(|at| denies(*at)).collect();
     let mut terms: Vec<(usize, Verdict)> =
         words.iter().enumerate().filter_map(|(at, word)| Some((at, term(word, words)?))).collect();
     if terms.is_empty() && topics {
-        let only_topics = words.iter().all(|word| {
-            is_in(&[TOPICS, vocabulary::TOPICS], word) || is_one(PLAIN, word) || is_denial(word) || word == "or"
-        });
+        let only_topics =
+            words.iter().all(|word| is_topic(word) || is_one(PLAIN, word) || is_denial(word) || word == "or");
         if only_topics {
-            terms = positions(words, |word| is_in(&[TOPICS, vocabulary::TOPICS], word))
-                .into_iter()
-                .map(|at| (at, Verdict::Violation))
-                .collect();
+            terms = positions(words, is_topic).into_iter().map(|at| (at, Verdict::Violation)).collect();
         }
     }
     let Some((first, _)) = terms.first() else { return Polarity::Silent };
@@ -357,6 +356,7 @@ mod tests {
             ("toxic", Polarity::Means(Verdict::Violation)),
             ("the message is spam", Polarity::Means(Verdict::Violation)),
             ("not spam", Polarity::Means(Verdict::Safe)),
+            ("non-toxic", Polarity::Means(Verdict::Safe)),
             ("no hate or harassment", Polarity::Means(Verdict::Safe)),
             ("a news report about spam", Polarity::Silent),
             ("discusses hate", Polarity::Silent),

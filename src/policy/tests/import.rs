@@ -221,7 +221,7 @@ fn numbered_headings_and_items_are_read_as_word_writes_them() {
     check(
         "Community policy (v3.2)\n\n1. Purpose\nKeep the forum clean.\n2. What is not allowed\n2.1 Prize bait: promises of money.\n\
          2.2 Ads\n2.2.1 in bulk\n3. What is allowed\n3.1 Questions\n",
-        "R1 violation Prize bait: promises of money.\nR2 violation Ads: Ads: in bulk.\nR3 safe Questions: Questions.",
+        "R2.1 violation Prize bait: promises of money.\nR2.2 violation Ads: Ads: in bulk.\nR3.1 safe Questions: Questions.",
     );
     let draft = import(
         "w3.txt",
@@ -232,6 +232,72 @@ fn numbered_headings_and_items_are_read_as_word_writes_them() {
     assert_eq!((draft.title.as_str(), draft.id.as_str()), ("Community policy (v3.2)", "w3"));
     assert_eq!(draft.categories[0].title, "Ads (e.g. for a shop)");
     assert_eq!(draft.ambiguity, ["Keep the post."]);
+}
+
+#[test]
+fn a_text_pasted_from_a_word_processor_is_imported_in_one_go() {
+    let text = "Shop forum rules (v3.2)\nLast updated: 3 May 2024\n\n1. Purpose\nKeep the forum friendly. Return exactly one word: REMOVE or KEEP\n\
+        2. What is not allowed\n2.1 Prize bait: promises of money\u{a0}for a reply.\n(a) \u{201c}You have won\u{201d}, or any request.\n\
+        (b) \u{201c}Fake\u{201d} jobs: offers of work\n2.2 Cold ads \u{2013} ads to stran\u{ad}gers (e.g. for a shop)\n\u{2022}\tby mail\n\
+        o\teven politely\n3. What is allowed\n3.1 Questions\n4. If in doubt\nKeep the post.\n5. Examples\n\u{201c}Win a car!\u{201d} \u{2192} 2.1\n";
+    check(
+        text,
+        "R2.1 violation Prize bait: promises of money for a reply: \u{201c}You have won\u{201d}, or any request; \
+         \u{201c}Fake\u{201d} jobs: offers of work.\n\
+         R2.2 violation Cold ads: ads to strangers (e.g. for a shop): by mail (even politely).\n\
+         R3.1 safe Questions: Questions.",
+    );
+    let draft = import("rules.txt", text).unwrap().draft;
+    assert_eq!(
+        (draft.title.as_str(), draft.instruction.as_str()),
+        ("Shop forum rules (v3.2)", "Keep the forum friendly.")
+    );
+    assert_eq!(draft.ambiguity, ["Keep the post."]);
+    assert_eq!((draft.examples[0].text.as_str(), draft.examples[0].category.as_deref()), ("Win a car!", Some("R2.1")));
+    assert!(draft.categories.iter().all(|rule| rule.severity.is_none()), "no severity is invented");
+}
+
+#[test]
+fn headings_without_a_mark_are_known_by_their_words() {
+    check(
+        "House rules\n\nThese rules hold for all posts.\n\nNot allowed\n\u{2022} Ads\n\u{2022} Bait\n\nAllowed:\n\u{2022} Questions\n\n\
+         Exceptions\n\u{2022} Ads by sponsors\n\nIf in doubt, keep the post.\n",
+        "R1 violation Ads: Ads.\nR2 violation Bait: Bait.\nR3 safe Questions: Questions.",
+    );
+    check(
+        "Forum policy\rI. Purpose\rBe kind.\rII. Prohibited content\rA. Spam\r1. bulk mail\r2. chains\rB. Scams\rIII. Permitted content\rA. News\r",
+        "R1 violation Spam: Spam: bulk mail; chains.\nR2 violation Scams: Scams.\nR3 safe News: News.",
+    );
+    check(
+        "**Noise (#N)**\n**GOAL:** Find noise.\n\n**Fine (N0 - Non-loud)**\n- **N0.a Talk** - \"Hi!\"\n  **Output:** VALID\n\
+         **Loud (N1)**\nMuch noise.\n- **N1.a Horns**\n  **Output:** INVALID\n",
+        "N0 safe Fine: N0.a Talk - \"Hi!\"\nN1 violation Loud: Much noise. / N1.a Horns.",
+    );
+    let doubt = import("a.md", "Not allowed\n- Ads\n\nIf in doubt, keep it.\n").unwrap().draft.ambiguity;
+    assert_eq!(doubt, ["If in doubt, keep it."]);
+}
+
+#[test]
+fn what_a_label_includes_and_excludes_and_what_a_heading_says_of_its_label_are_read() {
+    let text = "# Criteria\n\n## Overview\nFind noise.\n\n## Definition of Terms\n- **Noise:** sound.\n\n## Definition of Label\n\n\
+        ### (NOISE) Loud noise\n\n#### Includes\n\n- **Horns**: Content with horns, such as:\n  - **Trucks**: in the street\n  - **Exclusion**: Not ships\n\n\
+        #### Excludes\n\n- **Music**: Content with music\n";
+    check(
+        text,
+        "R1 violation Horns: Content with horns, such as: Trucks: in the street; Exclusion: Not ships.\nR2 safe Music: Content with music.",
+    );
+    let draft = import("a.md", text).unwrap().draft;
+    assert_eq!((draft.title.as_str(), draft.definitions.len()), ("Loud noise", 1));
+    check(
+        "# T\nReturn exactly `0` (fine) or `1` (violation).\n## LOUD (Label: 1)\n- Horns\n## QUIET (Label: 0)\n- Rain\n## MORE (Label: 2)\n- Wind\n",
+        "R1 violation Horns: Horns.\nR2 safe Rain: Rain.",
+    );
+    // Under an allowed heading nobody can tell what an exclusion means.
+    check("## VIOLATES\n- Ads\n## ALLOWED\n### Excludes\n- Tickets\n", "R1 violation Ads: Ads.");
+    let severe =
+        import("a.md", "## Prohibited\n### 2.1 Hate\nAttacks.\n\n**Severity: HIGH** - removal\n").unwrap().draft;
+    let [rule] = severe.categories.as_slice() else { panic!("{severe:?}") };
+    assert_eq!((rule.code.as_str(), rule.title.as_str(), rule.severity), ("R2.1", "Hate", Some(Severity::High)));
 }
 
 #[test]
@@ -265,8 +331,8 @@ mod any_text {
         #[test]
         fn what_import_writes_loads(
             lines in prop::collection::vec(
-                "(# |## |### |\\*\\*|- | {2}- |\\* |1\\. |1\\.1 |2\\.1 |\\| |> |)(VIOLATES|Not allowed|ALLOWED|Safe|Examples|Ambiguity|\
-                 Definitions|Label format|S1|SP2\\.a|S1: Ads|Goal|Term: a|\"a\" -> S1|\"A!\" -> VALID|a -> S1|except|Ads|News:|Output: INVALID|\
+                "(# |## |### |\\*\\*|- | {2}- |\\* |1\\. |1\\.1 |2\\.1 |\\(a\\) |\\(i\\) |I\\. |A\\. |o\t|\u{2022}\t|\\| |> |)(VIOLATES|Not allowed|ALLOWED|Safe|Examples|Ambiguity|\
+                 Includes|Excludes|\\(DRUGS\\) Drugs|If in doubt|Severity: high|Definitions|Label format|S1|SP2\\.a|S1: Ads|Goal|Term: a|\"a\" -> S1|\"A!\" -> VALID|a -> S1|except|Ads|News:|Output: INVALID|\
                  S9 is worst|Escalate S1|: |\"|\u{e9}|Return 0 or 1|```| {3}|'|#)(\\*\\*|:|\\.| \\(S1\\)|)",
                 0..24,
             ),

@@ -123,6 +123,51 @@ fn a_policy_is_made_from_flags_or_from_prose_and_compared() {
 }
 
 #[test]
+fn programs_get_policies_and_their_changes_as_json() {
+    let stage = Stage::new();
+    let json = |args: &[&str]| -> Value {
+        let run = stage.run(&[&["policy"], args].concat());
+        serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run}"))
+    };
+    let list = json(&["list", "--json"]);
+    let trained = list.as_array().unwrap().iter().filter(|policy| policy["built_in_model"] == true).count();
+    assert_eq!((list.as_array().unwrap().len(), trained, &list[0]["id"]), (20, 6, &"spam".into()));
+    let spam = json(&["show", "Spam", "--json"]);
+    let rule = &spam["categories"][0];
+    assert!(rule["code"].is_string() && rule["title"].is_string() && rule["severity"].is_string(), "{rule}");
+    assert_eq!((&spam["digest"], &spam["golden_cases"]), (&list[0]["digest"], &49.into()));
+    assert_eq!(json(&["show", "rules.md", "--json"])["text"], RULES);
+    assert_eq!(json(&["diff", "spam", "spam", "--json"])["equal"], true);
+    let changes = json(&["diff", "spam", "hate", "--json"]);
+    assert_eq!((&changes["equal"], &changes["changes"][0]["part"]), (&false.into(), &"title".into()));
+    assert_eq!(stage.run(&["policy", "diff", "spam", "spam"]).stdout, "no differences\n");
+    let prose = "# House\n## VIOLATES\n- Begging\n## Thanks\nTo all.\n";
+    let run = stage.run_on(prose.as_bytes(), &["policy", "import", "-", "--json"]);
+    let imported: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &imported["file"], &imported["unplaced"][1]["text"]), (0, &Value::Null, &"To all.".into()));
+    assert!(imported["yaml"].as_str().unwrap().contains("title: House"), "{imported}");
+}
+
+#[test]
+fn the_golden_set_of_a_policy_is_a_file_that_a_policy_may_name() {
+    let shown = PolicyLibrary::shipped().source("spam").unwrap().replace("id: spam", "id: mine");
+    let stage = Stage::new().file("mine.yaml", format!("{shown}golden: golden.yaml\n"));
+    let golden = stage.run(&["policy", "show", "spam", "--golden"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(golden.stdout, fs::read_to_string(root.join("policies/golden/spam.yaml")).unwrap());
+    let missing = stage.run(&["policy", "show", "mine.yaml", "--golden"]);
+    let none = stage.run(&["policy", "show", "rules.md", "--golden"]);
+    fs::write(stage.path("golden.yaml"), &golden.stdout).unwrap();
+    let own = stage.run(&["policy", "show", "mine.yaml", "--golden"]);
+    assert!(own.code == 0 && own.stdout.starts_with("policy: mine\ncases:\n  - text: "), "{own}");
+    assert_eq!((missing.code, none.code), (2, 2));
+    // The set is read by eval alone: a policy is used without it.
+    fs::remove_file(stage.path("golden.yaml")).unwrap();
+    assert_eq!(stage.run(&["policy", "show", "mine.yaml", "--rendered"]).code, 0);
+    assert_transcript!([missing, none]);
+}
+
+#[test]
 fn policies_are_listed() {
     assert_transcript!([Stage::new().run(&["policy", "list"])]);
 }

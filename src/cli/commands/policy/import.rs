@@ -50,9 +50,12 @@ impl Import {
         }
         if !unplaced.is_empty() {
             let lines: Vec<String> = unplaced.iter().map(ToString::to_string).collect();
-            let noun = if unplaced.len() == 1 { "line" } else { "lines" };
+            let (noun, kept) = match unplaced.len() {
+                1 => ("line", "is kept as a comment"),
+                _ => ("lines", "are kept as comments"),
+            };
             output::note(&format!(
-                "{} {noun} of {name} could not be placed and are kept as comments: {}",
+                "{} {noun} of {name} could not be placed and {kept}: {}",
                 unplaced.len(),
                 lines.join(", ")
             ));

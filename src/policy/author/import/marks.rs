@@ -77,6 +77,14 @@ pub(super) fn mark(line: &str) -> Option<(Mark, &str)> {
     (closed && !line.starts_with(&format!("{bare}:"))).then_some((mark, words))
 }
 
+/// Returns the number of a line, if it has at least two parts: `2.1`.
+pub(super) fn number(line: &str) -> Option<String> {
+    let word = line.split([' ', '\t']).next()?.trim_matches(['(', ')', '.', ':']);
+    let path = numbers(word).filter(|path| path.len() > 1)?;
+    mark(line)?;
+    Some(path.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+}
+
 /// Reads numbers with points between: `2`, `2.1`.
 fn numbers(text: &str) -> Option<Vec<u32>> {
     let path: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok().filter(|part| *part < 100)).collect();
@@ -185,7 +193,8 @@ fn is_lone(lines: &[&str], index: usize, is_title: &dyn Fn(&str) -> bool) -> boo
     let line = lines[index].trim();
     let before = index.checked_sub(1).map_or("", |before| lines[before].trim());
     let apart = before.is_empty() || before.ends_with(['.', '!', '?', ';']) || item(before).is_some();
-    let ends = line.ends_with(['.', ';', ',', '!', '?']);
+    // `Output: INVALID` and `Term: meaning` are more than a heading.
+    let ends = line.ends_with(['.', ';', ',', '!', '?']) || line.trim_end_matches(':').contains(':');
     let leads = lines[index + 1..].iter().any(|line| !line.trim().is_empty());
     let short = (1..=8).contains(&line.split_whitespace().count());
     apart && !ends && leads && short && item(line).is_none() && is_title(line.trim_end_matches(':').trim())

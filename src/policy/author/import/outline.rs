@@ -4,7 +4,7 @@
 //! line that continues it. The meaning of a heading is not known here.
 
 use super::marks::{
-    CAPITALS, Mark, indent_of, is_all, is_in_capitals, is_output_line, is_rule, item, mark, marked_heading,
+    CAPITALS, Mark, indent_of, is_all, is_in_capitals, is_output_line, is_rule, item, mark, marked_heading, number,
     unmarked_headings,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Heading {
     pub text: String,
     /// Its level: 1 is the highest.
     pub level: usize,
+    /// Its number in the text, such as `2.1`.
+    pub number: Option<String>,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(super) struct Item {
     /// Its own words, without the mark.
     pub text: String,
     pub children: Vec<Item>,
+    /// Its number in the text, such as `2.1`.
+    pub number: Option<String>,
     indent: usize,
     /// The rank of its mark: `(a)` is below `2.1`, and `2.1` below `2.`. Zero for a bullet.
     depth: usize,
@@ -56,7 +60,7 @@ impl Item {
     /// Makes an item of a paragraph.
     pub fn of(lines: &[Line]) -> Self {
         let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ");
-        Self { lines: lines.to_vec(), text, children: Vec::new(), indent: 0, depth: 0 }
+        Self { lines: lines.to_vec(), text, children: Vec::new(), number: None, indent: 0, depth: 0 }
     }
 
     /// Returns the item's lines and those of every item below it.
@@ -67,7 +71,7 @@ impl Item {
     /// Joins the words of the items below it.
     pub fn belongings(&self) -> String {
         let each = |item: &Self| match item.belongings() {
-            inner if inner.is_empty() => item.text.trim_end_matches([';', ',']).to_owned(),
+            inner if inner.is_empty() => item.text.trim_end_matches([';', ',', '.']).to_owned(),
             inner => format!("{} ({inner})", item.text.trim_end_matches([':', ';', ','])),
         };
         self.children.iter().map(each).collect::<Vec<_>>().join("; ")
@@ -133,8 +137,8 @@ pub(super) fn outline(text: &str, is_title: &dyn Fn(&str) -> bool) -> Vec<Sectio
             reader.other(line);
         } else if let Some((mark, words)) = item(raw) {
             let depth = reader.depth(mark);
-            let (lines, text) = (vec![line.clone()], words.to_owned());
-            reader.item(Item { lines, text, children: Vec::new(), indent: indent_of(raw), depth });
+            let (lines, text, number) = (vec![line.clone()], words.to_owned(), number(bare));
+            reader.item(Item { lines, text, children: Vec::new(), number, indent: indent_of(raw), depth });
         } else {
             reader.words(line.clone(), indent_of(raw));
         }
@@ -162,7 +166,8 @@ impl Reader {
     }
 
     fn heading(&mut self, line: Line, words: &str, level: usize) {
-        let heading = Heading { text: words.trim_end_matches(':').trim().to_owned(), line, level };
+        let text = words.trim_end_matches(':').trim().to_owned();
+        let heading = Heading { text, number: number(line.text.trim_start_matches(['#', ' '])), line, level };
         self.sections.push(Section { heading: Some(heading), blocks: Vec::new() });
         (self.blank, self.item_open) = (true, false);
     }

@@ -21,6 +21,7 @@ pub(super) fn plain_text(text: &str) -> Cow<'_, str> {
         match spelled_bullet(line) {
             Some((indent, words)) => {
                 plain.push_str(indent);
+                plain.push_str(level(line));
                 plain.push_str("- ");
                 plain.extend(words.chars().filter_map(replaced));
             }
@@ -39,6 +40,15 @@ fn replaced(char: char) -> Option<char> {
         }
         '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}' => None,
         char => Some(char),
+    }
+}
+
+/// Returns the indent that a bullet stands for: word processors have a sign for each level.
+fn level(line: &str) -> &'static str {
+    match line.trim_start().chars().next() {
+        Some('o' | '◦' | '○') => "  ",
+        Some('▪' | '■' | '§' | '\u{f0a7}') => "    ",
+        _ => "",
     }
 }
 
@@ -64,8 +74,8 @@ mod tests {
         for (text, expected) in [
             ("a \u{201c}b\u{201d} \u{2013} c", "a \u{201c}b\u{201d} \u{2013} c"),
             ("a\u{a0}b\u{ad}c\u{200b}", "a bc"),
-            ("\u{2022}\tAds\no\tby phone\n\u{f0b7} \u{a0}Spam\n", "- Ads\n- by phone\n- Spam\n"),
-            ("  \u{25aa} Ads", "  - Ads"),
+            ("\u{2022}\tAds\no\tby phone\n\u{f0b7} \u{a0}Spam\n", "- Ads\n  - by phone\n- Spam\n"),
+            ("  \u{25cf} Ads", "  - Ads"),
             ("one\rtwo\r", "one\ntwo\n"),
             ("one\r\ntwo\r\n", "one\r\ntwo\r\n"),
             ("\u{2022}Ads\nof\tcourse", "\u{2022}Ads\nof\tcourse"),

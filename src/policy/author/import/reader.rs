@@ -5,7 +5,9 @@
 use super::heading::{Role, polarity_of};
 use super::imported::Imported;
 use super::outline::{Block, Heading, Line, Section};
-use super::wording::{begins_in_doubt, is_blank, is_dated, joined, plainly, sentence, usual, whole};
+use super::wording::{
+    begins_in_doubt, forbids_explanations, is_blank, is_dated, joined, plainly, sentence, usual, whole,
+};
 use crate::policy::Label;
 use crate::policy::author::draft::DraftExample;
 use crate::policy::read::plain;
@@ -39,14 +41,18 @@ impl Reader {
     pub(super) fn opening(&mut self, section: &Section, has_headings: bool) {
         let mut blocks = section.blocks.iter();
         if let Some(Block::Paragraph(lines)) = section.blocks.first()
-            && let [line] = lines.as_slice()
+            && let [line, rest @ ..] = lines.as_slice()
             && !is_blank(&line.text)
             && line.text.split_whitespace().count() <= 12
             && !line.text.ends_with(['.', ':', ',', ';', '!', '?'])
             && (has_headings || section.blocks.len() > 1)
+            && rest.first().is_none_or(|next| next.text.starts_with(char::is_uppercase))
         {
             self.imported.draft.title = plainly(&line.text);
             blocks.next();
+            for line in rest {
+                self.instruction(&Block::Paragraph(vec![line.clone()]));
+            }
         }
         blocks.for_each(|block| self.instruction(block));
     }
@@ -93,6 +99,9 @@ impl Reader {
             return self.rules(*verdict, section);
         }
         for block in &section.blocks {
+            if *role != Role::Instruction && self.takes_doubt(block) {
+                continue;
+            }
             match (role, block) {
                 (Role::Unknown | Role::Label | Role::Rules(_) | Role::Rule(..), _) | (_, Block::Other(_)) => {
                     self.keep_block(block)
@@ -130,6 +139,16 @@ impl Reader {
         }
     }
 
+    /// Takes guidance for doubt, such as `If in doubt, keep the post.`, at any place of a text.
+    pub(super) fn takes_doubt(&mut self, block: &Block) -> bool {
+        let text = match block {
+            Block::Paragraph(lines) => joined(lines),
+            Block::Item(item) => whole(item),
+            Block::Other(_) => return false,
+        };
+        begins_in_doubt(&text) && self.doubt(&text)
+    }
+
     /// Takes sentences as the instruction, except requests for an answer: the contract writes its own.
     pub(super) fn instruction(&mut self, block: &Block) {
         let (text, lines) = match block {
@@ -140,12 +159,12 @@ impl Reader {
         if is_dated(&text) {
             return self.keep(&lines);
         }
-        if begins_in_doubt(&text) {
-            self.doubt(&text);
+        if self.takes_doubt(block) {
             return;
         }
         let asks = |sentence: &str| {
             plain::asks_for_an_answer(sentence)
+                || forbids_explanations(sentence)
                 || sentence.split_whitespace().any(|word| {
                     let word = word.trim_matches(|char: char| !char.is_alphanumeric());
                     !word.is_empty() && !word.chars().any(char::is_lowercase) && usual(word).is_some()
@@ -163,6 +182,8 @@ impl Reader {
     }
 
     pub(super) fn definition(&mut self, text: &str) -> bool {
+        // `**Term:** meaning`, as well as `**Term**: meaning`
+        let text = text.replace(":** ", "**: ");
         let Some((term, meaning)) = text.split_once(": ") else { return false };
         let term = plainly(term);
         let definitions = &mut self.imported.draft.definitions;

@@ -4,7 +4,7 @@ use super::heading::{severity_in, title_of};
 use super::outline::{Block, Heading, Item, Line, Section};
 use super::reader::Reader;
 use super::wording::{
-    begins_in_doubt, belongs_before, first_words, is_blank, is_order, is_output, joined, plainly, sentence, split_code,
+    belongs_before, first_words, is_blank, is_order, is_output, joined, numbered_code, plainly, sentence, split_code,
     split_title, stated_severity, usual, whole,
 };
 use crate::policy::author::draft::DraftCategory;
@@ -20,11 +20,11 @@ impl Reader {
         // The text that introduces a list, and whether the list certainly holds rules.
         let (mut lead, mut certain, mut in_list) = (None::<String>, true, false);
         for block in &section.blocks {
+            if self.takes_doubt(block) {
+                continue;
+            }
             match block {
                 Block::Paragraph(lines) if is_output(lines) => {}
-                Block::Paragraph(lines) if begins_in_doubt(&lines[0].text) => {
-                    self.doubt(&joined(lines));
-                }
                 // `**Bait**: promises of money.` is a rule without a bullet.
                 Block::Paragraph(lines) if certain && lead.is_none() && is_titled(lines) => {
                     if !self.item(&Item::of(lines), verdict, None) {
@@ -49,9 +49,6 @@ impl Reader {
                 Block::Item(item) if item.children.is_empty() && item.text.ends_with(':') => {
                     (lead, certain) = (None, false);
                     self.keep_block(block);
-                }
-                Block::Item(item) if begins_in_doubt(&item.text) => {
-                    self.doubt(&whole(item));
                 }
                 Block::Item(item) => {
                     if !certain || !self.item(item, verdict, lead.as_deref()) {
@@ -83,7 +80,7 @@ impl Reader {
         if is_blank(words) || belongs_before(words) || ((named.is_some() || short) && contradicts(name)) {
             return false;
         }
-        let code = code.map(str::to_owned);
+        let code = code.map(str::to_owned).or_else(|| item.number.as_deref().map(numbered_code));
         if code.as_deref().is_some_and(|code| self.is_taken(code)) {
             return false;
         }
@@ -139,6 +136,7 @@ impl Reader {
         let severity =
             severity_in(&heading.text).or_else(|| others.iter().find_map(|line| stated_severity(&line.text)));
         let title = title_of(&heading.text, code);
+        let code = code.map(str::to_owned).or_else(|| heading.number.as_deref().map(numbered_code));
         if criteria.is_empty() && !has_inner {
             criteria.push(sentence(&title));
         }
@@ -146,9 +144,8 @@ impl Reader {
             return self.keep([&heading.line]);
         }
         match verdict {
-            Some(verdict) if !code.is_some_and(|code| self.is_taken(code)) => {
+            Some(verdict) if !code.as_deref().is_some_and(|code| self.is_taken(code)) => {
                 self.keep(others);
-                let code = code.map(str::to_owned);
                 self.add(code, &title, verdict, severity, criteria);
             }
             Some(_) => {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::imported::{ImportError, Imported};
-use super::wording::{first_words, usual};
+use super::wording::{first_words, numbered_code, usual};
 use crate::policy::author::draft::{Draft, DraftCategory, DraftExample};
 use crate::policy::diagnostics::lint::codes::unknown_codes;
 use crate::policy::{Label, Policy, Verdict};
@@ -51,10 +51,19 @@ pub(super) fn settle(imported: Imported, labels: &[Label], name: &str) -> Result
 /// Gives each rule without a code the next number that is free.
 fn number_rules(rules: &mut [DraftCategory]) {
     let taken: BTreeSet<String> = rules.iter().map(|rule| rule.code.to_ascii_uppercase()).collect();
-    let mut free = (1..).map(|number| format!("R{number}")).filter(|code| !taken.contains(code));
+    let mut free =
+        (1..).map(|number| format!("R{number}")).filter(|code| !taken.iter().any(|taken| begins_alike(taken, code)));
     for rule in rules.iter_mut().filter(|rule| rule.code.is_empty()) {
         rule.code = free.next().unwrap_or_default();
     }
+}
+
+/// Reports whether two codes are equal, or one of them begins with the other and a point.
+fn begins_alike(one: &str, other: &str) -> bool {
+    one == other
+        || [(one, other), (other, one)]
+            .iter()
+            .any(|(long, short)| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Keeps examples that belong to a rule or are known to be safe, each text once.
@@ -62,6 +71,9 @@ fn settle_examples(draft: &mut Draft, labels: &[Label]) {
     let mut texts: Vec<(String, Option<String>)> = Vec::new();
     for case in std::mem::take(&mut draft.examples) {
         let label = case.category.clone().unwrap_or_default();
+        // A text refers to its rules by their numbers.
+        let numbered = numbered_code(&label);
+        let label = if draft.categories.iter().any(|rule| rule.code == numbered) { numbered } else { label };
         let rule = draft.categories.iter().find(|rule| rule.code == label).map(|rule| rule.verdict);
         let stated = labels.iter().find(|other| other.text == label).map(|label| label.verdict);
         let category = match rule.or(stated).or_else(|| usual(&label)) {

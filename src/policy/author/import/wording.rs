@@ -46,6 +46,18 @@ pub(super) fn begins_in_doubt(text: &str) -> bool {
     starts.iter().any(|start| lower.starts_with(start))
 }
 
+/// Recognizes a part of a request for an answer: `No explanations.`
+pub(super) fn forbids_explanations(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase();
+    let denies = ["no ", "not ", "without ", "don't ", "never "].iter().any(|word| lower.contains(word));
+    denies && ["explanation", "explain your", "punctuation"].iter().any(|word| lower.contains(word))
+}
+
+/// Returns the code of a rule with this number in its text: `R2.1`. The letter keeps a table from reading it as a date.
+pub(super) fn numbered_code(number: &str) -> String {
+    format!("R{number}")
+}
+
 /// Recognizes a line about the document itself: `Last updated: May 2024`.
 pub(super) fn is_dated(text: &str) -> bool {
     let lower = text.trim_start_matches(['*', '_']).to_lowercase();
@@ -58,12 +70,17 @@ pub(super) fn split_title(words: &str) -> Option<(&str, &str)> {
     let bold = words.strip_prefix("**").and_then(|rest| rest.split_once("**"));
     let bold = bold.and_then(|(title, rest)| {
         let rest = rest.trim_start();
+        if let Some(title) = title.strip_suffix(':') {
+            return Some((title, rest));
+        }
         [":", "-", "–", "—"].iter().find_map(|sign| rest.strip_prefix(sign)).map(|rest| (title, rest.trim_start()))
     });
     let count = |title: &str| title.split_whitespace().count();
     let dash = || [" – ", " — "].iter().find_map(|dash| words.split_once(dash)).filter(|(title, _)| count(title) <= 5);
+    // A title in bold is one at any length.
+    let most = if bold.is_some() { 20 } else { 8 };
     let parts = bold.or_else(|| words.split_once(": ")).or_else(dash);
-    parts.filter(|(title, rest)| count(title) <= 8 && !is_blank(title) && !is_blank(rest))
+    parts.filter(|(title, rest)| count(title) <= most && !is_blank(title) && !is_blank(rest))
 }
 
 /// Returns the severity that a line states: `Severity: HIGH`.
