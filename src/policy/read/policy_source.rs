@@ -179,7 +179,11 @@ impl Policy {
                 .named(&name)
                 .with_hint("end its name in .yaml or .yml; tables are named on the command line"));
         }
-        self.golden = self.golden_cases(&name, &read(path, &name)?)?;
+        let text = read(path, &name).map_err(|error| match path.exists() {
+            true => error,
+            false => error.with_hint("check `golden:` in the policy: its path begins in the policy's folder"),
+        })?;
+        self.golden = self.golden_cases(&name, &text)?;
         Ok(self)
     }
 }

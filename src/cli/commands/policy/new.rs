@@ -2,16 +2,17 @@
 
 mod dialogue;
 mod outline;
+mod titled;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::Args;
-use magistrate::policy::{Policy, is_id};
+use magistrate::policy::Policy;
 
 use self::dialogue::{ALLOWED, Dialogue, VIOLATIONS};
 use self::outline::draft;
+use self::titled::{Titled, id};
 use crate::cli::args::new_file::NewFile;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
@@ -36,31 +37,6 @@ pub struct New {
 
     #[command(flatten)]
     output: NewFile,
-}
-
-/// A rule and its title.
-#[derive(Clone, Debug)]
-struct Titled {
-    title: String,
-    rule: String,
-}
-
-impl FromStr for Titled {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once(':').map(|(title, rule)| (title.trim(), rule.trim()));
-        match parts {
-            Some((title, rule)) if !title.is_empty() && !rule.is_empty() => {
-                Ok(Self { title: title.to_owned(), rule: rule.to_owned() })
-            }
-            _ => Err("not of the form \"Title: rule\"".to_owned()),
-        }
-    }
-}
-
-fn id(text: &str) -> Result<String, String> {
-    if is_id(text) { Ok(text.to_owned()) } else { Err("not lower-case letters, digits and hyphens".to_owned()) }
 }
 
 impl New {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 
-use super::{Titled, id};
+use super::titled::{Titled, id};
 use crate::cli::terminal::output::harmless;
 
 /// The questions, and the answers to them.

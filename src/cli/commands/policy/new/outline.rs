@@ -3,7 +3,7 @@
 use magistrate::policy::draft::{Draft, DraftCategory, DraftExample};
 use magistrate::policy::{Severity, Verdict};
 
-use super::Titled;
+use super::titled::Titled;
 
 /// Makes the draft of a policy.
 pub fn draft(id: String, title: Option<String>, violation: Vec<Titled>, allowed: Vec<Titled>) -> Draft {
