@@ -1,6 +1,6 @@
 //! Headings, and their roles for the text below them.
 //!
-//! The one idea: the role comes from the heading's own words, and from the heading above it. If the two disagree, it is
+//! The one idea: the role comes from the words of the heading, and from the heading above. If the two disagree, it stays
 //! unknown.
 
 use super::wording::{belongs_before, is_blank, is_code, plainly};
@@ -17,7 +17,7 @@ pub(super) enum Role {
     Rules(Verdict),
     /// One rule made of everything below. Holds the code and the verdict, if the heading states them.
     Rule(Option<String>, Option<Verdict>),
-    /// A label, of which the headings below state what it includes and excludes.
+    /// A label. The headings below name its contents, and the exceptions.
     Label,
     Format,
     Doubt,
