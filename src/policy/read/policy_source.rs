@@ -179,10 +179,8 @@ impl Policy {
                 .named(&name)
                 .with_hint("end its name in .yaml or .yml; tables are named on the command line"));
         }
-        let text = read(path, &name).map_err(|error| match path.exists() {
-            true => error,
-            false => error.with_hint("check `golden:` in the policy: its path begins in the policy's folder"),
-        })?;
+        let hint = "check `golden:` in the policy: its path begins in the policy's folder";
+        let text = read(path, &name).map_err(|error| if path.exists() { error } else { error.with_hint(hint) })?;
         self.golden = self.golden_cases(&name, &text)?;
         Ok(self)
     }

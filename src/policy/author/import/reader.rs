@@ -104,7 +104,7 @@ impl Reader {
             }
             match (role, block) {
                 (Role::Unknown | Role::Label | Role::Rules(_) | Role::Rule(..), _) | (_, Block::Other(_)) => {
-                    self.keep_block(block)
+                    self.keep_block(block);
                 }
                 (Role::Instruction, block) => self.instruction(block),
                 (_, Block::Item(item)) => {
