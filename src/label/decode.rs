@@ -1,10 +1,11 @@
-//! Inputs in other encodings, read as UTF-8.
+//! Inputs in other encodings or with other line ends, read as UTF-8 with newlines.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use encoding_rs::{Decoder, DecoderResult};
 
 use super::records::Encoding;
+use super::unpack::BUFFER;
 
 /// Returns a stream as UTF-8. A stream that is UTF-8 already is passed on unchanged, with its mark.
 pub(in crate::label) fn decoded(stream: Box<dyn BufRead + Send>, encoding: Encoding) -> Box<dyn BufRead + Send> {
@@ -12,6 +13,28 @@ pub(in crate::label) fn decoded(stream: Box<dyn BufRead + Send>, encoding: Encod
         return stream;
     }
     Box::new(Decoded { stream, decoder: encoding.decoder(), text: Vec::new(), at: 0, ended: false })
+}
+
+/// Reports whether an input with this beginning ends its lines by carriage returns alone.
+pub(in crate::label) fn ends_lines_by_returns(start: &[u8]) -> bool {
+    // The last one may be followed by a newline.
+    let before_last = start.len().saturating_sub(1);
+    start[..before_last].contains(&b'\r') && !start.contains(&b'\n')
+}
+
+/// Returns a stream in which each carriage return is a newline, as old programs of the Macintosh mean it.
+pub(in crate::label) fn with_newlines(stream: Box<dyn BufRead + Send>) -> Box<dyn BufRead + Send> {
+    Box::new(BufReader::with_capacity(BUFFER, Returns(stream)))
+}
+
+struct Returns<R>(R);
+
+impl<R: Read> Read for Returns<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(into)?;
+        into[..count].iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+        Ok(count)
+    }
 }
 
 /// A stream that is decoded while reading.
@@ -103,6 +126,18 @@ mod tests {
     fn bytes_that_are_no_character_damage_their_place_alone() {
         assert_eq!(text(b"a\0\0\xD8b\0\n\0c\0", "utf-16le", 5), b"a\xFFb\nc");
         assert_eq!(text(b"a\0b", "utf-16le", 2), b"a\xFF", "half of a unit");
+    }
+
+    #[test]
+    fn carriage_returns_end_lines_where_there_is_no_newline() {
+        for (start, expect) in
+            [(&b"a\rb\rc"[..], true), (b"a\rb\r\n", false), (b"a\r", false), (b"a\nb", false), (b"", false)]
+        {
+            assert_eq!(ends_lines_by_returns(start), expect, "{start:?}");
+        }
+        let mut text = String::new();
+        with_newlines(Box::new(io::Cursor::new("a\rb\r"))).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a\nb\n");
     }
 
     proptest! {

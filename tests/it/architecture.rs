@@ -71,6 +71,7 @@ fn each_heavy_dependency_has_one_place() {
         &["label/records/parquet.rs", "label/export/parquet.rs", "label/export/output.rs", "label/source/input.rs"],
     );
     only_in(&["flate2", "zstd::"], &["label/unpack.rs", "label/export/pack.rs"]);
+    only_in(&["encoding_rs"], &["label/records/encoding.rs", "label/decode.rs"]);
     only_in(&["glob::"], &["cli/"]);
     only_in(&["clap::", "anyhow", "indicatif"], &["cli", "main.rs"]);
 }
@@ -150,7 +151,11 @@ fn what_decides_does_no_io_and_reads_no_clock() {
         "label/records/text",
         "label/pieces",
         "label/records/defect",
+        "label/records/dialect",
+        "label/records/encoding",
         "label/records/jsonl",
+        "label/records/layout",
+        "label/records/names",
         "label/records/separated",
         "label/records/table",
     ];

@@ -20,7 +20,7 @@ pub struct InputArgs {
     #[arg(value_name = "FILE")]
     inputs: Vec<PathBuf>,
 
-    /// Input format [default: by the file's extension; on stdin JSONL if it begins like that, else lines]
+    /// Input format [default: by the file's extension; else JSONL, CSV or lines by its beginning]
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatArg>,
 
@@ -132,9 +132,7 @@ impl InputArgs {
             encoding: self.encoding,
         };
         let source = Source::new(inputs, self.format.map(InputFormat::from), fields)?.with_limit(self.limit);
-        for note in source.notes() {
-            output::message(&format!("note: {}", with_hints(&note)));
-        }
+        print_notes(&source);
         self.require_columns(&source)?;
         Ok(source)
     }
@@ -192,6 +190,18 @@ impl InputArgs {
     /// Reports whether the inputs are OpenAI Batch requests.
     pub fn is_batch(&self) -> bool {
         self.format == Some(FormatArg::Batch)
+    }
+}
+
+/// Prints how the inputs are read. Of many notes, the last are counted.
+fn print_notes(source: &Source) {
+    const SHOWN: usize = 6;
+    let notes: Vec<Notice> = source.notes().collect();
+    for note in notes.iter().take(SHOWN) {
+        output::note(&with_hints(note));
+    }
+    if notes.len() > SHOWN {
+        output::note(&format!("and {} more notes on how inputs are read", notes.len() - SHOWN));
     }
 }
 

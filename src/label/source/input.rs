@@ -10,7 +10,7 @@ use super::error::{Problem, SourceError};
 use super::examine;
 use super::input_file::Input;
 use crate::hint::{Hint, Setting};
-use crate::label::decode::decoded;
+use crate::label::decode::{decoded, ends_lines_by_returns, with_newlines};
 #[cfg(feature = "parquet")]
 use crate::label::records::parquet::ParquetRecords;
 use crate::label::records::{
@@ -106,7 +106,11 @@ impl Input {
         format: Option<InputFormat>,
         fields: &RecordFields,
     ) -> Result<OpenInput, SourceError> {
-        let start = stream.fill_buf().map_err(|error| self.failed(Problem::Open(error)))?;
+        let failed = |error| self.failed(Problem::Open(error));
+        if ends_lines_by_returns(stream.fill_buf().map_err(failed)?) {
+            stream = with_newlines(stream);
+        }
+        let start = stream.fill_buf().map_err(failed)?;
         if let Some(notice) = not_a_text(start) {
             return Err(self.refused(notice));
         }

@@ -49,7 +49,8 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "<not-utf8>|é",
         "a.csv: line 2: the text is not valid UTF-8: byte 3",
     );
-    check("a.csv", "text,n\ra,1\rb,2\r", "", "a.csv: line 1: a carriage return without a newline");
+    check("a.csv", "text,n\ra,1\rb,2\r", "a|b", "");
+    check("a.csv", "text,n\ra,1\r\nb,2\n", "", "a.csv: line 1: a carriage return without a newline");
     check("a.csv", "text,n\na\0b,1\n,2\n", "<nul>|<empty>", "a.csv: line 2: a NUL byte");
     check(
         "a.csv",
