@@ -111,7 +111,7 @@ pub fn reasons(counts: &BTreeMap<String, u64>) -> String {
 }
 
 /// Returns the words before a reason, and the reason in words.
-fn explained(code: &str) -> (&'static str, &str) {
+pub fn explained(code: &str) -> (&'static str, &str) {
     let unresolved = "without a verdict";
     let defect = "not judged";
     match code {

@@ -146,7 +146,7 @@ fn a_dry_run_counts_and_measures_and_writes_nothing() {
         .file("in.jsonl", "{\"text\":\"Hello\"}\n{\"text\":\"Hello\"}\n{\"text\":\"See you at nine.\"}\nno\n");
     let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run"]].concat());
     assert_eq!(run.code, 0, "{run}");
-    let counted = "rows      4\nno text   1 of them: 1 not-json\ntexts     2 different ones\ntokens    ";
+    let counted = "rows      4\nno text   1 of them: not JSON (1)\ntexts     2 distinct texts\ntokens    ";
     assert!(run.stdout.starts_with(counted) && run.stdout.contains("\ntime      about "), "{run}");
     let run = stage.run(&[&LABEL[..], &["in.jsonl", "--dry-run", "--summary", "-", "-o", "out.jsonl"]].concat());
     assert!(!stage.path("out.jsonl").exists());

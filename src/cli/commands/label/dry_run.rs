@@ -84,14 +84,15 @@ pub fn run_sample(
 fn table(estimate: &Estimate) -> String {
     let Survey { rows, defects, texts, tokens, longest, .. } = &estimate.survey;
     let defective: u64 = defects.values().sum();
-    let reasons: Vec<String> = defects.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    let reasons: Vec<String> =
+        defects.iter().map(|(code, count)| format!("{} ({count})", summary::explained(code).1)).collect();
     #[allow(clippy::cast_precision_loss, reason = "an average for people")]
     let mean = *tokens as f64 / (*texts).max(1) as f64;
     let mut text = format!("rows      {rows}\n");
     if defective > 0 {
         text.push_str(&format!("no text   {defective} of them: {}\n", reasons.join(", ")));
     }
-    text.push_str(&format!("texts     {texts} different ones\n"));
+    text.push_str(&format!("texts     {texts} distinct texts\n"));
     text.push_str(&format!("tokens    {tokens}, {mean:.0} a text, {longest} the longest\n"));
     text.push_str(&format!("measured  {} texts in {:.1} s\n", estimate.measured.texts, estimate.measured.seconds));
     text.push_str(&format!("time      about {}, {:.1} rows/s\n", duration(estimate.seconds), estimate.rows_per_second));
