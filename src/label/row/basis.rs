@@ -104,6 +104,7 @@ impl Piece {
         row.status = self.status;
         (row.verdict, row.category) = (self.verdict, self.category);
         (row.label, row.probability, row.label_probability) = (None, None, None);
+        (row.category_title, row.severity) = (None, None);
         (row.mass, row.cascade) = (self.mass, self.cascade);
         (row.rationale, row.reasoning, row.error) = (self.rationale, self.reasoning, self.error);
         if let Some(usage) = &mut row.usage {
@@ -118,6 +119,7 @@ impl Row {
     /// A rationale explains one verdict and category. If another follows, it is removed.
     pub fn decide_anew(&mut self, rule: &DecidedAnew) {
         self.threshold = rule.threshold;
+        let before = (self.category.clone(), self.category_title.clone(), self.severity);
         let decide = |answers: &[Candidate]| {
             DecisionRule::default().with_threshold(rule.threshold).decide_anew(answers).cloned()
         };
@@ -137,6 +139,10 @@ impl Row {
             }
             if let Some(answer) = decide(answers) {
                 self.answer(answer, probability(answers), rule);
+                // A journal may lack the titles of the policy's categories.
+                if self.category == before.0 {
+                    (self.category_title, self.severity) = (before.1, before.2);
+                }
             }
         }
         (self.calibrated, self.decision) = (None, rule.certificate.as_ref().map(|_| Decision::Review));
@@ -175,4 +181,69 @@ impl Row {
 fn probability_of_violation(first: &Candidate) -> f64 {
     // Violation is the first of all verdicts. A contract without it has none.
     if first.verdict == Verdict::Violation { first.probability } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answers(violation: f64) -> serde_json::Value {
+        json!([
+            { "verdict": "violation", "probability": violation, "label": "1", "label_probability": violation, "category": "A" },
+            { "verdict": "safe", "probability": 1.0 - violation, "label": "0", "label_probability": 1.0 - violation },
+        ])
+    }
+
+    fn decided(row: &serde_json::Value, threshold: f64) -> serde_json::Value {
+        let mut row: Row = serde_json::from_value(row.clone()).unwrap();
+        row.decide_anew(&DecidedAnew { threshold: Some(threshold), ..DecidedAnew::default() });
+        serde_json::to_value(row).unwrap()
+    }
+
+    #[test]
+    fn a_rationale_and_a_title_stay_with_their_verdict_alone() {
+        let row = json!({
+            "status": "ok", "verdict": "violation", "label": "1", "category": "A", "category_title": "Bait",
+            "severity": "low", "probability": 0.6, "rationale": "Why.", "policy": { "id": "p" },
+            "basis": { "answers": answers(0.6) },
+        });
+        let same = decided(&row, 0.3);
+        assert_eq!(
+            (&same["verdict"], &same["category_title"], &same["rationale"]),
+            (&json!("violation"), &json!("Bait"), &json!("Why."))
+        );
+        let other = decided(&row, 0.7);
+        let null = json!(null);
+        assert_eq!((&other["verdict"], &other["label"], &other["category"]), (&json!("safe"), &json!("0"), &null));
+        assert_eq!((&other["category_title"], &other["severity"], &other["rationale"]), (&null, &null, &null));
+        assert_eq!((&other["probability"], &other["threshold"]), (&json!(0.6), &json!(0.7)));
+    }
+
+    #[test]
+    fn of_pieces_the_worst_decides_anew_also_if_it_has_no_verdict() {
+        let error = json!({ "code": "off-contract", "message": "Too little." });
+        let row = json!({
+            "status": "ok", "verdict": "violation", "category": "A", "category_title": "Bait", "probability": 0.6,
+            "policy": { "id": "p" }, "pieces": { "count": 3, "tokens": 8, "overlap": 1, "worst": 2, "undecided": 1 },
+            "basis": { "pieces": [
+                { "status": "ok", "verdict": "safe", "answers": answers(0.1) },
+                { "status": "ok", "verdict": "violation", "category": "A", "answers": answers(0.6) },
+                { "status": "unresolved", "mass": 0.2, "error": error },
+            ] },
+        });
+        let none = decided(&row, 0.7);
+        assert_eq!(
+            (&none["status"], &none["verdict"], &none["probability"]),
+            (&json!("unresolved"), &json!(null), &json!(null))
+        );
+        assert_eq!((&none["error"], &none["mass"], &none["pieces"]["worst"]), (&error, &json!(0.2), &json!(3)));
+        assert_eq!(none["category_title"], json!(null));
+        let first = decided(&row, 0.05);
+        assert_eq!(
+            (&first["verdict"], &first["pieces"]["worst"], &first["error"]),
+            (&json!("violation"), &json!(2), &json!(null))
+        );
+    }
 }
