@@ -70,6 +70,8 @@ pub enum Setting {
     Restart,
     /// The expected digest of a download.
     Sha256,
+    /// The sheet of a workbook.
+    Sheet,
     /// The rows before the header of a table.
     SkipRows,
     /// The column with the text.
@@ -186,6 +188,7 @@ impl fmt::Display for Setting {
             Self::Quote => "RecordFields::quote",
             Self::Restart => "Existing::Restart",
             Self::Sha256 => "sha256",
+            Self::Sheet => "RecordFields::sheet",
             Self::SkipRows => "RecordFields::skip",
             Self::TextColumn => "RecordFields::text",
         })

@@ -72,7 +72,7 @@
 //! | `cli` | the command `magistrate` | yes |
 //! | `nano` | the built-in demonstration model, 6 MB | yes |
 //! | `hub` | downloads of models | yes |
-//! | `parquet`, `zstd` | these input and output formats | yes |
+//! | `parquet`, `xlsx`, `zstd` | these input and output formats | yes |
 //! | `cuda`, `vulkan`, `metal`, `rocm` | a GPU backend of llama.cpp | no |
 //! | `dynamic-backends` | backends as libraries beside the program | no |
 //!
@@ -103,6 +103,8 @@ pub mod digest;
 #[doc(hidden)]
 pub mod error;
 #[doc(hidden)]
+pub mod file_kind;
+#[doc(hidden)]
 pub mod files;
 #[doc(hidden)]
 pub mod gguf;
@@ -120,6 +122,9 @@ mod setters;
 mod text;
 #[doc(hidden)]
 pub mod tokenizer;
+#[cfg(feature = "xlsx")]
+#[doc(hidden)]
+pub mod workbook;
 
 #[doc(inline)]
 pub use content::Content;

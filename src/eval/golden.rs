@@ -106,8 +106,8 @@ impl Golden {
             let at =
                 |error: GoldenError| error.at(if one_input { format!("record {}", placed.row) } else { place.clone() });
             let expected: Vec<Option<Expected>> = answers.into_iter().collect::<Result<_, _>>().map_err(at)?;
-            let slice = by.and_then(|by| placed.record.columns.named(by).last());
-            let slice = slice.map(|value| word(&parsed(value.get())));
+            let slice = by.and_then(|by| placed.record.columns.at(by));
+            let slice = slice.map(|found| word(&parsed(found.value().get())));
             let (text, hash) = match &placed.record.content {
                 Ok(content) => (content.text().to_owned(), Hash::of(content.text().as_bytes())),
                 Err(defect) => {
@@ -230,8 +230,9 @@ fn column_names<'set>(columns: &[&'set Columns], options: &GoldenOptions) -> Res
     let mut seen = HashSet::new();
     let names: Vec<&str> =
         columns.iter().flat_map(|columns| columns.names()).filter(|name| seen.insert(*name)).collect();
+    let has = |path: &str| columns.iter().any(|columns| columns.at(path).is_some());
     for (column, setting) in [(&options.label, Setting::LabelColumn), (&options.by, Setting::By)] {
-        if let Some(column) = column.as_deref().filter(|column| !seen.contains(column)) {
+        if let Some(column) = column.as_deref().filter(|column| !seen.contains(column) && !has(column)) {
             let more = if names.len() > MOST { " and more" } else { "" };
             let found = listed(names.iter().copied(), MOST);
             let hint = Hint::of(setting).text(format!(" names one of the columns {found}{more}"));

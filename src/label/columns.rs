@@ -3,12 +3,16 @@
 //! On a clash of names the row's field wins, and the input's column gets another name. So nothing of the input is lost, and
 //! nothing in it can pose as a verdict.
 
+mod path;
+
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub use path::{Found, leads_into};
 
 /// Columns in their order, each value as the JSON of the input. A name may occur twice. Serializes as a map, to be
 /// flattened into a row.

@@ -16,6 +16,8 @@ mod settings;
 mod split;
 mod value_kinds;
 mod view;
+#[cfg(feature = "xlsx")]
+mod xlsx;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,9 +70,12 @@ pub fn export_with(
     export: &Export,
     mut report: Option<&mut Report>,
 ) -> Result<Exported, ExportError> {
+    export.format.is_built()?;
     let table = match export.format {
         OutputFormat::Jsonl | OutputFormat::Batch => None,
-        OutputFormat::Csv | OutputFormat::Tsv => Some(FlatTable::of(Ordered::open(journal)?, export, Some(DIGITS))?),
+        OutputFormat::Csv | OutputFormat::Tsv | OutputFormat::Xlsx => {
+            Some(FlatTable::of(Ordered::open(journal)?, export, Some(DIGITS))?)
+        }
         OutputFormat::Parquet => Some(FlatTable::of(Ordered::open(journal)?, export, None)?),
     };
     let path = match target {

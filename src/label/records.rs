@@ -3,20 +3,25 @@
 //! A damaged record does no harm to its neighbors. Each record is returned once, with its bytes; a record without a text
 //! carries a defect with the reason.
 
+mod array;
 mod batch;
-#[cfg(feature = "parquet")]
+#[cfg(any(feature = "parquet", feature = "xlsx"))]
 mod calendar;
+mod conversation;
 mod cut;
 mod defect;
 mod dialect;
+mod document;
 mod encoding;
 mod format;
+mod json;
 mod jsonl;
 mod layout;
 mod limits;
 mod lines;
 mod names;
 mod notice;
+mod numbers;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod reader;
@@ -24,10 +29,17 @@ mod record;
 mod record_fields;
 mod seen;
 mod separated;
+#[cfg(feature = "xlsx")]
+mod sheet_columns;
+#[cfg(feature = "xlsx")]
+mod sheet_value;
 mod start;
 mod table;
 mod text;
+#[cfg(feature = "xlsx")]
+pub mod xlsx;
 
+pub(super) use array::each as each_element;
 pub(crate) use batch::MODERATIONS;
 pub use defect::Defect;
 pub(super) use encoding::Census;

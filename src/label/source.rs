@@ -8,7 +8,9 @@ mod examine;
 mod input;
 mod input_file;
 mod missing;
+mod open_input;
 mod placed;
+mod whole_file;
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, IsTerminal};
@@ -16,9 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::records::{InputFormat, Notice, RecordFields, Seen};
+use crate::hint::{Hint, Setting};
 use error::Problem;
-use input::{InputInfo, OpenInput};
 use missing::missing_columns;
+use open_input::{InputInfo, OpenInput};
 
 pub use error::SourceError;
 pub use input_file::Input;
@@ -243,7 +246,7 @@ impl Source {
     /// As [`Source::require`].
     pub fn require_in_each(&self, flag: Option<&str>, columns: &[String]) -> Result<Vec<Notice>, Notice> {
         let mut warnings = Vec::new();
-        for info in self.infos.iter().filter(|info| info.format == InputFormat::Jsonl) {
+        for info in self.infos.iter().filter(|info| matches!(info.format, InputFormat::Jsonl | InputFormat::Json)) {
             let own = info.assumed.as_slice();
             let columns = if own.is_empty() { columns } else { own };
             warnings.extend(missing_columns(std::slice::from_ref(info), true, flag, columns, Some(&info.input))?);
@@ -264,8 +267,15 @@ impl Source {
 
     fn is_alike(&self, info: &InputInfo) -> Result<(), Notice> {
         let InputInfo { input, format, names, .. } = info;
-        if *format == InputFormat::Parquet {
-            return Err(Notice::new(format!("{input}: Parquet has no lines that could be printed")));
+        let without_lines = match format {
+            InputFormat::Parquet => Some("Parquet has no lines"),
+            InputFormat::Xlsx => Some("a workbook has no lines"),
+            _ => None,
+        };
+        if let Some(why) = without_lines {
+            let hint =
+                Hint::new("write all rows with ").setting(Setting::Output).text(", and filter them by their verdict");
+            return Err(Notice::new(format!("{input}: {why} that could be printed")).with_hint(hint));
         }
         let first = &self.infos[0];
         if (first.format, &first.names) == (*format, names) || (first.names.is_none() && names.is_none()) {

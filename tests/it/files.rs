@@ -160,7 +160,7 @@ fn an_output_that_was_edited_is_not_made_anew_until_it_is_removed() {
 #[test]
 fn an_ending_that_nothing_is_written_for_is_refused_before_the_run() {
     let stage = Stage::new();
-    for name in ["rows.xlsx", "rows.json", "rows.txt", "rows.xlsx.gz"] {
+    for name in ["rows.xls", "rows.json", "rows.txt", "rows.xlsm"] {
         let done = stage.label(&["in.jsonl", "-o", name]);
         assert_eq!(done.status.code(), Some(2), "{name}");
         assert!(messages(&done).contains(&format!("{name}: no format has this ending\nhint: ")), "{}", messages(&done));
@@ -169,6 +169,27 @@ fn an_ending_that_nothing_is_written_for_is_refused_before_the_run() {
     let done = stage.label(&["in.jsonl", "-o", "rows.txt", "--output-format", "jsonl"]);
     assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
     assert!(matches!(stage.label(&["in.jsonl", "-o", "rows"]).status.code(), Some(0 | 3)));
+}
+
+#[cfg(feature = "xlsx")]
+#[test]
+fn a_workbook_is_written_whose_texts_stay_texts_and_which_is_read_again() {
+    let stage = Stage::new();
+    fs::write(stage.path("in.csv"), "text,sum\n=1+1 hello,007\nmore,\n").unwrap();
+    for name in ["one.xlsx", "two.xlsx"] {
+        let done = stage.label(&["in.csv", "-o", name, "--fields", "verdict,probability"]);
+        assert!(matches!(done.status.code(), Some(0 | 3)), "{}", messages(&done));
+    }
+    assert_eq!(fs::read(stage.path("one.xlsx")).unwrap(), fs::read(stage.path("two.xlsx")).unwrap());
+    let again = stage.label(&["one.xlsx", "--fields", "id"]);
+    let rows = String::from_utf8(again.stdout.clone()).unwrap();
+    let rows: Vec<serde_json::Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.len(), 2, "{}", messages(&again));
+    assert_eq!((rows[0]["text"].as_str(), rows[0]["sum"].as_str()), (Some("=1+1 hello"), Some("007")));
+    assert!(rows[0]["input_verdict"].is_string() && rows[0]["input_probability"].is_number(), "{}", rows[0]);
+    let packed = stage.label(&["in.csv", "-o", "rows.xlsx.gz"]);
+    assert_eq!(packed.status.code(), Some(2));
+    assert!(messages(&packed).contains("a workbook is packed itself\nhint: "), "{}", messages(&packed));
 }
 
 #[test]

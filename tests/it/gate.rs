@@ -102,7 +102,7 @@ fn all_inputs_are_looked_at_before_a_model_is_loaded() {
     for (inputs, expected) in [
         (&["a.csv", "typo.csv"][..], "typo.csv: it cannot be read"),
         (&["a.csv", "."], ".: it is a folder"),
-        (&["a.csv", "b.xlsx"], "b.xlsx: it is a ZIP archive"),
+        (&["a.csv", "b.xlsx"], "b.xlsx: it is no whole workbook"),
         (&["a.csv", "two.md"], "two.md: the ending `.md` names no format"),
         (&["a.csv", "./a.csv"], "./a.csv is named twice"),
     ] {
@@ -114,8 +114,8 @@ fn all_inputs_are_looked_at_before_a_model_is_loaded() {
         assert!(message.contains(expected), "{message}");
         assert!(!place.path("out.jsonl.journal").exists(), "the right command begins anew");
     }
-    let message = place.refused(&["label", "-p", "rules.md"], b"[{\"text\":\"a\"}]");
-    assert!(message.contains("stdin: it is one JSON array\nhint: `jq -c"), "{message}");
+    let message = place.refused(&["label", "-p", "rules.md"], b"{\n\"text\":\"a\"\n}");
+    assert!(message.contains("stdin: it is one JSON document over several lines\nhint: `jq -c"), "{message}");
 }
 
 #[test]

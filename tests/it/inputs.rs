@@ -1,10 +1,13 @@
 //! Inputs as people have them: packed, ragged, in the wrong encoding, cut short. A damaged record costs only itself.
 
+mod documents;
 mod encodings;
 mod packed;
 #[cfg(feature = "parquet")]
 mod parquet_files;
 mod tables;
+#[cfg(feature = "xlsx")]
+mod workbooks;
 
 use std::io::Write;
 
@@ -102,16 +105,9 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
         "a.jsonl",
         "[1]\n{\"text\":\"b\"}\n",
         "<not-an-object>|b",
-        "a.jsonl: line 1: an array, where each line must be",
+        "a.jsonl: line 1: an array, where each record must be",
     );
     check("a.jsonl", "{'text': 'SECRET'}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 2");
-    for (line, word) in [
-        (r#"{"text":"SECRET","n":NaN}"#, "NaN at byte 22"),
-        (r#"{"text":"NaN","n": Infinity}"#, "Infinity at byte 20"),
-        (r#"{"text":"NaN","n":[-Infinity]}"#, "Infinity at byte"),
-    ] {
-        check("a.jsonl", line, "<not-json>", &format!("a.jsonl: line 1: {word}"));
-    }
     check("a.jsonl", "{\"text\":\"SECRET\",}\n", "<not-json>", "a.jsonl: line 1: not JSON at byte 18");
     check(
         "a.jsonl",
@@ -161,7 +157,7 @@ fn malformed_jsonl_costs_only_its_line_which_is_named() {
 #[test]
 fn what_is_no_text_is_refused_whole_before_the_first_record() {
     for (name, start, expected) in [
-        ("a.xlsx", &b"PK\x03\x04\x14\0\x06\0"[..], "it is a ZIP archive"),
+        ("a.zip", &b"PK\x03\x04\x14\0\x06\0"[..], "it is a ZIP archive"),
         ("a.csv", b"PK\x03\x04\x14\0\x06\0", "it is a ZIP archive"),
         ("data.arrow", b"\xFF\xFF\xFF\xFFH\x02\0\0", "it is an Arrow stream"),
         ("a.txt", b"%PDF-1.7\n%\xE2\xE3", "it is a PDF file"),
@@ -182,9 +178,7 @@ fn nothing_structured_is_read_as_plain_lines() {
     for name in ["tests.csv.backup", "gold.yaml", "posts.xml", "two.md"] {
         check(name, "id,text\n1,a\n", "", &format!("{name}: the ending `."));
     }
-    check("a.json", "[{\"text\":\"a\"},\n{\"text\":\"b\"}]\n", "", "a.json: it is one JSON array");
-    check("a.json", "[\n  {\n    \"text\": \"a\"\n  }\n]\n", "", "a.json: it is one JSON array");
-    check("a.jsonl", "[{\"text\":\"a\"}]\n", "", "a.jsonl: it is one JSON array");
+    check("a.json", "[\"a\", \"b\"]\n", "", "a.json: it is one JSON array, and not of objects\nhint: `jq -c");
     check("a.json", "{\n  \"text\": \"a\"\n}\n", "", "a.json: it is one JSON document over several lines");
     check("a.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "a|b", "");
     check("texts", "a\nb\n", "a|b", "");

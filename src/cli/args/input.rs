@@ -48,6 +48,10 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_rows: usize,
 
+    /// Sheet of a workbook, by name or by number from 1 [default: the first that is not hidden]
+    #[arg(long, value_name = "SHEET")]
+    sheet: Option<String>,
+
     /// Separator of CSV fields: a character, or tab [default: found from the first lines, else a comma]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
@@ -68,10 +72,14 @@ pub struct InputArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum FormatArg {
     Jsonl,
+    /// One array of objects
+    Json,
     Csv,
     Tsv,
     Lines,
     Parquet,
+    /// A workbook of Excel
+    Xlsx,
     /// Requests of the OpenAI Batch API
     Batch,
 }
@@ -130,6 +138,7 @@ impl InputArgs {
             quote: self.quote,
             separator: self.delimiter,
             encoding: self.encoding,
+            sheet: self.sheet.clone(),
         };
         let source = Source::new(inputs, self.format.map(InputFormat::from), fields)?.with_limit(self.limit);
         print_notes(&source);
@@ -263,10 +272,12 @@ impl From<FormatArg> for InputFormat {
     fn from(format: FormatArg) -> Self {
         match format {
             FormatArg::Jsonl => Self::Jsonl,
+            FormatArg::Json => Self::Json,
             FormatArg::Csv => Self::Csv,
             FormatArg::Tsv => Self::Tsv,
             FormatArg::Lines => Self::Lines,
             FormatArg::Parquet => Self::Parquet,
+            FormatArg::Xlsx => Self::Xlsx,
             FormatArg::Batch => Self::Batch,
         }
     }

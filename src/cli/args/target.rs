@@ -43,6 +43,8 @@ enum OutputFormat {
     Csv,
     Tsv,
     Parquet,
+    /// A workbook of Excel
+    Xlsx,
     /// Results of the OpenAI Batch API
     Batch,
 }
@@ -72,7 +74,7 @@ impl OutputArgs {
             ensure_hint!(
                 !has_ending(path) || files::is_stream(path),
                 ("{}: no format has this ending", path.display()),
-                "end the name in .jsonl, .csv, .tsv or .parquet, or name the format with --output-format"
+                "end the name in .jsonl, .csv, .tsv, .xlsx or .parquet, or name the format with --output-format"
             );
         }
         let format = match (self.output_format, by_name) {
@@ -87,6 +89,12 @@ impl OutputArgs {
             "Parquet packs its columns itself",
             "leave out .gz or .zst"
         );
+        ensure_hint!(
+            format != export::OutputFormat::Xlsx || packing.is_none(),
+            "a workbook is packed itself",
+            "leave out .gz or .zst"
+        );
+        format.is_built()?;
         let is_text = matches!(format, export::OutputFormat::Csv | export::OutputFormat::Tsv);
         ensure_hint!(is_text || !self.bom, "--bom is for CSV and TSV", "leave it out, or write one of these");
         let (split, bom) = (self.split_by.is_some(), is_text && (self.bom || marked));
@@ -177,6 +185,7 @@ impl From<OutputFormat> for export::OutputFormat {
             OutputFormat::Csv => Self::Csv,
             OutputFormat::Tsv => Self::Tsv,
             OutputFormat::Parquet => Self::Parquet,
+            OutputFormat::Xlsx => Self::Xlsx,
             OutputFormat::Batch => Self::Batch,
         }
     }

@@ -186,6 +186,7 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Quote => "--quote",
         Setting::Restart => "--restart",
         Setting::Sha256 => "--sha256",
+        Setting::Sheet => "--sheet",
         Setting::SkipRows => "--skip-rows",
         Setting::TextColumn => "--text-column",
         other => unreachable!("{other} has no flag"),

@@ -10,7 +10,7 @@ use crate::text::harmless;
 
 /// Returns the value of a record in a column. If the column occurs twice, the last one counts.
 pub(super) fn value(columns: &Columns, name: &str) -> Value {
-    columns.named(name).last().map_or(Value::Null, |value| parsed(value.get()))
+    columns.at(name).map_or(Value::Null, |found| parsed(found.value().get()))
 }
 
 pub(super) fn parsed(json: &str) -> Value {
@@ -33,7 +33,7 @@ pub(super) fn labels(
     column: &str,
     known: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Vec<String>>, GoldenError> {
-    if columns.named(column).nth(1).is_some() {
+    if columns.is_twice(column) {
         let error = GoldenError::new(format!("the column `{}` occurs twice", shown(column)));
         return Err(error.hint(Hint::new("keep the column that is meant")));
     }

@@ -26,8 +26,13 @@ pub enum ExportError {
     #[error("the rows have more than {0} different columns, too many for a table")]
     Columns(usize),
     /// This build lacks the format.
-    #[error("this build does not write Parquet")]
-    NoParquet,
+    #[error("this build does not write {name}")]
+    NotBuilt {
+        /// The format.
+        name: &'static str,
+        /// The feature that writes it.
+        feature: &'static str,
+    },
 }
 
 impl ExportError {
@@ -46,7 +51,7 @@ impl Hints for ExportError {
             Self::Columns(_) => {
                 vec![Hint::new("choose some with ").setting(Setting::Columns).text(", or write JSONL")]
             }
-            Self::NoParquet => vec![Hint::new("build with the feature `parquet`")],
+            Self::NotBuilt { feature, .. } => vec![Hint::new(format!("build with the feature `{feature}`"))],
         }
     }
 }

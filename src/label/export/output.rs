@@ -10,6 +10,8 @@ use super::pack::{self, Finish};
 use super::parquet;
 use super::row_writer::RowWriter;
 use super::settings::{Export, OutputFormat, Target};
+#[cfg(feature = "xlsx")]
+use super::xlsx;
 use super::{batch, csv, split};
 use crate::files::{self, Draft};
 use crate::label::entry::{Entry, OutputForm};
@@ -44,6 +46,8 @@ impl Output {
             (OutputFormat::Tsv, Some(table)) => Box::new(csv::Separated::new(file, b'\t', table, export.bom)?),
             #[cfg(feature = "parquet")]
             (OutputFormat::Parquet, Some(table)) => Box::new(parquet::Groups::new(file, table)?),
+            #[cfg(feature = "xlsx")]
+            (OutputFormat::Xlsx, Some(table)) => Box::new(xlsx::Sheet::new(file, table)?),
             _ => Box::new(Lines { file, form }),
         };
         Ok(Self { writer, draft })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::error::ExportError;
 use super::pack::Packing;
 use crate::label::anew::Anew;
 use crate::label::entry::OutputForm;
@@ -19,6 +20,8 @@ pub enum OutputFormat {
     Tsv,
     /// A Parquet file with the same columns.
     Parquet,
+    /// A workbook of Excel with the same columns.
+    Xlsx,
     /// Results in the format of the OpenAI Batch API.
     Batch,
 }
@@ -41,16 +44,39 @@ pub struct Export {
 }
 
 impl OutputFormat {
+    /// Checks that this build writes the format.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::NotBuilt`].
+    pub fn is_built(self) -> Result<(), ExportError> {
+        match self {
+            Self::Parquet if !cfg!(feature = "parquet") => {
+                Err(ExportError::NotBuilt { name: "Parquet", feature: "parquet" })
+            }
+            Self::Xlsx if !cfg!(feature = "xlsx") => {
+                Err(ExportError::NotBuilt { name: "workbooks (.xlsx)", feature: "xlsx" })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the format that a file's name implies, packed or not.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match InputFormat::of_path(path)? {
+            // A workbook with macros is another kind of file.
+            InputFormat::Xlsx => {
+                let name = path.to_string_lossy().to_ascii_lowercase();
+                let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
+                name.ends_with("xlsx").then_some(Self::Xlsx)
+            }
             InputFormat::Jsonl => Some(Self::Jsonl),
             InputFormat::Csv => Some(Self::Csv),
             InputFormat::Tsv => Some(Self::Tsv),
             InputFormat::Parquet => Some(Self::Parquet),
             // Only the contents distinguish these.
-            InputFormat::Lines | InputFormat::Batch => None,
+            InputFormat::Lines | InputFormat::Batch | InputFormat::Json => None,
         }
     }
 }

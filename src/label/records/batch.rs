@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::defect::{Defect, judged};
-use super::jsonl::{self, STRING, kind};
+use super::defect::{Defect, Location, judged};
+use super::json::{self, STRING, kind};
 use super::text::{dialogue, set_off};
 use crate::content::Content;
 use crate::label::columns::Columns;
@@ -21,12 +21,17 @@ pub(crate) const MODERATIONS: &str = "/v1/moderations";
 
 /// Returns the columns of a request, if it is a JSON object, and its text.
 pub(super) fn read(line: &str, number: u64) -> (Columns, Result<Content, Defect>) {
-    let columns = match jsonl::object(line, number) {
+    let columns = match json::object(line, number) {
         Ok(columns) => columns,
         Err(defect) => return (Columns::default(), Err(defect)),
     };
-    let text = Reader { line: number }.text(&columns);
+    let text = Reader { place: number.into() }.text(&columns);
     (columns, text)
+}
+
+/// Returns the text of the messages of a chat.
+pub(super) fn conversation(messages: &[&RawValue], place: Location) -> Result<String, Defect> {
+    Reader { place }.chat(messages)
 }
 
 #[derive(Deserialize)]
@@ -41,13 +46,13 @@ struct Body<'a> {
 type Turn = (String, String);
 
 struct Reader {
-    line: u64,
+    place: Location,
 }
 
 impl Reader {
     fn text(&self, columns: &Columns) -> Result<Content, Defect> {
         let one = |name: &str| columns.named(name).last();
-        let url: Option<String> = one("url").and_then(jsonl::string);
+        let url: Option<String> = one("url").and_then(json::string);
         let body = one("body").ok_or_else(|| {
             self.no_request("no `body`, where each line must be a request: {\"custom_id\": …, \"url\": …, \"body\": …}")
         })?;
@@ -60,7 +65,7 @@ impl Reader {
             (Some(MODERATIONS), _, None) => return Err(self.no_request("`body` has no `input`")),
             _ => return Err(self.no_request("its `url` is neither /v1/chat/completions nor /v1/moderations")),
         };
-        judged(text, self.line)
+        judged(text, self.place)
     }
 
     /// Returns the text of the messages. A single user message is the text; several messages become a conversation.
@@ -81,7 +86,7 @@ impl Reader {
     /// Returns the turns of a message: its content, a refusal and its calls.
     fn turns(&self, message: &RawValue) -> Result<Vec<Turn>, Defect> {
         let message = self.object(message, "a message that is no object")?;
-        let role = match message.get("role").and_then(jsonl::string).as_deref() {
+        let role = match message.get("role").and_then(json::string).as_deref() {
             None => return Err(self.no_request("a message without a `role`")),
             Some("system" | "developer") => return Ok(Vec::new()),
             Some("user") => "user",
@@ -138,7 +143,7 @@ impl Reader {
                 if let Ok(mut texts) = serde_json::from_str::<Vec<String>>(json) {
                     if texts.len() > 1 {
                         let what = format!("{} inputs in one request; write a request for each", texts.len());
-                        return Err(Defect::new("several-inputs", self.line, what));
+                        return Err(Defect::new("several-inputs", self.place, what));
                     }
                     return Ok(texts.pop().unwrap_or_default());
                 }
@@ -148,7 +153,7 @@ impl Reader {
             }
             found => {
                 let what = format_args!("a content that is {found} and not a string");
-                Err(Defect::new("wrong-type", self.line, what))
+                Err(Defect::new("wrong-type", self.place, what))
             }
         }
     }
@@ -156,7 +161,7 @@ impl Reader {
     /// Returns the text of a part: a text or a refusal. A part that says anything else is an error.
     fn part(&self, part: &RawValue) -> Result<String, Defect> {
         let part = self.object(part, "a part that is no object")?;
-        let kind = part.get("type").and_then(jsonl::string).unwrap_or_default();
+        let kind = part.get("type").and_then(json::string).unwrap_or_default();
         let key = match kind.as_str() {
             "text" | "input_text" | "output_text" => "text",
             "refusal" => "refusal",
@@ -182,7 +187,7 @@ impl Reader {
 
     fn string(&self, value: &RawValue) -> Result<String, Defect> {
         match kind(value.get()) {
-            STRING => jsonl::string(value).ok_or_else(|| jsonl::half("the request", self.line)),
+            STRING => json::string(value).ok_or_else(|| json::half("the request", self.place)),
             "null" => Ok(String::new()),
             found => Err(self.not_text(&format!("{found}, where a message must have text"))),
         }
@@ -197,7 +202,7 @@ impl Reader {
     }
 
     fn no_request(&self, what: &str) -> Defect {
-        Defect::new("not-a-request", self.line, what)
+        Defect::new("not-a-request", self.place, what)
     }
 
     fn no_text_part(&self) -> Defect {
@@ -205,7 +210,7 @@ impl Reader {
     }
 
     fn not_text(&self, what: &str) -> Defect {
-        Defect::new("not-text", self.line, format_args!("{what}, which cannot be judged"))
+        Defect::new("not-text", self.place, format_args!("{what}, which cannot be judged"))
     }
 }
 

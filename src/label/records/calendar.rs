@@ -26,6 +26,7 @@ pub(super) fn time(units: i64, digits: u32) -> String {
 }
 
 /// Returns a moment since 1970. A second has `10^digits` units.
+#[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "sheets have moments of their own"))]
 pub(super) fn moment(units: i64, digits: u32) -> String {
     let per_day = 86_400 * 10_i64.pow(digits);
     format!("{} {} +00:00", date(units.div_euclid(per_day)), time(units.rem_euclid(per_day), digits))

@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead};
 
+use super::array::{Element, Elements};
 use super::defect::Defect;
 use super::format::InputFormat;
 use super::limits::LARGEST;
@@ -20,6 +21,8 @@ pub(super) struct Cutter<R> {
     separated: Separated,
     /// Lines that a badly closed quote has joined.
     joined: Option<Joined>,
+    /// The elements of an array.
+    elements: Elements,
 }
 
 /// Lines that are returned one by one, each as a damaged record.
@@ -49,7 +52,7 @@ impl<R: BufRead> Cutter<R> {
     pub fn new(stream: R, format: InputFormat, wanted: &RecordFields) -> Self {
         let separator = wanted.separator.unwrap_or(format.separator());
         let separated = Separated::new(separator, wanted.quote.byte());
-        Self { lines: Lines::new(stream), format, separated, joined: None }
+        Self { lines: Lines::new(stream), format, separated, joined: None, elements: Elements::default() }
     }
 
     /// Returns the fields of the last record, in CSV and TSV.
@@ -58,6 +61,9 @@ impl<R: BufRead> Cutter<R> {
     }
 
     pub fn next(&mut self) -> io::Result<Option<Cut>> {
+        if self.format == InputFormat::Json {
+            return self.next_of_array();
+        }
         if let Some(cut) = self.next_of_joined() {
             return Ok(Some(cut));
         }
@@ -80,7 +86,7 @@ impl<R: BufRead> Cutter<R> {
         match self.format {
             InputFormat::Jsonl | InputFormat::Batch | InputFormat::Lines => line.iter().all(u8::is_ascii_whitespace),
             InputFormat::Csv | InputFormat::Tsv => without_ending(line).is_empty(),
-            InputFormat::Parquet => false,
+            InputFormat::Json | InputFormat::Parquet | InputFormat::Xlsx => false,
         }
     }
 
@@ -112,6 +118,23 @@ impl<R: BufRead> Cutter<R> {
                 }
             }
         }
+    }
+
+    /// Takes the next element of an array.
+    fn next_of_array(&mut self) -> io::Result<Option<Cut>> {
+        let mut raw = Vec::new();
+        let (code, line, what) = match self.elements.next(&mut self.lines, &mut raw)? {
+            Element::End => return Ok(None),
+            Element::Whole(line) => return Ok(Some(self.cut(line, raw, None))),
+            Element::TooLarge(line) => ("too-large", line, "a record of more than 4 MiB, which no context holds"),
+            Element::Unclosed(line) => {
+                ("unclosed-array", line, "the file ends within its array, so records are missing")
+            }
+            Element::NoArray(line) => {
+                ("not-json", line, "text that is not in an array; a document is one array of records")
+            }
+        };
+        Ok(Some(self.cut(line, Vec::new(), Some(Defect::new(code, line, what)))))
     }
 
     /// Takes the next of the joined lines.

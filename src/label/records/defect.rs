@@ -25,7 +25,7 @@ pub(super) enum Location {
     /// On this line, from 1.
     Line(u64),
     /// In this row, from 1, of a file that has no lines.
-    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "all other formats have lines"))]
+    #[cfg_attr(not(any(feature = "parquet", feature = "xlsx")), allow(dead_code, reason = "other formats have lines"))]
     Row(u64),
     /// In all of the file.
     File,

@@ -10,6 +10,8 @@ use std::path::Path;
 pub enum InputFormat {
     /// A JSON object on each line. Blank lines are skipped.
     Jsonl,
+    /// One document of JSON: an array of objects.
+    Json,
     /// Fields between commas or another separator, by RFC 4180: a quoted one may hold separators and newlines. The first
     /// record is the header.
     /// Empty lines are skipped.
@@ -22,6 +24,8 @@ pub enum InputFormat {
     Batch,
     /// A Parquet file.
     Parquet,
+    /// A workbook of Excel (.xlsx). The first row with a value is the header.
+    Xlsx,
 }
 
 impl InputFormat {
@@ -36,6 +40,7 @@ impl InputFormat {
             "tsv" | "tab" => Some(Self::Tsv),
             "txt" | "lines" | "log" => Some(Self::Lines),
             "parquet" | "pq" => Some(Self::Parquet),
+            "xlsx" | "xlsm" => Some(Self::Xlsx),
             _ => None,
         }
     }
@@ -45,14 +50,15 @@ impl InputFormat {
         if self == Self::Tsv { b'\t' } else { b',' }
     }
 
-    /// Guesses the format of a stream without a name from its start: [`Jsonl`](Self::Jsonl) if a JSON object opens there, or
-    /// an array of them, [`Lines`](Self::Lines) otherwise. CSV looks like plain lines and is never guessed.
+    /// Guesses the format of a stream without a name from its start: [`Jsonl`](Self::Jsonl) if a JSON object opens there,
+    /// [`Json`](Self::Json) for an array of them, [`Lines`](Self::Lines) otherwise. CSV looks like plain lines and is never guessed.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Self {
         let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
         let mut dense = start.iter().filter(|byte| !byte.is_ascii_whitespace());
         match (dense.next(), dense.next()) {
-            (Some(b'{'), None | Some(b'"' | b'}')) | (Some(b'['), Some(b'{')) => Self::Jsonl,
+            (Some(b'['), Some(b'{')) => Self::Json,
+            (Some(b'{'), None | Some(b'"' | b'}')) => Self::Jsonl,
             _ => Self::Lines,
         }
     }
@@ -88,9 +94,10 @@ mod tests {
 
     #[test]
     fn a_stream_that_could_be_json_is_taken_for_it() {
-        for start in ["{\"text\": 1}", "\u{FEFF}\r\n \n{ \"te", "{}", "{", "{\n  \"text\"", "{\"broken", "[{\"text\""] {
+        for start in ["{\"text\": 1}", "\u{FEFF}\r\n \n{ \"te", "{}", "{", "{\n  \"text\"", "{\"broken"] {
             assert_eq!(InputFormat::sniff(start.as_bytes()), InputFormat::Jsonl, "{start:?}");
         }
+        assert_eq!(InputFormat::sniff(b" [\n{\"text\""), InputFormat::Json);
         for start in ["", "\n", "text,label", "{name}, hello", "[1] a footnote", "\"quoted\"", "hello\n{\"text\": 1}"] {
             assert_eq!(InputFormat::sniff(start.as_bytes()), InputFormat::Lines, "{start:?}");
         }

@@ -56,6 +56,53 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// A document that is no lines, read byte by byte. `count` is the number of newlines passed.
+impl<R: BufRead> Lines<R> {
+    /// Passes over blanks, and a byte order mark at the start. Returns the byte that follows.
+    pub fn after_blanks(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let (at_start, bytes) = (self.bytes < BYTE_ORDER_MARK.len() as u64, self.there()?);
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let is_blank = |byte: &u8| byte.is_ascii_whitespace() || (at_start && BYTE_ORDER_MARK.contains(byte));
+            let blanks = bytes.iter().take_while(|byte| is_blank(byte)).count();
+            let next = bytes.get(blanks).copied();
+            self.take(blanks);
+            if next.is_some() {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// Returns bytes that were not taken yet. Empty at the end.
+    pub fn there(&mut self) -> io::Result<&[u8]> {
+        self.stream.fill_buf()
+    }
+
+    /// Takes bytes that are there.
+    pub fn take(&mut self, count: usize) {
+        // They are there, so nothing is read here.
+        let bytes = self.stream.fill_buf().unwrap_or_default();
+        let lines = bytes[..count.min(bytes.len())].split(|byte| *byte == b'\n').count();
+        let newlines = lines.saturating_sub(1);
+        self.count += newlines as u64;
+        self.bytes += count as u64;
+        self.stream.consume(count);
+    }
+
+    /// Takes all bytes up to the end.
+    pub fn skip_all(&mut self) -> io::Result<()> {
+        loop {
+            let count = self.there()?.len();
+            if count == 0 {
+                return Ok(());
+            }
+            self.take(count);
+        }
+    }
+}
+
 /// Returns a line without its ending, `\n` or `\r\n`.
 pub(super) fn without_ending(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {

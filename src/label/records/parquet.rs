@@ -20,15 +20,16 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calendar;
+use super::conversation;
 use super::defect::{Defect, Location, judged};
-use super::jsonl::{self, STRING, kind};
+use super::json::{self, STRING, kind};
 use super::names::{Names, missing_id, missing_text, quoted, shown};
 use super::record::{Record, take_id};
 use super::record_fields::RecordFields;
 use super::text::Text;
 use crate::content::Content;
 use crate::hint::Hint;
-use crate::label::columns::Columns;
+use crate::label::columns::{Columns, Found, leads_into};
 
 /// The rows of a file, in order.
 pub struct ParquetRecords {
@@ -45,8 +46,11 @@ pub struct ParquetRecords {
 /// The wanted columns, by their names in the file.
 struct Wanted {
     text: Text,
+    /// The columns that make the text, or paths into columns.
     takes: Vec<String>,
     id: String,
+    /// The number of columns.
+    columns: usize,
 }
 
 impl ParquetRecords {
@@ -66,7 +70,9 @@ impl ParquetRecords {
         let all = u64::try_from(about.num_rows()).unwrap_or(0);
         let place = |wanted: &str| {
             let number = || wanted.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?));
-            names.iter().find(|name| *name == wanted).or_else(number).cloned()
+            let exact = names.iter().find(|name| *name == wanted).or_else(number).cloned();
+            let path = || leads_into(wanted, names.iter().map(String::as_str)).then(|| wanted.to_owned());
+            exact.or_else(path)
         };
         let takes = fields
             .text
@@ -81,7 +87,7 @@ impl ParquetRecords {
         let rows = RowIter::from_file_into(Box::new(reader));
         Ok(Self {
             rows,
-            wanted: Wanted { text: fields.text.clone(), takes, id },
+            wanted: Wanted { text: fields.text.clone(), takes, id, columns: names.len() },
             names,
             count: 0,
             all: all.max(1),
@@ -118,11 +124,18 @@ impl Wanted {
         let place = Location::Row(number);
         let value = |name: &String| {
             let is = |what: &str| format!("the column {} is {what}", quoted(name));
-            let Some(value) = columns.named(name).next() else {
+            let found = columns.at(name);
+            let Some(value) = found.as_ref().map(Found::value) else {
+                if columns.0.len() == self.columns {
+                    // A path that this row does not have. Among several columns it is empty.
+                    let missing = || Defect::new("missing-text", place, is("missing"));
+                    return if self.text.is_one() { Err(missing()) } else { Ok(String::new()) };
+                }
                 return Err(Defect::new("not-utf8", place, is("not UTF-8")));
             };
             match kind(value.get()) {
-                STRING => Ok(jsonl::string(value).unwrap_or_default()),
+                STRING => conversation::in_text(name, json::string(value).unwrap_or_default(), place),
+                "an array" if conversation::is(value.get()) => conversation::read(value.get(), place),
                 "null" if !self.text.is_one() => Ok(String::new()),
                 "a number" | "a boolean" if !self.text.is_one() => Ok(value.get().to_owned()),
                 "null" => Err(Defect::new("wrong-type", place, is("null"))),
@@ -223,7 +236,7 @@ fn json(field: &Field) -> Option<Box<RawValue>> {
         Field::MapInternal(map) => {
             let entry = |(key, field): &(Field, Field)| {
                 let key = json(key)?;
-                let key = jsonl::string(&key).unwrap_or_else(|| key.get().to_owned());
+                let key = json::string(&key).unwrap_or_else(|| key.get().to_owned());
                 Some((key, json(field)?))
             };
             raw(&Columns(map.entries().iter().filter_map(entry).collect()))

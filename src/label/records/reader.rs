@@ -124,7 +124,7 @@ impl<R: BufRead> Records<R> {
         let line = lines::without_ending(raw);
         match (defect::readable(line, number), self.format) {
             (Err(defect), _) => (Columns::default(), Err(defect)),
-            (Ok(line), InputFormat::Jsonl) => jsonl::read(line, &self.wanted, number),
+            (Ok(line), InputFormat::Jsonl | InputFormat::Json) => jsonl::read(line, &self.wanted, number),
             (Ok(line), InputFormat::Batch) => batch::read(line, number),
             (Ok(line), _) => {
                 let mut columns = Columns::default();

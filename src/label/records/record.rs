@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::defect::Defect;
-use super::jsonl;
+use super::json;
 use crate::content::Content;
 use crate::label::columns::Columns;
 
@@ -28,9 +28,12 @@ pub struct Record {
 
 /// Returns the id. Where it has the name and the value of a row's own field, it is taken out of the columns.
 pub(super) fn take_id(columns: &mut Columns, name: &str) -> Option<Box<RawValue>> {
-    let at = columns.0.iter().rposition(|(column, _)| column == name)?;
+    let is_id = |value: &RawValue| matches!(json::kind(value.get()), "a string" | "a number");
+    let Some(at) = columns.0.iter().rposition(|(column, _)| column == name) else {
+        return columns.at(name).map(|found| found.value().to_owned()).filter(|value| is_id(value));
+    };
     let value = &columns.0[at].1;
-    let is_id = matches!(jsonl::kind(value.get()), "a string" | "a number");
+    let is_id = is_id(value);
     let id = is_id.then(|| value.clone());
     if name == "id" && (is_id || value.get() == "null") {
         columns.0.remove(at);

@@ -27,6 +27,9 @@ pub struct RecordFields {
     /// The encoding of the input [default: guessed from its bytes].
     #[serde(skip)]
     pub encoding: Option<Encoding>,
+    /// The sheet of a workbook, by name or by number from 1 [default: the first that is not hidden].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
 }
 
 impl RecordFields {

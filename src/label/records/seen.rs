@@ -5,8 +5,10 @@
 
 use std::collections::HashSet;
 
+use super::array::each;
 use super::format::{BYTE_ORDER_MARK, InputFormat};
-use super::jsonl;
+use super::json;
+use crate::label::columns::leads_into;
 
 /// Names of columns that were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,11 +32,20 @@ impl Seen {
         if format == InputFormat::Lines {
             return Self::of_table(vec!["text".to_owned()]);
         }
-        if !matches!(format, InputFormat::Jsonl | InputFormat::Batch) {
+        if !matches!(format, InputFormat::Json | InputFormat::Jsonl | InputFormat::Batch) {
             return Self::default();
         }
         let mut seen = Self { whole, ..Self::default() };
-        let lines = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).split_inclusive(|byte| *byte == b'\n');
+        let plain = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+        if format == InputFormat::Json {
+            // Nothing is read here that could fail.
+            let _ = each(plain, u64::MAX, |element| {
+                seen.take(element);
+                true
+            });
+            return seen;
+        }
+        let lines = plain.split_inclusive(|byte| *byte == b'\n');
         // The last line may continue after the bytes that were read.
         for line in lines.filter(|line| whole || line.ends_with(b"\n")) {
             seen.take(line);
@@ -44,7 +55,7 @@ impl Seen {
 
     /// Adds the columns of a line of JSON.
     pub fn take(&mut self, line: &[u8]) {
-        let columns = std::str::from_utf8(line).ok().and_then(|line| jsonl::object(line, 0).ok());
+        let columns = std::str::from_utf8(line).ok().and_then(|line| json::object(line, 0).ok());
         for (name, _) in columns.into_iter().flat_map(|columns| columns.0) {
             if self.known.insert(name.clone()) {
                 self.names.push(name);
@@ -52,9 +63,9 @@ impl Seen {
         }
     }
 
-    /// Reports whether a column of this name was seen.
+    /// Reports whether a column of this name was seen, or one into which it leads as a path.
     pub fn has(&self, name: &str) -> bool {
-        self.known.contains(name)
+        self.known.contains(name) || leads_into(name, self.names.iter().map(String::as_str))
     }
 }
 
@@ -71,6 +82,8 @@ mod tests {
         let begun = seen(start, false);
         assert_eq!((&begun.names, begun.whole), (&names(&["id", "text", "lang"]), false));
         assert!(begun.has("lang") && !begun.has("last"));
+        let array = Seen::at_the_start(b"[{\"id\":1},\n{\"text\":2},{\"cut", InputFormat::Json, false);
+        assert_eq!(array.names, ["id", "text"]);
         assert_eq!(Seen::at_the_start(b"a\n", InputFormat::Lines, false).names, ["text"]);
     }
 }

@@ -1,16 +1,18 @@
 //! The format of an input, guessed from its name and its first bytes.
 //!
 //! Structured data is never read as plain lines in silence. A file of other data is refused whole, and so is one document
-//! in place of records. A note reports that plain lines are read for lack of a better guess.
+//! without records. A note reports that plain lines are read for lack of a better guess.
 
 use std::path::Path;
 
 use super::dialect::{evident_table, in_words, is_regular};
+use super::document::Document;
 use super::format::{BYTE_ORDER_MARK, InputFormat};
 use super::names::quoted;
 use super::notice::Notice;
 use super::record_fields::RecordFields;
 use crate::content::is_utf16;
+use crate::file_kind::{FileKind, is_data};
 use crate::hint::{Hint, Setting};
 
 /// The guessed format of an input.
@@ -31,10 +33,12 @@ pub(super) struct Guess {
 pub(super) fn guess(start: &[u8], whole: bool, path: Option<&Path>, wanted: &RecordFields) -> Result<Guess, Notice> {
     let named = path.and_then(InputFormat::of_path);
     let ending = path.and_then(ending);
-    if matches!(named, None | Some(InputFormat::Jsonl))
-        && let Some((what, remedy)) = document(start, ending.as_deref() == Some("json"))
-    {
-        return Err(Notice::new(what).with_hint(Hint::new(remedy)));
+    if matches!(named, None | Some(InputFormat::Jsonl)) {
+        match Document::of(start, ending.as_deref() == Some("json")) {
+            Some(Document::Array) => return Ok(Guess { format: InputFormat::Json, separator: None, note: None }),
+            Some(Document::Refused(notice)) => return Err(notice),
+            None => {}
+        }
     }
     let sniffed = InputFormat::sniff(start);
     let could_be_lines = sniffed == InputFormat::Lines && matches!(named, None | Some(InputFormat::Lines));
@@ -79,101 +83,25 @@ fn note_on_lines(start: &[u8], whole: bool, unnamed: bool) -> Option<Notice> {
 
 /// Recognizes data that cannot be the beginning of a text.
 pub(in crate::label) fn not_a_text(start: &[u8]) -> Option<Notice> {
-    let refused = |what: &str, remedy: &'static str| {
-        Some(Notice::new(format!("it is {what}, and no text")).with_hint(Hint::new(remedy)))
-    };
-    let known = BINARY.iter().find(|(magic, ..)| start.starts_with(magic) && (!printable(magic) || is_binary(start)));
-    if let Some((_, what, remedy)) = known {
-        if start.starts_with(b"GGUF") {
-            let hint = Hint::of(Setting::Model).text(" takes the model; the texts are another file");
-            return Some(Notice::new(format!("it is {what}, and no text")).with_hint(hint));
-        }
-        return refused(what, remedy);
+    let refused = |name: &str, hint: Hint| Some(Notice::new(format!("it is {name}, and no text")).with_hint(hint));
+    if let Some(kind) = FileKind::of(start) {
+        return match kind.name {
+            _ if kind.is_workbook() => refused(
+                kind.name,
+                Hint::new("name the file itself: a workbook is read from its end, which a pipe has not"),
+            ),
+            _ if start.starts_with(b"GGUF") => {
+                refused(kind.name, Hint::of(Setting::Model).text(" takes the model; the texts are another file"))
+            }
+            // The first packing has been unpacked by now.
+            "packed by gzip" | "packed by zstd" => refused("packed twice", kind.remedy.into()),
+            name => refused(name, kind.remedy.into()),
+        };
     }
-    if start.get(TAR_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
-        return refused("a tar archive", "unpack it, and name the files in it");
-    }
-    // The mark of UTF-32 begins with that of UTF-16, so `BINARY` is searched first.
     if is_utf16(start) {
         return None;
     }
-    // A text has hardly any control characters; other data has many.
-    let (looked_at, few) = (&start[..start.len().min(1 << 10)], 64);
-    let odd = looked_at.iter().filter(|byte| is_control(**byte)).count();
-    if looked_at.len() >= few && odd * 16 > looked_at.len() {
-        return refused("binary data", "export it as CSV or JSON lines in UTF-8");
-    }
-    None
-}
-
-/// Beginnings of files that are no texts, with a name and a remedy.
-const BINARY: [(&[u8], &str, &str); 24] = [
-    (b"PK\x03\x04", "a ZIP archive, as Excel and Word write them (.xlsx, .docx)", "save it as \"CSV UTF-8\""),
-    (b"PK\x05\x06", "an empty ZIP archive", "name another file"),
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an old file of Excel or Word (.xls, .doc)", "save it as \"CSV UTF-8\""),
-    (b"%PDF-", "a PDF file", "`pdftotext FILE.pdf` makes text of it"),
-    (b"PAR1", "Parquet", "name the file itself: Parquet is read from its end, which a pipe has not"),
-    (b"ARROW1", "an Arrow file", "write it as Parquet or JSON lines"),
-    (b"\xFF\xFF\xFF\xFF", "an Arrow stream, as `datasets` keeps them", "dataset.to_json(\"FILE.jsonl\") writes lines"),
-    (b"\xFD7zXZ\0", "packed by xz", "xz -dc FILE | magistrate …"),
-    (b"BZh", "packed by bzip2", "bzip2 -dc FILE | magistrate …"),
-    (b"\x04\x22\x4D\x18", "packed by lz4", "lz4 -dc FILE | magistrate …"),
-    (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive", "unpack it"),
-    (b"Rar!\x1A\x07", "a RAR archive", "unpack it"),
-    (b"\x1F\x9D", "packed by compress", "uncompress -c FILE | magistrate …"),
-    // The first packing has been unpacked by now.
-    (b"\x1F\x8B", "packed twice", "gzip -dc FILE | magistrate …"),
-    (b"\x28\xB5\x2F\xFD", "packed twice", "zstd -dc FILE | magistrate …"),
-    (b"GGUF", "a model (GGUF)", ""),
-    (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv -header FILE 'select …' writes CSV"),
-    (b"Obj\x01", "an Avro file", "write it as JSON lines"),
-    (b"\x89PNG", "a picture", "only texts are judged"),
-    (b"\xFF\xD8\xFF", "a picture", "only texts are judged"),
-    (b"GIF8", "a picture", "only texts are judged"),
-    (b"\x7FELF", "a program", "only texts are judged"),
-    (b"\xFF\xFE\0\0", "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE writes UTF-8"),
-    (b"\0\0\xFE\xFF", "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE writes UTF-8"),
-];
-
-/// The place of a tar archive's mark.
-const TAR_AT: usize = 257;
-
-/// Reports whether a text could begin in the same way.
-fn printable(magic: &[u8]) -> bool {
-    magic.iter().all(|byte| (b' '..=b'~').contains(byte)) && !magic.starts_with(b"%PDF-")
-}
-
-fn is_binary(start: &[u8]) -> bool {
-    let looked_at = &start[..start.len().min(1 << 10)];
-    looked_at.iter().any(|byte| is_control(*byte))
-        || std::str::from_utf8(looked_at).is_err_and(|error| error.error_len().is_some())
-}
-
-/// Reports whether a byte is a control character. White space is not, nor is the escape that begins a colour.
-fn is_control(byte: u8) -> bool {
-    matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127)
-}
-
-/// Recognizes an array, or one document of JSON over several lines. `named`: the file's name ends in `.json`. Returns the
-/// problem and its remedy.
-fn document(start: &[u8], named: bool) -> Option<(&'static str, &'static str)> {
-    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    let second = line.get(1..).unwrap_or_default().trim_ascii_start().first();
-    let over = line.len() < text.len();
-    match (text.first()?, second) {
-        (b'[', Some(b'{') | None) if second.is_some() || over => {
-            Some(("it is one JSON array", "`jq -c '.[]' FILE > FILE.jsonl` makes lines of it"))
-        }
-        (b'[', _) if named => {
-            Some(("it is one JSON array, and not of objects", "each line must be an object, such as {\"text\": \"…\"}"))
-        }
-        (b'{', None) if over => Some((
-            "it is one JSON document over several lines",
-            "`jq -c . FILE > FILE.jsonl` writes each object on a line",
-        )),
-        _ => None,
-    }
+    is_data(start).then(|| refused("binary data", "export it as CSV or JSON lines in UTF-8".into())).flatten()
 }
 
 /// Returns the ending of a file's name, without that of its packing.
@@ -272,20 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn one_document_of_json_is_refused_whole() {
-        for (start, name) in [
-            ("[{\"text\":1}]", "a.json"),
-            ("\u{FEFF}[\n  {", "a.json"),
-            ("[1, 2]", "a.json"),
-            ("[\n{\"text\":1}", "a.jsonl"),
-            ("[ {\"text\":1}", "a"),
-            ("{\n  \"text\": 1\n}", "a.json"),
-        ] {
-            let notice = named(start, name).unwrap_err();
-            assert!(notice.message.contains("JSON") && notice.hint.is_some(), "{notice}");
-            assert!(name == "a.json" || guess_of(start, None).is_err());
-        }
+    fn a_document_of_json_is_known_by_its_beginning_and_other_formats_by_the_name() {
         for (start, name, format) in [
+            ("[{\"text\":1}]", "a.json", InputFormat::Json),
+            ("[\n{\"text\":1}", "a.jsonl", InputFormat::Json),
+            ("[ {\"text\":1}", "a", InputFormat::Json),
             ("{\"text\":1}\n{\"text\":2}", "a.json", InputFormat::Jsonl),
             ("{\"tex", "a.json.gz", InputFormat::Jsonl),
             ("[1] a footnote", "a.txt", InputFormat::Lines),
@@ -294,6 +213,11 @@ mod tests {
             ("[{\"a\"", "a.csv", InputFormat::Csv),
         ] {
             assert_eq!(named(start, name), Ok(format), "{start} {name}");
+        }
+        assert_eq!(guess_of("[{\"text\":1}]", None).unwrap().format, InputFormat::Json);
+        for start in ["[1, 2]", "{\n  \"text\": 1\n}"] {
+            let notice = named(start, "a.json").unwrap_err();
+            assert!(notice.message.contains("JSON") && notice.hint.is_some(), "{notice}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use super::conversation;
 use super::cut::Cut;
 use super::defect::{Defect, Location, judged, readable};
 use super::dialect;
@@ -129,8 +130,11 @@ impl Table {
         // The whole record must be UTF-8: in a wrong encoding, other columns would be damaged, too.
         let text = readable(raw, line).and_then(|_| {
             let all: Vec<&[u8]> = fields.fields().collect();
-            let values = self.takes.iter().map(|column| String::from_utf8_lossy(all[*column]).into_owned());
-            judged(self.text.compose(values.collect()), line)
+            let value = |column: &usize| {
+                let text = String::from_utf8_lossy(all[*column]).into_owned();
+                conversation::in_text(&self.names[*column], text, line)
+            };
+            judged(self.text.compose(self.takes.iter().map(value).collect::<Result<_, _>>()?), line)
         });
         (columns, text)
     }

@@ -277,6 +277,7 @@ fn agree(some: &[Row], others: &[Row]) -> bool {
 
 /// Reports whether the input seems to end in the middle of a record, as another program may still be writing it.
 fn is_open(record: &Record) -> bool {
-    let unclosed = record.content.as_ref().is_err_and(|defect| defect.code == "unclosed-quote");
+    let unclosed =
+        record.content.as_ref().is_err_and(|defect| matches!(defect.code, "unclosed-quote" | "unclosed-array"));
     unclosed || !record.raw.is_empty() && !record.raw.ends_with(b"\n")
 }

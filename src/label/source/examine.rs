@@ -7,7 +7,9 @@ use super::error::SourceError;
 use super::input_file::Input;
 use crate::hint::{Hint, Setting};
 use crate::label::decode::decoded;
-use crate::label::records::{Census, Encoding, LARGEST, Layout, Names, Notice, RecordFields, Seen, Text, in_quotes};
+use crate::label::records::{
+    Census, Encoding, InputFormat, LARGEST, Layout, Names, Notice, RecordFields, Seen, Text, each_element, in_quotes,
+};
 use crate::label::unpack::{BUFFER, unpacked};
 
 /// Bytes of an input that are examined, at most. This part of a file is read twice.
@@ -39,7 +41,7 @@ impl Input {
     }
 
     /// Looks for wanted columns of JSON in all of a file, if the records at its start lack one.
-    pub(super) fn look_further(&self, seen: Seen, wanted: &RecordFields) -> Seen {
+    pub(super) fn look_further(&self, seen: Seen, format: InputFormat, wanted: &RecordFields) -> Seen {
         let missing: Vec<&str> =
             wanted.text.columns().into_iter().chain(wanted.id.as_deref()).filter(|name| !seen.has(name)).collect();
         if seen.whole || missing.is_empty() {
@@ -48,7 +50,14 @@ impl Input {
         let Some(stream) = self.again() else { return seen };
         let mut further = Seen::default();
         let stream = decoded(stream, wanted.encoding.unwrap_or(Encoding::UTF_8));
-        match find_columns(stream, &missing, &mut further) {
+        let found = match format {
+            InputFormat::Json => each_element(stream, EXAMINED, |element| {
+                further.take(element);
+                !missing.iter().all(|name| further.has(name))
+            }),
+            _ => find_columns(stream, &missing, &mut further),
+        };
+        match found {
             Ok(whole) => {
                 further.whole = whole;
                 further
@@ -99,11 +108,12 @@ fn find_columns(mut stream: impl BufRead, missing: &[&str], seen: &mut Seen) -> 
 /// Returns the notes on how an input is laid out, and on a column that is judged for want of `text`.
 pub(super) fn notes(input: &str, layout: &Layout, assumed: Option<&str>) -> Vec<Notice> {
     let layout = layout.notes.iter().map(|note| note.clone().of_input(input));
-    let column = assumed.map(|name| {
-        let name = in_quotes(name);
-        Notice::new(format!("{input} has no column \"text\", so the column {name} is judged"))
-    });
-    layout.chain(column).collect()
+    layout.chain(assumed.map(|name| note_of_assumed(input, name))).collect()
+}
+
+/// Returns the note on a column that is judged for want of `text`.
+pub(super) fn note_of_assumed(input: &str, name: &str) -> Notice {
+    Notice::new(format!("{input} has no column \"text\", so the column {} is judged", in_quotes(name)))
 }
 
 /// Returns the column of JSON that has the name `text` in other letters, if only that one has and no flag names another.

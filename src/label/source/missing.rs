@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::input::InputInfo;
+use super::open_input::InputInfo;
+use crate::label::columns::leads_into;
 use crate::label::records::{Names, Notice, did_you_mean, in_quotes, shown};
 
 /// Warns of each column that these inputs lack. If no more columns can follow, a missing one is refused.
@@ -22,7 +23,8 @@ pub(super) fn missing_columns(
     let names: Vec<&str> = names.filter(|name| known.insert(*name)).collect();
     let mut warnings = Vec::new();
     // Without a record to look at, no column is known to be missing.
-    for column in columns.iter().filter(|column| !names.is_empty() && !known.contains(column.as_str())) {
+    let is_known = |column: &str| known.contains(column) || leads_into(column, names.iter().copied());
+    for column in columns.iter().filter(|column| !names.is_empty() && !is_known(column)) {
         let (quoted, found, there) = (in_quotes(column), shown(&names, false), Names::Object(&names));
         let near = || there.near(column).map(|near| did_you_mean(&in_quotes(near)));
         let (by, hint) = match flag {

@@ -169,13 +169,6 @@ fn of_several_columns_an_absent_one_is_null() {
         "a: |b: |: c|<missing-text>",
         "a.jsonl: line 4: the record has no column \"subject\". Columns: \"x\"",
     );
-    check_with(
-        &column("messages"),
-        "a.jsonl",
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"SECRET\"}]}\n",
-        "<wrong-type>",
-        "a.jsonl: line 1: the column `messages` is a list of messages and not a string\nhint: `InputFormat` = batch",
-    );
 }
 
 #[test]
