@@ -72,7 +72,15 @@ impl Golden {
     ///
     /// [`GoldenError`] if a code is not in the policy, or if the set is empty.
     pub fn own(records: Vec<Placed>, options: &GoldenOptions, policy: &Policy) -> Result<Self, GoldenError> {
-        let policies = std::slice::from_ref(policy);
+        Self::by_codes(records, options, std::slice::from_ref(policy))
+    }
+
+    /// Reads the records of a set that several policies share, in the format of [`lines`].
+    ///
+    /// # Errors
+    ///
+    /// [`GoldenError`] if a code is not in one of the policies, or if the set is empty.
+    pub fn by_codes(records: Vec<Placed>, options: &GoldenOptions, policies: &[Policy]) -> Result<Self, GoldenError> {
         let columns: Vec<&Columns> = records.iter().map(|placed| &placed.record.columns).collect();
         column_names(&columns, options)?;
         if options.label.is_some() || !options.positive.is_empty() || !options.negative.is_empty() {

@@ -3,18 +3,17 @@
 mod keep;
 mod past;
 mod prepared;
+mod yaml_set;
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::eval::Evaluation;
-use magistrate::eval::golden::{Golden, GoldenOptions, lines};
+use magistrate::eval::golden::{Golden, GoldenOptions};
 use magistrate::files::Files;
-use magistrate::label::records::{InputFormat, RecordFields};
 use magistrate::label::source::{Placed, Source};
-use magistrate::policy::{Policy, PolicyLibrary};
+use magistrate::policy::Policy;
 
 use self::keep::JournalArgs;
 use self::past::{Labels, Past};
@@ -22,7 +21,7 @@ use super::input::{self, InputArgs, named};
 use super::judging::JudgingArgs;
 use super::policy::PolicyArgs;
 use crate::cli::loading;
-use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
+use crate::cli::terminal::error::in_file;
 use crate::cli::terminal::{output, summary};
 
 pub use keep::KeepArgs;
@@ -41,6 +40,10 @@ pub struct GoldenArgs {
     /// The answers come from the run's own columns, or from the same texts in FILE
     #[arg(long, value_name = "RUN", help_heading = "Input")]
     from: Option<PathBuf>,
+
+    /// Use the golden set of another policy: a shipped id, or a file
+    #[arg(long, value_name = "POLICY", help_heading = "Input", conflicts_with_all = ["inputs", "from"])]
+    golden_of: Option<String>,
 
     /// Column with the correct answers [default: expected, label, violation and so on, the first that exists]
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
@@ -98,18 +101,17 @@ impl GoldenArgs {
 
     fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         let policies = self.policy.load()?;
-        let is_own = self.input.is_empty();
-        let source = if is_own { own(&policies)? } else { self.input.open()? };
+        let own = yaml_set::open(&self.input, self.golden_of.as_deref(), &policies, files)?;
+        let is_own = own.is_some();
+        let source = own.map_or_else(|| self.input.open(), Ok)?;
         let Set { name, records, table, reading } = Set::of(source, files)?;
         let options = self.options(table.as_deref());
         self.keep.claim(files)?;
         let mut config = self.judging.resolve(&policies)?;
         config.composition = self.input.composition();
         loading::claim(&config, files)?;
-        let golden = match policies.as_slice() {
-            [policy] if is_own => Golden::own(records, &options, policy),
-            policies => Golden::read(records, &options, policies),
-        };
+        let read = if is_own { Golden::by_codes } else { Golden::read };
+        let golden = read(records, &options, &policies);
         let golden = golden.map_err(|error| in_file(&name, error))?;
         print_notes(&golden, &name, &policies);
         Ok(Prepared { policies, golden, config, name, reading, keep: self.keep })
@@ -171,22 +173,6 @@ fn print_notes(golden: &Golden, name: &str, policies: &[Policy]) {
             output::message(&format!("warning: {name} holds no {class} under the policy {}", policy.id));
         }
     }
-}
-
-/// Returns the policy's own golden set: from its file, or the one that is shipped with it.
-fn own(policies: &[Policy]) -> Result<Source, anyhow::Error> {
-    let [policy] = policies else {
-        bail_hint!("each policy has a golden set of its own", "name a file that all are evaluated on");
-    };
-    let cases =
-        if policy.golden.is_empty() { PolicyLibrary::shipped().golden(&policy.id) } else { policy.golden.as_slice() };
-    ensure_hint!(
-        !cases.is_empty(),
-        ("the policy {} has no golden set", policy.id),
-        "name a file of texts whose answer is known, or add `golden:` to the policy"
-    );
-    let name = format!("the golden set of {}", policy.id);
-    Ok(Source::of_stream(&name, Cursor::new(lines(cases)), InputFormat::Jsonl, RecordFields::default())?)
 }
 
 /// Reads the evaluations in a file.

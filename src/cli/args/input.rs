@@ -171,6 +171,13 @@ impl InputArgs {
         Ok(())
     }
 
+    /// Returns the only input if it is a YAML file: a golden set.
+    pub fn yaml(&self) -> Option<&Path> {
+        let [path] = self.inputs.as_slice() else { return None };
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        ["yaml", "yml"].contains(&ending.as_str()).then_some(path.as_path())
+    }
+
     /// Reports whether no input is named.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()

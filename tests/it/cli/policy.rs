@@ -168,6 +168,34 @@ fn the_golden_set_of_a_policy_is_a_file_that_a_policy_may_name() {
 }
 
 #[test]
+fn a_golden_set_in_yaml_evaluates_every_policy_with_its_codes() {
+    let shown = PolicyLibrary::shipped().source("spam").unwrap().replace("id: spam", "id: mine");
+    let set = "policy: spam\ncases:\n  - text: Win a prize today\n    category: SP2.a\n  - text: The hall is open\n    category: null\n";
+    let stage = Stage::new()
+        .file("mine.yaml", &shown)
+        .file("named.yaml", format!("{shown}golden: set.yaml\n"))
+        .file("set.yaml", set)
+        .file("wrong.yaml", set.replace("SP2.a", "SP7.a"));
+    let eval = |args: &[&str]| {
+        stage.run(&[&["eval", "--effort", "none", "--min-mass", "0", "--no-cache", "--json"], args].concat())
+    };
+    let by_name = eval(&["-p", "mine.yaml", "set.yaml"]);
+    assert!(by_name.code == 0 && by_name.stdout.contains("\"rows\":2"), "{}", by_name.stderr);
+    assert_eq!(eval(&["-p", "named.yaml"]).code, 0, "the policy names its set");
+    let both = eval(&["-p", "spam,mine.yaml", "--golden-of", "named.yaml"]);
+    assert!(both.code == 0 && both.stdout.matches("\"about\"").count() == 2, "{}", both.stderr);
+    let foreign = eval(&["-p", "hate", "--golden-of", "spam"]);
+    assert!(foreign.code == 2 && foreign.stderr.contains("no category has the code `SP1.a`"), "{}", foreign.stderr);
+    let wrong = eval(&["-p", "mine.yaml", "wrong.yaml"]);
+    let own = eval(&["-p", "mine.yaml"]);
+    let several = eval(&["-p", "spam,mine.yaml"]);
+    assert_eq!((wrong.code, own.code, several.code), (2, 2, 2));
+    for (run, hint) in [(&wrong, "wrong.yaml:4"), (&own, "--golden-of ID"), (&several, "--golden-of ID")] {
+        assert!(run.stderr.contains(hint), "{run}");
+    }
+}
+
+#[test]
 fn policies_are_listed() {
     assert_transcript!([Stage::new().run(&["policy", "list"])]);
 }
