@@ -7,6 +7,7 @@ use super::format::InputFormat;
 use super::notice::Notice;
 use super::record_fields::RecordFields;
 use super::start::{Guess, guess};
+use crate::hint::{Hint, Setting};
 
 /// The format of an input, and how its fields are separated.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +39,11 @@ impl Layout {
         let mut notes: Vec<Notice> = note.into_iter().collect();
         if !matches!(guessed, InputFormat::Csv | InputFormat::Tsv) {
             return match wanted.separator {
-                Some(_) => Err(Notice::new("a separator is given, and it is not read as CSV")),
+                Some(_) => {
+                    let hint = Hint::new("leave out ").setting(Setting::Delimiter).text(", or give ");
+                    let notice = Notice::new("a separator is given, and it is not read as CSV");
+                    Err(notice.with_hint(hint.value(Setting::Format, "csv")))
+                }
                 None => Ok(Self { format: guessed, separator: None, notes }),
             };
         }
