@@ -44,6 +44,9 @@ pub struct Evaluation {
     /// Records left out because an earlier one has the same text and the same answer.
     #[serde(default)]
     pub repeated: u64,
+    /// The column with the answers, and the meaning of its labels. `None` for a policy's own set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
     /// The day of the evaluation, such as `2026-11-29`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
@@ -72,6 +75,7 @@ impl Evaluation {
         Self {
             unknown: golden.unknown.get(policy).copied().unwrap_or(0),
             repeated: golden.repeated,
+            labels: golden.legend.get(policy).cloned(),
             tokens: summary.tokens.all(),
             seconds,
             ..Self::of_rows(about, rows)
@@ -103,6 +107,7 @@ impl Evaluation {
             undecided,
             unknown: 0,
             repeated: 0,
+            labels: None,
             date: None,
             titles: BTreeMap::new(),
             comparison: None,

@@ -290,6 +290,9 @@ fn several_policies_share_a_report_of_each_kind() {
     assert!(page.contains("<h2>Side by side</h2>") && page.contains("<h1>rules, rules2 on golden.csv</h1>"));
     assert!(page.contains("<h2>Other thresholds</h2>") && page.contains("Save as CSV"));
     assert!(markdown.contains("| figure | <code>rules</code> | <code>rules2</code> |"), "{markdown}");
+    // The column, and which way round it was read.
+    assert!(page.contains("labels of rules: column &quot;label&quot;, safe = safe (9), violation = violation (3)"));
+    assert!(markdown.contains("labels of rules&#58; column &#34;label&#34;, safe = safe"), "{markdown}");
     assert_eq!(markdown.matches("**Gate passed.**").count(), 2);
     let json: Value = serde_json::from_str(&stage.read("r.json")).unwrap();
     assert_eq!(json.as_array().unwrap().len(), 2);

@@ -109,8 +109,11 @@ pub struct Rows {
 /// The interval of lines in a log, which is too long to fill it.
 const LOGGED: Duration = Duration::from_mins(1);
 
-/// The time after which a rate says something about the rest.
-const MEASURED: Duration = Duration::from_secs(2);
+/// The time and the rows after which a rate says something about the rest. The first rows come together and late.
+const MEASURED: (Duration, u64) = (Duration::from_secs(2), 16);
+
+/// The time after which fewer rows do.
+const SLOW: Duration = Duration::from_secs(30);
 
 impl Rows {
     /// Starts a bar, which a stop removes. A quiet bar draws nothing.
@@ -173,7 +176,8 @@ fn line(summary: &Summary, total: Option<(u64, bool)>, elapsed: Duration) -> Str
     let new = rows - (summary.resumed + summary.reused).min(rows);
     #[allow(clippy::cast_precision_loss, reason = "rates for people")]
     let rate = new as f64 / elapsed.as_secs_f64().max(1e-3);
-    let measured = elapsed >= MEASURED && new > 0;
+    let (soon, enough) = MEASURED;
+    let measured = elapsed >= soon && (new >= enough || new > 0 && elapsed >= SLOW);
     let mut line = match total {
         None => format!("{} rows", grouped(rows)),
         Some((all, estimated)) => {

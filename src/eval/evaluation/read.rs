@@ -41,7 +41,7 @@ impl Evaluation {
         if let Some(row) = self.rows.iter().find(|row| row.probability.is_some_and(impossible)) {
             return Err(EvaluationError::Probability { row: row.number });
         }
-        let Self { about, rows, unknown, repeated, tokens, seconds, date, titles, .. } = self;
-        Ok(Self { unknown, repeated, date, titles, tokens, seconds, ..Self::of_rows(about, rows) })
+        let Self { about, rows, unknown, repeated, labels, date, titles, tokens, seconds, .. } = self;
+        Ok(Self { unknown, repeated, labels, date, titles, tokens, seconds, ..Self::of_rows(about, rows) })
     }
 }

@@ -55,6 +55,9 @@ fn one(evaluation: &Evaluation) -> String {
         entities(&left_out(evaluation)),
         Counts::of(&evaluation.rows),
     );
+    if let Some(labels) = &evaluation.labels {
+        text.push_str(&format!("{}.\n\n", entities(labels)));
+    }
     if let Some(gate) = &evaluation.gate {
         text.push_str(&gate_result(gate));
     }
@@ -124,7 +127,8 @@ fn errors(evaluation: &Evaluation) -> String {
     if wrong.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n<details><summary>{} errors, the surest first</summary>\n\n", wrong.len());
+    let count = if wrong.len() == 1 { "1 error".to_owned() } else { format!("{} errors", wrong.len()) };
+    let mut text = format!("\n<details><summary>{count}, the surest first</summary>\n\n");
     text.push_str("| row | text | expected | given | P(violation) |\n|---|---|---|---|---|\n");
     for row in wrong.iter().take(LISTED) {
         let value = row.probability.map_or("–".to_owned(), |value| entities(&probability(value)));

@@ -130,7 +130,8 @@ impl Prepared {
 fn resumed(rows: u64, all: u64) {
     if rows > 0 {
         let again = if rows == all { " (--no-cache judges them again)" } else { "" };
-        output::summary(&format!("resumed {} rows already judged{again}", grouped(rows)));
+        let rows = format!("{} {}", grouped(rows), if rows == 1 { "row" } else { "rows" });
+        output::summary(&format!("resumed {rows} already judged{again}"));
     }
 }
 
