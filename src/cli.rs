@@ -5,6 +5,7 @@ mod case;
 mod commands;
 #[cfg(unix)]
 mod daemon;
+mod daily;
 mod devices;
 mod fitting;
 mod help;
@@ -50,15 +51,15 @@ pub struct Cli {
 pub enum Verb {
     /// Judge one text by one or more policies
     Check(check::Check),
-    /// Judge a stream of texts, one row each
+    /// Label a file of texts, one result row per text
     Label(label::Label),
-    /// Join the journals of several machines, or write another output from one
+    /// Merge shards, or export a run again in another form
     Merge(merge::Merge),
     /// Judge some rows of a finished run again, and report differences
     Verify(verify::Verify),
-    /// Measure a policy on texts with known answers
+    /// Evaluate a policy on labeled texts
     Eval(eval::Eval),
-    /// Calibrate probabilities, and certify the verdicts that may be acted on
+    /// Calibrate probabilities, and certify automatic decisions
     Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
@@ -67,11 +68,11 @@ pub enum Verb {
     Daemon(commands::daemon::Daemon),
     /// Print the exact prompt of a text and a policy
     Prompt(prompt::Prompt),
-    /// List, show, write, lint and compare policies
+    /// List, show, write, import, lint and compare policies
     Policy(policy::PolicyVerb),
-    /// List, inspect, verify and convert models
+    /// List, fetch, fit, inspect and convert models
     Model(model::ModelVerb),
-    /// Check the machine, the build and the model; exit 1 on a problem
+    /// Check the machine, the build and the model
     Doctor(doctor::Doctor),
     /// Show or clear the cache folder
     Cache(cache::CacheVerb),
@@ -169,13 +170,28 @@ fn ended(error: &clap::Error, words: &[String]) -> ExitCode {
         return ExitCode::from(exit::DONE);
     }
     // An error repeats words of the user, which `message` makes harmless for the terminal.
-    let text = error.render().to_string();
+    let text = suggestions::in_words(&error.render().to_string());
     output::message(text.trim_end());
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && words.is_empty() {
+        output::message(first_steps());
+    }
     if words.iter().any(|word| word == "--json") {
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         print_json("usage", message, &[]);
     }
     ExitCode::from(exit::ERROR)
+}
+
+/// Returns the first commands for a machine without a model, else the way to its models.
+fn first_steps() -> &'static str {
+    if models::places().find().is_empty() {
+        "\nFirst steps:\n  magistrate doctor                   checks this machine\n  \
+         magistrate check -p spam 'Buy now'  tries the small built-in model\n  \
+         magistrate model pull 20b           fetches a model for real use (12 GB)"
+    } else {
+        "\nFirst steps:\n  magistrate doctor      checks this machine\n  \
+         magistrate model list  lists its models, for --model"
+    }
 }
 
 /// Prints the version of the program, which is the version of each verb.

@@ -5,12 +5,13 @@ pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 
 /// The folders in the cache, with the endings of the names in each. The rest of a name is hexadecimal, 16 digits or
 /// more.
-pub const ROOMS: [(&str, &[&str]); 8] = [
+pub const ROOMS: [(&str, &[&str]); 9] = [
     ("canary", &[".json"]),
     ("daemons", &[".sock", ".lock", ""]),
     ("evaluations", &[".jsonl"]),
     ("journals", &[".journal"]),
     ("models", &["/magistrate-nano.gguf"]),
+    ("notes", &[""]),
     ("prefixes", &[".prefix"]),
     ("tuned", &[".json"]),
     ("verdicts", &[".jsonl"]),

@@ -44,6 +44,8 @@ fn verb(command: Command, name: &str) -> Command {
         };
         let is_rare = !long.is_empty() && common.as_ref().is_some_and(|common| !common.contains(&long.as_str()));
         let is_inert = flags::is_inert(name, &long);
+        // A negative number is a value that the flag refuses, and no flag.
+        let arg = if arg.is_positional() { arg } else { arg.allow_negative_numbers(true) };
         // A flag that is hidden already stays so.
         let (hidden, rare) = (arg.is_hide_set() || is_inert, arg.is_hide_short_help_set() || is_rare);
         arg.hide(hidden).hide_short_help(rare)

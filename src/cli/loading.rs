@@ -15,7 +15,7 @@ use magistrate::policy::{Policy, PolicyLibrary};
 use magistrate::prompt::Templates;
 
 use super::terminal::{load_plan, output, progress};
-use super::{devices, fitting, tuned};
+use super::{daily, devices, fitting, tuned};
 
 /// A model whose header was read, and the plan for loading the weights.
 pub struct Planned {
@@ -23,6 +23,7 @@ pub struct Planned {
     machine: Machine,
     workload: Workload,
     plan: MemoryPlan,
+    /// A note on policies that the model was not trained for.
     note: Option<String>,
 }
 
@@ -68,7 +69,7 @@ pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Res
         // A decoded policy in the cache folder is read while the model loads.
         plan.config.prefetch = config.prefix(&model, policy)?;
     }
-    let note = demonstration_note(&model.file, policies);
+    let note = untrained_note(&model.file, policies);
     Ok(Planned { model, machine, workload, plan, note })
 }
 
@@ -88,7 +89,8 @@ pub fn plan_of(
 
 /// Loads a model by its plan, or smaller if that fails.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
-    let Planned { model, machine, workload, plan, note: of_demonstration } = planned;
+    let Planned { model, machine, workload, plan, note: untrained } = planned;
+    let demonstration = demonstration_note(&model.file);
     output::detail(&format!("model: {}", model.file.path.display()));
     if let Some(note) = load_plan::note(&plan, &config.load_options, &workload) {
         output::message(&note);
@@ -109,9 +111,12 @@ pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyh
         }
         started => started?,
     };
-    if let Some(note) = of_demonstration {
-        output::message(&note);
+    match demonstration {
+        Some((note, Often::Daily)) => daily::note(&note),
+        Some((note, Often::Always)) => output::message(&note),
+        None => {}
     }
+    untrained.iter().for_each(|note| output::message(note));
     Ok(engine)
 }
 
@@ -140,18 +145,30 @@ pub fn judges<'engine>(
     Ok(policies.iter().map(judge).collect::<Result<_, _>>()?)
 }
 
-/// Returns the notes on a demonstration model, and on policies of the user's own that it may not know.
-pub fn demonstration_note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
-    let what = match model.demonstration? {
-        Demonstration::Random => "a demonstration model with random weights: its verdicts mean nothing",
-        Demonstration::Trained => "a very small model for demonstration: its verdicts are not to be relied on",
+/// The frequency of a note.
+pub enum Often {
+    Always,
+    Daily,
+}
+
+/// Returns the note on a demonstration model. Random weights are named each time: their verdicts mean nothing.
+pub fn demonstration_note(model: &ModelFile) -> Option<(String, Often)> {
+    let (what, often) = match model.demonstration? {
+        Demonstration::Random => {
+            ("a demonstration model with random weights: its verdicts mean nothing", Often::Always)
+        }
+        Demonstration::Trained => {
+            ("a very small model for demonstration: its verdicts are not to be relied on", Often::Daily)
+        }
     };
-    let mut note = format!("note: {} is {what}. Name a real one with --model", model.name);
-    if let Some(known) = model.trained_for()
-        && policies.iter().any(|policy| !PolicyLibrary::shipped().has(policy))
-    {
-        let known = known.join(", ");
-        note.push_str(&format!("\nnote: it was trained for the shipped policies {known} alone, and not for your own"));
-    }
-    Some(note)
+    Some((format!("note: {} is {what}. Name a real one with --model", model.name), often))
+}
+
+/// Returns the note on policies of the user's own, which the built-in model may not know.
+pub fn untrained_note(model: &ModelFile, policies: &[Policy]) -> Option<String> {
+    let known = model.trained_for()?.join(", ");
+    let own = policies.iter().any(|policy| !PolicyLibrary::shipped().has(policy));
+    own.then(|| {
+        format!("note: {} was trained for the shipped policies {known} alone, and not for your own", model.name)
+    })
 }

@@ -76,6 +76,34 @@ pub fn suggested(mut error: clap::Error, command: &Command, words: &[String]) ->
     error
 }
 
+/// Returns an error of clap in which reasons of Rust's parsers are in words of ours.
+pub fn in_words(text: &str) -> String {
+    const REASONS: [(&str, &str); 6] = [
+        ("invalid digit found in string", "not a whole number"),
+        ("cannot parse integer from empty string", "not a whole number"),
+        ("cannot parse float from empty string", "not a number"),
+        ("invalid float literal", "not a number"),
+        ("number too large to fit in target type", "too large"),
+        ("number too small to fit in target type", "too small"),
+    ];
+    let text = REASONS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
+    // clap names the range of a type: `-1 is not in 0..=4294967295`.
+    let line = |line: &str| match line
+        .split_once(" is not in ")
+        .and_then(|(start, range)| Some((start, range.split_once("..")?)))
+    {
+        Some((start, (least, most))) => {
+            let most = most.trim_start_matches('=');
+            let small = most.len() < 9 && !most.is_empty();
+            let to = if small { format!("to {most}") } else { "up".to_owned() };
+            let start = start.rsplit_once(' ').map_or(start, |(start, _)| start);
+            format!("{start} not a whole number from {least} {to}")
+        }
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Returns the verbs that the words name, the outermost first.
 fn path<'command>(command: &'command Command, words: &[String]) -> Vec<&'command Command> {
     let mut path = vec![command];
@@ -176,6 +204,26 @@ fn is_name(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_in_words() {
+        for (theirs, ours) in [
+            (
+                "error: invalid value 'x' for '--seed <N>': invalid digit found in string",
+                "error: invalid value 'x' for '--seed <N>': not a whole number",
+            ),
+            (
+                "error: invalid value '-1' for '--n <N>': -1 is not in 0..=4294967295",
+                "error: invalid value '-1' for '--n <N>': not a whole number from 0 up",
+            ),
+            (
+                "error: invalid value '9' for '--n <N>': 9 is not in 1..=8",
+                "error: invalid value '9' for '--n <N>': not a whole number from 1 to 8",
+            ),
+        ] {
+            assert_eq!(in_words(theirs), ours);
+        }
+    }
 
     #[test]
     fn the_nearest_name_differs_in_a_third_at_most() {

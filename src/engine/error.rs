@@ -59,7 +59,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content or the policy does not fit into the context.
-    #[error("{what} takes {tokens} tokens, and there is room for {room}")]
+    #[error("{what} is too long: {tokens} tokens, room for {room}")]
     TooLong {
         /// The part that does not fit: `the content` or `the policy`.
         what: &'static str,

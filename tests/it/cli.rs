@@ -169,7 +169,7 @@ fn redacted(line: &str) -> String {
         ("  off-contract: only ", "[mass]"),
         ("  note: only ", "[mass]"),
         // The engine decides the room that an item takes beside its text.
-        ("there is room for ", "[room]"),
+        ("tokens, room for ", "[room]"),
         ("hint: --context ", "[context]"),
     ];
     for (before, name) in places {

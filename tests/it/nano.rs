@@ -163,7 +163,7 @@ fn a_policy_is_known_by_what_it_says_and_not_by_its_name() {
     let code = |policy: &str| place.row(&["-p", policy, "Hello"])["error"]["code"].clone();
     assert_eq!(code("same.yaml"), "untrained");
     assert_ne!(code("edited.yaml"), "untrained", "the mass decides");
-    let note = "it was trained for the shipped policies spam, fraud-and-scams, hate, ";
+    let note = "was trained for the shipped policies spam, fraud-and-scams, hate, ";
     for (policy, noted) in [("same.yaml", false), ("edited.yaml", true), ("spam", false)] {
         let messages = String::from_utf8(place.run(&["check", "-p", policy, "Hello"]).stderr).unwrap();
         assert_eq!(messages.contains(note), noted, "{policy}: {messages}");
@@ -227,6 +227,24 @@ fn it_says_that_it_is_for_demonstration() {
     let output = Place::new().run(&["check", "-p", "spam", "--effort", "none", "hello"]);
     let messages = String::from_utf8(output.stderr).unwrap();
     assert!(messages.contains("note: magistrate-nano is a very small model for demonstration"), "{messages}");
+}
+
+#[test]
+fn the_note_on_demonstration_comes_once_a_day_and_the_one_on_your_own_policy_each_time() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("rules.md"), "Answer VALID or INVALID.").unwrap();
+    let notes = |args: &[&str]| {
+        let output = place.run(&[args, &["--effort", "none", "hello"]].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        [text.contains("for demonstration"), text.contains("trained for the shipped policies")]
+    };
+    assert_eq!(notes(&["check", "-p", "rules.md", "-q"]), [false, false]);
+    assert_eq!(notes(&["check", "-p", "nowhere"]), [false, false]);
+    assert_eq!(notes(&["check", "-p", "rules.md"]), [true, true]);
+    assert_eq!(notes(&["check", "-p", "rules.md"]), [false, true]);
+    assert_eq!(notes(&["check", "-p", "spam"]), [false, false]);
+    assert!(place.run(&["cache", "clear"]).status.success());
+    assert_eq!(notes(&["check", "-p", "spam"]), [true, false]);
 }
 
 #[test]

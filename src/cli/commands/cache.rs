@@ -22,7 +22,11 @@ pub struct CacheVerb {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print the cache folder, and the size of each part
-    Show,
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove the parts that magistrate made: decoded policies, verdicts of --cache, the unpacked built-in model.
     /// Journals beside outputs stay
     Clear,
@@ -31,16 +35,21 @@ enum Verb {
 impl CacheVerb {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
         let folder = cache::folder()?;
-        match self.verb.unwrap_or(Verb::Show) {
-            Verb::Show => {
-                let mut text = format!("{}\n", folder.display());
-                for (name, _) in cache::ROOMS {
-                    let room = folder.join(name);
-                    if room.is_dir() {
-                        text.push_str(&format!("{:>13}  {name}\n", megabytes(size(&room))));
-                    }
+        match self.verb.unwrap_or(Verb::Show { json: false }) {
+            Verb::Show { json } => {
+                let rooms = cache::ROOMS.iter().map(|(name, _)| (*name, folder.join(name)));
+                let sizes: Vec<(&str, u64)> =
+                    rooms.map(|(name, room)| (name, size(&room))).filter(|(_, bytes)| *bytes > 0).collect();
+                if json {
+                    let parts: Vec<_> =
+                        sizes.iter().map(|(name, bytes)| serde_json::json!({ "name": name, "bytes": bytes })).collect();
+                    let shown = serde_json::json!({ "folder": folder, "parts": parts });
+                    output::data(&format!("{shown}\n"))?;
+                } else {
+                    let line = |(name, bytes): &(&str, u64)| format!("{:>13}  {name}\n", megabytes(*bytes));
+                    let lines: String = sizes.iter().map(line).collect();
+                    output::print(&format!("{}\n{lines}", folder.display()))?;
                 }
-                output::print(&text)?;
             }
             Verb::Clear => {
                 // A daemon without its socket could not be reached or stopped.

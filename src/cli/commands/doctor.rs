@@ -60,7 +60,7 @@ impl Doctor {
         let mut findings = Vec::new();
         let mut report = |finding: Finding| {
             if !self.json {
-                output::print(&finding.text())?;
+                output::report(&finding.text(), &finding::STYLES)?;
             }
             findings.push(finding);
             anyhow::Ok(())
@@ -81,6 +81,9 @@ impl Doctor {
             output::data(&format!("{}\n", serde_json::to_string(&findings)?))?;
         }
         let ill = findings.iter().any(|finding| finding.state == State::Problem);
+        if !ill && !self.json {
+            output::summary(next_step());
+        }
         Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
     }
 
@@ -106,6 +109,16 @@ impl Doctor {
         }
         let remedy = "try --device cpu, and `magistrate model verify`";
         report(canary::look(&config, self.record).unwrap_or_else(|error| Finding::of("canary", &error, remedy)))
+    }
+}
+
+/// Names the command to run next: the first verdict, or the way to a model for real use.
+fn next_step() -> &'static str {
+    if places().find().iter().any(|model| model.unusable.is_none()) {
+        "next: magistrate model list names the models; magistrate check -m NAME -p spam 'Buy now' judges by one"
+    } else {
+        "next: magistrate check -p spam 'Buy now' tries the built-in model; for real use, magistrate model fit 20b tells \
+         whether it fits, and magistrate model pull 20b fetches it (12 GB)"
     }
 }
 

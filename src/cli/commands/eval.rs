@@ -79,7 +79,7 @@ impl Eval {
         if json {
             output::data(&format!("{}\n", json_of(&evaluations)?))?;
         } else {
-            output::print(&text(&evaluations, errors))?;
+            output::report(&text(&evaluations, errors), &[("row ", "1;31")])?;
         }
         Ok(finish(&evaluations))
     }

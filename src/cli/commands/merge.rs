@@ -49,6 +49,10 @@ pub struct Merge {
     #[arg(long)]
     partial: bool,
 
+    /// Print the counts as JSON on stdout
+    #[arg(long, requires = "output")]
+    json: bool,
+
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -73,8 +77,8 @@ impl Merge {
         // Without a journal, an existing output is refused if something is in it.
         target.claim(&mut files, None)?;
         match journals.as_slice() {
-            [one] => written(one, &target, self.partial),
-            several => joined(several, &target, &mut files, self.partial),
+            [one] => written(one, &target, self.partial, self.json),
+            several => joined(several, &target, &mut files, self.partial, self.json),
         }
     }
 }
@@ -110,7 +114,7 @@ fn decided_anew(terms: &Terms, threshold: Option<f64>, file: Option<&Path>) -> R
 }
 
 /// Writes another output of one run.
-fn written(journal: &Path, target: &Target, partial: bool) -> Result<ExitCode, anyhow::Error> {
+fn written(journal: &Path, target: &Target, partial: bool, json: bool) -> Result<ExitCode, anyhow::Error> {
     let merged = progress::waiting("reading the journal", || check(journal, partial))?;
     let file = target.file.as_deref().map_or(To::Stdout, To::File);
     let mut report = target.report();
@@ -125,13 +129,32 @@ fn written(journal: &Path, target: &Target, partial: bool) -> Result<ExitCode, a
                     output::summary(&format!("{} is written, of {} rows", path.display(), merged.rows()));
                 }
             }
+            print_counts(&made, &merged, json)?;
             Ok(decided(&made, &merged))
         }
     }
 }
 
+/// Prints the counts as JSON, if they are wanted.
+fn print_counts(made: &Exported, merged: &Summary, wanted: bool) -> Result<(), anyhow::Error> {
+    if !wanted {
+        return Ok(());
+    }
+    let mut counts = serde_json::to_value(made.summary.as_ref().unwrap_or(merged))?;
+    counts["rows"] = merged.rows().into();
+    counts["changed"] = made.changed.into();
+    counts["files"] = serde_json::to_value(&made.files)?;
+    output::data(&format!("{counts}\n"))
+}
+
 /// Joins several journals, and writes their output.
-fn joined(journals: &[PathBuf], target: &Target, files: &mut Files, partial: bool) -> Result<ExitCode, anyhow::Error> {
+fn joined(
+    journals: &[PathBuf],
+    target: &Target,
+    files: &mut Files,
+    partial: bool,
+    json: bool,
+) -> Result<ExitCode, anyhow::Error> {
     let Some(file) = target.file.as_ref().filter(|_| !target.is_stream()) else {
         bail_hint!("several journals become one beside the output", "name a file with -o");
     };
@@ -146,6 +169,7 @@ fn joined(journals: &[PathBuf], target: &Target, files: &mut Files, partial: boo
         output::summary(&summary::table(&merged, output::is_verbose()));
     }
     output::summary(&format!("{} rows of {} journals", merged.rows(), journals.len()));
+    print_counts(&made, &merged, json)?;
     Ok(decided(&made, &merged))
 }
 

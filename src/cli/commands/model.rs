@@ -25,7 +25,7 @@ use self::verify::Verify;
 #[derive(Debug, Args)]
 pub struct ModelVerb {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +49,7 @@ enum Verb {
 
 impl ModelVerb {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        match self.verb {
+        match self.verb.unwrap_or(Verb::List(List::default())) {
             Verb::List(list) => list.run(),
             Verb::Path(path) => path.run(),
             Verb::Inspect(inspect) => inspect.run(),

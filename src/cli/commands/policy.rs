@@ -24,7 +24,7 @@ use crate::cli::terminal::output;
 #[derive(Debug, Args)]
 pub struct PolicyVerb {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,7 @@ enum Verb {
 
 impl PolicyVerb {
     pub fn run(self) -> Result<ExitCode, anyhow::Error> {
-        match self.verb {
+        match self.verb.unwrap_or(Verb::List(List::default())) {
             Verb::List(list) => list.run(),
             Verb::Show(show) => show.run(),
             Verb::New(new) => new.run(),

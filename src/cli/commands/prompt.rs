@@ -26,6 +26,10 @@ pub struct Prompt {
     #[arg(long)]
     tokens: bool,
 
+    /// Print JSON: the prompt, and with --tokens the token ids
+    #[arg(long)]
+    json: bool,
+
     #[command(flatten)]
     model: ModelArgs,
 
@@ -41,9 +45,19 @@ impl Prompt {
         let effort = self.how.effort.unwrap_or(policy.effort);
         let prompt = prompt::Prompt::new(&templates, policy, effort, self.how.date.as_deref())?;
         let segments = prompt.segments(self.text.read()?.text());
-        if self.tokens {
+        let ids: Option<Vec<u32>> = if self.tokens {
             let tokenizer = gguf::tokenizer(&self.model.path()?)?;
-            let ids: Vec<u32> = tokenizer.encode_segments(&segments).into_iter().map(|token| token.0).collect();
+            Some(tokenizer.encode_segments(&segments).into_iter().map(|token| token.0).collect())
+        } else {
+            None
+        };
+        if self.json {
+            let mut shown = serde_json::json!({ "prompt": plain(&segments) });
+            if let Some(ids) = ids {
+                shown["tokens"] = ids.into();
+            }
+            output::data(&format!("{shown}\n"))?;
+        } else if let Some(ids) = ids {
             output::data(&format!("{}\n", serde_json::to_string(&ids)?))?;
         } else {
             if output::coloured() {

@@ -120,7 +120,7 @@ pub fn message(error: &anyhow::Error) -> String {
             text.push_str(&format!("\n  caused by: {cause}"));
         }
     }
-    text
+    output::plain_reason(&text)
 }
 
 /// Returns the remedies of an error and of its causes, with settings as flags.

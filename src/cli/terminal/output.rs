@@ -4,6 +4,7 @@
 //! here, as the last step. Only our own colors are added after it.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -14,6 +15,13 @@ pub fn print(text: &str) -> Result<(), anyhow::Error> {
     write(&harmless(text))
 }
 
+/// Writes a report for people to stdout. Words at the beginning of a line have colors if `styles` names them, each with
+/// the style of a terminal.
+pub fn report(text: &str, styles: &[(&str, &str)]) -> Result<(), anyhow::Error> {
+    let text = harmless(text);
+    write(&if coloured() { colored(&text, styles) + "\n" } else { text })
+}
+
 /// Writes text for people to stdout, with its colours if that is a terminal.
 pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
     write(&text.shown(coloured()))
@@ -22,6 +30,12 @@ pub fn print_text(text: &Text) -> Result<(), anyhow::Error> {
 /// Writes data for programs to stdout: JSON, YAML, a path. The bytes stay as they are, except on a terminal.
 pub fn data(text: &str) -> Result<(), anyhow::Error> {
     if std::io::stdout().is_terminal() { print(text) } else { write(text) }
+}
+
+/// Writes a path to stdout: as a line, or as a JSON object.
+pub fn path(path: &Path, json: bool) -> Result<(), anyhow::Error> {
+    let shown = if json { serde_json::json!({ "path": path }).to_string() } else { path.display().to_string() };
+    data(&format!("{shown}\n"))
 }
 
 fn write(text: &str) -> Result<(), anyhow::Error> {
@@ -46,7 +60,7 @@ fn put(text: &str) -> std::io::Result<()> {
 ///
 /// A note, and the hints after it, are left out with `--quiet`.
 pub fn message(text: &str) {
-    let text = harmless(text);
+    let text = plain_reason(&harmless(text));
     let text = if manner().quiet { without_notes(&text) } else { text };
     if !text.is_empty() {
         let text = if colors_stderr() { colored_heads(&text) } else { text };
@@ -93,6 +107,28 @@ pub fn is_verbose() -> bool {
     manner().verbose > 0
 }
 
+/// Returns a message in which a reason of the system is in words alone, and a missing file in few.
+pub fn plain_reason(text: &str) -> String {
+    const MISSING: &str = "No such file or directory";
+    let mut parts = text.split(" (os error ");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => plain.push_str(rest),
+            _ => plain.push_str(&format!(" (os error {part}")),
+        }
+    }
+    for begin in [
+        ": it cannot be read: ",
+        " cannot be used\n  caused by: ",
+        " cannot be read\n  caused by: ",
+        " cannot be read: ",
+    ] {
+        plain = plain.replace(&format!("{begin}{MISSING}"), ": no such file");
+    }
+    plain
+}
+
 /// Removes notes, and the hints and indented lines after each.
 fn without_notes(text: &str) -> String {
     let mut in_note = false;
@@ -108,12 +144,15 @@ fn without_notes(text: &str) -> String {
 
 /// Colors the word with which a line begins, as compilers do.
 fn colored_heads(text: &str) -> String {
-    const HEADS: [(&str, &str); 5] =
-        [("error:", "1;31"), ("warning:", "1;33"), ("note:", "1;34"), ("hint:", "1;36"), ("tip:", "1;36")];
+    colored(text, &[("error:", "1;31"), ("warning:", "1;33"), ("note:", "1;34"), ("hint:", "1;36"), ("tip:", "1;36")])
+}
+
+/// Colors words with which a line begins.
+fn colored(text: &str, heads: &[(&str, &str)]) -> String {
     let line = |line: &str| {
         let words = line.trim_start();
         let indent = &line[..line.len() - words.len()];
-        match HEADS.iter().find_map(|(head, style)| Some((head, style, words.strip_prefix(head)?))) {
+        match heads.iter().find_map(|(head, style)| Some((head, style, words.strip_prefix(head)?))) {
             Some((head, style, rest)) => format!("{indent}\u{1b}[{style}m{head}\u{1b}[0m{rest}"),
             None => line.to_owned(),
         }
@@ -255,6 +294,21 @@ mod tests {
             colored_heads("error: no error: here\n  caused by: x\n  hint: y"),
             "\u{1b}[1;31merror:\u{1b}[0m no error: here\n  caused by: x\n  \u{1b}[1;36mhint:\u{1b}[0m y"
         );
+    }
+
+    #[test]
+    fn a_reason_of_the_system_has_no_number() {
+        for (text, plain) in [
+            (
+                "error: a.json cannot be read\n  caused by: No such file or directory (os error 2)",
+                "error: a.json: no such file",
+            ),
+            ("x.csv: it cannot be read: No such file or directory (os error 2)", "x.csv: no such file"),
+            ("a cannot be written: Permission denied (os error 13), b", "a cannot be written: Permission denied, b"),
+            ("an (os error x) of (os error", "an (os error x) of (os error"),
+        ] {
+            assert_eq!(plain_reason(text), plain);
+        }
     }
 
     #[test]

@@ -82,6 +82,56 @@ fn a_flag_or_a_verb_that_does_not_exist_gets_the_right_suggestion() {
 }
 
 #[test]
+fn a_noun_without_a_verb_lists_its_things() {
+    let stage = Stage::new();
+    for (noun, verb) in [("policy", "list"), ("cache", "show"), ("config", "show"), ("model", "list")] {
+        let (alone, whole) = (stage.run(&[noun]), stage.run(&[noun, verb]));
+        assert_eq!((alone.code, alone.stdout, alone.stderr), (0, whole.stdout, whole.stderr), "{noun}");
+    }
+}
+
+#[test]
+fn small_verbs_print_json_too() {
+    let stage = Stage::new().file("in.txt", "Hello\nWorld\n");
+    let model = crate::support::demonstration().display().to_string();
+    assert_eq!(stage.run(&[&super::LABEL[..], &["in.txt", "-o", "out.jsonl"]].concat()).code, 0);
+    for (args, field) in [
+        (&["cache", "show", "--json"][..], "/parts/0/bytes"),
+        (&["prompt", "-p", "rules.md", "--json", "Hello"], "/prompt"),
+        (&["prompt", "-p", "rules.md", "--json", "--tokens", "Hello"], "/tokens/0"),
+        (&["merge", "out.jsonl", "-o", "again.csv", "--json"], "/files/0"),
+        (&["label", "-p", "rules.md", "in.txt", "--effort", "none", "--dry-run", "--json"], "/seconds"),
+        (&["model", "path", &model, "--json"], "/path"),
+        (&["model", "verify", &model, "--json"], "/files/0/sha256"),
+    ] {
+        let run = stage.run(args);
+        let shown: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run}"));
+        assert!(run.code == 0 && shown.pointer(field).is_some(), "{run}");
+    }
+}
+
+#[test]
+fn a_wrong_number_is_refused_in_words() {
+    let stage = Stage::new();
+    for (flag, value, words) in [
+        ("--temperature", "-1", "not a number from 0 up"),
+        ("--seed", "-1", "not a whole number"),
+        ("--gpu-layers", "-1", "not a whole number from 0 up"),
+        ("--budget", "x", "not a whole number"),
+        ("--parallel", "0", "it is at least 1"),
+    ] {
+        let run = stage.run(&["check", "-p", "rules.md", flag, value, "Hello"]);
+        assert!(run.code == 2 && run.stderr.lines().next().unwrap().ends_with(words), "{run}");
+    }
+}
+
+#[test]
+fn doctor_names_the_next_command() {
+    let run = Stage::new().run(&["doctor", "--no-canary"]);
+    assert!(run.code == 0 && run.stderr.contains("next: magistrate "), "{run}");
+}
+
+#[test]
 fn the_version_is_that_of_the_program_under_every_verb() {
     let stage = Stage::new();
     let version = format!("magistrate {}\n", env!("CARGO_PKG_VERSION"));

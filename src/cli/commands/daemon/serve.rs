@@ -19,7 +19,8 @@ use crate::cli::case::{Case, Clock, Sessions};
 use crate::cli::daemon::peer;
 use crate::cli::daemon::protocol::{Answer, Question, Reply, Request, SIGN, Start, Status, receive, send, sign};
 use crate::cli::daemon::socket::Socket;
-use crate::cli::loading;
+use crate::cli::daily;
+use crate::cli::loading::{self, Often};
 use crate::cli::terminal::error::{render, with_flags};
 use crate::cli::terminal::exit;
 use crate::cli::terminal::output::Output;
@@ -131,8 +132,14 @@ fn judge(question: Question, own: &RunConfig, sessions: &mut Sessions<'_>) -> an
     config.certificate = certificate.map(|(path, certificate)| (path, Arc::new(certificate)));
     let case = Case { policies, config, json, by_policy, verbose };
     let mut output = Output::Kept { stdout: String::new(), stderr: String::new(), coloured };
-    // A check prints this note when it loads the model.
-    if let Some(note) = loading::demonstration_note(sessions.engine.model(), &case.policies) {
+    // A check prints these notes when it loads the model.
+    let model = sessions.engine.model();
+    match loading::demonstration_note(model) {
+        Some((note, Often::Always)) => output.message(&note),
+        Some((note, Often::Daily)) if daily::is_due(&note) => output.message(&note),
+        _ => {}
+    }
+    if let Some(note) = loading::untrained_note(model, &case.policies) {
         output.message(&note);
     }
     let judged = Content::of(text)

@@ -4,6 +4,10 @@ use serde::Serialize;
 
 use crate::cli::terminal::error;
 
+/// The styles of a finding on a terminal.
+pub const STYLES: [(&str, &str); 4] =
+    [("ok      ", "32"), ("note    ", "1;33"), ("problem ", "1;31"), ("hint:", "1;36")];
+
 /// The result of one check.
 #[derive(Debug, Serialize)]
 pub struct Finding {

@@ -41,6 +41,10 @@ pub struct LabelFlags {
     #[arg(long, conflicts_with = "only")]
     pub dry_run: bool,
 
+    /// With --dry-run, print the estimate as JSON
+    #[arg(long, requires = "dry_run", conflicts_with = "summary")]
+    pub json: bool,
+
     /// Print rows as they are done. A file is put in order at the end all the same
     #[arg(long)]
     pub unordered: bool,

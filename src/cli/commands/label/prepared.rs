@@ -99,7 +99,7 @@ impl Prepared {
             memo: flags.memo,
             existing,
             dry_run: flags.dry_run,
-            summary: flags.summary,
+            summary: flags.summary.or_else(|| flags.json.then(|| PathBuf::from("-"))),
         };
         prepared.claim(files)?;
         Ok(prepared)

@@ -9,7 +9,7 @@ use crate::cli::models::places;
 use crate::cli::terminal::units::megabytes;
 use crate::cli::terminal::{exit, output};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct List {
     /// Print JSON
     #[arg(long)]

@@ -12,6 +12,10 @@ use crate::cli::terminal::{exit, output};
 pub struct PathOf {
     /// A file, a name of `model list`, or a source of `model pull`
     model: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl PathOf {
@@ -24,7 +28,7 @@ impl PathOf {
             "{model}: there is no such file, and no model of this name",
             "magistrate model list"
         );
-        output::data(&format!("{}\n", path.display()))?;
+        output::path(&path, self.json)?;
         Ok(ExitCode::from(exit::DONE))
     }
 }

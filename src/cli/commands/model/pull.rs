@@ -31,6 +31,10 @@ pub struct Pull {
     /// Server of Hugging Face, such as a mirror [default: huggingface.co]
     #[arg(long, value_name = "URL")]
     hf_endpoint: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Parses a sha256, and returns it in lower case.
@@ -61,7 +65,7 @@ impl Pull {
             if let Some(wanted) = &self.sha256 {
                 check(&model.path, wanted, &mut |_, _, _| ())?;
             }
-            output::data(&format!("{}\n", model.path.display()))?;
+            output::path(&model.path, self.json)?;
             return Ok(ExitCode::from(exit::DONE));
         }
         let hosts = hosts(&places, self.hf_endpoint.as_deref());
@@ -89,7 +93,7 @@ impl Pull {
             Err(error) => output::message(&format!("note: {error}")),
             Ok(_) => {}
         }
-        output::data(&format!("{}\n", path.display()))?;
+        output::path(&path, self.json)?;
         Ok(ExitCode::from(exit::DONE))
     }
 }

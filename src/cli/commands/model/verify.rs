@@ -1,10 +1,12 @@
 //! `model verify`: the digest of a model's file, compared with the store's.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::gguf::{self, sha256};
+use serde_json::json;
 
 use crate::cli::models::{path, places};
 use crate::cli::terminal::{exit, output, progress};
@@ -13,6 +15,10 @@ use crate::cli::terminal::{exit, output, progress};
 pub struct Verify {
     /// A file, a name of `model list`, or a source of `model pull`
     model: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Verify {
@@ -29,7 +35,14 @@ impl Verify {
             text.push_str(&format!("{digest}  {}\n", part.display()));
             digests.push(digest);
         }
-        output::print(&text)?;
+        if self.json {
+            let file = |(path, digest): (&PathBuf, &String)| json!({ "path": path, "sha256": digest });
+            let files: Vec<_> = parts.iter().zip(&digests).map(file).collect();
+            let matches = known.as_ref().map(|known| digests == [known.clone()]);
+            output::data(&format!("{}\n", json!({ "files": files, "store": known, "matches": matches })))?;
+        } else {
+            output::print(&text)?;
+        }
         match known {
             Some(known) if digests != [known.clone()] => {
                 output::message(&format!("error: the store has the digest {known}"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::object;
 use crate::cli::terminal::{exit, output};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct List {
     /// Print the list as JSON
     #[arg(long)]

@@ -18,7 +18,10 @@ impl LintFormat {
     /// Prints the findings of files in this format.
     pub fn print(self, linted: &[(String, Vec<Finding>)]) -> Result<(), anyhow::Error> {
         match self {
-            Self::Text => output::print(&text(linted)),
+            Self::Text => output::report(
+                &text(linted),
+                &[("error", "1;31"), ("warning", "1;33"), ("note", "1;34"), ("hint:", "1;36"), ("= help:", "1;36")],
+            ),
             Self::Json => output::data(&format!(
                 "{}\n",
                 all(linted).map(|(name, finding)| object(name, finding)).collect::<Value>()
