@@ -116,7 +116,9 @@ pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyh
         Some((note, Often::Always)) => output::message(&note),
         None => {}
     }
-    untrained.iter().for_each(|note| output::message(note));
+    if let Some(note) = untrained {
+        output::message(&note);
+    }
     Ok(engine)
 }
 

@@ -18,6 +18,7 @@ use crate::cli::args::target::OutputArgs;
 use crate::cli::terminal::output;
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "a flag without a value is a bool")]
 pub struct LabelFlags {
     #[command(flatten)]
     pub policy: PolicyArgs,
