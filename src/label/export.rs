@@ -11,6 +11,7 @@ mod output;
 mod pack;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod row_values;
 mod row_writer;
 mod settings;
 mod split;

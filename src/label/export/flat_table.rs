@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ExportError;
+use super::row_values::RowValues;
 use super::settings::Export;
 use super::value_kinds::ValueKinds;
 use super::view::{OwnColumn, Value, columns};
 use crate::calibration::terms::COLUMNS;
 use crate::label::about::RunAbout;
-use crate::label::columns::Columns;
 use crate::label::entry::Entry;
 use crate::label::journal::Ordered;
 use crate::label::records::MOST_COLUMNS;
@@ -82,8 +82,8 @@ impl FlatTable {
 
     /// Returns the cells of a row, one for each column.
     pub fn cells(&self, entry: &Entry) -> Vec<Cell> {
-        let mut values: Vec<HashMap<String, Box<RawValue>>> = entry.rows().into_iter().map(flat).collect();
-        values.resize_with(self.policies, HashMap::new);
+        let mut values: Vec<RowValues<'_>> = entry.rows().into_iter().map(RowValues::of).collect();
+        values.resize_with(self.policies, RowValues::default);
         let mut own: HashMap<&str, &RawValue> = HashMap::new();
         for (name, value) in &entry.columns.0 {
             own.insert(name, value);
@@ -96,18 +96,18 @@ impl FlatTable {
         let ours = self.ours.iter().map(|column| match &column.value {
             Value::Overall => to_raw_value(RowVerdict::of(&row::rows(&entry.verdicts)).word()).ok(),
             Value::Path { policy, path } => {
-                let value = values[*policy].remove(*path);
-                if column.is_share { value.map(|value| self.rounded(value)) } else { value }
+                let value = values[*policy].at(path);
+                value.map(|value| if column.is_share { self.rounded(value) } else { value.to_owned() })
             }
         });
         theirs.chain(ours).map(|cell| cell.filter(|value| value.get() != "null")).collect()
     }
 
     /// Returns a probability with the digits of this table.
-    fn rounded(&self, value: Box<RawValue>) -> Box<RawValue> {
+    fn rounded(&self, value: &RawValue) -> Box<RawValue> {
         let rounded =
             self.digits.zip(value.get().parse::<f64>().ok()).map(|(digits, share)| format!("{share:.digits$}"));
-        rounded.and_then(|share| RawValue::from_string(share).ok()).unwrap_or(value)
+        rounded.and_then(|share| RawValue::from_string(share).ok()).unwrap_or_else(|| value.to_owned())
     }
 }
 
@@ -132,19 +132,4 @@ impl Theirs {
             }
         }
     }
-}
-
-/// Returns the values of a row by their paths.
-fn flat(row: &RawValue) -> HashMap<String, Box<RawValue>> {
-    let fields: Columns = serde_json::from_str(row.get()).unwrap_or_default();
-    let mut flat = HashMap::with_capacity(fields.0.len() * 2);
-    for (name, value) in fields.0 {
-        if value.get().starts_with('{') {
-            let inner: Columns = serde_json::from_str(value.get()).unwrap_or_default();
-            flat.extend(inner.0.into_iter().map(|(inner, value)| (format!("{name}.{inner}"), value)));
-        } else {
-            flat.insert(name, value);
-        }
-    }
-    flat
 }
