@@ -5,7 +5,7 @@
 //!
 //! The room is in three parts. `read` makes a policy from YAML or from plain text, `author` helps to write one, and
 //! `diagnostics` reports its faults. Nothing here depends on prompts, tokens, models or probabilities. Only
-//! [`PolicySource`] reads a file.
+//! `read::text_file` reads files.
 
 mod author;
 mod body;

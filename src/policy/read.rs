@@ -8,4 +8,6 @@ pub(in crate::policy) mod plain;
 pub(in crate::policy) mod polarity;
 pub(in crate::policy) mod policy_source;
 pub(in crate::policy) mod recognition;
+pub(in crate::policy) mod text_file;
+pub(in crate::policy) mod windows;
 pub(in crate::policy) mod yaml;

@@ -141,6 +141,7 @@ fn what_decides_does_no_io_and_reads_no_clock() {
         "policy/read/plain",
         "policy/read/polarity",
         "policy/read/recognition",
+        "policy/read/windows",
         "policy/read/yaml",
         "policy/render",
         "policy/terms",

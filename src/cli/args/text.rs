@@ -1,7 +1,7 @@
 //! The flags that name the text to judge: an argument, a file, or stdin without its last newline.
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +11,9 @@ use crate::cli::terminal::error::{ensure_hint, in_file};
 
 /// Far more than any context holds, and few enough for any memory. An endless file becomes an error.
 const LARGEST: u64 = 64 << 20;
+
+/// Endings of files that hold a text or a policy.
+const ENDINGS: [&str; 6] = ["txt", "md", "markdown", "yaml", "yml", "csv"];
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
@@ -28,6 +31,14 @@ impl TextArgs {
     /// Reads and checks the text. Errors never contain any of it.
     pub fn read(&self) -> Result<Content, anyhow::Error> {
         if let Some(text) = &self.text {
+            // A shell's pattern, or a forgotten flag, would have the name of a file judged as a text.
+            let ending = Path::new(text).extension().and_then(|ending| ending.to_str());
+            let is_file = ending.is_some_and(|ending| ENDINGS.contains(&ending)) && Path::new(text).is_file();
+            ensure_hint!(
+                !is_file,
+                "the text is the name of a file",
+                "-f FILE reads the text in it, and -p FILE names a policy, each with a -p of its own"
+            );
             return Ok(Content::of(text.as_str())?);
         }
         if let Some(path) = self.file.as_ref().filter(|path| path.as_os_str() != "-") {

@@ -1,20 +1,17 @@
 //! The text of a policy before it is parsed, and its origin.
 //!
 //! The one idea: every command reads policies through this one reader. One word names a policy, and every file that is
-//! not text gives the same kind of message. This is the only file of the room that reads files.
+//! not text gives the same kind of message.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Component, Path};
 
-use crate::content::is_utf16;
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
 use crate::policy::diagnostics::quoting::quoted;
-use crate::policy::diagnostics::report::Span;
 use crate::policy::read::check::is_id;
-use crate::policy::read::limit::{LARGEST, too_large};
 use crate::policy::read::notation::{Notation, ending};
 use crate::policy::read::plain;
+use crate::policy::read::text_file::{self, no_file, read};
+use crate::policy::read::windows::from_windows_1252;
 use crate::policy::{Label, Policy, PolicyLibrary};
 
 /// The text of a policy and its origin.
@@ -90,14 +87,21 @@ impl PolicySource {
         Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
     }
 
-    /// Reads stdin to its end.
+    /// Reads a text to import, from a file or from stdin. Also returns true if it is read as Windows-1252, because it is
+    /// no UTF-8.
     ///
     /// # Errors
-    /// Stdin cannot be read or is not text.
-    pub fn stdin() -> Result<Self, PolicyError> {
-        let name = "stdin";
-        let text = text_of(std::io::stdin().lock(), name)?;
-        Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
+    /// The file or stdin cannot be read or is not text.
+    pub fn to_import(path: Option<&Path>, name: &str) -> Result<(Self, bool), PolicyError> {
+        let bytes = match path {
+            Some(path) => text_file::bytes(path, name)?,
+            None => text_file::bounded(std::io::stdin().lock(), name)?,
+        };
+        let text = text_file::utf8(&bytes, name);
+        let is_foreign = text.is_err();
+        let text = text.unwrap_or_else(|_| from_windows_1252(&bytes));
+        let notation = Notation::detect(name, &text);
+        Ok((Self { notation, name: name.to_owned(), text, id: None, shipped: None }, is_foreign))
     }
 
     /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
@@ -202,12 +206,6 @@ fn shipped(word: &str) -> Option<&'static str> {
     ids().find(|id| *id == word).or_else(loosely)
 }
 
-fn no_file(name: &str) -> PolicyError {
-    PolicyError::new(PolicyErrorKind::Read, "there is no such file")
-        .named(name)
-        .with_hint("check the path; `magistrate policy list` shows the policies that need no file")
-}
-
 /// Splits `ID=PATH`. A file with a `=` in its own name is a path as a whole.
 fn split(spec: &str) -> (Option<&str>, &str) {
     match spec.split_once('=') {
@@ -219,62 +217,3 @@ fn split(spec: &str) -> (Option<&str>, &str) {
 /// Endings of files that hold data rather than a policy.
 const DATA: [&str; 14] =
     ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "arrow", "gz", "zst", "xlsx", "xls", "docx", "doc", "pdf"];
-
-/// Reads a file or a pipe, up to the limit.
-fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
-    if path.is_dir() {
-        return Err(PolicyError::new(PolicyErrorKind::Read, "this is a folder, not a policy")
-            .named(name)
-            .with_hint("name a file in it"));
-    }
-    text_of(File::open(path).map_err(|error| unread(name, &error))?, name)
-}
-
-fn unread(name: &str, error: &std::io::Error) -> PolicyError {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => no_file(name),
-        _ => PolicyError::new(PolicyErrorKind::Read, format!("cannot read the policy: {error}")).named(name),
-    }
-}
-
-/// Reads a text to its end, up to the limit.
-fn text_of(file: impl Read, name: &str) -> Result<String, PolicyError> {
-    let mut bytes = Vec::new();
-    // One byte more shows that the file is beyond the limit.
-    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unread(name, &error))?;
-    if let Some(message) = no_text(&bytes) {
-        return Err(PolicyError::new(PolicyErrorKind::Encoding, message)
-            .named(name)
-            .with_hint("save it as plain text in UTF-8; in Windows PowerShell: … | Out-File -Encoding utf8 FILE"));
-    }
-    if bytes.len() > LARGEST {
-        return Err(too_large(name));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-        let last_line = before.rsplit('\n').next().unwrap_or_default();
-        let span = Span { line: before.matches('\n').count() + 1, column: last_line.chars().count() + 1, width: 1 };
-        PolicyError::new(PolicyErrorKind::Encoding, format!("not UTF-8 at byte {valid}"))
-            .named(name)
-            .at(&String::from_utf8_lossy(error.as_bytes()), span)
-            .with_hint("save the file as UTF-8")
-    })?;
-    // A byte order mark belongs to the encoding, not to the text.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
-
-/// Returns a message if a file is not text, judging by its first bytes and by NUL bytes.
-fn no_text(bytes: &[u8]) -> Option<&'static str> {
-    if is_utf16(bytes) {
-        Some("the file is in UTF-16, and a policy must be in UTF-8")
-    } else if bytes.starts_with(b"PK\x03\x04") {
-        Some("the file is a Word or Excel document or another archive, and a policy is a text in UTF-8")
-    } else if bytes.starts_with(b"%PDF-") {
-        Some("the file is a PDF document, and a policy is a text in UTF-8")
-    } else if bytes.contains(&0) {
-        Some("the file has NUL bytes, and a policy is a text in UTF-8")
-    } else {
-        None
-    }
-}

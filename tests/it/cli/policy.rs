@@ -146,6 +146,11 @@ fn programs_get_policies_and_their_changes_as_json() {
     let imported: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((run.code, &imported["file"], &imported["unplaced"][1]["text"]), (0, &Value::Null, &"To all.".into()));
     assert!(imported["yaml"].as_str().unwrap().contains("title: House"), "{imported}");
+    let foreign = stage.run_on(b"# House\n## VIOLATES\n- \x93Fake\x94 jobs\n", &["policy", "import", "-"]);
+    assert!(foreign.stdout.contains("“Fake” jobs") && foreign.stderr.contains("Windows-1252"), "{foreign}");
+    // A pattern of a shell turns further policies into texts.
+    let glob = stage.run(&["check", "-p", "rules.md", "rules.md"]);
+    assert!(glob.code == 2 && glob.stderr.contains("the text is the name of a file"), "{glob}");
 }
 
 #[test]

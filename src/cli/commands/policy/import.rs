@@ -31,8 +31,13 @@ impl Import {
         self.output.path()?;
         let is_stdin = self.file.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { self.file.display().to_string() };
-        let source = if is_stdin { PolicySource::stdin() } else { PolicySource::open_file(&self.file, &name) };
-        let text = source?.text;
+        let path = (!is_stdin).then_some(self.file.as_path());
+        let (PolicySource { text, .. }, is_foreign) = PolicySource::to_import(path, &name)?;
+        if is_foreign {
+            output::note(&format!(
+                "{name} is no UTF-8, and is read as Windows-1252: check its quotation marks and umlauts"
+            ));
+        }
         let short =
             if is_stdin { "imported".into() } else { self.file.file_name().unwrap_or_default().to_string_lossy() };
         let Imported { draft, unplaced, notes } = import(&short, &text).map_err(|error| in_file(&name, error))?;

@@ -78,8 +78,8 @@ impl Dialogue<'_> {
             }
             let mut rule = String::new();
             while rule.is_empty() {
-                let hint = if rules.is_empty() { format!(", such as {}", example.1) } else { ":".to_owned() };
-                rule = self.question(&format!("{name} {number}, in a sentence{hint}"))?;
+                let hint = if rules.is_empty() { format!(" (such as {})", example.1) } else { String::new() };
+                rule = self.question(&format!("{name} {number}, in a sentence{hint}:"))?;
             }
             rules.push(Titled { title: title.trim_end_matches(':').to_owned(), rule });
         }
@@ -117,7 +117,7 @@ mod tests {
         let (rules, printed) = asked(&VIOLATIONS, "Begging\n\nAsks for money.\nBait: Promises a prize.\n\n");
         let pair = |title: &str, rule: &str| (title.to_owned(), rule.to_owned());
         assert_eq!(rules, [pair("Begging", "Asks for money."), pair("Bait", "Promises a prize.")]);
-        for part in ["Rule 1, title, such as Begging:", "Rule 1, in a sentence, such as Asks readers", "Rule 3, title"]
+        for part in ["Rule 1, title, such as Begging:", "Rule 1, in a sentence (such as Asks readers", "Rule 3, title"]
         {
             assert!(printed.contains(part), "{printed}");
         }
