@@ -99,6 +99,6 @@ mod tests {
         assert_eq!((at.missed, at.false_alarms), (1, 0));
         assert!((at.precision - 1.0).abs() < 1e-12 && (at.recall - 0.5).abs() < 1e-12);
         assert!((rounded(0.123_41, 0.123_42) - 0.123_42).abs() < 1e-9);
-        assert!((rounded(0.0, 0.000_3) - 0.000_2).abs() < 1e-9);
+        assert!((rounded(0.0, 0.000_3) - 0.000_1).abs() < 1e-9);
     }
 }

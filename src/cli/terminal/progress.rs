@@ -224,7 +224,7 @@ mod tests {
     fn progress_tells_the_share_and_the_time_left_within_forty_columns() {
         let (minute, at_once) = (Duration::from_mins(1), Duration::from_millis(100));
         for (summary, total, elapsed, expect) in [
-            (done(135, 0, 0), Some((2_000, false)), Duration::from_secs(15), "135 of 2,000 (6 %), 4m left, 9.0/s"),
+            (done(135, 0, 0), Some((2_000, false)), Duration::from_secs(15), "135 of 2,000 (6 %), 3m left, 9.0/s"),
             (done(135, 0, 0), Some((2_000, true)), at_once, "135 of ~2,000 (6 %)"),
             (done(400, 300, 0), Some((400, false)), minute, "400 of 400 (100 %), 0s left, 1.7/s"),
             (done(1_200, 0, 0), None, minute, "1,200 rows, 20.0/s"),
