@@ -266,7 +266,7 @@ impl Source {
     }
 
     fn is_alike(&self, info: &InputInfo) -> Result<(), Notice> {
-        let InputInfo { input, format, names, .. } = info;
+        let InputInfo { input, format, names, separator, .. } = info;
         let without_lines = match format {
             InputFormat::Parquet => Some("Parquet has no lines"),
             InputFormat::Xlsx => Some("a workbook has no lines"),
@@ -278,10 +278,11 @@ impl Source {
             return Err(Notice::new(format!("{input}: {why} that could be printed")).with_hint(hint));
         }
         let first = &self.infos[0];
-        if (first.format, &first.names) == (*format, names) || (first.names.is_none() && names.is_none()) {
-            return Ok(());
-        }
-        let what = "have different columns, and their lines would follow one header";
+        let what = match (first.names == *names, first.separator == *separator) {
+            (true, true) => return Ok(()),
+            (true, false) => "are separated in different ways, and their lines would follow one header",
+            (false, _) => "have different columns, and their lines would follow one header",
+        };
         Err(Notice::new(format!("{} and {input} {what}", first.input)))
     }
 

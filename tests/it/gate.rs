@@ -100,7 +100,7 @@ fn all_inputs_are_looked_at_before_a_model_is_loaded() {
     let place =
         Place::new().file("a.csv", "text\nhello\n").file("b.xlsx", b"PK\x03\x04\x14\0").file("two.md", "A rule.\n");
     for (inputs, expected) in [
-        (&["a.csv", "typo.csv"][..], "typo.csv: it cannot be read"),
+        (&["a.csv", "typo.csv"][..], "typo.csv: no such file"),
         (&["a.csv", "."], ".: it is a folder"),
         (&["a.csv", "b.xlsx"], "b.xlsx: it is no whole workbook"),
         (&["a.csv", "two.md"], "two.md: the ending `.md` names no format"),
@@ -162,7 +162,10 @@ fn only_prints_lines_under_the_header_that_they_have() {
         .file("a.csv", "id,text\n1,hello\n")
         .file("b.csv", "text,id\nsee you,2\n")
         .file("c.csv", "\"id\",\"text\"\n3,bye\n")
-        .file("d.jsonl", "{\"text\":\"hello\"}\n");
+        .file("d.jsonl", "{\"text\":\"hello\"}\n")
+        .file("e.csv", "id;text\n5;hi\n");
+    let message = place.refused(&["label", "-p", "rules.md", "--only", "safe", "a.csv", "e.csv"], b"");
+    assert!(message.contains("a.csv and e.csv are separated in different ways"), "{message}");
     for inputs in [["a.csv", "b.csv"], ["a.csv", "d.jsonl"]] {
         let message = place.refused(&[&["label", "-p", "rules.md", "--only", "safe"][..], &inputs].concat(), b"");
         assert!(message.contains(&format!("{} and {} have different columns", inputs[0], inputs[1])), "{message}");
@@ -239,7 +242,7 @@ fn flags_of_a_table_are_checked_and_hold_for_golden_sets_too() {
         (&["--delimiter", ";;"][..], "not one ASCII character"),
         (&["--quote", "any"], "not double, none or one ASCII character"),
         (&["--encoding", "nope"], "an unknown encoding; known ones are utf-8"),
-        (&["--limit", "0"], "0 is not in 1.."),
+        (&["--limit", "0"], "not a whole number from 1 up"),
         (&["--format", "lines", "--delimiter", "tab"], "a separator is given, and it is not read as CSV"),
     ] {
         let message = place.refused(&[&["label", "-p", "rules.md", "gold.csv"], flags].concat(), b"");

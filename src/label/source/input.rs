@@ -127,9 +127,18 @@ impl Input {
         let header = records.header().map(<[u8]>::to_vec);
         let names = records.names().map(<[String]>::to_vec);
         let assumed = records.assumed().map(str::to_owned);
+        let separator = names.as_ref().map(|_| fields.separator.unwrap_or(format.separator()));
         let seen = names.clone().map_or(seen, Seen::of_table);
-        let info =
-            InputInfo { input: Arc::clone(&self.name), format, names, seen, notes: Vec::new(), assumed, marked: false };
+        let info = InputInfo {
+            input: Arc::clone(&self.name),
+            format,
+            names,
+            separator,
+            seen,
+            notes: Vec::new(),
+            assumed,
+            marked: false,
+        };
         Ok(OpenInput { records: Box::new(records), header, info, read: None, size: 0 })
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct InputInfo {
     pub format: InputFormat,
     /// The names of a table's columns.
     pub names: Option<Vec<String>>,
+    /// The separator of a table in text.
+    pub separator: Option<u8>,
     pub seen: Seen,
     /// Notes on how it is read, where that may surprise people.
     pub notes: Vec<Notice>,
