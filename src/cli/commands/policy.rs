@@ -31,7 +31,7 @@ pub struct PolicyVerb {
 enum Verb {
     /// List the shipped policies
     List(List),
-    /// Print a policy: as YAML to save and own, as JSON, or as the model reads it; or its golden set
+    /// Print a policy: as YAML to own, as JSON, as the model reads it; or its golden set
     Show(Show),
     /// Write a new policy, from flags or from answers
     New(Box<New>),
