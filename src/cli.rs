@@ -27,7 +27,8 @@ use clap::{ArgMatches, ColorChoice, Command, CommandFactory, FromArgMatches, Par
 
 use self::args::global::GlobalArgs;
 use self::commands::{
-    bench, cache, calibrate, check, completions, config, doctor, eval, label, man, merge, model, policy, prompt, verify,
+    bench, cache, calibrate, check, completions, config, dev, doctor, eval, label, man, merge, model, policy, prompt,
+    verify,
 };
 use self::settings::Settings;
 use self::suggestions::suggested;
@@ -59,6 +60,8 @@ pub enum Verb {
     Verify(verify::Verify),
     /// Evaluate a policy on labeled texts
     Eval(eval::Eval),
+    /// Judge a golden set again after each change of a policy, and show the difference
+    Dev(dev::Dev),
     /// Calibrate probabilities, and certify automatic decisions
     Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
@@ -96,6 +99,7 @@ impl Verb {
             Self::Label(_)
             | Self::Verify(_)
             | Self::Eval(_)
+            | Self::Dev(_)
             | Self::Calibrate(_)
             | Self::Bench(_)
             | Self::Doctor(_) => 200,

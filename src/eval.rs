@@ -17,9 +17,11 @@ pub mod golden;
 mod known;
 pub mod metrics;
 pub mod mistakes;
+pub mod pass;
 pub mod past_run;
 pub mod report;
 pub mod thresholds;
+pub mod versions;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

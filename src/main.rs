@@ -25,6 +25,7 @@ fn run() -> ExitCode {
         Verb::Merge(merge) => merge.run(),
         Verb::Verify(verify) => verify.run(),
         Verb::Eval(eval) => eval.run(),
+        Verb::Dev(dev) => dev.run(),
         Verb::Calibrate(calibrate) => calibrate.run(),
         Verb::Bench(bench) => bench.run(),
         #[cfg(unix)]

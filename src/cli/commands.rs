@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config;
 #[cfg(unix)]
 pub mod daemon;
+pub mod dev;
 pub mod doctor;
 pub mod eval;
 pub mod label;

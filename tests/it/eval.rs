@@ -3,6 +3,7 @@
 mod golden;
 
 mod flips;
+mod versions;
 
 use crate::support;
 

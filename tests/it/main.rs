@@ -41,6 +41,7 @@ mod cli;
 mod continued;
 mod crashes;
 mod daemon;
+mod dev;
 mod exits;
 mod files;
 mod gate;

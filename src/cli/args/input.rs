@@ -178,6 +178,11 @@ impl InputArgs {
         ["yaml", "yml"].contains(&ending.as_str()).then_some(path.as_path())
     }
 
+    /// Returns the files and patterns that are named.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.inputs
+    }
+
     /// Reports whether no input is named.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()

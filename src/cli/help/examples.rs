@@ -46,6 +46,11 @@ pub fn of(verb: &str) -> &'static [Example] {
                 "magistrate eval -p rules.yaml labeled.csv --baseline before.json --max-drop 0.02",
             ),
         ],
+        "dev" => &[
+            ("Judge the golden set of a policy after each save", "magistrate dev my-spam.yaml"),
+            ("Use texts of your own", "magistrate dev rules.yaml labeled.csv --label-column gold"),
+            ("Judge once, for a script", "magistrate dev rules.yaml labeled.csv --once"),
+        ],
         "calibrate" => &[
             ("Certify which verdicts may be acted on", "magistrate calibrate -p spam labeled.csv -o spam.cert.json"),
             (

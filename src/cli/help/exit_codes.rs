@@ -29,7 +29,8 @@ pub fn of(verb: &str) -> Vec<Code> {
             ("3", "some rows have no verdict"),
             STOPPED,
         ],
-        "eval" | "dev" => vec![
+        "dev" => vec![("0", "ended by Ctrl-C; with --once: done"), FAILED, ("3", "with --once: no row has a verdict")],
+        "eval" => vec![
             ("0", "done, and all gates passed"),
             ("1", "a gate failed"),
             FAILED,

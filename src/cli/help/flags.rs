@@ -14,7 +14,7 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "eval" => &["policy", "label-column", "json", "report", "fail-under", "baseline", "errors", "effort", "model"],
         "calibrate" => &["policy", "label-column", "output", "from", "alpha", "delta", "effort", "model", "json"],
         "bench" => &["policy", "data", "effort", "items", "versus", "tune", "json", "model", "parallel", "threads"],
-        "dev" => &["policy", "labels", "text-column", "label-column", "threshold", "effort", "model"],
+        "dev" => &["once", "errors", "labels", "text-column", "label-column", "threshold", "effort", "model"],
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
         _ => return None,
@@ -27,6 +27,7 @@ pub fn is_inert(verb: &str, flag: &str) -> bool {
     match verb {
         "calibrate" => ["reasoning", "certificate", "fields", "threshold", "min-mass"].contains(&flag),
         "eval" => ["certificate", "fields"].contains(&flag),
+        "dev" => ["certificate", "fields", "reasoning"].contains(&flag),
         "verify" => ["reasoning", "certificate", "fields"].contains(&flag),
         _ => false,
     }
@@ -54,6 +55,7 @@ pub fn usage(verb: &str) -> Option<&'static str> {
         "label" => "label [OPTIONS] -p <POLICY> [FILE]...",
         "verify" => "verify [OPTIONS] -p <POLICY> --output <FILE> [FILE]...",
         "eval" => "eval [OPTIONS] -p <POLICY> [FILE]...",
+        "dev" => "dev [OPTIONS] <POLICY> [GOLDEN]...",
         "calibrate" => "calibrate [OPTIONS] -p <POLICY> [FILE]...",
         "prompt" => "prompt [OPTIONS] -p <POLICY> [TEXT]",
         _ => return None,

@@ -1,7 +1,7 @@
 //! Output: data on stdout, messages on stderr. A closed stdout is an error for verdicts alone.
 //!
 //! The one idea: names, titles and texts come from strangers. So everything for people passes through [`harmless`],
-//! here, as the last step. Only our own colors are added after it.
+//! here, as the last step. Only our own colors, and the clearing of the screen, are added after it.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -36,6 +36,17 @@ pub fn data(text: &str) -> Result<(), anyhow::Error> {
 pub fn path(path: &Path, json: bool) -> Result<(), anyhow::Error> {
     let shown = if json { serde_json::json!({ "path": path }).to_string() } else { path.display().to_string() };
     data(&format!("{shown}\n"))
+}
+
+/// Reports whether stdout is a terminal.
+pub fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Clears the terminal on stdout. Writes nothing elsewhere.
+pub fn clear() -> Result<(), anyhow::Error> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if is_terminal() && !dumb { write("\u{1b}[2J\u{1b}[3J\u{1b}[H") } else { Ok(()) }
 }
 
 fn write(text: &str) -> Result<(), anyhow::Error> {
