@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::columns::{Columns, text};
 use super::config::COLUMNS_TO_JUDGE;
 use super::entry::Entry;
-use super::records::{Record, Text};
+use super::records::{Record, Text, text_of};
 use super::row::{self, Row};
 use super::source::Placed;
 use crate::calibration::terms::Terms;
@@ -30,6 +30,7 @@ impl Recall {
         Self(match (template, pair) {
             (Some(template), _) => Text::Template(template),
             (_, Some((prompt, answer))) => Text::Pair { prompt: prompt.to_owned(), answer: answer.to_owned() },
+            _ if !term.is_empty() => Text::Column(term.to_owned()),
             _ => Text::Unsaid,
         })
     }
@@ -43,7 +44,7 @@ impl Recall {
     }
 
     fn composed(&self, columns: &Columns) -> String {
-        let value = |name: &str| columns.named(name).last().map_or_else(String::new, text);
+        let value = |name: &str| columns.at(name).map_or_else(String::new, |found| text_of(name, found.value()));
         self.0.compose(self.0.columns().into_iter().map(value).collect())
     }
 

@@ -41,6 +41,7 @@ pub mod xlsx;
 
 pub(super) use array::each as each_element;
 pub(crate) use batch::MODERATIONS;
+pub(super) use conversation::text_of;
 pub use defect::Defect;
 pub(super) use encoding::Census;
 pub use encoding::Encoding;

@@ -96,19 +96,13 @@ fn element(lines: &mut Lines<impl BufRead>, raw: &mut Vec<u8>) -> io::Result<Ele
     let mut scan = Scan::default();
     loop {
         let bytes = lines.there()?;
-        let (length, ends) = scan.within(bytes);
+        let (length, ends) = scan.within(bytes, raw);
         if length == 0 && !ends {
             return Ok(Element::Unclosed(line));
-        }
-        // Between the values of an element a newline is a blank, and within a text it is damage that costs the record.
-        let plain = bytes[..length].iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
-        if raw.len() <= LARGEST {
-            raw.extend(plain);
         }
         lines.take(length);
         if ends {
             let whole = raw.len() <= LARGEST;
-            raw.truncate(raw.trim_ascii_end().len());
             raw.push(b'\n');
             return Ok(if whole { Element::Whole(line) } else { Element::TooLarge(line) });
         }
@@ -120,7 +114,8 @@ fn element(lines: &mut Lines<impl BufRead>, raw: &mut Vec<u8>) -> io::Result<Ele
 struct Scan {
     depth: usize,
     place: Place,
-    begun: bool,
+    /// Set after a blank between values.
+    blank: bool,
     /// Set after a text that its line has ended, up to the next byte that is not blank.
     damaged: bool,
 }
@@ -136,12 +131,14 @@ enum Place {
 }
 
 impl Scan {
-    /// Returns the number of bytes that belong to the element, and whether it ends after them.
-    fn within(&mut self, bytes: &[u8]) -> (usize, bool) {
+    /// Adds bytes to the element, without the blanks between its values. Returns the number of bytes that belong to it, and
+    /// whether it ends after them.
+    fn within(&mut self, bytes: &[u8], raw: &mut Vec<u8>) -> (usize, bool) {
         for (at, byte) in bytes.iter().enumerate() {
             if self.place != Place::Outside {
                 // A text has no newline, so a quote that is not closed ends with its line.
                 self.damaged |= *byte == b'\n';
+                self.keep(if *byte == b'\n' { b' ' } else { *byte }, raw);
                 self.place = match (byte, self.place) {
                     (b'\n', _) | (b'"', Place::Text) => Place::Outside,
                     (b'\\', Place::Text) => Place::Escaped,
@@ -154,19 +151,37 @@ impl Scan {
                 // After damage, the next element of an array that has one on each line.
                 b'{' if self.damaged && self.depth == 1 => return (at, true),
                 b'{' | b'[' => self.depth += 1,
-                b']' | b',' if self.depth == 0 => return (at, self.begun),
+                b']' | b',' if self.depth == 0 => return (at, true),
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
                     if self.depth == 0 {
+                        self.keep(*byte, raw);
                         return (at + 1, true);
                     }
                 }
+                blank if blank.is_ascii_whitespace() => {
+                    self.blank = true;
+                    continue;
+                }
                 _ => {}
             }
-            self.begun = true;
-            self.damaged &= byte.is_ascii_whitespace();
+            self.damaged = false;
+            self.keep(*byte, raw);
         }
         (bytes.len(), false)
+    }
+
+    /// Appends a byte, and a blank before it if two words would become one.
+    fn keep(&mut self, byte: u8, raw: &mut Vec<u8>) {
+        let is_word = |byte: &u8| !matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"');
+        let blank = std::mem::take(&mut self.blank);
+        if raw.len() > LARGEST {
+            return;
+        }
+        if blank && is_word(&byte) && raw.last().is_some_and(is_word) {
+            raw.push(b' ');
+        }
+        raw.push(byte);
     }
 }
 
@@ -198,11 +213,12 @@ mod tests {
             ("[]", vec![]),
             (" [ ] \n", vec![]),
             ("\u{FEFF}[{\"a\":1},{\"b\":[2,3]}]", vec!["1:{\"a\":1}", "1:{\"b\":[2,3]}"]),
-            ("[\n  {\n    \"a\": \"]},{\"\n  },\r\n  7\n]", vec!["2:{     \"a\": \"]},{\"   }", "5:7"]),
+            ("[\n  {\n    \"a\": \"]},{\"\n  },\r\n  7\n]", vec!["2:{\"a\":\"]},{\"}", "5:7"]),
             ("[\"a\\\"]\",\"b\\\\\"]", vec!["1:\"a\\\"]\"", "1:\"b\\\\\""]),
             ("[{}][{\"a\":1}]", vec!["1:{}", "1:{\"a\":1}"]),
-            ("[{\"a\":\"b},\n{\"c\":1}]", vec!["1:{\"a\":\"b},", "2:{\"c\":1}"]),
+            ("[{\"a\":\"b},\n{\"c\":1}]", vec!["1:{\"a\":\"b}, ", "2:{\"c\":1}"]),
             ("[{\"a\":1},{\"b\"", vec!["1:{\"a\":1}", "Unclosed(1)"]),
+            ("[{\"a\": 1 2}]", vec!["1:{\"a\":1 2}"]),
             ("[1,", vec!["1:1", "Unclosed(1)"]),
             ("[1] x", vec!["1:1", "NoArray(1)"]),
             ("{}", vec!["NoArray(1)"]),

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::batch;
 use super::defect::{Defect, Location};
+use crate::label::columns;
 
 /// The names of columns whose text may be a list of messages in JSON. In any other column the author of a text could hide
 /// a part of it in a message of the role `system`, which is not judged.
@@ -49,6 +50,14 @@ pub(super) fn in_text(name: &str, text: String, place: impl Into<Location>) -> R
         return read(&text, place);
     }
     Ok(text)
+}
+
+/// Returns the text of a column's value, as it was judged. Empty if it has none.
+pub(in crate::label) fn text_of(name: &str, value: &RawValue) -> String {
+    if is(value.get()) {
+        return read(value.get(), 0).unwrap_or_default();
+    }
+    in_text(name, columns::text(value), 0).unwrap_or_default()
 }
 
 impl Message<'_> {

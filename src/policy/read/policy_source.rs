@@ -71,6 +71,11 @@ impl PolicySource {
         }
         // A data file read as plain text would become the instructions of the model.
         if DATA.contains(&ending(spec).as_str()) {
+            if let Err(error) = read(path, spec)
+                && path.is_file()
+            {
+                return Err(error);
+            }
             let message = format!("{} is named as data, not as a policy", quoted(spec));
             return Err(PolicyError::new(PolicyErrorKind::UnknownPolicy, message)
                 .with_hint("a policy is a .yaml, .yml, .md or .txt file, or one without an ending"));

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::content::is_utf16;
+use crate::file_kind::FileKind;
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
 use crate::policy::diagnostics::report::Span;
 use crate::policy::read::limit::{LARGEST, too_large};
@@ -45,10 +46,8 @@ pub(in crate::policy) fn bounded(file: impl Read, name: &str) -> Result<Vec<u8>,
     let mut bytes = Vec::new();
     // One byte more shows that the file is beyond the limit.
     file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unread(name, &error))?;
-    if let Some(message) = no_text(&bytes) {
-        return Err(PolicyError::new(PolicyErrorKind::Encoding, message)
-            .named(name)
-            .with_hint("save it as plain text in UTF-8; in Windows PowerShell: … | Out-File -Encoding utf8 FILE"));
+    if let Some((message, remedy)) = no_text(&bytes) {
+        return Err(PolicyError::new(PolicyErrorKind::Encoding, message).named(name).with_hint(remedy));
     }
     if bytes.len() > LARGEST {
         return Err(too_large(name));
@@ -71,17 +70,20 @@ pub(in crate::policy) fn utf8(bytes: &[u8], name: &str) -> Result<String, Policy
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
 }
 
-/// Returns a message if a file is not text, judging by its first bytes and by NUL bytes.
-fn no_text(bytes: &[u8]) -> Option<&'static str> {
-    if is_utf16(bytes) {
-        Some("the file is in UTF-16, and a policy must be in UTF-8")
-    } else if bytes.starts_with(b"PK\x03\x04") {
-        Some("the file is a Word or Excel document or another archive, and a policy is a text in UTF-8")
-    } else if bytes.starts_with(b"%PDF-") {
-        Some("the file is a PDF document, and a policy is a text in UTF-8")
-    } else if bytes.contains(&0) {
-        Some("the file has NUL bytes, and a policy is a text in UTF-8")
-    } else {
-        None
+/// Returns a message and its remedy if a file is not text, judging by its first bytes and by NUL bytes.
+fn no_text(bytes: &[u8]) -> Option<(String, &'static str)> {
+    const PLAIN: &str = "save it as plain text in UTF-8";
+    let what = |what: &str| format!("the file {what}, and a policy is a text in UTF-8");
+    match FileKind::of(bytes) {
+        Some(kind) => {
+            // A policy is a text in whichever document it was written.
+            let own = !kind.is_document && !kind.remedy.is_empty();
+            Some((what(&format!("is {}", kind.name)), if own { kind.remedy } else { PLAIN }))
+        }
+        None if is_utf16(bytes) => Some((
+            "the file is in UTF-16, and a policy must be in UTF-8".to_owned(),
+            "save it as plain text in UTF-8; in Windows PowerShell: … | Out-File -Encoding utf8 FILE",
+        )),
+        None => bytes.contains(&0).then(|| (what("has NUL bytes"), PLAIN)),
     }
 }

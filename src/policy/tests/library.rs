@@ -205,7 +205,9 @@ fn a_file_that_is_no_text_is_refused_by_what_it_is() {
         ("a.yaml", utf16(SMALL, &[0xff, 0xfe]), "UTF-16"),
         ("b.md", utf16("Be kind.", &[]), "UTF-16"),
         ("f.md", b"Be\0kind.".to_vec(), "NUL bytes"),
-        ("c.md", b"PK\x03\x04\x14\x00".to_vec(), "Word or Excel"),
+        ("c.md", b"PK\x03\x04\x14\x00word/document.xml".to_vec(), "is a Word document (.docx)"),
+        ("c.docx", b"PK\x03\x04\x14\x00word/document.xml".to_vec(), "is a Word document (.docx)"),
+        ("c.xlsx", b"PK\x03\x04\x14\x00xl/workbook.xml".to_vec(), "is a workbook (.xlsx)"),
         ("d", b"%PDF-1.7\n".to_vec(), "PDF"),
         ("e.txt", b"Zeile\nGr\xfc\xdfe".to_vec(), "not UTF-8 at byte 8"),
     ] {

@@ -54,7 +54,7 @@ fn the_lines_of_elements_are_whole_and_can_be_printed() {
     let record = source.next().unwrap().unwrap().record;
     assert_eq!(record.id.unwrap().get(), "7");
     let line = String::from_utf8(record.raw).unwrap();
-    assert_eq!(line, "{     \"text\": \"a\\nb\",     \"id\": 7   }\n");
+    assert_eq!(line, "{\"text\":\"a\\nb\",\"id\":7}\n");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["text"], "a\nb");
 }
 
