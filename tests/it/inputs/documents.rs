@@ -29,7 +29,7 @@ fn a_damaged_element_costs_only_itself_and_has_its_line() {
         "a.json",
         "[{\"text\":\"a\"},\n {\"text\" \"SECRET\"},\n 7,\n {\"text\":\"b\"}]",
         "a|<not-json>|<not-an-object>|b",
-        "a.json: line 2: not JSON at byte 9",
+        "a.json: line 2: not JSON at byte 8",
     );
     check(
         "a.json",
