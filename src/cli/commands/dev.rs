@@ -55,7 +55,7 @@ impl Dev {
         let Some(first) = first(&args, &mut watch, &screen, once)? else { return done };
         let mut config = judging.resolve(std::slice::from_ref(&first.policy))?;
         config.composition = args.composition();
-        // The rationale is not shown, and writing it takes most of the time.
+        // The rationale is not shown, and writing it takes about a third of the time.
         config.options = config.options.with_no_rationale(true);
         let engine = loading::load(&config, std::slice::from_ref(&first.policy), SEVERAL)?;
         let stop = stop::quietly()?;
