@@ -72,7 +72,7 @@ fn each_heavy_dependency_has_one_place() {
             "label/records/parquet.rs",
             "label/export/parquet.rs",
             "label/export/output.rs",
-            "label/source/whole_file.rs",
+            "label/source/whole_file/parquet.rs",
         ],
     );
     only_in(&["flate2", "zstd::"], &["label/unpack.rs", "label/export/pack.rs", "workbook"]);

@@ -12,6 +12,7 @@ use magistrate::label::config::COLUMNS_TO_JUDGE;
 use magistrate::label::journal::Past;
 use magistrate::label::memo::{Archive, Memo};
 use magistrate::label::run::{EarlierVerdicts, Event, Run, Settings, run};
+use magistrate::label::summary::Summary;
 use magistrate::label::verify::{Agreement, Comparison, Sample};
 
 use crate::cli::args::golden::KeepArgs;
@@ -108,26 +109,37 @@ impl Verify {
         bar.clear();
         let summary = summary.with_context(|| journal.display().to_string())?;
         if summary.ended.is_some() {
-            output::message(&format!("stopped after {} of {wanted} rows", summary.rows()));
-            if kept.is_some() {
-                output::message(SAVED);
-            }
-            return Ok(ExitCode::from(exit::STOPPED));
+            return Ok(stopped(&summary, wanted, kept.is_some()));
         }
-        if before > 0 {
-            output::message(&format!("resumed {before} rows already judged"));
-        }
-        if let Some(kept) = kept {
-            let _ = std::fs::remove_file(kept);
-        }
-        ensure_hint!(
-            summary.rows() == wanted,
-            ("{} of {wanted} rows are not in the input", wanted - summary.rows()),
-            "name the same inputs as when they were judged"
-        );
+        finish(&summary, wanted, before, kept.as_deref())?;
         report(&comparison.agreement, self.json)?;
         Ok(ExitCode::from(if comparison.agreement.flipped.is_empty() { exit::DONE } else { exit::DIFFERENT }))
     }
+}
+
+/// Reports a run that a signal stopped. Returns its exit code.
+fn stopped(summary: &Summary, wanted: u64, kept: bool) -> ExitCode {
+    output::message(&format!("stopped after {} of {wanted} rows", summary.rows()));
+    if kept {
+        output::message(SAVED);
+    }
+    ExitCode::from(exit::STOPPED)
+}
+
+/// Removes the verdicts that were kept for this run. Refuses inputs that lack rows of the sample.
+fn finish(summary: &Summary, wanted: u64, before: u64, kept: Option<&Path>) -> Result<(), anyhow::Error> {
+    if before > 0 {
+        output::message(&format!("resumed {before} rows already judged"));
+    }
+    if let Some(kept) = kept {
+        let _ = std::fs::remove_file(kept);
+    }
+    ensure_hint!(
+        summary.rows() == wanted,
+        ("{} of {wanted} rows are not in the input", wanted - summary.rows()),
+        "name the same inputs as when they were judged"
+    );
+    Ok(())
 }
 
 /// Refuses policies other than those of the run. Verdicts by others would be another run's, and no flips.

@@ -35,6 +35,8 @@ pub(super) struct FlatTable {
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     pub name: String,
+    /// The kind of the values, which Parquet stores.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only Parquet has typed columns"))]
     pub kind: ColumnKind,
 }
 
