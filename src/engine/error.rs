@@ -73,7 +73,7 @@ pub enum EngineError {
         most: usize,
     },
     /// The content is longer than the session's options allow.
-    #[error("the content takes {tokens} tokens, and at most {most} are allowed")]
+    #[error("the content is too long: {tokens} tokens, at most {most} are allowed")]
     OverLimit {
         /// Its tokens, its framing in the prompt included.
         tokens: usize,

@@ -10,9 +10,9 @@ use crate::policy::{Policy, Severity};
 /// Facts about a run that its outputs need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunAbout {
-    /// The first input began with a byte order mark.
-    #[serde(default)]
-    pub bom: bool,
+    /// The form of tables in text.
+    #[serde(flatten)]
+    pub table: TableForm,
     /// The id is the column `id` of the inputs.
     #[serde(default = "yes")]
     pub id: bool,
@@ -22,6 +22,17 @@ pub struct RunAbout {
     /// The policies by their id.
     #[serde(default)]
     pub policies: BTreeMap<String, PolicyAbout>,
+}
+
+/// The form of a table in text. An output takes it over from the first input, because the same program reads both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableForm {
+    /// Begins with a byte order mark, by which a spreadsheet knows that a text is UTF-8.
+    #[serde(default)]
+    pub bom: bool,
+    /// The separator of the fields of CSV: an ASCII character.
+    #[serde(default = "comma")]
+    pub separator: u8,
 }
 
 /// Facts about a policy of a run.
@@ -42,9 +53,19 @@ fn yes() -> bool {
     true
 }
 
+fn comma() -> u8 {
+    b','
+}
+
+impl Default for TableForm {
+    fn default() -> Self {
+        Self { bom: false, separator: comma() }
+    }
+}
+
 impl Default for RunAbout {
     fn default() -> Self {
-        Self { bom: false, id: true, text: Vec::new(), policies: BTreeMap::new() }
+        Self { table: TableForm::default(), id: true, text: Vec::new(), policies: BTreeMap::new() }
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use super::records::{InputFormat, Notice, RecordFields, Seen};
 use crate::hint::{Hint, Setting};
+use crate::label::about::TableForm;
 use error::Problem;
 use missing::missing_columns;
 use open_input::{InputInfo, OpenInput};
@@ -216,11 +217,15 @@ impl Source {
         self.open.as_ref().and_then(|open| open.header.as_deref())
     }
 
-    /// Reports whether a file of text that is made of these inputs should begin with a byte order mark. It should if the
-    /// first input did, or was not UTF-8: the program that wrote it may need the mark to read UTF-8.
+    /// Returns the form of a table in text that is made of these inputs: that of the first one.
+    ///
+    /// The program that wrote the first input may need a byte order mark to read UTF-8. So there is a mark if the input
+    /// begins with one, or is not UTF-8. The separator is the input's if that is CSV, else a comma.
     #[must_use]
-    pub fn byte_order_mark(&self) -> bool {
-        self.infos.first().is_some_and(|info| info.marked)
+    pub fn table_form(&self) -> TableForm {
+        let Some(first) = self.infos.first() else { return TableForm::default() };
+        let separator = first.separator.filter(|_| first.format == InputFormat::Csv);
+        TableForm { bom: first.marked, separator: separator.unwrap_or(TableForm::default().separator) }
     }
 
     /// Returns notes on how inputs are read, where that may surprise people.

@@ -186,7 +186,7 @@ fn a_long_text_is_refused_or_judged_in_pieces() {
     let long = format!("{} the end is bad!\nshort\n", "Some words of a text. ".repeat(800));
     let refused = label(long.clone(), InputFormat::Lines, &Settings::default(), &options(), &["rules"]);
     assert_eq!(refused.rows[0]["error"]["code"], "too-long");
-    assert!(refused.rows[0]["error"]["message"].as_str().unwrap().starts_with("the content takes "));
+    assert!(refused.rows[0]["error"]["message"].as_str().unwrap().starts_with("the content is too long: "));
     let limited = options().with_max_content(Some(20));
     let limited =
         label("one two three four five. ".repeat(9), InputFormat::Lines, &Settings::default(), &limited, &["rules"]);

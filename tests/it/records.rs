@@ -195,16 +195,8 @@ fn a_header_must_have_what_is_wanted() {
             "missing-text",
             "has no column \"text\". Columns: 1 \"id\", 2 \"body\", 3 \"two words\"; ",
         ),
-        (
-            b"text,a,a,b c,b c\n",
-            "duplicate-columns",
-            "line 1: columns of the same name stand in the header: \"a\", \"b c\";",
-        ),
-        (
-            b"text,column_3,\n",
-            "duplicate-columns",
-            "line 1: columns of the same name stand in the header: \"column_3\";",
-        ),
+        (b"text,a,a,b c,b c\n", "duplicate-columns", "line 1: duplicate columns: \"a\", \"b c\";"),
+        (b"text,column_3,\n", "duplicate-columns", "line 1: duplicate columns: \"column_3\";"),
         (b"text,\xE9\n", "not-utf8", "line 1: the text is not valid UTF-8: byte 5 of 7"),
         (b"\xFF\xFEt\0e\0x\0t\0\n\0", "not-utf8", "line 1: the text is UTF-16"),
         (b"t\0ext\n", "nul", "line 1: a NUL byte"),

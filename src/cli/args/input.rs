@@ -90,7 +90,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads the separator of fields.
-fn delimiter(text: &str) -> Result<u8, String> {
+pub fn delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
         _ => one_ascii(text)

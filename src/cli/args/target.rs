@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use magistrate::files::{self, Files};
+use magistrate::label::about::TableForm;
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{self, Export, Packing};
 use magistrate::label::report::Report;
 
+use super::input::delimiter;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 use crate::cli::terminal::units::today;
 
@@ -27,6 +29,10 @@ pub struct OutputArgs {
     /// Begin CSV and TSV with a byte order mark, so that a spreadsheet reads UTF-8 [default: as the first input does]
     #[arg(long)]
     bom: bool,
+
+    /// Separator of CSV fields in the output: a character, or tab [default: as in the first CSV input, else a comma]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    output_delimiter: Option<u8>,
 
     /// Write one file each for safe, violation and undecided: OUT.safe.jsonl and so on
     #[arg(long, value_name = "WHAT", requires = "output")]
@@ -64,9 +70,9 @@ pub struct Target {
 }
 
 impl OutputArgs {
-    /// Resolves the flags. `batch` is set if requests of the Batch API are read, and `marked` if the input begins with a
-    /// byte order mark.
-    pub fn resolve(self, batch: bool, marked: bool, form: OutputForm) -> Result<Target, anyhow::Error> {
+    /// Resolves the flags. `batch` is set if requests of the Batch API are read. `table` is the form of tables in text
+    /// without flags.
+    pub fn resolve(self, batch: bool, table: TableForm, form: OutputForm) -> Result<Target, anyhow::Error> {
         let path = self.output.filter(|path| path.as_os_str() != "-");
         let by_name = path.as_deref().and_then(export::OutputFormat::of_path);
         if let Some(path) = path.as_deref().filter(|_| self.output_format.is_none() && by_name.is_none()) {
@@ -97,12 +103,23 @@ impl OutputArgs {
         format.is_built()?;
         let is_text = matches!(format, export::OutputFormat::Csv | export::OutputFormat::Tsv);
         ensure_hint!(is_text || !self.bom, "--bom is for CSV and TSV", "leave it out, or write one of these");
-        let (split, bom) = (self.split_by.is_some(), is_text && (self.bom || marked));
+        ensure_hint!(
+            format == export::OutputFormat::Csv || self.output_delimiter.is_none(),
+            "--output-delimiter is for CSV",
+            "leave it out, or end the name of the output in .csv"
+        );
+        let separator = self.output_delimiter.unwrap_or(table.separator);
+        let table = TableForm { bom: is_text && (self.bom || table.bom), separator };
+        let split = self.split_by.is_some();
         let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
         if let Some(report) = self.report.as_ref().filter(|path| !is_page(path)) {
             bail_hint!(("{}: report files end in .html", report.display()), "end the name in .html");
         }
-        Ok(Target { report: self.report, file: path, export: Export { format, packing, form, split, bom, anew: None } })
+        Ok(Target {
+            report: self.report,
+            file: path,
+            export: Export { format, packing, form, split, table, anew: None },
+        })
     }
 }
 

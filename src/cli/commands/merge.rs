@@ -67,7 +67,7 @@ impl Merge {
         for path in &journals {
             has_columns(path, &form).map_err(|error| in_file(path.display(), error))?;
         }
-        let mut target = self.output.resolve(false, RunAbout::of(&terms).bom, form)?;
+        let mut target = self.output.resolve(false, RunAbout::of(&terms).table, form)?;
         target.export.anew = anew;
         let mut files = Files::new();
         journals.iter().try_for_each(|path| files.read("a journal that is merged", path))?;

@@ -42,8 +42,10 @@ impl Output {
         let form = export.form.clone();
         let writer: Box<dyn RowWriter> = match (export.format, table.cloned()) {
             (OutputFormat::Batch, _) => Box::new(batch::Results { file, form }),
-            (OutputFormat::Csv, Some(table)) => Box::new(csv::Separated::new(file, b',', table, export.bom)?),
-            (OutputFormat::Tsv, Some(table)) => Box::new(csv::Separated::new(file, b'\t', table, export.bom)?),
+            (OutputFormat::Csv, Some(table)) => {
+                Box::new(csv::Separated::new(file, export.table.separator, table, export.table.bom)?)
+            }
+            (OutputFormat::Tsv, Some(table)) => Box::new(csv::Separated::new(file, b'\t', table, export.table.bom)?),
             #[cfg(feature = "parquet")]
             (OutputFormat::Parquet, Some(table)) => Box::new(parquet::Groups::new(file, table)?),
             #[cfg(feature = "xlsx")]

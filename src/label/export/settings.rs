@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::ExportError;
 use super::pack::Packing;
+use crate::label::about::TableForm;
 use crate::label::anew::Anew;
 use crate::label::entry::OutputForm;
 use crate::label::records::InputFormat;
@@ -14,7 +15,7 @@ pub enum OutputFormat {
     /// A JSON object on each line.
     #[default]
     Jsonl,
-    /// Fields between commas, by RFC 4180. The header names them; a nested value is named by its path, with dots.
+    /// Fields between commas, or between the separator of the input, by RFC 4180. The header names them; a nested value is named by its path, with dots.
     Csv,
     /// Fields between tabs.
     Tsv,
@@ -37,8 +38,8 @@ pub struct Export {
     pub form: OutputForm,
     /// Writes a file for each verdict.
     pub split: bool,
-    /// Begins CSV and TSV with a byte order mark, by which a spreadsheet knows that they are UTF-8.
-    pub bom: bool,
+    /// The form of CSV, and the byte order mark of TSV.
+    pub table: TableForm,
     /// Decides the rows anew.
     pub anew: Option<Anew>,
 }

@@ -57,8 +57,7 @@ impl Table {
         let mut seen = HashSet::new();
         let twice: Vec<&String> = names.iter().filter(|name| !seen.insert(*name)).collect();
         if !twice.is_empty() {
-            let what =
-                format!("columns of the same name stand in the header: {}; rename all but one", shown(&twice, false));
+            let what = format!("duplicate columns: {}; rename all but one of each name", shown(&twice, false));
             return Err(Defect::new("duplicate-columns", line, what));
         }
         Self::of(names, Some(header.raw), wanted)

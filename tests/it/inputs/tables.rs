@@ -41,7 +41,7 @@ fn malformed_tables_cost_only_their_records_which_are_named() {
         "",
         "a.csv has no column \"text\". Columns: 1 \"Text\", 2 \"TEXT\"\nhint: did you mean \"Text\"?",
     );
-    check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: columns of the same name stand in the header: \"text\"");
+    check("a.csv", "text,text\na,b\n", "", "a.csv: line 1: duplicate columns: \"text\"");
     check("a.csv", "text,,\na,b,c\n", "a", "");
     check(
         "a.csv",

@@ -70,7 +70,7 @@ impl Prepared {
                 .require_alike()
                 .map_err(|what| hinted(anyhow::anyhow!("{what}"), "leave out --only, or name one input at a time"))?;
         }
-        let target = flags.output.resolve(flags.input.is_batch(), source.byte_order_mark(), form)?;
+        let target = flags.output.resolve(flags.input.is_batch(), source.table_form(), form)?;
         let existing = flags.existing.resolve();
         if existing == Existing::Resume && flags.only.is_none() {
             keep_rationales(&mut config, &policies, &target);
@@ -151,7 +151,7 @@ impl Prepared {
         let policy =
             |policy: &Policy| (policy.id.clone(), PolicyAbout::new(policy, planned.conditions(&self.config, policy)));
         RunAbout {
-            bom: self.source.byte_order_mark(),
+            table: self.source.table_form(),
             id: self.source.has_usual_id(),
             text: self.source.text_columns().into_iter().map(str::to_owned).collect(),
             policies: self.policies.iter().map(policy).collect(),
