@@ -16,13 +16,14 @@ fn folder_of(files: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "canary/gguf1-00ff00ff00ff00ff.json",
     "canary/gguf2-00ff00ff00ff00ff.json",
     "evaluations/00ff00ff00ff00ff.jsonl",
     "journals/00ff00ff00ff00ff.journal",
     "models/00ff00ff00ff00ff/magistrate-nano.gguf",
     "models/00ff00ff00ff00ff/magistrate-nano.gguf.0123456789abcdef.part",
+    "notes/00ff00ff00ff00ff",
     "prefixes/00ff00ff00ff00ff.prefix",
     "prefixes/00ff00ff00ff00ff.prefix.0123456789abcdef.part",
     "tuned/00ff00ff00ff00ff.json",
@@ -32,9 +33,9 @@ const OURS: [&str; 10] = [
 #[test]
 fn clearing_removes_what_we_made_and_tells_all_else() {
     let theirs = [
+        "essays/00ff00ff00ff00ff.json",
         "models/20b/magistrate-nano.gguf",
         "models/gpt-oss.gguf",
-        "notes/00ff00ff00ff00ff.json",
         "prefixes/add.prefix",
         "thesis.txt",
         "tuned/piano.json",
@@ -43,9 +44,9 @@ fn clearing_removes_what_we_made_and_tells_all_else() {
     let folder = folder_of(&[&OURS[..], &theirs].concat());
     let cleared = clear(folder.path()).unwrap();
     let listed = [
+        "essays",
         "models/20b",
         "models/gpt-oss.gguf",
-        "notes",
         "prefixes/add.prefix",
         "thesis.txt",
         "tuned/piano.json",
