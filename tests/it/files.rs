@@ -208,7 +208,7 @@ fn a_dash_is_stdout_in_every_verb_that_has_an_output() {
     let done = stage.succeeds(&["policy", "new", "begging", "--violation", "Begging: Asks for money.", "-o", "b.yaml"]);
     assert!(messages(&done).contains("b.yaml is written"), "{}", messages(&done));
     let again = stage.run(&["policy", "new", "begging", "--violation", "Begging: Asks for money.", "-o", "b.yaml"]);
-    assert_eq!(messages(&again), "error: b.yaml is there already\nhint: name another file with -o\n");
+    assert_eq!(messages(&again), "error: b.yaml exists already\nhint: name another file with -o\n");
 }
 
 #[test]
