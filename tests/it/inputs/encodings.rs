@@ -44,7 +44,7 @@ fn notes(name: &str, bytes: &[u8]) -> (String, bool) {
     let source = Source::new(vec![Input::file(path)], None, RecordFields::default()).unwrap();
     let place = format!("{}/", folder.path().display());
     let notes: Vec<String> = source.notes().map(|note| note.message.replace(&place, "")).collect();
-    (notes.join("; "), source.byte_order_mark())
+    (notes.join("; "), source.table_form().bom)
 }
 
 #[test]

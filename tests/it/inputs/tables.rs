@@ -205,9 +205,9 @@ fn a_byte_order_mark_of_the_first_input_is_known() {
     let marked = |name: &str, bytes: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        Source::new(vec![Input::file(path)], None, RecordFields::default()).unwrap().byte_order_mark()
+        Source::new(vec![Input::file(path)], None, RecordFields::default()).unwrap().table_form().bom
     };
     assert!(marked("a.csv", "\u{FEFF}text\na\n"));
     assert!(!marked("b.csv", "text\na\u{FEFF}\n"));
-    assert!(!Source::none().byte_order_mark());
+    assert!(!Source::none().table_form().bom);
 }
