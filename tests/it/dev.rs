@@ -155,6 +155,25 @@ fn a_broken_policy_is_waited_for_from_the_start() {
 }
 
 #[test]
+fn an_output_that_nobody_reads_any_more_ends_it_quietly() {
+    let dev = Dev::start(folder(), &["p.yaml", "g.jsonl", "--effort", "none"]);
+    dev.until(" judged in ");
+    let Dev { mut child, lines, folder } = dev;
+    drop(lines);
+    let begun = Instant::now();
+    // The first write after the reader has gone may still succeed.
+    for number in 0.. {
+        fs::write(folder.path().join("p.yaml"), format!("{}# {number}\n", policy())).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert_eq!(status.code(), Some(0));
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not end");
+    }
+}
+
+#[test]
 fn a_change_during_the_judging_begins_anew() {
     let folder = folder();
     let long: String =

@@ -112,8 +112,9 @@ fn first(args: &VersionArgs, watch: &mut Watch, screen: &Screen, once: bool) -> 
     }
 }
 
+/// Reports whether a signal came, or nobody reads stdout any more.
 fn is_stopped(stop: &Arc<AtomicBool>) -> bool {
-    stop.load(Ordering::Relaxed)
+    stop.load(Ordering::Relaxed) || output::is_closed()
 }
 
 /// Reports whether an error ends the work, since no other version of the policy could do better.

@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -51,9 +52,20 @@ pub fn clear() -> Result<(), anyhow::Error> {
 
 fn write(text: &str) -> Result<(), anyhow::Error> {
     match put(text) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         done => done.context("stdout cannot be written"),
     }
+}
+
+/// Set once the reader of stdout has closed it.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Reports whether the reader of stdout has closed it, as far as a write has shown that. Work without an end stops then.
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
 }
 
 /// Writes verdicts. A closed pipe is an error: exit codes 0 and 1 state that verdicts were written.
