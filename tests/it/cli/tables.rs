@@ -126,15 +126,15 @@ fn a_table_without_records_has_its_columns_and_a_mark_only_where_it_is_wanted() 
 #[test]
 fn csv_has_the_separator_of_the_csv_that_it_is_made_of_and_merge_keeps_it() {
     let stage = Stage::new().file("in.csv", "id;text\n1;Hello, you\n").file("in.jsonl", "{\"text\":\"Hello\"}\n");
-    assert_eq!(stage.label(&["in.csv", "-o", "out.csv", "--fields", "verdict"]).code, 0);
-    assert_eq!(stage.lines("out.csv"), ["id;text;verdict", "1;Hello, you;safe"]);
-    assert_eq!(stage.run(&["merge", "out.csv", "--fields", "verdict", "-o", "new.csv"]).code, 0);
+    assert_eq!(stage.label(&["in.csv", "-o", "out.csv", "--fields", "status"]).code, 0);
+    assert_eq!(stage.lines("out.csv"), ["id;text;status", "1;Hello, you;ok"]);
+    assert_eq!(stage.run(&["merge", "out.csv", "--fields", "status", "-o", "new.csv"]).code, 0);
     assert_eq!(stage.lines("new.csv"), stage.lines("out.csv"));
-    let run = stage.run(&["merge", "out.csv", "--fields", "verdict", "-o", "comma.csv", "--output-delimiter", ","]);
+    let run = stage.run(&["merge", "out.csv", "--fields", "status", "-o", "comma.csv", "--output-delimiter", ","]);
     assert_eq!(run.code, 0, "{run}");
-    assert_eq!(stage.lines("comma.csv"), ["id,text,verdict", "1,\"Hello, you\",safe"]);
-    assert_eq!(stage.label(&["in.jsonl", "-o", "other.csv", "--fields", "verdict"]).code, 0);
-    assert_eq!(stage.lines("other.csv"), ["text,verdict", "Hello,safe"]);
+    assert_eq!(stage.lines("comma.csv"), ["id,text,status", "1,\"Hello, you\",ok"]);
+    assert_eq!(stage.label(&["in.jsonl", "-o", "other.csv", "--fields", "status"]).code, 0);
+    assert_eq!(stage.lines("other.csv"), ["text,status", "Hello,ok"]);
     let refused = stage.label(&["in.jsonl", "--output-delimiter", ";", "-o", "out.tsv"]);
     assert!(refused.code == 2 && refused.stderr.contains("--output-delimiter is for CSV"), "{refused}");
 }
