@@ -100,8 +100,8 @@ fn pages(name: &str) -> Option<StyledStr> {
     let styles = Styles::default();
     let (title, literal) = (styles.get_header(), styles.get_literal());
     let mut text = format!("{title}Examples:{title:#}\n");
-    for (about, command) in examples {
-        text.push_str(&format!("  # {about}\n  {literal}{command}{literal:#}\n"));
+    for (purpose, command) in examples {
+        text.push_str(&format!("  # {purpose}\n  {literal}{command}{literal:#}\n"));
     }
     text.push_str(&format!("\n{title}Exit codes:{title:#}\n"));
     for (code, meaning) in exit_codes::of(name) {
@@ -120,6 +120,7 @@ fn pages(name: &str) -> Option<StyledStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::command;
 
     #[test]
     fn the_first_sentence_is_the_short_help() {
@@ -131,5 +132,132 @@ mod tests {
         ] {
             assert_eq!(short(help), wanted);
         }
+    }
+
+    /// Returns all visible verbs, with their names behind `magistrate`.
+    fn all(command: &Command, name: &str) -> Vec<(String, Command)> {
+        let mut verbs = vec![(name.to_owned(), command.clone())];
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            verbs.extend(all(verb, format!("{name} {}", verb.get_name()).trim_start()));
+        }
+        verbs
+    }
+
+    fn verbs() -> Vec<(String, Command)> {
+        let mut command = command();
+        command.build();
+        all(&command, "")
+    }
+
+    #[test]
+    fn every_verb_and_every_flag_has_a_line_of_help_in_a_group() {
+        const GROUPS: [&str; 7] = ["Input", "Output", "Policy", "Model", "Judging", "Engine", "Global"];
+        for (name, verb) in verbs() {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.contains('\n'), "`{name}` has no line of help");
+            for flag in verb.get_arguments().filter(|flag| !flag.is_hide_set()) {
+                let id = flag.get_id();
+                assert!(flag.get_help().is_some(), "`{name}` has no help for `{id}`");
+                let grouped = flag.get_help_heading().is_some_and(|group| GROUPS.contains(&group));
+                assert!(grouped || flag.is_positional(), "`{name}`: `{id}` is in no group");
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_help_of_every_verb_fits_a_screen() {
+        const LINES: usize = 40;
+        for (name, mut verb) in verbs() {
+            let help = verb.render_help().to_string();
+            let lines = help.lines().count();
+            assert!(lines <= LINES, "`magistrate {name} -h` has {lines} lines:\n{help}");
+        }
+    }
+
+    /// Returns the words of a command as a shell passes them, with the part of a pipe that is ours.
+    fn shell_words(command: &str) -> Vec<String> {
+        let ours = command.split(['|', '(']).map(str::trim).find(|part| part.starts_with("magistrate")).unwrap();
+        let ours = ours.split([')', '>']).next().unwrap().trim();
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for letter in ours.chars() {
+            match letter {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                other => words.last_mut().unwrap().push(other),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_long_help_ends_with_examples_that_parse_and_with_exit_codes() {
+        for (name, mut verb) in verbs() {
+            let help = verb.render_long_help().to_string();
+            let (_, end) =
+                help.split_once("Examples:\n").unwrap_or_else(|| panic!("`magistrate {name}` has no example"));
+            assert!(end.contains("Exit codes:\n"), "{help}");
+            let examples: Vec<&str> = end.lines().take_while(|line| line.starts_with("  ")).collect();
+            for (place, line) in examples.iter().enumerate() {
+                assert!(line.chars().count() <= 100, "{line}");
+                let about = line.trim().strip_prefix("# ");
+                assert_eq!(about.is_some(), place % 2 == 0, "{line}");
+                if about.is_none() {
+                    let words = shell_words(line);
+                    let parsed = command().try_get_matches_from(&words);
+                    parsed.unwrap_or_else(|error| panic!("`{}`: {error}", line.trim()));
+                    let path = name.split(' ').filter(|part| !part.is_empty());
+                    assert!(path.into_iter().all(|part| words.contains(&part.to_owned())) || name.is_empty(), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_variable_that_the_program_reads_is_in_a_help() {
+        let helps: String = verbs().into_iter().map(|(_, mut verb)| verb.render_long_help().to_string()).collect();
+        let mut count = 0;
+        for variable in read_variables() {
+            count += 1;
+            assert!(helps.contains(&variable), "{variable} is in no help");
+        }
+        assert!(count > 35, "the variables were not found");
+    }
+
+    /// Returns the names of environment variables in the source: words in quotes with these beginnings.
+    fn read_variables() -> std::collections::BTreeSet<String> {
+        const BEGINNINGS: [&str; 10] = [
+            "MAGISTRATE_",
+            "HF_",
+            "HUGGINGFACE_",
+            "OLLAMA_",
+            "LLAMA_",
+            "XDG_",
+            "NO_COLOR",
+            "CLICOLOR",
+            "OMP_",
+            "GOMP_",
+        ];
+        // Set by the program for itself.
+        const OWN: [&str; 2] = ["MAGISTRATE_SPINCOUNT_CHOSEN", "MAGISTRATE_BUILT_BACKENDS"];
+        let mut names = std::collections::BTreeSet::new();
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&entry).unwrap_or_default();
+                for word in source.split('"') {
+                    let is_name = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+                    let begins = BEGINNINGS.iter().any(|beginning| word.starts_with(beginning) && word != *beginning);
+                    if is_name && (begins || BEGINNINGS.contains(&word) && !word.ends_with('_')) && !OWN.contains(&word)
+                    {
+                        names.insert(word.to_owned());
+                    }
+                }
+            }
+        }
+        names
     }
 }

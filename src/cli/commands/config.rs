@@ -1,6 +1,6 @@
 //! `config`: shows the settings that hold and their origin, and writes a first settings file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use magistrate::{cache, files};
 use serde_json::{Value, json};
 
 use crate::cli::settings::keys::{KEYS, Key, Kind, Place};
-use crate::cli::settings::{Origin, Setting, Settings, places, shown, verbs};
+use crate::cli::settings::{Origin, Setting, Settings, places, verbs};
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 use crate::cli::terminal::{exit, output};
 
@@ -88,6 +88,13 @@ fn show(command: &Command, json: bool) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
+/// Returns a path for output: relative to the current folder, where that is possible.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    relative.unwrap_or(path).display().to_string()
+}
+
 fn origin(origin: &Origin) -> String {
     match origin {
         Origin::File { path, line, .. } => format!("{}:{line}", shown(path)),
@@ -98,20 +105,20 @@ fn origin(origin: &Origin) -> String {
 /// Returns a setting as a file would have it.
 fn line(setting: &Setting) -> String {
     let verb = setting.verb.as_ref().map_or(String::new(), |verb| format!("{verb}."));
-    format!("{verb}{} = {}", setting.key.name, value(setting.key, &words(setting)))
+    format!("{verb}{} = {}", setting.key.name, value(setting.key, &values(setting)))
 }
 
-fn words(setting: &Setting) -> Vec<String> {
-    setting.words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+fn values(setting: &Setting) -> Vec<String> {
+    setting.values.iter().map(|value| value.to_string_lossy().into_owned()).collect()
 }
 
 /// Returns the value of a key as TOML writes it.
-fn value(key: &Key, words: &[String]) -> String {
-    let quoted = |word: &String| Value::from(word.as_str()).to_string();
-    match (key.kind, words) {
-        (Kind::Number | Kind::Count | Kind::Switch, words) => words.join(","),
-        (_, [word]) => quoted(word),
-        (_, words) => format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+fn value(key: &Key, values: &[String]) -> String {
+    let quoted = |value: &String| Value::from(value.as_str()).to_string();
+    match (key.kind, values) {
+        (Kind::Number | Kind::Count | Kind::Switch, values) => values.join(","),
+        (_, [value]) => quoted(value),
+        (_, values) => format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -120,11 +127,11 @@ fn object(setting: &Setting) -> Value {
         Origin::File { path, line, .. } => (Some(path.display().to_string()), Some(*line), None),
         Origin::Variable(name) => (None, None, Some(*name)),
     };
-    let words = words(setting);
-    let value = match (setting.key.kind, words.as_slice()) {
-        (Kind::List | Kind::Policies, words) => json!(words),
-        (Kind::Number | Kind::Count | Kind::Switch, [word]) => serde_json::from_str(word).unwrap_or(json!(word)),
-        (_, words) => json!(words.join(",")),
+    let values = values(setting);
+    let value = match (setting.key.kind, values.as_slice()) {
+        (Kind::List | Kind::Policies, values) => json!(values),
+        (Kind::Number | Kind::Count | Kind::Switch, [value]) => serde_json::from_str(value).unwrap_or(json!(value)),
+        (_, values) => json!(values.join(",")),
     };
     json!({
         "key": setting.key.name,

@@ -11,7 +11,7 @@ use crate::cli::args::check::CheckArgs;
 use crate::cli::args::global::GlobalArgs;
 use crate::cli::case::Case;
 use crate::cli::daemon::client;
-use crate::cli::settings::parse_verb;
+use crate::cli::settings::defaults::parse_verb;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 use crate::cli::terminal::exit;
 

@@ -16,8 +16,8 @@ pub struct Entry {
     pub key: &'static Key,
     /// The verb whose table has the value. `None` for all verbs.
     pub verb: Option<String>,
-    /// The words that the flag gets.
-    pub words: Vec<String>,
+    /// The values that the flag gets.
+    pub values: Vec<String>,
     pub line: usize,
     pub column: usize,
 }
@@ -37,7 +37,8 @@ pub fn read(path: &Path, text: &str, is_project: bool, verbs: &[String]) -> Resu
     let mut value = toml_span::parse(text).map_err(|error| reader.fault(error.span, &error.to_string()))?;
     let ValueInner::Table(table) = value.take() else { return Ok(Vec::new()) };
     let mut entries = reader.entries(table, None)?;
-    entries.sort_by_key(|entry| (entry.line, entry.column));
+    // A later entry wins, so a verb's own values come last. `label.parallel = 4` may stand before `parallel = 8`.
+    entries.sort_by_key(|entry| (entry.verb.is_some(), entry.line, entry.column));
     Ok(entries)
 }
 
@@ -52,9 +53,9 @@ impl Reader<'_> {
                 ValueInner::Table(table) if is_verb => entries.extend(self.entries(table, Some(&name.name))?),
                 inner => {
                     let key = self.key(&name.name, span)?;
-                    let words = self.words(key, &inner, value.span)?;
+                    let values = self.values(key, &inner, value.span)?;
                     let (line, column) = place(self.text, span.start);
-                    entries.push(Entry { key, verb: verb.map(str::to_owned), words, line, column });
+                    entries.push(Entry { key, verb: verb.map(str::to_owned), values, line, column });
                 }
             }
         }
@@ -81,8 +82,8 @@ impl Reader<'_> {
         Ok(key)
     }
 
-    /// Returns the words for a flag.
-    fn words(&self, key: &Key, value: &ValueInner<'_>, span: Span) -> Result<Vec<String>, anyhow::Error> {
+    /// Returns the values for a flag.
+    fn values(&self, key: &Key, value: &ValueInner<'_>, span: Span) -> Result<Vec<String>, anyhow::Error> {
         let wanted = match key.kind {
             Kind::Text | Kind::Path | Kind::Model => "a string",
             Kind::Size => "a string such as \"16GB\"",
@@ -94,7 +95,7 @@ impl Reader<'_> {
         let wrong = |found: &ValueInner<'_>| {
             self.fault(span, &format!("`{}` must be {wanted}, and is {}", key.name, described(found)))
         };
-        let word = |value: &ValueInner<'_>| match (key.kind, value) {
+        let text = |value: &ValueInner<'_>| match (key.kind, value) {
             (Kind::Text | Kind::List | Kind::Size, ValueInner::String(text)) => Ok(text.to_string()),
             (Kind::Size | Kind::Count | Kind::Number, ValueInner::Integer(number)) => Ok(number.to_string()),
             (Kind::Number, ValueInner::Float(number)) => Ok(number.to_string()),
@@ -106,9 +107,9 @@ impl Reader<'_> {
         };
         match (key.kind, value) {
             (Kind::List | Kind::Policies, ValueInner::Array(all)) => {
-                all.iter().map(|value| word(value.as_ref())).collect()
+                all.iter().map(|value| text(value.as_ref())).collect()
             }
-            (_, value) => Ok(vec![word(value)?]),
+            (_, value) => Ok(vec![text(value)?]),
         }
     }
 
@@ -172,7 +173,8 @@ mod tests {
 
     fn entries(text: &str, is_project: bool) -> Result<Vec<Entry>, String> {
         let verbs = ["label".to_owned(), "check".to_owned()];
-        read(Path::new("/work/magistrate.toml"), text, is_project, &verbs).map_err(|error| message_with_hints(&error))
+        read(Path::new("/home/ana/magistrate.toml"), text, is_project, &verbs)
+            .map_err(|error| message_with_hints(&error))
     }
 
     #[test]
@@ -184,38 +186,48 @@ mod tests {
             .iter()
             .map(|entry| {
                 let verb = entry.verb.as_deref().unwrap_or("-");
-                format!("{verb} {} {} {}:{}", entry.key.name, entry.words.join(" "), entry.line, entry.column)
+                format!("{verb} {} {} {}:{}", entry.key.name, entry.values.join(" "), entry.line, entry.column)
             })
             .collect();
         assert_eq!(
             shown,
             [
                 "- threshold 0.8 1:1",
-                "- policy spam x=/work/rules/a.md 2:1",
-                "- model /work/./m.gguf 3:1",
+                "- policy spam x=/home/ana/rules/a.md 2:1",
+                "- model /home/ana/./m.gguf 3:1",
                 "label parallel 4 6:1"
             ]
         );
     }
 
     #[test]
+    fn a_verb_s_own_value_comes_after_that_for_all_verbs() {
+        let entries = entries("label.parallel = 4\nparallel = 8", true).unwrap();
+        let values: Vec<_> = entries.iter().map(|entry| (entry.verb.as_deref(), entry.values.join(" "))).collect();
+        assert_eq!(values, [(None, "8".to_owned()), (Some("label"), "4".to_owned())]);
+    }
+
+    #[test]
     fn a_name_of_a_model_is_no_path() {
         for name in ["20b", "hf:org/repo:file.gguf", "docker:ai/gpt-oss:latest", "magistrate-nano"] {
-            assert_eq!(entries(&format!("model = \"{name}\""), true).unwrap()[0].words, [name]);
+            assert_eq!(entries(&format!("model = \"{name}\""), true).unwrap()[0].values, [name]);
         }
     }
 
     #[test]
     fn a_wrong_key_and_a_wrong_type_are_refused_with_their_place() {
         for (text, message) in [
-            ("\n  treshold = 1", "/work/magistrate.toml:2:3: unknown key `treshold`\nhint: did you mean `threshold`?"),
-            ("min_mass = 1", "/work/magistrate.toml:1:1: unknown key `min_mass`\nhint: did you mean `min-mass`?"),
-            ("[labl]\nparallel = 1", "/work/magistrate.toml:1:2: unknown key `labl`\nhint: did you mean `label`?"),
-            ("threshold = \"high\"", "/work/magistrate.toml:1:13: `threshold` must be a number, and is a string"),
-            ("parallel = 1.5", "/work/magistrate.toml:1:12: `parallel` must be a whole number, and is a number"),
+            (
+                "\n  treshold = 1",
+                "/home/ana/magistrate.toml:2:3: unknown key `treshold`\nhint: did you mean `threshold`?",
+            ),
+            ("min_mass = 1", "/home/ana/magistrate.toml:1:1: unknown key `min_mass`\nhint: did you mean `min-mass`?"),
+            ("[labl]\nparallel = 1", "/home/ana/magistrate.toml:1:2: unknown key `labl`\nhint: did you mean `label`?"),
+            ("threshold = \"high\"", "/home/ana/magistrate.toml:1:13: `threshold` must be a number, and is a string"),
+            ("parallel = 1.5", "/home/ana/magistrate.toml:1:12: `parallel` must be a whole number, and is a number"),
             (
                 "policy = [1]",
-                "/work/magistrate.toml:1:10: `policy` must be a string, or a list of strings, and is a whole number",
+                "/home/ana/magistrate.toml:1:10: `policy` must be a string, or a list of strings, and is a whole number",
             ),
         ] {
             assert_eq!(entries(text, false).unwrap_err(), message, "{text}");
@@ -223,13 +235,16 @@ mod tests {
         let error = entries("output = \"x.csv\"", true).unwrap_err();
         assert!(error.contains("output files are named on the command line"), "{error}");
         let error = entries("a = ", false).unwrap_err();
-        assert!(error.starts_with("/work/magistrate.toml:1:"), "{error}");
+        assert!(error.starts_with("/home/ana/magistrate.toml:1:"), "{error}");
     }
 
     #[test]
     fn a_project_can_start_no_daemon() {
         let error = entries("[check]\ndaemon = 60", true).unwrap_err();
-        assert!(error.starts_with("/work/magistrate.toml:2:1: `daemon` has no effect in a project's file"), "{error}");
-        assert_eq!(entries("daemon = 60", false).unwrap()[0].words, ["60"]);
+        assert!(
+            error.starts_with("/home/ana/magistrate.toml:2:1: `daemon` has no effect in a project's file"),
+            "{error}"
+        );
+        assert_eq!(entries("daemon = 60", false).unwrap()[0].values, ["60"]);
     }
 }
