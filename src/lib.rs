@@ -119,7 +119,8 @@ pub mod prompt;
 #[doc(hidden)]
 pub mod random;
 mod setters;
-mod text;
+#[doc(hidden)]
+pub mod text;
 #[doc(hidden)]
 pub mod tokenizer;
 #[cfg(feature = "xlsx")]

@@ -63,7 +63,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Returns Levenshtein's distance, in characters. Two letters in the wrong order count as one mistake.
-fn distance(from: &str, to: &str) -> usize {
+#[must_use]
+pub fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut above = vec![0; to.len() + 1];
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -5,6 +5,9 @@ use magistrate::policy::lint::Length;
 use magistrate::prompt::{Templates, policy_text};
 use magistrate::tokenizer::Tokenizer;
 
+/// The context for which the length of a policy is judged by default, in tokens.
+pub const CONTEXT: usize = 8192;
+
 /// Returns the length of a policy as the model reads it. Without a tokenizer the number is an estimate.
 pub fn length(policy: &Policy, tokenizer: Option<&Tokenizer>, context: usize) -> Option<Length> {
     let text = policy_text(&Templates::shipped(), policy).ok()?;

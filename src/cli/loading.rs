@@ -38,7 +38,7 @@ impl Planned {
         config.conditions(&self.model.file, &self.plan.config, policy)
     }
 
-    /// Returns the note on a demonstration model.
+    /// Returns the note on policies that the model was not trained for.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }

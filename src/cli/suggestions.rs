@@ -6,6 +6,7 @@
 use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use magistrate::text::distance;
 
 /// Names that other programs give to our flags.
 const FLAGS: [(&str, &str); 12] = [
@@ -177,24 +178,6 @@ pub fn nearest<'name>(word: &str, names: impl IntoIterator<Item = &'name str>) -
     let names = names.into_iter().filter(|_| word.len() <= 64);
     let near = names.map(|name| (distance(word, name), name));
     near.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| distance * 3 <= word.len()).map(|(_, name)| name)
-}
-
-/// Counts the letters that are inserted, removed, replaced or swapped with the next from one word to another.
-fn distance(from: &str, to: &str) -> usize {
-    let [from, to]: [Vec<char>; 2] = [from, to].map(|word| word.chars().collect());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
-    for (i, letter) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, other) in to.iter().enumerate() {
-            let mut least = (rows[i][j] + usize::from(letter != other)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *letter == to[j - 1] && from[i - 1] == *other {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }
 
 fn is_name(word: &str) -> bool {

@@ -15,7 +15,7 @@ use magistrate::files::Files;
 
 use self::keep::JournalArgs;
 use self::past::{Labels, Past};
-use self::set::Set;
+use self::set::{Set, print_notes};
 use super::judging::JudgingArgs;
 use super::policy::PolicyArgs;
 use crate::cli::loading;
@@ -24,7 +24,8 @@ use crate::cli::terminal::summary;
 
 pub use keep::KeepArgs;
 pub use prepared::Prepared;
-pub use set::{SetArgs, print_notes};
+pub use set::{SetArgs, print_legend, print_warnings};
+pub use yaml_set::golden_text;
 
 /// The golden set, the policies and the settings of an evaluation.
 #[derive(Debug, Args)]
@@ -79,7 +80,7 @@ impl GoldenArgs {
         let set = self.set.named(files)?;
         let options = self.set.options(set.as_ref(), self.by);
         let labels = Labels { set: set.map(|Set { name, records, .. }| (name, records)), options };
-        past.evaluations(from, named, labels, &print_notes)
+        past.evaluations(from, named, labels)
     }
 
     fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {

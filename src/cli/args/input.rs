@@ -164,7 +164,7 @@ impl InputArgs {
             (.., Some(_)) => Some("--text-column"),
             _ => None,
         };
-        let text = self.text_columns(None);
+        let text: Vec<String> = self.text().columns().into_iter().map(str::to_owned).collect();
         warn(&source.require_in_each(flag, &text)?);
         let id: Vec<String> = self.id_column.iter().cloned().collect();
         warn(&source.require_in_each(Some("--id-column"), &id)?);
@@ -196,16 +196,6 @@ impl InputArgs {
             (None, None) if self.is_batch() => "conversation".to_owned(),
             (None, None) => ONE_COLUMN.to_owned(),
         }
-    }
-
-    /// Returns the names of the columns that make the text. `table` has the names of a table's columns, which may be
-    /// given by number.
-    pub fn text_columns(&self, table: Option<&[String]>) -> Vec<String> {
-        let text = match (self.text(), table) {
-            (Text::Unsaid, Some([only])) => Text::Column(only.clone()),
-            (text, _) => text,
-        };
-        text.columns().into_iter().map(|column| named(column.to_owned(), table)).collect()
     }
 
     /// Reports whether the inputs are OpenAI Batch requests.

@@ -32,7 +32,7 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
 
 impl LabelsArgs {
     /// Returns the labels for each policy. Labels that name no policy must not contradict any of the policies.
-    pub fn checked(&self, sources: &[PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+    pub fn checked(&self, sources: &[&PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
         let given = self.given(sources, ids)?;
         for (at, labels) in given.iter().enumerate() {
             let Some(labels) = labels else { continue };
@@ -48,7 +48,7 @@ impl LabelsArgs {
     }
 
     /// Returns the labels for each policy, without a look at its text.
-    pub fn given(&self, sources: &[PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
+    pub fn given(&self, sources: &[&PolicySource], ids: &[String]) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
         let plain = |at: usize| sources[at].notation == Notation::Plain;
         let mut given: Vec<Option<Vec<Label>>> = vec![None; ids.len()];
         for Labels { policy, labels } in self.labels.iter().filter(|labels| labels.policy.is_some()) {
@@ -76,8 +76,18 @@ impl LabelsArgs {
         Ok(given)
     }
 
+    /// Reports whether labels name this policy.
     fn names(&self, id: &str) -> bool {
         self.labels.iter().any(|labels| labels.policy.as_deref() == Some(id))
+    }
+}
+
+/// Returns the id by which labels name a policy that is not parsed yet. YAML has labels of its own, so its file's name
+/// is enough.
+pub fn id_for_labels(source: &PolicySource) -> String {
+    match source.notation {
+        Notation::Plain => source.plain_id().to_owned(),
+        Notation::Yaml => source.name.clone(),
     }
 }
 

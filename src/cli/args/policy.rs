@@ -51,7 +51,7 @@ impl PolicyArgs {
         if let Some(id) = ids.iter().enumerate().find_map(|(at, id)| ids[..at].contains(id).then_some(id)) {
             bail_hint!("two policies have the id `{id}`", "give one of them another: -p other-id=FILE");
         }
-        let given = self.labels.checked(&sources, &ids)?;
+        let given = self.labels.checked(&sources.iter().collect::<Vec<_>>(), &ids)?;
         let policies = sources.iter().zip(given).map(|(source, labels)| source.parse(labels));
         Ok(policies.collect::<Result<_, _>>()?)
     }

@@ -9,7 +9,6 @@ mod watch;
 mod work;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ use clap::Args;
 use magistrate::engine::EngineError;
 
 use self::screen::Screen;
-use self::version::{Version, VersionArgs};
+use self::version::VersionArgs;
 use self::watch::Watch;
 use self::work::Work;
 use crate::cli::args::golden::without_verdicts;
@@ -52,13 +51,31 @@ impl Dev {
         let done = Ok(ExitCode::from(exit::DONE));
         let mut watch = Watch::new(args.files(once)?);
         let screen = Screen::new(errors, once);
-        let Some(first) = first(&args, &mut watch, &screen, once)? else { return done };
+        let (mut legend, mut stop) = (Vec::new(), None);
+        let first = loop {
+            match args.read(&mut legend) {
+                Ok(version) => break version,
+                Err(error) if once => return Err(error),
+                Err(error) => screen::broken(&error, None)?,
+            }
+            let stop = match &stop {
+                Some(stop) => stop,
+                None => stop.insert(stop::quietly()?),
+            };
+            if !await_change(&mut watch, &screen, stop)? {
+                return done;
+            }
+        };
         let mut config = judging.resolve(std::slice::from_ref(&first.policy))?;
         config.composition = args.composition();
         // The rationale is not shown, and writing it takes about a third of the time.
         config.options = config.options.with_no_rationale(true);
         let engine = loading::load(&config, std::slice::from_ref(&first.policy), SEVERAL)?;
-        let stop = stop::quietly()?;
+        // If the first version was faulty, signals are caught already. A second flag would miss one that came since.
+        let stop = match stop {
+            Some(stop) => stop,
+            None => stop::quietly()?,
+        };
         let mut work = Work::new(&engine, config);
         let mut version = Ok(first);
         let mut begun = Instant::now();
@@ -84,36 +101,25 @@ impl Dev {
                     }
                 };
             }
-            screen.watching(&watch)?;
-            let Some(changed) = watch.wait(&|| is_stopped(&stop)) else { return done };
+            if !await_change(&mut watch, &screen, &stop)? {
+                return done;
+            }
             begun = Instant::now();
-            screen::changed(&changed)?;
-            version = args.read();
+            version = args.read(&mut legend);
         }
     }
 }
 
-/// Reads the first version, and waits until there is one without an error. Returns `None` if it was stopped.
-fn first(args: &VersionArgs, watch: &mut Watch, screen: &Screen, once: bool) -> Result<Option<Version>, anyhow::Error> {
-    let mut stop = None;
-    loop {
-        match args.read() {
-            Ok(version) => return Ok(Some(version)),
-            Err(error) if once => return Err(error),
-            Err(error) => screen::broken(&error, None)?,
-        }
-        let stop = match &stop {
-            Some(stop) => stop,
-            None => stop.insert(stop::quietly()?),
-        };
-        screen.watching(watch)?;
-        let Some(changed) = watch.wait(&|| is_stopped(stop)) else { return Ok(None) };
-        screen::changed(&changed)?;
-    }
+/// Waits for a change of the files, and shows it. Returns false after a stop.
+fn await_change(watch: &mut Watch, screen: &Screen, stop: &AtomicBool) -> Result<bool, anyhow::Error> {
+    screen.watching(watch)?;
+    let Some(changed) = watch.wait(&|| is_stopped(stop)) else { return Ok(false) };
+    screen::changed(&changed)?;
+    Ok(true)
 }
 
 /// Reports whether a signal came, or nobody reads stdout any more.
-fn is_stopped(stop: &Arc<AtomicBool>) -> bool {
+fn is_stopped(stop: &AtomicBool) -> bool {
     stop.load(Ordering::Relaxed) || output::is_closed()
 }
 

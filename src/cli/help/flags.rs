@@ -39,7 +39,7 @@ pub fn heading(flag: &str) -> Option<&'static str> {
         "label-column" | "positive" | "negative" | "by" | "baseline" | "sample" | "sample-seed" | "shard" | "data"
         | "from" | "partial" => "Input",
         "json" | "schema" | "columns" | "only" | "dry-run" | "unordered" | "summary" | "report" | "fields"
-        | "reasoning" | "restart" | "mix" | "split" | "tokens" | "record" | "rendered" | "format-of-report" => "Output",
+        | "reasoning" | "restart" | "mix" | "split" | "tokens" | "record" | "rendered" => "Output",
         "cache" | "no-dedupe" | "fail-under" | "max-drop" | "method" | "alpha" | "delta" | "trials" | "no-canary" => {
             "Judging"
         }

@@ -10,6 +10,7 @@ use magistrate::files::Files;
 use magistrate::label::source::Placed;
 use magistrate::policy::Policy;
 
+use super::set::print_notes;
 use crate::cli::args::journal::journal;
 use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file};
 use crate::cli::terminal::output;
@@ -56,7 +57,6 @@ impl Past {
         path: &Path,
         named: Vec<Policy>,
         labels: Labels,
-        notes: &dyn Fn(&Golden, &str, &[Policy]),
     ) -> Result<Vec<Evaluation>, anyhow::Error> {
         let run = match self {
             Self::Evaluations(evaluations) => return of_policies(path, evaluations, &named),
@@ -72,7 +72,7 @@ impl Past {
             None => (Pairing::Records, run.inputs(), own(&run)?),
         };
         let golden = Golden::read(records, &labels.options, &policies).map_err(|error| in_file(&name, error))?;
-        notes(&golden, &name, &policies);
+        print_notes(&golden, &name, &policies);
         let evaluations = run.evaluate(&golden, &name, &places, pairing)?;
         let set = golden.records.len();
         let fewest = evaluations.iter().map(|evaluation| evaluation.rows.len()).min().unwrap_or(0);

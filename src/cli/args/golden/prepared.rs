@@ -37,21 +37,21 @@ pub struct Prepared {
 
 impl Prepared {
     /// Refuses a result that needs probabilities, where the model writes freely and gives none.
-    pub fn gives_probabilities(&self, to: &str) -> Result<(), anyhow::Error> {
+    pub fn gives_probabilities(&self, result: &str) -> Result<(), anyhow::Error> {
         let free = self.config.options.free;
-        ensure_hint!(!free, "{to} needs probabilities, and --decode free gives none", "leave out --decode free");
+        ensure_hint!(!free, "{result} needs probabilities, and --decode free gives none", "leave out --decode free");
         Ok(())
     }
 
-    /// Refuses a set that cannot carry `what` under each policy. It needs texts of both classes, and no text with two
+    /// Refuses a set that cannot carry a result under each policy. It needs texts of both classes, and no text with two
     /// answers.
-    pub fn holds(&self, what: &str) -> Result<(), anyhow::Error> {
+    pub fn holds(&self, result: &str) -> Result<(), anyhow::Error> {
         let name = &self.name;
         if let Some(class) = (0..self.policies.len()).find_map(|policy| self.golden.missing_class(policy)) {
-            bail_hint!("{name} holds no {class}, and {what} needs both", "check the labels, or add such texts");
+            bail_hint!("{name} holds no {class}, and {result} needs both", "check the labels, or add such texts");
         }
         if let Some(first) = self.golden.contradictions.first() {
-            bail_hint!("{first}, and {what} needs one answer for each", "leave the answer that is meant");
+            bail_hint!("{first}, and {result} needs one answer for each", "leave the answer that is meant");
         }
         Ok(())
     }

@@ -105,14 +105,24 @@ impl SetArgs {
 
 /// Prints how a set was understood, and which records were left out.
 pub fn print_notes(golden: &Golden, name: &str, policies: &[Policy]) {
-    /// The most damaged records, and the most contradictions, that are listed one by one.
-    const SHOWN: usize = 5;
-    let Golden { legend, repeated, contradictions, damaged, .. } = golden;
-    for line in legend {
+    print_legend(golden);
+    print_warnings(golden, name, policies);
+}
+
+/// Prints how the labels of a set were understood.
+pub fn print_legend(golden: &Golden) {
+    for line in &golden.legend {
         output::summary(line);
     }
-    for what in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
-        output::message(&format!("warning: {what}"));
+}
+
+/// Prints the defects of a set: records that were left out, contradictions, and a class that is missing.
+pub fn print_warnings(golden: &Golden, name: &str, policies: &[Policy]) {
+    /// The most damaged records, and the most contradictions, that are listed one by one.
+    const SHOWN: usize = 5;
+    let Golden { repeated, contradictions, damaged, .. } = golden;
+    for defect in damaged.iter().take(SHOWN).chain(contradictions.iter().take(SHOWN)) {
+        output::message(&format!("warning: {defect}"));
     }
     let more = damaged.len().saturating_sub(SHOWN) + contradictions.len().saturating_sub(SHOWN);
     if more > 0 {

@@ -32,15 +32,24 @@ pub fn open(
 /// Reads the golden set of another policy.
 fn of_another(spec: &str, policies: &[Policy]) -> Result<(String, Vec<GoldenCase>), anyhow::Error> {
     let policy = PolicySource::open(spec)?.parse(None)?;
-    let policy = with_golden(policy)?;
-    ensure_hint!(!policy.golden.is_empty(), ("the policy {} has no golden set", policy.id), "name one that has a set");
-    let yaml = match PolicySource::path(spec) {
-        None => PolicyLibrary::shipped().golden_source(&policy.id)?.to_owned(),
-        Some(_) => golden_yaml(&policy.id, &policy.golden),
+    let id = policy.id.clone();
+    let Some(yaml) = golden_text(policy, spec)? else {
+        bail_hint!("the policy {id} has no golden set", "name one that has a set");
     };
-    let name = format!("the golden set of {}", policy.id);
+    let name = format!("the golden set of {id}");
     let cases = cases(&name, &yaml, policies)?;
     Ok((name, cases))
+}
+
+/// Returns the golden set of a policy as YAML. `spec` names the policy. Returns `None` if it has no set.
+pub fn golden_text(policy: Policy, spec: &str) -> Result<Option<String>, anyhow::Error> {
+    let policy = with_golden(policy)?;
+    Ok(match PolicySource::path(spec) {
+        _ if policy.golden.is_empty() => None,
+        // With the comments and the order of its file.
+        None => Some(PolicyLibrary::shipped().golden_source(&policy.id)?.to_owned()),
+        Some(_) => Some(golden_yaml(&policy.id, &policy.golden)),
+    })
 }
 
 fn of_file(path: &Path, policies: &[Policy], files: &mut Files) -> Result<(String, Vec<GoldenCase>), anyhow::Error> {

@@ -6,11 +6,11 @@ use clap::Args;
 use magistrate::eval::golden::Golden;
 use magistrate::files::Files;
 use magistrate::policy::lint::{Finding, lint};
-use magistrate::policy::{Notation, Policy, PolicySource};
+use magistrate::policy::{Policy, PolicySource};
 
-use crate::cli::args::golden::{SetArgs, print_notes};
-use crate::cli::args::labels::LabelsArgs;
-use crate::cli::length::length;
+use crate::cli::args::golden::{SetArgs, print_legend, print_warnings};
+use crate::cli::args::labels::{LabelsArgs, id_for_labels};
+use crate::cli::length::{CONTEXT, length};
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
 
 /// The policy and the golden set.
@@ -40,9 +40,6 @@ pub struct Version {
     /// The findings of the linter.
     pub findings: Vec<Finding>,
 }
-
-/// The context for which the linter judges the length of a policy, in tokens: the default of `policy lint`.
-const CONTEXT: usize = 8192;
 
 impl VersionArgs {
     /// Returns the files to watch. Refuses a policy and a set of which neither can change, unless they are read once.
@@ -74,20 +71,20 @@ impl VersionArgs {
         self.set.composition()
     }
 
-    /// Reads the files as they are now.
-    pub fn read(&self) -> Result<Version, anyhow::Error> {
+    /// Reads the files as they are now. Prints the reading of the labels if it differs from `legend`, the last one.
+    pub fn read(&self, legend: &mut Vec<String>) -> Result<Version, anyhow::Error> {
         let source = PolicySource::open(&self.policy)?;
-        let id = match source.notation {
-            Notation::Plain => source.plain_id().to_owned(),
-            Notation::Yaml => source.name.clone(),
-        };
-        let labels = self.labels.checked(std::slice::from_ref(&source), &[id])?.pop().flatten();
+        let labels = self.labels.checked(&[&source], &[id_for_labels(&source)])?.pop().flatten();
         let policy = source.parse(labels.clone())?;
         let policies = std::slice::from_ref(&policy);
         let set = self.set.records(policies, &mut Files::new())?;
         let name = set.name.clone();
         let golden = self.set.golden(set, None, policies)?;
-        print_notes(&golden, &name, policies);
+        if golden.legend != *legend {
+            print_legend(&golden);
+            legend.clone_from(&golden.legend);
+        }
+        print_warnings(&golden, &name, policies);
         let findings = lint(&source.name, &source.text, labels.as_deref(), |policy| length(policy, None, CONTEXT));
         Ok(Version { policy, golden, name, findings })
     }

@@ -58,7 +58,7 @@ impl JournalPlace {
     }
 
     /// Returns a hint on how to continue after this run, if the journal stays.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         (!self.passing).then(|| {
             format!("the finished rows are in {}, and the same command resumes from there", self.path.display())
         })

@@ -11,14 +11,14 @@ use clap::Args;
 use magistrate::files;
 use magistrate::gguf;
 use magistrate::policy::lint::{Finding, Level, fixed, ignorable, lint};
-use magistrate::policy::{Label, Notation, PolicySource};
+use magistrate::policy::{Label, PolicySource};
 use magistrate::tokenizer::Tokenizer;
 
 use self::explain::RuleArgs;
 use self::format::LintFormat;
 use self::targets::{Target, Targets};
-use crate::cli::args::labels::LabelsArgs;
-use crate::cli::length::length;
+use crate::cli::args::labels::{LabelsArgs, id_for_labels};
+use crate::cli::length::{CONTEXT, length};
 use crate::cli::models;
 use crate::cli::terminal::{exit, output};
 
@@ -60,7 +60,7 @@ pub struct Lint {
     model: Option<String>,
 
     /// Size of the context in tokens, in which the policy must leave room
-    #[arg(long, value_name = "TOKENS", default_value_t = 8192, help_heading = "Model")]
+    #[arg(long, value_name = "TOKENS", default_value_t = CONTEXT, help_heading = "Model")]
     context: usize,
 }
 
@@ -108,14 +108,10 @@ impl Lint {
         findings
     }
 
-    /// Returns the labels for each target. YAML states its own id, which lint does not need.
+    /// Returns the labels for each target.
     fn labels(&self, targets: &Targets) -> Result<Vec<Option<Vec<Label>>>, anyhow::Error> {
-        let sources: Vec<PolicySource> = targets.found.iter().map(|target| target.source.clone()).collect();
-        let id = |source: &PolicySource| match source.notation {
-            Notation::Plain => source.plain_id().to_owned(),
-            Notation::Yaml => source.name.clone(),
-        };
-        let ids: Vec<String> = sources.iter().map(id).collect();
+        let sources: Vec<&PolicySource> = targets.found.iter().map(|target| &target.source).collect();
+        let ids: Vec<String> = sources.iter().map(|source| id_for_labels(source)).collect();
         self.labels.given(&sources, &ids)
     }
 

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use magistrate::policy::{Policy, PolicyLibrary, PolicySource, golden_yaml};
+use magistrate::policy::{Policy, PolicySource};
 use magistrate::prompt::{Templates, policy_text};
 
 use super::object;
+use crate::cli::args::golden::golden_text;
 use crate::cli::terminal::error::bail_hint;
 use crate::cli::terminal::{exit, output};
 
@@ -36,7 +37,7 @@ impl Show {
         let text = if self.rendered {
             format!("{}\n", policy_text(&Templates::shipped(), &policy)?)
         } else if self.golden {
-            golden(policy, PolicySource::path(&self.policy).is_none())?
+            golden(policy, &self.policy)?
         } else if self.json {
             format!("{:#}\n", object::whole(&policy))
         } else {
@@ -47,20 +48,14 @@ impl Show {
     }
 }
 
-/// Returns the golden set of a policy as a file of its own.
-fn golden(policy: Policy, is_shipped: bool) -> Result<String, anyhow::Error> {
-    if is_shipped {
-        return Ok(PolicyLibrary::shipped().golden_source(&policy.id)?.to_owned());
-    }
-    let policy = match policy.golden_file.clone() {
-        Some(path) => policy.with_golden_file(&path)?,
-        None => policy,
-    };
-    if policy.golden.is_empty() {
+/// Returns the golden set of a policy as a file of its own. `spec` names the policy.
+fn golden(policy: Policy, spec: &str) -> Result<String, anyhow::Error> {
+    let id = policy.id.clone();
+    let Some(yaml) = golden_text(policy, spec)? else {
         bail_hint!(
-            ("the policy {} has no golden set", policy.id),
+            "the policy {id} has no golden set",
             "add `golden:` to it, or print that of a shipped policy: magistrate policy show spam --golden"
         );
-    }
-    Ok(golden_yaml(&policy.id, &policy.golden))
+    };
+    Ok(yaml)
 }

@@ -13,8 +13,7 @@ pub struct Dialogue<'a> {
 
 /// A list of rules to ask for.
 pub struct Kind {
-    /// The introduction.
-    about: &'static str,
+    introduction: &'static str,
     /// The name of one rule.
     name: &'static str,
     /// An example of a title, and of a rule.
@@ -24,14 +23,14 @@ pub struct Kind {
 }
 
 pub const VIOLATIONS: Kind = Kind {
-    about: "Rules that a text must not break, the mildest first.",
+    introduction: "Rules that a text must not break, the mildest first.",
     name: "Rule",
     example: ("Begging", "Asks readers for money."),
     least: 1,
 };
 
 pub const ALLOWED: Kind = Kind {
-    about: "Content that looks like a violation and is allowed.",
+    introduction: "Content that looks like a violation and is allowed.",
     name: "Allowed content",
     example: ("Charity", "Names a registered charity."),
     least: 0,
@@ -51,11 +50,11 @@ impl Dialogue<'_> {
 
     /// Asks for rules, title and sentence in turn, until a title is empty. Rules that flags gave stay.
     pub fn rules(&mut self, kind: &Kind, rules: &mut Vec<Titled>) -> Result<(), anyhow::Error> {
-        let Kind { about, name, example, least } = kind;
+        let Kind { introduction, name, example, least } = kind;
         if !rules.is_empty() {
             return Ok(());
         }
-        self.print(&format!("\n{about}\n"))?;
+        self.print(&format!("\n{introduction}\n"))?;
         loop {
             let number = rules.len() + 1;
             let hint = match rules.len() {
