@@ -33,7 +33,7 @@ pub fn of_project(folder: &Path, home: Option<&Path>) -> Option<PathBuf> {
 fn is_ours(file: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let us = rustix::process::geteuid().as_raw();
-    us == 0 || std::fs::metadata(file).is_ok_and(|about| [0, us].contains(&about.uid()))
+    us == 0 || std::fs::metadata(file).is_ok_and(|file| [0, us].contains(&file.uid()))
 }
 
 #[cfg(not(unix))]

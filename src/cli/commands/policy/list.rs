@@ -22,19 +22,16 @@ impl List {
         if self.json {
             let policies: Value = PolicyLibrary::shipped().iter().map(object::entry).collect();
             output::data(&format!("{policies:#}\n"))?;
-            return Ok(ExitCode::from(exit::DONE));
+        } else {
+            output::print(&table())?;
+            output::summary("* the built-in model was trained for it; the others need a real model (--model)");
         }
-        table()
+        Ok(ExitCode::from(exit::DONE))
     }
 }
 
-fn table() -> Result<ExitCode, anyhow::Error> {
-    output::print(&list())?;
-    output::summary("* the built-in model was trained for it; the others need a real model (--model)");
-    Ok(ExitCode::from(exit::DONE))
-}
-
-fn list() -> String {
+/// Returns a line for each policy: its id, a star if the built-in model was trained for it, and its summary.
+fn table() -> String {
     let policies: Vec<_> = PolicyLibrary::shipped().iter().collect();
     let width = policies.iter().map(|policy| policy.id.len()).max().unwrap_or(0);
     policies
