@@ -3,9 +3,7 @@
 use super::collector::Collectors;
 use super::evaluation::Evaluation;
 use super::golden::Golden;
-use super::past_run::setup;
 use crate::calibration::terms::Terms;
-use crate::digest::Hash;
 use crate::label::memo::Archive;
 use crate::label::summary::Summary;
 
@@ -18,15 +16,14 @@ pub fn known(golden: &Golden, archive: &mut Archive, name: &str, conditions: &[T
     let mut collectors = Collectors::new(golden, conditions.len());
     let mut first = None;
     for placed in &golden.records {
-        let content = placed.record.content.as_ref().ok()?;
-        let rows = archive.rows(&Hash::of(content.text().as_bytes()))?;
         let answer = golden.answer(placed.number)?;
+        let rows = archive.rows(&answer.hash)?;
         for (at, collector) in collectors.0.iter_mut().enumerate() {
             collector.add(answer, rows.get(at)?);
         }
         first.get_or_insert(rows);
     }
     let (first, summary) = (first?, Summary::default());
-    let setups = first.iter().zip(conditions).map(|(row, terms)| setup(row, name, terms.clone()));
+    let setups = first.iter().zip(conditions).map(|(row, terms)| row.setup(name, terms.clone()));
     Some(setups.zip(collectors.0).map(|(setup, rows)| Evaluation::new(setup, rows, &summary, 0.0)).collect())
 }

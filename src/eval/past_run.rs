@@ -12,11 +12,11 @@ use crate::calibration::setup::EvaluationSetup;
 use crate::calibration::terms::{COLUMNS, Terms};
 use crate::hint::{Hint, Hints, Setting};
 use crate::label::about::RunAbout;
-use crate::label::config::COLUMNS_TO_JUDGE;
+use crate::label::config::{COLUMNS_TO_JUDGE, policies};
 use crate::label::entry::Entry;
 use crate::label::journal::{JournalError, Ordered};
 use crate::label::recall::Recall;
-use crate::label::row::{self, Row};
+use crate::label::row::rows;
 use crate::label::source::Placed;
 use crate::label::summary::Summary;
 use crate::policy::{Policy, PolicyLibrary};
@@ -132,31 +132,28 @@ impl PastRun {
     /// [`PastRunError::OtherPolicy`] for a named policy that is not of the run, and [`PastRunError::Unknown`] if no
     /// policy is named and the run's is not shipped.
     pub fn policies(&self, named: Vec<Policy>) -> Result<Vec<(usize, Policy)>, PastRunError> {
-        let terms = self.terms.strings("policies");
-        // The id, the digest and the effort.
-        let parts: Vec<Vec<&str>> = terms.iter().map(|term| term.rsplitn(3, ' ').collect()).collect();
+        let own = policies(&self.terms);
         let place = |policy: &Policy| {
-            let digest = policy.digest();
-            parts.iter().position(|parts| parts.get(1) == Some(&digest.as_str()))
+            let wanted = policy.digest();
+            own.iter().position(|[_, digest, _]| *digest == wanted)
         };
         if !named.is_empty() {
             let of = |policy: Policy| match place(&policy) {
                 Some(at) => Ok((at, policy)),
                 None => Err(PastRunError::OtherPolicy {
                     path: self.path.clone(),
-                    theirs: parts.iter().map(|parts| described(parts)).collect::<Vec<_>>().join(", "),
+                    theirs: own.iter().map(described).collect::<Vec<_>>().join(", "),
                     ours: policy.id,
                 }),
             };
             return named.into_iter().map(of).collect();
         }
-        let of = |(at, parts): (usize, &Vec<&str>)| {
-            let id = parts.get(2).copied().unwrap_or_default();
+        let of = |(at, [id, ..]): (usize, &[String; 3])| {
             let shipped = PolicyLibrary::shipped().get(id).ok().filter(|policy| place(policy) == Some(at));
-            let unknown = || PastRunError::Unknown { path: self.path.clone(), id: id.to_owned() };
+            let unknown = || PastRunError::Unknown { path: self.path.clone(), id: id.clone() };
             shipped.map(|policy| (at, policy.clone())).ok_or_else(unknown)
         };
-        parts.iter().enumerate().map(of).collect()
+        own.iter().enumerate().map(of).collect()
     }
 
     /// Returns the run's records with their texts, to read the answers from their columns.
@@ -199,7 +196,8 @@ impl PastRun {
                 Pairing::Records => golden.answer(entry.number),
                 Pairing::Texts => by_text.get(&entry.hash).copied(),
             };
-            let (Some(answer), rows) = (answer, row::rows(&entry.verdicts)) else { continue };
+            let Some(answer) = answer else { continue };
+            let rows = rows(&entry.verdicts);
             for (collector, place) in collectors.0.iter_mut().zip(places) {
                 if let Some(row) = rows.get(*place) {
                     collector.add(answer, row);
@@ -220,24 +218,10 @@ impl PastRun {
     /// Returns the setup under which the policy at a position in the run has judged. A journal of an earlier version does
     /// not name the conditions.
     fn setup(&self, name: &str, place: usize) -> EvaluationSetup {
-        let rows = self.entries.first().map(|entry| row::rows(&entry.verdicts)).unwrap_or_default();
+        let rows = self.entries.first().map(|entry| rows(&entry.verdicts)).unwrap_or_default();
         let Some(row) = rows.get(place) else { return EvaluationSetup::default() };
         let about = RunAbout::of(&self.terms).policies.remove(&row.policy.id);
-        setup(row, name, about.unwrap_or_default().conditions)
-    }
-}
-
-/// Returns the setup of the evaluation in which a row was made.
-pub(super) fn setup(row: &Row, golden: &str, terms: Terms) -> EvaluationSetup {
-    let named = |named: &row::Named| [named.id.clone(), named.digest.clone()];
-    EvaluationSetup {
-        golden: golden.to_owned(),
-        policy: named(&row.policy),
-        model: named(&row.model),
-        template: named(&row.template),
-        effort: row.effort.to_string(),
-        version: row.version.to_string(),
-        terms,
+        row.setup(name, about.unwrap_or_default().conditions)
     }
 }
 
@@ -249,7 +233,6 @@ fn distinct(mut collector: Collector<'_>) -> Collector<'_> {
 }
 
 /// Names a policy of a run: its id, and the beginning of its digest.
-fn described(parts: &[&str]) -> String {
-    let digest: String = parts.get(1).map(|digest| digest.chars().take(12).collect()).unwrap_or_default();
-    format!("{} ({digest}…)", parts.get(2).copied().unwrap_or_default())
+fn described([id, digest, _]: &[String; 3]) -> String {
+    format!("{id} ({}…)", digest.chars().take(12).collect::<String>())
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::about::RunAbout;
-use super::config::{CERTIFICATE, FREE, THRESHOLD};
+use super::config::{self, CERTIFICATE, FREE, THRESHOLD, policy_ids};
 use super::entry::Entry;
 use super::row::{self, DecidedAnew, Row, Verdicts};
 use crate::calibration::certificate::Certificate;
@@ -64,8 +64,8 @@ impl Anew {
             return Err(AnewError::Free);
         }
         let about = RunAbout::of(terms);
-        let ids = policies(terms);
-        let threshold = threshold.or_else(|| terms.0.get(THRESHOLD).and_then(Value::as_f64));
+        let ids = policy_ids(terms);
+        let threshold = threshold.or_else(|| config::threshold(terms));
         let unlike = |certificate: &Certificate| {
             let [id] = ids.as_slice() else { return Err(AnewError::Policies(ids.len())) };
             let conditions = about.policies.get(id).map(|policy| &policy.conditions.0);
@@ -140,11 +140,4 @@ fn is_close(row: &Row) -> bool {
     const FAR: f64 = 0.02;
     let edge = row.threshold.filter(|threshold| threshold.min(1.0 - threshold) < FAR);
     edge.zip(row.probability).is_some_and(|(threshold, probability)| (threshold - probability).abs() < Anew::CLOSE)
-}
-
-/// Returns the ids of a run's policies, in the order of a record's rows.
-#[must_use]
-pub fn policies(terms: &Terms) -> Vec<String> {
-    let policies = terms.strings("policies");
-    policies.iter().filter_map(|policy| policy.split(' ').next().map(str::to_owned)).collect()
 }

@@ -48,6 +48,25 @@ pub struct RunConfig {
 /// The composition of a text that is one column, one line or one file.
 pub const ONE_COLUMN: &str = "as it stands";
 
+/// Returns the id, the digest and the effort of each policy in a run's terms, as [`RunConfig::policy_terms`] joins
+/// them.
+#[must_use]
+pub fn policies(terms: &Terms) -> Vec<[String; 3]> {
+    let parts = |term: &String| {
+        // Split from the end: the id of a plain text is the name of its file, which may have spaces.
+        let mut parts = term.rsplitn(3, ' ').map(str::to_owned);
+        let (effort, digest, id) = (parts.next()?, parts.next()?, parts.next()?);
+        Some([id, digest, effort])
+    };
+    terms.strings("policies").iter().filter_map(parts).collect()
+}
+
+/// Returns the ids of a run's policies, in the order of a record's rows.
+#[must_use]
+pub fn policy_ids(terms: &Terms) -> Vec<String> {
+    policies(terms).into_iter().map(|[id, ..]| id).collect()
+}
+
 /// Returns the threshold in the terms of a run or in its conditions.
 #[must_use]
 pub fn threshold(terms: &Terms) -> Option<f64> {
@@ -305,5 +324,18 @@ impl RunConfig {
             None => provenance,
             Some((_, certificate)) => provenance.with_certificate(Arc::clone(certificate)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_policy_may_have_spaces() {
+        let terms =
+            Terms([("policies".to_owned(), json!(["house rules 00ff low", "spam 11ee none"]))].into_iter().collect());
+        assert_eq!(policies(&terms)[0], ["house rules", "00ff", "low"]);
+        assert_eq!(policy_ids(&terms), ["house rules", "spam"]);
     }
 }

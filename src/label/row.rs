@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::calibration::certificate::Decision;
+use crate::calibration::setup::EvaluationSetup;
+use crate::calibration::terms::Terms;
 use crate::policy::{Effort, Severity, Verdict};
 
 pub use basis::{Basis, DecidedAnew};
@@ -300,6 +302,21 @@ impl Row {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         !matches!(self.error_code(), Some("fault" | "engine" | "too-long"))
+    }
+
+    /// Returns the setup of an evaluation with such rows, under these terms.
+    #[must_use]
+    pub fn setup(&self, golden: &str, terms: Terms) -> EvaluationSetup {
+        let named = |named: &Named| [named.id.clone(), named.digest.clone()];
+        EvaluationSetup {
+            golden: golden.to_owned(),
+            policy: named(&self.policy),
+            model: named(&self.model),
+            template: named(&self.template),
+            effort: self.effort.to_string(),
+            version: self.version.to_string(),
+            terms,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use clap::Args;
 use magistrate::calibration::terms::Terms;
 use magistrate::files::Files;
 use magistrate::label::about::RunAbout;
-use magistrate::label::anew::{Anew, policies};
+use magistrate::label::anew::Anew;
+use magistrate::label::config::policy_ids;
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export::{Exported, Target as To, export_with};
 use magistrate::label::journal::{self, JournalError, beside};
@@ -63,7 +64,7 @@ impl Merge {
         let terms = terms(&journals[0])?;
         let anew = decided_anew(&terms, self.threshold, self.certificate.as_deref())?;
         let columns = self.columns.as_deref().map(names);
-        let form = OutputForm { policies: policies(&terms), fields: self.fields.map(Arc::new), columns };
+        let form = OutputForm { policies: policy_ids(&terms), fields: self.fields.map(Arc::new), columns };
         for path in &journals {
             has_columns(path, &form).map_err(|error| in_file(path.display(), error))?;
         }

@@ -77,16 +77,7 @@ impl Provenance {
     /// Returns the subject of an evaluation under these terms.
     #[must_use]
     pub fn setup(&self, golden: &str, terms: Terms) -> EvaluationSetup {
-        let named = |named: &Named| [named.id.clone(), named.digest.clone()];
-        EvaluationSetup {
-            golden: golden.to_owned(),
-            policy: named(&self.policy),
-            model: named(&self.model),
-            template: named(&self.template),
-            effort: self.effort.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            terms,
-        }
+        self.empty().setup(golden, terms)
     }
 
     /// Returns the policy's id.
