@@ -16,9 +16,9 @@ use super::rooms::is_ours;
 pub fn trim(folder: &Path, room: &str, most: u64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in entries(folder)? {
-        let about = entry.metadata()?;
-        if about.is_file() && is_ours(room, &entry.file_name().to_string_lossy()) {
-            files.push((about.modified()?, about.len(), entry.path()));
+        let metadata = entry.metadata()?;
+        if metadata.is_file() && is_ours(room, &entry.file_name().to_string_lossy()) {
+            files.push((metadata.modified()?, metadata.len(), entry.path()));
         }
     }
     files.sort_unstable();

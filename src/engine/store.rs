@@ -4,7 +4,6 @@
 //! foreign or changed file counts as missing and is overwritten. The format of a state is the backend's.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
@@ -100,6 +99,9 @@ fn identity(path: &Path) -> Option<(u64, SystemTime, u64)> {
 
 const ENDING: &str = "prefix";
 
+/// The room of the cache whose names the files have.
+const ROOM: &str = "prefixes";
+
 impl Store for Folder {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
         let expected = self.expected.iter().position(|(expected, _)| expected == tokens);
@@ -122,7 +124,9 @@ impl Store for Folder {
         let writer = std::thread::Builder::new().name("prefix".to_owned()).spawn(move || {
             let digest = Sha256::digest(&bytes[head..]);
             bytes[head - 32..head].copy_from_slice(&digest);
-            let _ = cache::make(&folder).and_then(|()| cache::put(&path, &bytes)).and_then(|()| trim(&folder, BUDGET));
+            let _ = cache::make(&folder)
+                .and_then(|()| cache::put(&path, &bytes))
+                .and_then(|()| cache::trim(&folder, ROOM, BUDGET));
         });
         self.writers.extend(writer);
     }
@@ -136,7 +140,7 @@ fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
     if Sha256::digest(state).as_slice() != digest {
         return None;
     }
-    // The time of the last use decides which files `trim` removes first.
+    // The time of the last use decides which files `cache::trim` removes first.
     let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
     Some(bytes.split_off(head.len() + 32))
 }
@@ -148,27 +152,6 @@ impl Drop for Folder {
             let _ = writer.join();
         }
     }
-}
-
-/// Removes the least recently used files until the others fit into a budget of bytes.
-fn trim(folder: &Path, budget: u64) -> io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|ending| ending == ENDING) {
-            let metadata = entry.metadata()?;
-            files.push((metadata.modified()?, metadata.len(), entry.path()));
-        }
-    }
-    files.sort_unstable();
-    let mut taken = 0;
-    for (_, size, path) in files.into_iter().rev() {
-        taken += size;
-        if taken > budget {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -245,7 +228,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         assert!(folder_of(folder, "a model").take(&tokens(1)).is_some());
-        trim(folder, 2500).unwrap();
+        cache::trim(folder, ROOM, 2500).unwrap();
         let kept: Vec<bool> = (1..4).map(|count| folder_of(folder, "a model").take(&tokens(count)).is_some()).collect();
         assert_eq!(kept, [true, false, true]);
     }
