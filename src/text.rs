@@ -26,6 +26,12 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// Returns the first `most` characters of a text, with `…` behind them if there are more.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let more = if text.chars().nth(most).is_some() { "…" } else { "" };
+    text.chars().take(most).collect::<String>() + more
+}
+
 /// Replaces the characters of an untrusted text that could move a cursor, break a line, or hide or reorder other text.
 pub(crate) fn harmless(text: &str) -> String {
     let tricky = |character: char| {

@@ -1,4 +1,4 @@
-//! Sinks of a run that collect its rows for an evaluation.
+//! A sink of a run that collects its rows for evaluations.
 
 use std::io;
 
@@ -51,15 +51,6 @@ impl Collector<'_> {
     }
 }
 
-impl Sink for Collector<'_> {
-    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
-        let Some(answer) = self.golden.answer(entry.number) else { return Ok(Written::default()) };
-        let Some(row) = rows.get(self.policy) else { return Ok(Written::default()) };
-        self.add(answer, row);
-        Ok(Written { rows: 1, place: None })
-    }
-}
-
 /// Collects the rows of all policies of a run, with one [`Collector`] for each.
 #[derive(Debug)]
 pub struct Collectors<'run>(pub Vec<Collector<'run>>);
@@ -73,8 +64,12 @@ impl<'run> Collectors<'run> {
 }
 
 impl Sink for Collectors<'_> {
-    fn put(&mut self, entry: &Entry, raw: &[u8], rows: &[Row]) -> io::Result<Written> {
-        self.0.iter_mut().try_for_each(|collector| collector.put(entry, raw, rows).map(|_| ()))?;
+    fn put(&mut self, entry: &Entry, _raw: &[u8], rows: &[Row]) -> io::Result<Written> {
+        for (collector, row) in self.0.iter_mut().zip(rows) {
+            if let Some(answer) = collector.golden.answer(entry.number) {
+                collector.add(answer, row);
+            }
+        }
         Ok(Written { rows: 1, place: None })
     }
 }

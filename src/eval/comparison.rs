@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluated_row::place;
 
-pub(super) use pairs::shared;
+pub(super) use pairs::pairs;
 
 /// The differences between two evaluations.
 #[derive(Clone, Debug, Serialize, Deserialize)]

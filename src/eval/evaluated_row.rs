@@ -72,6 +72,29 @@ impl EvaluatedRow {
     }
 }
 
+#[cfg(test)]
+impl EvaluatedRow {
+    /// Returns a row for tests, in the line behind its number.
+    pub(super) fn sample(number: u64, expected: Verdict, verdict: Option<Verdict>, probability: Option<f64>) -> Self {
+        Self {
+            number,
+            line: number + 1,
+            input: None,
+            hash: Hash::of(&number.to_le_bytes()),
+            id: None,
+            text: format!("text {number}"),
+            expected: Expected { verdict: expected, category: None, knows_category: false },
+            verdict,
+            category: None,
+            probability,
+            rationale: None,
+            reasoning: None,
+            error: None,
+            slice: None,
+        }
+    }
+}
+
 /// Returns the expected answer (true for a violation) and P(violation) of each row that has a probability.
 #[must_use]
 pub fn probabilities(rows: &[EvaluatedRow]) -> Vec<(bool, f64)> {

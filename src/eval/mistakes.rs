@@ -122,31 +122,11 @@ pub fn worst(rows: &[EvaluatedRow]) -> Vec<&EvaluatedRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Hash;
-    use crate::eval::expected::Expected;
-
-    fn row(number: u64, expected: Verdict, verdict: Option<Verdict>, probability: Option<f64>) -> EvaluatedRow {
-        EvaluatedRow {
-            number,
-            line: number + 1,
-            input: None,
-            hash: Hash::of(&number.to_le_bytes()),
-            id: None,
-            text: format!("text {number}"),
-            expected: Expected { verdict: expected, category: None, knows_category: false },
-            verdict,
-            category: None,
-            probability,
-            rationale: None,
-            reasoning: None,
-            error: None,
-            slice: None,
-        }
-    }
 
     #[test]
     fn mistakes_are_counted_by_kind_and_the_surest_come_first() {
         use Verdict::{Review, Safe, Violation};
+        let row = EvaluatedRow::sample;
         let rows = [
             row(1, Violation, Some(Violation), Some(0.9)),
             row(2, Violation, Some(Safe), Some(0.4)),

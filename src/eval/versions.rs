@@ -23,7 +23,7 @@ const MOST: usize = 8;
 
 impl Versions {
     /// Makes a version the current one. `name` is a digest of everything that its verdicts depend on besides the text.
-    /// A version that was current before has its verdicts still, except for rows of a failed engine.
+    /// A version that was current before has its verdicts still, except for rows that are not [`Row::is_lasting`].
     pub fn begin(&mut self, name: &str) {
         let known = self.kept.iter().position(|(known, _)| known == name).map(|place| self.kept.remove(place));
         let mut version = known.unwrap_or_else(|| (name.to_owned(), HashMap::new()));

@@ -82,7 +82,7 @@ impl PolicyReport {
         if let Some(probability) = row.probability {
             self.histogram.add(probability);
             let distance = (probability - row.threshold.unwrap_or(MIDDLE)).abs();
-            self.nearest.offer(distance, entry.number, || Near::new(entry, row, text(entry)));
+            self.nearest.offer(distance, entry.number, || Near::new(entry, row, &text(entry)));
         }
     }
 }

@@ -1,7 +1,7 @@
 "use strict";
 const sets = JSON.parse(document.getElementById("data").textContent);
 const [list, search, show, count, more, set, save] = ["rows", "search", "show", "count", "more", "set", "save"].map(id => document.getElementById(id));
-let rows = sets[0].rows;
+let rows = sets[0];
 const PAGE = 50;
 let found = [], shown = 0;
 function part(name, text, parent) { const node = document.createElement(name); node.textContent = text; parent.append(node); return node; }
@@ -45,7 +45,7 @@ function download() {
   link.download = "rows.csv"; link.click(); URL.revokeObjectURL(link.href);
 }
 let timer; search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(filter, 120); });
-if (set) set.addEventListener("change", () => { rows = sets[set.value].rows; filter(); });
+if (set) set.addEventListener("change", () => { rows = sets[set.value]; filter(); });
 save.addEventListener("click", download); show.addEventListener("change", filter); more.addEventListener("click", page);
 addEventListener("beforeprint", () => { while (shown < Math.min(found.length, 1000)) page(); });
 filter();

@@ -85,7 +85,7 @@ impl Certificate {
     )]
     fn both(&self, testing: u64) -> u64 {
         let all = (self.rows[0] + self.rows[1]) as f64;
-        (testing as f64 * all / (self.rows[1].max(1)) as f64).round() as u64
+        (testing as f64 * all / self.rows[1].max(1) as f64).round() as u64
     }
 
     /// Returns the risk of a side for the class that it must not contain, if that is notable.
@@ -111,10 +111,9 @@ impl Certificate {
     }
 }
 
-/// Rounds a share down to one digit.
+/// Rounds a share down to one digit and a half: 0.012 to 0.01, and 0.018 to 0.015.
 fn short(share: f64) -> f64 {
     let unit = 10_f64.powf(share.log10().floor());
-    // Halves of a unit, so that 0.012 is 0.01 and 0.018 is 0.015.
     let halves = (share / unit * 2.0).floor() / 2.0;
     (halves * unit * 1e9).round() / 1e9
 }

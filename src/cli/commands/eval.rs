@@ -138,8 +138,7 @@ fn text(evaluations: &[Evaluation], errors: Option<usize>) -> String {
     text.extend(evaluations.iter().map(|evaluation| report::mistakes(evaluation, most)));
     if let [first, others @ ..] = evaluations {
         for other in others {
-            let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
-            text.push_str(&report::comparison(&Comparison::of(names, first, other)));
+            text.push_str(&report::comparison(&Comparison::of_policies(first, other)));
         }
     }
     text.extend(evaluations.iter().filter_map(|evaluation| evaluation.comparison.as_ref()).map(report::comparison));

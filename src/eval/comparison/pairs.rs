@@ -9,7 +9,7 @@ use crate::eval::evaluated_row::EvaluatedRow;
 use crate::eval::evaluation::Evaluation;
 
 /// Pairs the rows of two evaluations by their text. Order and expected answers are those of the second.
-fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(EvaluatedRow, EvaluatedRow)> {
+pub(crate) fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(EvaluatedRow, EvaluatedRow)> {
     let before: HashMap<_, &EvaluatedRow> = first.rows.iter().map(|row| (row.hash, row)).collect();
     let pair = |now: &EvaluatedRow| {
         let before = EvaluatedRow { expected: now.expected.clone(), ..(*before.get(&now.hash)?).clone() };
@@ -18,13 +18,13 @@ fn pairs(first: &Evaluation, second: &Evaluation) -> Vec<(EvaluatedRow, Evaluate
     second.rows.iter().filter_map(pair).collect()
 }
 
-/// Reduces two evaluations to the texts that both have.
-pub(crate) fn shared(first: &Evaluation, second: &Evaluation) -> (Evaluation, Evaluation) {
-    let (before, now) = pairs(first, second).into_iter().unzip();
-    (Evaluation::of_rows(first.about.clone(), before), Evaluation::of_rows(second.about.clone(), now))
-}
-
 impl Comparison {
+    /// Compares the evaluations of two policies under their ids.
+    #[must_use]
+    pub fn of_policies(first: &Evaluation, second: &Evaluation) -> Self {
+        Self::of([first, second].map(|evaluation| evaluation.about.policy[0].as_str()), first, second)
+    }
+
     /// Compares two evaluations under these names, the earlier one first.
     #[must_use]
     pub fn of(names: [&str; 2], first: &Evaluation, second: &Evaluation) -> Self {

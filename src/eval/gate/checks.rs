@@ -2,7 +2,7 @@
 
 use super::{Check, Fall, Floor, Gate, GateError};
 use crate::calibration::certificate::missing_class;
-use crate::eval::comparison::shared;
+use crate::eval::comparison::pairs;
 use crate::eval::evaluated_row::EvaluatedRow;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::metrics::{Confusion, NAMES};
@@ -27,8 +27,9 @@ impl Gate {
             }
         }
         if let Some((before, Fall(most))) = baseline {
-            let (before, now) = shared(before, now);
-            let now = settled(&before, now);
+            let (before_rows, now_rows) = pairs(before, now).into_iter().map(settled).unzip();
+            let before = Evaluation::of_rows(before.about.clone(), before_rows);
+            let now = Evaluation::of_rows(now.about.clone(), now_rows);
             both_classes(now.classes(), "the common part of the baseline and the golden set")?;
             for name in NAMES {
                 let Some(was) = defined(&before, name) else { continue };
@@ -64,46 +65,25 @@ fn defined(evaluation: &Evaluation, name: &str) -> Option<f64> {
 /// The largest change of a probability that rounding explains. Texts of another batch round otherwise.
 const NOISE: f64 = 0.02;
 
-/// Returns an evaluation in which a probability that moved by no more than [`NOISE`], under the same verdict, has not
+/// Returns a pair of rows in which a probability that moved by no more than [`NOISE`], under the same verdict, has not
 /// moved. Without this the area under a curve would differ in its third digit from one run to the next.
-fn settled(before: &Evaluation, now: Evaluation) -> Evaluation {
-    let rows = now.rows.into_iter().zip(&before.rows).map(|(row, before)| {
-        let is_noise =
-            matches!((row.probability, before.probability), (Some(one), Some(other)) if (one - other).abs() <= NOISE);
-        let probability = if is_noise && row.verdict == before.verdict { before.probability } else { row.probability };
-        EvaluatedRow { probability, ..row }
-    });
-    Evaluation::of_rows(now.about, rows.collect())
+fn settled((before, now): (EvaluatedRow, EvaluatedRow)) -> (EvaluatedRow, EvaluatedRow) {
+    let is_noise =
+        matches!((now.probability, before.probability), (Some(one), Some(other)) if (one - other).abs() <= NOISE);
+    let probability = if is_noise && now.verdict == before.verdict { before.probability } else { now.probability };
+    (before, EvaluatedRow { probability, ..now })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::calibration::setup::EvaluationSetup;
-    use crate::digest::Hash;
-    use crate::eval::expected::Expected;
     use crate::policy::Verdict;
 
     fn evaluation(probabilities: &[(bool, f64)]) -> Evaluation {
-        let row = |(number, (violation, probability)): (u64, &(bool, f64))| EvaluatedRow {
-            number,
-            line: number,
-            input: None,
-            hash: Hash::of(&number.to_le_bytes()),
-            id: None,
-            text: String::new(),
-            expected: Expected {
-                verdict: if *violation { Verdict::Violation } else { Verdict::Safe },
-                category: None,
-                knows_category: false,
-            },
-            verdict: Some(if *probability >= 0.5 { Verdict::Violation } else { Verdict::Safe }),
-            category: None,
-            probability: Some(*probability),
-            rationale: None,
-            reasoning: None,
-            error: None,
-            slice: None,
+        let verdict = |violation| if violation { Verdict::Violation } else { Verdict::Safe };
+        let row = |(number, (violation, probability)): (u64, &(bool, f64))| {
+            EvaluatedRow::sample(number, verdict(*violation), Some(verdict(*probability >= 0.5)), Some(*probability))
         };
         Evaluation::of_rows(EvaluationSetup::default(), (1..).zip(probabilities).map(row).collect())
     }

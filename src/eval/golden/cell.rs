@@ -6,7 +6,7 @@ use super::error::GoldenError;
 use super::sense;
 use crate::hint::Hint;
 use crate::label::columns::Columns;
-use crate::text::harmless;
+use crate::text::{cut, harmless};
 
 /// Returns the value of a record in a column. If the column occurs twice, the last one counts.
 pub(super) fn value(columns: &Columns, name: &str) -> Value {
@@ -91,8 +91,7 @@ pub(super) fn shown(label: &str) -> String {
     if is_sentence(label) {
         return format!("a text of {} characters", label.chars().count());
     }
-    let more = if label.chars().count() > LONGEST { "…" } else { "" };
-    format!("{}{more}", harmless(label).chars().take(LONGEST).collect::<String>())
+    cut(&harmless(label), LONGEST)
 }
 
 /// Lists labels or names for a message, each in backquotes. At most `most` are listed.

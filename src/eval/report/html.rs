@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::curve::{merged, precision_recall};
-use super::wording::{figures_of_all, threshold, title};
+use super::wording::{below_row, figures_of_all, threshold, title};
 use crate::calibration::reliability::{Bin, Reliability};
 use crate::calibration::setup::EvaluationSetup;
 use crate::eval::comparison::{Comparison, Flip};
@@ -133,12 +133,6 @@ struct FigureTableRow<'run> {
     scores: &'run Metrics,
 }
 
-/// The rows of a policy, as the page's script reads them.
-#[derive(Serialize)]
-struct Set<'row> {
-    rows: Vec<PageRow<'row>>,
-}
-
 /// A row of the evaluation, as the page's script reads it.
 #[derive(Serialize)]
 struct PageRow<'row> {
@@ -159,22 +153,25 @@ impl<'run> Page<'run> {
     fn new(evaluations: &'run [Evaluation]) -> Self {
         let golden = evaluations.first().map_or("", |first| first.about.golden.as_str());
         let policies: Vec<&str> = evaluations.iter().map(|evaluation| evaluation.about.policy[0].as_str()).collect();
-        let pairs =
-            evaluations.iter().skip(1).zip(std::iter::repeat(evaluations.first())).filter_map(|(other, first)| {
-                let first = first?;
-                let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
-                let comparison = Comparison::of(names, first, other);
-                let flips =
-                    comparison.flips.iter().map(|flip| (flip.clone(), number(flip), flip.direction())).collect();
-                Some(Versus { comparison, flips })
-            });
+        let comparisons = match evaluations {
+            [first, others @ ..] => others.iter().map(|other| Versus::new(first, other)).collect(),
+            [] => Vec::new(),
+        };
         Self {
             title: format!("{} on {golden}", policies.join(", ")),
-            comparisons: pairs.collect(),
+            comparisons,
             sections: evaluations.iter().map(Section::new).collect(),
             side: (evaluations.len() > 1).then(|| figures_of_all(evaluations)),
             data: data(evaluations),
         }
+    }
+}
+
+impl Versus {
+    fn new(first: &Evaluation, other: &Evaluation) -> Self {
+        let comparison = Comparison::of_policies(first, other);
+        let flips = comparison.flips.iter().map(|flip| (flip.clone(), place(flip), flip.direction())).collect();
+        Self { comparison, flips }
     }
 }
 
@@ -212,7 +209,7 @@ impl<'run> Section<'run> {
             repeated: evaluation.repeated,
             gate: evaluation.gate.as_ref().map(GateResult::new),
             comparison,
-            flips: flips.map(|flip| (flip, number(flip), flip.direction())).collect(),
+            flips: flips.map(|flip| (flip, place(flip), flip.direction())).collect(),
             tokens: evaluation.tokens,
             seconds: evaluation.seconds,
             wrong: evaluation.rows.iter().filter(|row| row.is_wrong()).count(),
@@ -220,9 +217,8 @@ impl<'run> Section<'run> {
     }
 }
 
-/// Returns the place of a flip under a heading that says `row`.
-fn number(flip: &Flip) -> String {
-    flip.place().trim_start_matches("row ").to_owned()
+fn place(flip: &Flip) -> String {
+    below_row(&flip.place()).to_owned()
 }
 
 /// Returns the settings that were given, by name.
@@ -263,19 +259,20 @@ fn confusion(evaluation: &Evaluation) -> (Vec<&'static str>, Vec<ConfusionRow>) 
     (verdicts, rows)
 }
 
-/// Returns the rows of each policy as JSON for a script element, wrong ones first.
+/// Returns the rows of each policy as JSON for a script element.
 fn data(evaluations: &[Evaluation]) -> String {
-    let set = |evaluation: &'_ Evaluation| {
-        let mut rows: Vec<PageRow<'_>> = worst(&evaluation.rows).into_iter().map(PageRow::new).collect();
-        rows.extend(evaluation.rows.iter().filter(|row| !row.is_wrong()).map(PageRow::new));
-        serde_json::to_string(&Set { rows }).unwrap_or_default()
-    };
-    let sets: Vec<String> = evaluations.iter().map(set).collect();
+    let sets: Vec<Vec<PageRow<'_>>> = evaluations.iter().map(PageRow::all).collect();
     // Only `<` could end the element.
-    format!("[{}]", sets.join(",")).replace('<', "\\u003c")
+    serde_json::to_string(&sets).unwrap_or_default().replace('<', "\\u003c")
 }
 
 impl<'row> PageRow<'row> {
+    /// Returns the rows of an evaluation, wrong ones first.
+    fn all(evaluation: &'row Evaluation) -> Vec<Self> {
+        let right = evaluation.rows.iter().filter(|row| !row.is_wrong());
+        worst(&evaluation.rows).into_iter().chain(right).map(Self::new).collect()
+    }
+
     fn new(row: &'row EvaluatedRow) -> Self {
         Self {
             place: row.place(),

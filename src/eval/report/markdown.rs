@@ -1,7 +1,7 @@
 //! The report as Markdown, for a pull request.
 
 use super::wording::{
-    LISTED, figures_of_all, left_out, more, probability, threshold, title, violations, with_interval,
+    LISTED, below_row, figures_of_all, left_out, more, probability, threshold, title, violations, with_interval,
 };
 use crate::eval::comparison::Comparison;
 use crate::eval::evaluation::Evaluation;
@@ -9,7 +9,7 @@ use crate::eval::gate::Gate;
 use crate::eval::metrics::{Metrics, NAMES};
 use crate::eval::mistakes::{Counts, worst};
 use crate::eval::thresholds::{AtThreshold, thresholds};
-use crate::text::harmless;
+use crate::text::{cut, harmless};
 
 /// Returns the report of the evaluations of a golden set as Markdown.
 #[must_use]
@@ -20,9 +20,9 @@ pub fn markdown(evaluations: &[Evaluation]) -> String {
     {
         text.push_str(&side_by_side(evaluations));
         for other in others {
-            let names = [first, other].map(|evaluation| evaluation.about.policy[0].as_str());
-            let heading = format!("{} against {}", code(names[1]), code(names[0]));
-            text.push_str(&compared(&heading, &Comparison::of(names, first, other)));
+            let comparison = Comparison::of_policies(first, other);
+            let [before, now] = comparison.names.each_ref().map(|name| code(name));
+            text.push_str(&compared(&format!("{now} against {before}"), &comparison));
         }
     }
     text + &evaluations.iter().map(one).collect::<Vec<_>>().join("\n")
@@ -163,18 +163,16 @@ fn compared(heading: &str, comparison: &Comparison) -> String {
     text
 }
 
-/// Writes the place of a row under a heading that says `row`.
+/// Writes the place of a row in the column `row`.
 fn place(place: &str) -> String {
-    entities(place.trim_start_matches("row "))
+    entities(below_row(place))
 }
 
 /// Writes an untrusted text as Markdown code, in which nothing is a link, an image, a mention or markup.
 /// Characters that could form one are also written as entities, for programs that read Markdown differently.
 fn code(text: &str) -> String {
     const LONGEST: usize = 160;
-    let cut: String = text.chars().take(LONGEST).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("<code>{}{more}</code>", entities(&cut))
+    format!("<code>{}</code>", entities(&cut(text, LONGEST)))
 }
 
 /// Writes characters that could form markup as entities.

@@ -11,7 +11,7 @@ use crate::eval::evaluation::Evaluation;
 use crate::eval::gate::{Check, Gate};
 use crate::eval::metrics::{Metrics, NAMES};
 use crate::eval::mistakes::{Counts, Mistake, worst};
-use crate::text::harmless;
+use crate::text::{cut, harmless};
 
 /// Returns the figures of an evaluation as text.
 #[must_use]
@@ -58,8 +58,7 @@ fn part(name: &str, scores: &Metrics, title: &str) -> String {
 /// Shortens the name of a category or a slice, which may be a whole text.
 fn short(name: &str) -> String {
     const LONGEST: usize = 40;
-    let more = if name.chars().count() > LONGEST { "…" } else { "" };
-    format!("{}{more}", harmless(name).chars().take(LONGEST).collect::<String>())
+    cut(&harmless(name), LONGEST)
 }
 
 /// Returns the figures of several evaluations as a table with a column for each. They are of the same golden set.

@@ -4,7 +4,7 @@ use crate::eval::evaluation::Evaluation;
 use crate::eval::metrics::{Figure, NAMES};
 use crate::eval::mistakes::Counts;
 use crate::label::config::threshold as threshold_of;
-use crate::text::harmless;
+use crate::text::{cut, harmless};
 
 /// The most errors and flips that a text lists.
 pub(super) const LISTED: usize = 50;
@@ -87,12 +87,16 @@ pub(super) fn probability(value: f64) -> String {
     }
 }
 
+/// Returns the place of a row for the column `row`: without that word, unless the input's name comes first.
+pub(super) fn below_row(place: &str) -> &str {
+    place.trim_start_matches("row ")
+}
+
 /// Shortens a text to one line.
 pub(super) fn on_one_line(text: &str) -> String {
     const LONGEST: usize = 100;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let more = if line.chars().count() > LONGEST { "…" } else { "" };
-    format!("{}{more}", harmless(&line).chars().take(LONGEST).collect::<String>())
+    cut(&harmless(&line), LONGEST)
 }
 
 #[cfg(test)]

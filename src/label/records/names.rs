@@ -4,7 +4,7 @@
 
 use super::defect::{Defect, Location};
 use crate::hint::{Hint, Setting};
-use crate::text::{harmless, nearest};
+use crate::text::{cut, harmless, nearest};
 
 /// The names of all columns, where one was not found.
 #[derive(Clone, Copy)]
@@ -164,9 +164,7 @@ pub(super) fn quoted(name: &str) -> String {
 
 fn short(name: &str) -> String {
     const LONGEST: usize = 40;
-    let short: String = name.chars().take(LONGEST).collect();
-    let short = harmless(&short);
-    if name.chars().nth(LONGEST).is_some() { short + "…" } else { short }
+    cut(&harmless(name), LONGEST)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::label::entry::Entry;
 use crate::label::row::Row;
+use crate::text::cut;
 
 /// The rows nearest to a threshold, at most [`Nearest::MOST`].
 #[derive(Clone, Debug, Default)]
@@ -35,16 +36,14 @@ struct Ranked {
 }
 
 impl Near {
-    pub fn new(entry: &Entry, row: &Row, text: String) -> Self {
+    pub fn new(entry: &Entry, row: &Row, text: &str) -> Self {
         /// Characters of a text, at most.
         const LONGEST: usize = 600;
-        let is_long = text.chars().nth(LONGEST).is_some();
-        let text = if is_long { text.chars().take(LONGEST).chain(['…']).collect() } else { text };
         Self {
             input: entry.input.to_string(),
             row: entry.row,
             id: entry.id.as_deref().map(crate::label::columns::text),
-            text,
+            text: cut(text, LONGEST),
             verdict: row.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
             category: row.category.clone(),
             title: row.category_title.clone(),
