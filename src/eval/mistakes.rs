@@ -99,8 +99,7 @@ impl fmt::Display for Counts {
 }
 
 /// Returns the distance of a row's answer from the expected one: the probability of the wrong side, from 0 to 1.
-#[must_use]
-pub fn distance(row: &EvaluatedRow) -> f64 {
+fn distance(row: &EvaluatedRow) -> f64 {
     match row.probability {
         Some(probability) if row.expected.verdict == Verdict::Violation => 1.0 - probability,
         Some(probability) => probability,

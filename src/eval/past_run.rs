@@ -138,7 +138,7 @@ impl PastRun {
             own.iter().position(|[_, digest, _]| *digest == wanted)
         };
         if !named.is_empty() {
-            let of = |policy: Policy| match place(&policy) {
+            let placed = |policy: Policy| match place(&policy) {
                 Some(at) => Ok((at, policy)),
                 None => Err(PastRunError::OtherPolicy {
                     path: self.path.clone(),
@@ -146,14 +146,14 @@ impl PastRun {
                     ours: policy.id,
                 }),
             };
-            return named.into_iter().map(of).collect();
+            return named.into_iter().map(placed).collect();
         }
-        let of = |(at, [id, ..]): (usize, &[String; 3])| {
-            let shipped = PolicyLibrary::shipped().get(id).ok().filter(|policy| place(policy) == Some(at));
+        let shipped = |(at, [id, ..]): (usize, &[String; 3])| {
+            let policy = PolicyLibrary::shipped().get(id).ok().filter(|policy| place(policy) == Some(at));
             let unknown = || PastRunError::Unknown { path: self.path.clone(), id: id.clone() };
-            shipped.map(|policy| (at, policy.clone())).ok_or_else(unknown)
+            policy.map(|policy| (at, policy.clone())).ok_or_else(unknown)
         };
-        own.iter().enumerate().map(of).collect()
+        own.iter().enumerate().map(shipped).collect()
     }
 
     /// Returns the run's records with their texts, to read the answers from their columns.
@@ -220,8 +220,8 @@ impl PastRun {
     fn setup(&self, name: &str, place: usize) -> EvaluationSetup {
         let rows = self.entries.first().map(|entry| rows(&entry.verdicts)).unwrap_or_default();
         let Some(row) = rows.get(place) else { return EvaluationSetup::default() };
-        let about = RunAbout::of(&self.terms).policies.remove(&row.policy.id);
-        row.setup(name, about.unwrap_or_default().conditions)
+        let facts = RunAbout::of(&self.terms).policies.remove(&row.policy.id).unwrap_or_default();
+        row.setup(name, facts.conditions)
     }
 }
 
