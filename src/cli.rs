@@ -66,6 +66,9 @@ pub enum Verb {
     Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
+    /// Serve policies over HTTP, to programs that can be pointed at an address
+    #[cfg(feature = "serve")]
+    Serve(Box<commands::serve::Serve>),
     /// Keep a model in memory for check --daemon
     #[cfg(unix)]
     Daemon(commands::daemon::Daemon),
@@ -105,6 +108,8 @@ impl Verb {
             | Self::Doctor(_) => 200,
             #[cfg(unix)]
             Self::Daemon(_) => 200,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => 200,
             Self::Merge(_)
             | Self::Prompt(_)
             | Self::Policy(_)

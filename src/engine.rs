@@ -43,5 +43,5 @@ pub use error::EngineError;
 pub use handle::{Engine, Progress};
 
 pub use prefixes::Store;
-pub use session::{Pending, Session};
+pub use session::{Abandoned, Pending, Plan, Session};
 pub use store::llama_version;

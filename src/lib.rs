@@ -118,6 +118,9 @@ pub mod machine;
 pub mod prompt;
 #[doc(hidden)]
 pub mod random;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 mod setters;
 #[doc(hidden)]
 pub mod text;

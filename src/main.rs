@@ -30,6 +30,8 @@ fn run() -> ExitCode {
         Verb::Bench(bench) => bench.run(),
         #[cfg(unix)]
         Verb::Daemon(daemon) => daemon.run(),
+        #[cfg(feature = "serve")]
+        Verb::Serve(serve) => serve.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Model(model) => model.run(),

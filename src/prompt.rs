@@ -39,13 +39,7 @@ impl Prompt {
         date: Option<&str>,
     ) -> Result<Self, TemplateError> {
         let text = policy_text(templates, policy)?;
-        // Without reasoning, the line names the effort to which the same sequence may be escalated.
-        let effort = match (effort, policy.effort) {
-            (Effort::None, Effort::None) => Effort::Low,
-            (Effort::None, escalation) => escalation,
-            (effort, _) => effort,
-        };
-        let rendered = templates.harmony(&text, effort.as_str(), date)?;
+        let rendered = templates.harmony(&text, named_effort(policy, effort).as_str(), date)?;
         let (mut prefix, mut tail) = (rendered.before, rendered.after);
         // Text beside the content may share a token with it, so it belongs to the suffix.
         let lead = match prefix.last() {
@@ -93,6 +87,17 @@ impl Prompt {
     #[must_use]
     pub fn suffix_tokens(&self, tokenizer: &Tokenizer, content: &str) -> Vec<Token> {
         tokenizer.encode_segments(&self.suffix(content))
+    }
+}
+
+/// Returns the effort that the prompt names. Without reasoning it names the effort to which the same sequence may be
+/// escalated.
+#[must_use]
+pub fn named_effort(policy: &Policy, effort: Effort) -> Effort {
+    match (effort, policy.effort) {
+        (Effort::None, Effort::None) => Effort::Low,
+        (Effort::None, escalation) => escalation,
+        (effort, _) => effort,
     }
 }
 

@@ -17,4 +17,6 @@ pub mod merge;
 pub mod model;
 pub mod policy;
 pub mod prompt;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod verify;

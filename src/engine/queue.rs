@@ -1,5 +1,6 @@
 //! The queue between sessions and a worker: its requests, and their replies.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
@@ -56,11 +57,31 @@ pub(super) enum OpenEvent {
 /// The receiver of a completion.
 #[derive(Debug)]
 pub(super) struct Caller {
-    pub(super) reply: Sender<Result<Completion, EngineError>>,
+    pub(super) reply: Reply,
     /// Set once nobody waits for the completion.
     pub(super) abandoned: Arc<AtomicBool>,
     /// Counts the content among those in flight until its answer is sent.
     pub(super) _in_flight: InFlight,
+}
+
+/// The function that gets a completion, on the worker's thread. It is dropped uncalled if nobody waits any more, or the
+/// engine has ended.
+pub(super) struct Reply(Box<dyn FnOnce(Result<Completion, EngineError>) + Send>);
+
+impl Reply {
+    pub(super) fn new(reply: impl FnOnce(Result<Completion, EngineError>) + Send + 'static) -> Self {
+        Self(Box::new(reply))
+    }
+
+    pub(super) fn send(self, result: Result<Completion, EngineError>) {
+        (self.0)(result);
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Reply")
+    }
 }
 
 /// Adds one to a counter for as long as it lives.

@@ -14,7 +14,7 @@ use super::decode_plan::DecodePlan;
 use super::error::EngineError;
 use super::handle::{Engine, Progress};
 use super::prefixes::PrefixId;
-use super::queue::{Caller, InFlight, OpenEvent, QUEUE, Request, WorkerHandle};
+use super::queue::{Caller, InFlight, OpenEvent, QUEUE, Reply, Request, WorkerHandle};
 use crate::content::Content;
 use crate::gguf::ModelFile;
 use crate::policy::{Policy, PolicyLibrary};
@@ -30,18 +30,28 @@ use crate::verdict::Unresolved;
 pub struct Session<'engine> {
     engine: &'engine Engine,
     prompt: Prompt,
-    plan: Arc<DecodePlan>,
+    plan: Plan,
     /// The policy's prefix on each worker.
     prefixes: Vec<(&'engine WorkerHandle, PrefixId)>,
-    max_content: Option<usize>,
     untrained: Option<Unresolved>,
 }
+
+/// The way in which a session judges a content, behind its prefix.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    decode: Arc<DecodePlan>,
+    max_content: Option<usize>,
+}
+
+/// A mark on contents in flight. Once it is set, nobody waits for them, and their work is canceled.
+#[derive(Clone, Debug, Default)]
+pub struct Abandoned(Arc<AtomicBool>);
 
 /// A content in flight. Dropping it cancels the work.
 #[derive(Debug)]
 pub struct Pending<'session> {
     answer: Receiver<Result<Completion, EngineError>>,
-    abandoned: Arc<AtomicBool>,
+    abandoned: Abandoned,
     session: PhantomData<&'session ()>,
 }
 
@@ -75,9 +85,8 @@ impl Engine {
         let mut session = Session {
             engine: self,
             prompt,
-            plan: Arc::new(plan),
+            plan: Plan { decode: Arc::new(plan), max_content: options.max_content },
             prefixes: Vec::new(),
-            max_content: options.max_content,
             untrained: untrained(&self.model, policy),
         };
         if session.untrained.is_some() {
@@ -148,7 +157,7 @@ impl Session<'_> {
         if let Some(pending) = self.answered() {
             return Ok(pending);
         }
-        let (worker, request, pending) = self.request(content)?;
+        let (worker, request, pending) = self.pending(content)?;
         worker.send(request)?;
         Ok(pending)
     }
@@ -162,7 +171,7 @@ impl Session<'_> {
         if let Some(pending) = self.answered() {
             return Ok(pending);
         }
-        let (worker, request, pending) = self.request(content)?;
+        let (worker, request, pending) = self.pending(content)?;
         match worker.requests.try_send(request) {
             Ok(()) => Ok(pending),
             Err(TrySendError::Full(_)) => Err(EngineError::Overloaded { queue: QUEUE }),
@@ -170,42 +179,92 @@ impl Session<'_> {
         }
     }
 
+    /// Returns the way in which this session judges under other options. Their effort and date must be those of the
+    /// session, which are part of its prefix.
+    #[must_use]
+    pub fn plan(&self, policy: &Policy, options: &SessionOptions) -> Plan {
+        let decode = Arc::new(options.decode_plan(&self.engine.tokenizer, policy));
+        Plan { decode, max_content: options.max_content }
+    }
+
+    /// Sends a content to be judged by a plan. Waits for room in the engine's queue.
+    ///
+    /// The result goes to `reply`, on a thread of the engine. `reply` is dropped uncalled if the content was abandoned
+    /// or the engine has ended.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Session::submit`].
+    pub fn submit_with(
+        &self,
+        content: &Content,
+        plan: &Plan,
+        abandoned: &Abandoned,
+        reply: impl FnOnce(Result<Completion, EngineError>) + Send + 'static,
+    ) -> Result<(), EngineError> {
+        if let Some(why) = &self.untrained {
+            reply(Ok(Completion::without_work(why.clone())));
+            return Ok(());
+        }
+        let (worker, request) = self.request(content, plan, abandoned, Reply::new(reply))?;
+        worker.send(request)
+    }
+
     /// Returns the answer to every content, if it is known without the model.
     fn answered(&self) -> Option<Pending<'_>> {
         let why = self.untrained.clone()?;
         let (reply, answer) = channel();
         reply.send(Ok(Completion::without_work(why))).ok()?;
-        Some(Pending { answer, abandoned: Arc::default(), session: PhantomData })
+        Some(Pending { answer, abandoned: Abandoned::default(), session: PhantomData })
     }
 
-    /// Checks a content against the limit that the options set.
+    /// Returns the plan of the options that the session was opened with.
+    #[must_use]
+    pub fn own_plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Checks a content against the limit of a plan.
     ///
     /// # Errors
     ///
     /// [`EngineError::OverLimit`] if it is longer.
-    pub fn allows(&self, content: &Content) -> Result<(), EngineError> {
-        self.suffix(content).map(|_| ())
+    pub fn allows(&self, content: &Content, plan: &Plan) -> Result<(), EngineError> {
+        self.suffix(content, plan.max_content).map(|_| ())
     }
 
     /// Returns the tokens of the prompt behind the policy.
-    fn suffix(&self, content: &Content) -> Result<Vec<Token>, EngineError> {
+    fn suffix(&self, content: &Content, most: Option<usize>) -> Result<Vec<Token>, EngineError> {
         let suffix = self.prompt.suffix_tokens(&self.engine.tokenizer, content.text());
-        match self.max_content {
+        match most {
             Some(most) if suffix.len() > most => Err(EngineError::OverLimit { tokens: suffix.len(), most }),
             _ => Ok(suffix),
         }
     }
 
+    /// Makes the request to judge a content by the session's own plan.
+    fn pending(&self, content: &Content) -> Result<(&WorkerHandle, Request, Pending<'_>), EngineError> {
+        let (reply, answer) = channel();
+        let abandoned = Abandoned::default();
+        // A caller that has gone away needs no answer.
+        let reply = Reply::new(move |result| drop(reply.send(result)));
+        let (worker, request) = self.request(content, &self.plan, &abandoned, reply)?;
+        Ok((worker, request, Pending { answer, abandoned, session: PhantomData }))
+    }
+
     /// Makes the request to judge a content, for the worker with the fewest contents in flight.
-    fn request(&self, content: &Content) -> Result<(&WorkerHandle, Request, Pending<'_>), EngineError> {
-        let suffix = self.suffix(content)?;
+    fn request(
+        &self,
+        content: &Content,
+        plan: &Plan,
+        abandoned: &Abandoned,
+        reply: Reply,
+    ) -> Result<(&WorkerHandle, Request), EngineError> {
+        let suffix = self.suffix(content, plan.max_content)?;
         let idlest = self.prefixes.iter().min_by_key(|(worker, _)| worker.load.load(Ordering::Relaxed));
         let &(worker, prefix) = idlest.ok_or(EngineError::Stopped)?;
-        let (reply, answer) = channel();
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let caller = Caller { reply, abandoned: Arc::clone(&abandoned), _in_flight: InFlight::count(&worker.load) };
-        let request = Request::Judge { prefix, plan: Arc::clone(&self.plan), suffix, caller };
-        Ok((worker, request, Pending { answer, abandoned, session: PhantomData }))
+        let caller = Caller { reply, abandoned: Arc::clone(&abandoned.0), _in_flight: InFlight::count(&worker.load) };
+        Ok((worker, Request::Judge { prefix, plan: Arc::clone(&plan.decode), suffix, caller }))
     }
 }
 
@@ -241,7 +300,20 @@ impl Pending<'_> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        self.abandoned.store(true, Ordering::Relaxed);
+        self.abandoned.set();
+    }
+}
+
+impl Abandoned {
+    /// Marks the contents: nobody waits for them any more.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Reports whether nobody waits any more.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -76,7 +76,7 @@ impl<'backend> Worker<'backend> {
             Request::Close(prefix) => self.schedule.remove_prefix(prefix),
             Request::Judge { prefix, plan, suffix, caller } => match self.judge(id, prefix, plan, suffix) {
                 Ok(()) => drop(self.judging.insert(id, caller)),
-                Err(error) => drop(caller.reply.send(Err(error))),
+                Err(error) => caller.reply.send(Err(error)),
             },
         }
     }
@@ -134,7 +134,7 @@ impl<'backend> Worker<'backend> {
         } else if let Some(caller) = self.judging.remove(&id) {
             // Only a pin ends without a completion, so this fault does not occur.
             let completion = result.and_then(|completion| completion.ok_or(Fault::Stopped));
-            let _ = caller.reply.send(completion.map_err(EngineError::Fault));
+            caller.reply.send(completion.map_err(EngineError::Fault));
         }
     }
 }

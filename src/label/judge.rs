@@ -1,6 +1,7 @@
 //! Judges: each judges contents by one policy, whole or in pieces.
 
 mod pending;
+mod reply;
 mod result;
 
 use super::row::Provenance;

@@ -56,4 +56,4 @@ pub use record::Record;
 pub use record_fields::{Quote, RecordFields};
 pub(super) use seen::Seen;
 pub(super) use start::not_a_text;
-pub use text::{Template, Text};
+pub use text::{Template, Text, dialogue};

@@ -1,10 +1,10 @@
 //! The flags that name policies.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use magistrate::files::{Files, Refused};
-use magistrate::policy::{Notation, Policy, PolicyError, PolicySource};
+use magistrate::policy::{Label, Notation, Policy, PolicyError, PolicySource};
 
 use super::labels::LabelsArgs;
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
@@ -21,6 +21,13 @@ pub struct PolicyArgs {
     labels: LabelsArgs,
 }
 
+/// A policy that was read, with its word on the command line and its labels.
+pub struct NamedPolicy {
+    pub spec: String,
+    pub labels: Option<Vec<Label>>,
+    pub policy: Policy,
+}
+
 impl PolicyArgs {
     /// Adds the policies' files to the files of a run.
     pub fn reads(&self, files: &mut Files) -> Result<(), Refused> {
@@ -30,8 +37,28 @@ impl PolicyArgs {
             .try_for_each(|path| files.read("a policy", path))
     }
 
+    /// Takes the folders out of the flags.
+    pub fn take_folders(&mut self) -> Vec<PathBuf> {
+        let is_folder = |spec: &&str| PolicySource::path(spec).is_some_and(Path::is_dir);
+        let (folders, others): (Vec<&str>, Vec<&str>) = self.specs().into_iter().partition(is_folder);
+        let (folders, others) =
+            (folders.into_iter().map(PathBuf::from).collect(), others.into_iter().map(str::to_owned).collect());
+        self.policies = others;
+        folders
+    }
+
+    /// Reports whether no policy is named.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
     /// Reads the policies, in the order of the flags.
     pub fn load(&self) -> Result<Vec<Policy>, anyhow::Error> {
+        Ok(self.open()?.into_iter().map(|named| named.policy).collect())
+    }
+
+    /// Reads the policies, each with its word on the command line and its labels.
+    pub fn open(&self) -> Result<Vec<NamedPolicy>, anyhow::Error> {
         ensure_hint!(
             !self.policies.is_empty(),
             "no policy is named",
@@ -52,8 +79,12 @@ impl PolicyArgs {
             bail_hint!("two policies have the id `{id}`", "give one of them another: -p other-id=FILE");
         }
         let given = self.labels.checked(&sources.iter().collect::<Vec<_>>(), &ids)?;
-        let policies = sources.iter().zip(given).map(|(source, labels)| source.parse(labels));
-        Ok(policies.collect::<Result<_, _>>()?)
+        let mut policies = Vec::with_capacity(sources.len());
+        for ((source, labels), spec) in sources.iter().zip(given).zip(specs) {
+            let policy = source.parse(labels.clone())?;
+            policies.push(NamedPolicy { spec: spec.to_owned(), labels, policy });
+        }
+        Ok(policies)
     }
 
     /// Reads the policies, for a verb that also knows them without the flag.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::result::{Chunking, Judged, combine};
 use crate::content::Content;
-use crate::engine::{Completion, Engine, EngineError, Pending, Session};
+use crate::engine::{Completion, Engine, EngineError, Pending, Plan, Session};
 use crate::label::pieces::pieces;
 
 /// A content that is to be judged by one policy.
@@ -42,7 +42,7 @@ impl<'session> Submission<'session, '_> {
         let mut send = |content: &Content| {
             send(self.session, content).map_or_else(|error| Piece::Done(Box::new(Err(error))), Piece::Sent)
         };
-        match self.cut() {
+        match self.cut(self.session.own_plan()) {
             Some((chunking, pieces)) => PendingVerdict {
                 pieces: pieces.into_iter().map(|piece| send(&Content::new(piece))).collect(),
                 chunking: Some(chunking),
@@ -54,14 +54,14 @@ impl<'session> Submission<'session, '_> {
     /// Returns the pieces of a content that is longer than one piece.
     ///
     /// A content over the session's limit stays whole: its pieces would pass the limit, and it must not.
-    fn cut(&self) -> Option<(Chunking, Vec<&str>)> {
+    pub(super) fn cut(&self, plan: &Plan) -> Option<(Chunking, Vec<&str>)> {
         let (text, chunking) = (self.content.text(), self.chunking?);
         // A token has at least one byte, so a short text needs no tokenizer to be known as one piece.
         if text.len() <= chunking.size {
             return None;
         }
         let pieces = pieces(self.engine.tokenizer(), text, chunking.size, chunking.overlap);
-        (pieces.len() > 1 && self.session.allows(self.content).is_ok()).then_some((chunking, pieces))
+        (pieces.len() > 1 && self.session.allows(self.content, plan).is_ok()).then_some((chunking, pieces))
     }
 }
 

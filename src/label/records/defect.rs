@@ -41,6 +41,12 @@ impl Defect {
     }
 }
 
+impl From<NotText> for Defect {
+    fn from(why: NotText) -> Self {
+        not_text(why, Location::File)
+    }
+}
+
 impl Hints for Defect {
     fn hints(&self) -> Vec<Hint> {
         self.hint.iter().cloned().collect()

@@ -72,7 +72,8 @@ impl Text {
 
 /// Renders a conversation, each turn under its role in brackets. No turn can pose as another, so the speakers can be
 /// read back.
-pub(super) fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, String)>) -> String {
+#[must_use]
+pub fn dialogue<'role>(turns: impl IntoIterator<Item = (&'role str, String)>) -> String {
     let turns = turns.into_iter().map(|(role, text)| format!("[{role}]\n{}", set_off(&text)));
     turns.collect::<Vec<_>>().join("\n")
 }

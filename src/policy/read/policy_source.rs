@@ -83,6 +83,12 @@ impl PolicySource {
         Self::open_file(path, spec)
     }
 
+    /// Takes a text from elsewhere. Errors call it `name`, which is also the id of a plain text.
+    #[must_use]
+    pub fn of_text(name: &str, text: &str, notation: Notation) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned(), notation, id: None, shipped: None }
+    }
+
     /// Reads a file with any name. Errors call it `name`.
     ///
     /// # Errors

@@ -1,0 +1,207 @@
+//! The server: policies over HTTP, for programs that can be pointed at an address.
+//!
+//! Everything asynchronous is in this room. One thread serves connections; `judges` is the thread between requests and the
+//! engine; the engine's own threads and bounded queues are those of every other verb. A result is the row of `check`
+//! and `label`. Each route reshapes it for its callers.
+
+pub mod api_error;
+mod asked;
+pub mod audit;
+mod call;
+mod connection;
+mod front;
+pub mod hosts;
+mod ids;
+mod judges;
+mod judging;
+pub mod keys;
+mod lines;
+pub mod listen;
+mod metrics;
+mod openapi;
+pub mod policies;
+mod queue;
+mod reload;
+mod routes;
+mod state;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::{self, Builder};
+
+pub use state::Limits;
+
+use self::audit::Audit;
+use self::hosts::Hosts;
+use self::judges::{JudgeOptions, Message};
+use self::keys::Keys;
+use self::listen::Bound;
+use self::policies::{Origin, Policies};
+use self::queue::Queue;
+use self::state::{Model, State};
+use crate::engine::Engine;
+use crate::label::config::RunConfig;
+
+/// The settings of a server.
+pub struct ServerConfig {
+    /// The settings that requests begin with.
+    pub config: RunConfig,
+    /// The places of the policies.
+    pub origins: Vec<Origin>,
+    /// The policies of `/v1/moderations`; all that map to its categories if empty.
+    pub moderation: Vec<String>,
+    /// The ids of the policies that are decoded before the first request.
+    pub first: Vec<String>,
+    /// The limits.
+    pub limits: Limits,
+    /// The keys.
+    pub keys: Keys,
+    /// The hosts and sites that are answered.
+    pub hosts: Hosts,
+    /// The audit log.
+    pub audit: Audit,
+}
+
+/// An event of a server.
+#[derive(Debug)]
+pub enum Event {
+    /// Policies were read again, from this place.
+    Reloaded(String),
+    /// Policies could not be read again from this place. Those of before stay.
+    NotReloaded(String, String),
+    /// The model is loaded, and the first policies are decoded.
+    Ready,
+    /// Connections that were cut off at the end.
+    CutOff(usize),
+}
+
+/// The error that ends a server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError<E> {
+    /// The policies cannot be read.
+    #[error("{0}")]
+    Policies(String),
+    /// A thread cannot be started, or the socket cannot be listened on.
+    #[error("the server cannot listen: {0}")]
+    Listen(io::Error),
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Load(E),
+    /// The engine has ended.
+    #[error("the engine has stopped: it failed, or llama.cpp did")]
+    Stopped,
+}
+
+/// A server whose policies were read, and that does not listen yet.
+pub struct Server {
+    state: Arc<State>,
+    origins: Vec<Origin>,
+    first: Vec<String>,
+    inbox: std::sync::mpsc::Receiver<Message>,
+}
+
+impl Server {
+    /// Reads the policies.
+    ///
+    /// # Errors
+    ///
+    /// A message if a policy cannot be read.
+    pub fn new(settings: ServerConfig) -> Result<Self, String> {
+        let ServerConfig { config, origins, moderation, first, limits, keys, hosts, audit } = settings;
+        let policies = Policies::read(&origins)?;
+        let (messages, inbox) = judges::messages();
+        let state = State {
+            queue: Queue::new(limits.queue),
+            limits,
+            config,
+            policies,
+            moderation,
+            keys,
+            hosts,
+            metrics: metrics::Metrics::default(),
+            audit,
+            messages,
+            connections: 0.into(),
+            model: std::sync::OnceLock::new(),
+            ready: false.into(),
+            draining: false.into(),
+            refusing: false.into(),
+        };
+        Ok(Self { state: Arc::new(state), origins, first, inbox })
+    }
+
+    /// Serves requests until `stop` is set. `load` loads the model meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The model cannot be loaded, the socket cannot be listened on, or the engine has ended.
+    pub fn run<E: Send>(
+        self,
+        bound: Bound,
+        load: impl FnOnce() -> Result<Engine, E>,
+        stop: &AtomicBool,
+        report: &(dyn Fn(Event) + Sync),
+    ) -> Result<(), ServeError<E>> {
+        let Self { state, origins, first, inbox } = self;
+        thread::scope(|scope| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Listen)?;
+            let of_server = Arc::clone(&state);
+            let serving = Builder::new().name("server".to_owned()).spawn_scoped(scope, move || {
+                let state = of_server;
+                let router = routes::router(&state);
+                let done = runtime.block_on(async {
+                    let reloading = reload::watch(&state, &origins, report);
+                    let opening = open_first(&state, &first, report);
+                    tokio::select! {
+                        done = listen::serve(bound, router, Arc::clone(&state), stop) => done,
+                        never = async { tokio::join!(reloading, opening).0 } => match never {},
+                    }
+                });
+                let _ = state.messages.send(Message::End);
+                done.map(|left| report(Event::CutOff(left)))
+            });
+            let serving = serving.map_err(ServeError::Listen)?;
+            let loaded = load();
+            let engine = match loaded {
+                Ok(engine) => engine,
+                Err(error) => {
+                    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                    return Err(ServeError::Load(error));
+                }
+            };
+            let _ = state.model.set(Model::of(&engine));
+            judges::run(&engine, &state.config, &state.messages, &inbox);
+            match serving.join() {
+                Ok(done) => done.map_err(ServeError::Listen),
+                Err(_) => Err(ServeError::Stopped),
+            }
+        })
+    }
+}
+
+/// Waits for the model, and decodes the first policies.
+async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event) + Sync)) {
+    while state.model().is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let options = Arc::new(state.defaults());
+    for name in first {
+        if let Ok(served) = state.policies.now().find(name) {
+            let (done, opened) = tokio::sync::oneshot::channel();
+            let _ = state.messages.send(Message::Open(served, Arc::clone(&options), done));
+            let _ = opened.await;
+        }
+    }
+    state.is_ready();
+    report(Event::Ready);
+}
+
+impl State {
+    /// Returns the settings that requests begin with.
+    pub(crate) fn defaults(&self) -> JudgeOptions {
+        let RunConfig { options, chunking, certificate, .. } = &self.config;
+        JudgeOptions { session: options.clone(), chunking: *chunking, certificate: certificate.clone() }
+    }
+}

@@ -1,0 +1,99 @@
+//! The hosts that a server answers for, and the sites whose pages may call it.
+//!
+//! A page of another site can make a browser send requests to this machine, and can give its own name this machine's
+//! address. So the name that a client used must be known, and so must the site of a page.
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+
+use super::api_error::ApiError;
+
+/// The hosts and sites that are answered.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// Names in the header `Host`, without ports. `None`: any name.
+    pub names: Option<Vec<String>>,
+    /// Sites in the header `Origin` whose pages may call the server.
+    pub origins: Vec<String>,
+}
+
+/// The names of this machine for itself.
+pub const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+impl Hosts {
+    /// Checks the host that a client named, and the site of the page that sent the request.
+    ///
+    /// # Errors
+    ///
+    /// Status 403 for a host or site that is not known, 400 for a header that cannot be read.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let header = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("\0"));
+        let host = header(HOST);
+        if let (Some(names), Some(host)) = (&self.names, host) {
+            let name = without_port(host);
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                let message = "this server does not answer for the host in the request; --host NAME adds it";
+                return Err(ApiError::new(StatusCode::FORBIDDEN, "unknown_host", message));
+            }
+        }
+        let other_site = || {
+            let message = "pages of other sites may not call this server; --cors ORIGIN allows one";
+            Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message))
+        };
+        if let Some(origin) = header(ORIGIN) {
+            let own = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, site)| site == host));
+            return if own || self.allows(origin) { Ok(()) } else { other_site() };
+        }
+        // Browsers send it with requests that have no origin, such as those of a link or an image.
+        match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+            Some(b"cross-site" | b"same-site") => other_site(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports whether pages of this site may call the server.
+    #[must_use]
+    pub fn allows(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == origin)
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => &host[..at],
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(hosts: &Hosts, headers: &[(&'static str, &str)]) -> u16 {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        hosts.check(&headers).map_or_else(|error| error.status.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn only_known_hosts_and_sites_are_answered() {
+        let names = Some(LOOPBACK.map(str::to_owned).to_vec());
+        let hosts = Hosts { names, origins: vec!["https://desk.example".to_owned()] };
+        for (headers, status) in [
+            (&[("host", "localhost:8787")][..], 200),
+            (&[("host", "LOCALHOST")], 200),
+            (&[("host", "[::1]:8787")], 200),
+            (&[], 200),
+            (&[("host", "evil")], 403),
+            (&[("host", "localhost.evil.example:8787")], 403),
+            (&[("host", "localhost:8787"), ("origin", "http://localhost:8787")], 200),
+            (&[("host", "localhost:8787"), ("origin", "https://desk.example")], 200),
+            (&[("host", "localhost:8787"), ("origin", "https://evil.example")], 403),
+            (&[("host", "localhost:8787"), ("origin", "null")], 403),
+            (&[("host", "localhost:8787"), ("sec-fetch-site", "cross-site")], 403),
+            (&[("host", "localhost:8787"), ("sec-fetch-site", "same-origin")], 200),
+        ] {
+            assert_eq!(checked(&hosts, headers), status, "{headers:?}");
+        }
+        assert_eq!(checked(&Hosts::default(), &[("host", "moderation.example")]), 200);
+    }
+}

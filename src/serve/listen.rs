@@ -1,0 +1,307 @@
+//! The accept loop: connections in, each served by the routes, until the server drains.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::connection::{Connection, Phase};
+use super::state::{self, State};
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// A socket that is bound and not listened to yet.
+#[derive(Debug)]
+pub enum Bound {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket, and its path.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+/// The interval at which the loop looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Address {
+    /// Reads `HOST:PORT`, `PORT` or `unix:PATH`.
+    ///
+    /// # Errors
+    ///
+    /// A message if the text is none of these.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() { Err("unix: needs a path".to_owned()) } else { Ok(Self::Unix(path.into())) };
+        }
+        let text =
+            if text.bytes().all(|byte| byte.is_ascii_digit()) { format!("127.0.0.1:{text}") } else { text.to_owned() };
+        let named = text.replace("localhost:", "127.0.0.1:");
+        named
+            .parse()
+            .map(Self::Tcp)
+            .map_err(|_| "not of the form ADDRESS:PORT, such as 127.0.0.1:8787, or unix:PATH".to_owned())
+    }
+
+    /// Reports whether only this machine can reach the address.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Binds the address.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use, or is none of this machine.
+    pub fn bind(&self) -> io::Result<Bound> {
+        match self {
+            Self::Tcp(address) => {
+                let listener = std::net::TcpListener::bind(address)?;
+                listener.set_nonblocking(true)?;
+                Ok(Bound::Tcp(listener))
+            }
+            #[cfg(unix)]
+            Self::Unix(path) => bind_unix(path),
+            #[cfg(not(unix))]
+            Self::Unix(_) => Err(io::Error::other("this system has no Unix sockets")),
+        }
+    }
+}
+
+/// Binds a Unix socket that only this user can reach. A socket that nobody listens on makes room.
+#[cfg(unix)]
+fn bind_unix(path: &Path) -> io::Result<Bound> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(Bound::Unix(listener, path.to_owned()))
+}
+
+impl Bound {
+    /// Returns the address as a client writes it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| "http://?".to_owned(), |address| format!("http://{address}"))
+            }
+            #[cfg(unix)]
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+}
+
+/// Serves connections until `stop` is set and the requests of then have ended, or the time for that is over. Returns the
+/// number of connections that were cut off.
+///
+/// # Errors
+///
+/// The socket cannot be listened on.
+pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &AtomicBool) -> io::Result<usize> {
+    let (ending, ended) = watch::channel(false);
+    let mut open = JoinSet::new();
+    let places = Arc::new(Semaphore::new(state.limits.connections));
+    let accepting = async {
+        match bound {
+            Bound::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener)?;
+                loop {
+                    let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+                    match listener.accept().await {
+                        Ok((stream, _)) => {
+                            let _ = stream.set_nodelay(true);
+                            let serving = connection(stream, router.clone(), Arc::clone(&state), ended.clone());
+                            open.spawn(async move {
+                                serving.await;
+                                drop(place);
+                            });
+                        }
+                        // No file descriptor is left, or the client has gone already.
+                        Err(_) => sleep(LOOK).await,
+                    }
+                    while open.try_join_next().is_some() {}
+                }
+            }
+            #[cfg(unix)]
+            Bound::Unix(listener, path) => {
+                let listener = UnixListener::from_std(listener)?;
+                let _path = Removed(path);
+                loop {
+                    let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+                    match listener.accept().await {
+                        Ok((stream, _)) => {
+                            let serving = connection(stream, router.clone(), Arc::clone(&state), ended.clone());
+                            open.spawn(async move {
+                                serving.await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => sleep(LOOK).await,
+                    }
+                    while open.try_join_next().is_some() {}
+                }
+            }
+        }
+    };
+    let stopping = async {
+        while !stop.load(Ordering::Relaxed) {
+            sleep(LOOK).await;
+        }
+        // Balancers see `/ready` say no, and send no more requests here.
+        state.draining_begins();
+        sleep(state.limits.drain_delay).await;
+    };
+    let failed: io::Result<Infallible> = tokio::select! {
+        failed = accepting => failed,
+        () = stopping => Err(io::ErrorKind::Interrupted.into()),
+    };
+    if let Err(error) = failed
+        && error.kind() != io::ErrorKind::Interrupted
+    {
+        return Err(error);
+    }
+    state.refuse_texts();
+    let _ = ending.send(true);
+    let all = async { while open.join_next().await.is_some() {} };
+    let _ = timeout(state.limits.drain, all).await;
+    let left = open.len();
+    open.abort_all();
+    Ok(left)
+}
+
+/// Serves one connection.
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    state: Arc<State>,
+    mut ended: watch::Receiver<bool>,
+) {
+    let _count = state::Connection::of(&state);
+    let phase = Arc::new(Phase::default());
+    let inner = TowerToHyperService::new(router);
+    let service = {
+        let phase = Arc::clone(&phase);
+        service_fn(move |request| {
+            phase.begin();
+            let (phase, answering) = (Arc::clone(&phase), hyper::service::Service::call(&inner, request));
+            async move { answering.await.map(|response| watched(response, phase)) }
+        })
+    };
+    // The time limits are those of the stream.
+    let serving = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(Connection::new(stream, phase)), service);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        // A client that breaks a connection, or is too slow, is its own matter.
+        _ = serving.as_mut() => return,
+        _ = ended.wait_for(|ended| *ended) => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
+}
+
+/// Ends the request's phase once its response is sent, or given up.
+fn watched(response: Response<Body>, phase: Arc<Phase>) -> Response<Body> {
+    struct End(Arc<Phase>);
+    impl Drop for End {
+        fn drop(&mut self) {
+            self.0.end();
+        }
+    }
+    let end = End(phase);
+    response.map(|body| Body::new(Watched { body, _end: end }))
+}
+
+/// A body, and a value that lives as long.
+struct Watched<B, E> {
+    body: B,
+    _end: E,
+}
+
+impl<B: hyper::body::Body + Unpin, E: Unpin> hyper::body::Body for Watched<B, E> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A path that is removed at the end.
+#[cfg(unix)]
+struct Removed(PathBuf);
+
+#[cfg(unix)]
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_port_an_address_with_a_port_or_a_path() {
+        for (text, shown) in [
+            ("8787", "127.0.0.1:8787"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("[::1]:80", "[::1]:80"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+        ] {
+            assert_eq!(Address::read(text), Ok(Address::Tcp(shown.parse().unwrap())), "{text}");
+        }
+        assert_eq!(Address::read("unix:/run/a.sock"), Ok(Address::Unix("/run/a.sock".into())));
+        for wrong in ["", "unix:", "example.org:80", "127.0.0.1", "127.0.0.1:99999"] {
+            assert!(Address::read(wrong).is_err(), "{wrong}");
+        }
+        let local = |text: &str| Address::read(text).unwrap().is_local();
+        assert!(local("8787") && local("unix:a") && local("[::1]:1") && !local("0.0.0.0:1") && !local("10.0.0.1:1"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The queue: how many texts wait or are being judged, and how long a refused client should wait.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::api_error::ApiError;
+
+/// The places of the queue. A text holds one from its admission to its verdict.
+#[derive(Debug)]
+pub struct Queue {
+    places: Arc<Semaphore>,
+    limit: usize,
+    rate: Mutex<Rate>,
+}
+
+/// A place in the queue.
+pub type Place = OwnedSemaphorePermit;
+
+/// Verdicts a second, of the last seconds.
+#[derive(Debug)]
+struct Rate {
+    per_second: f64,
+    done: u32,
+    since: Instant,
+}
+
+/// The longest time that a refused client is told to wait, in seconds. OpenAI's clients ignore a longer one.
+const LONGEST_WAIT: f64 = 120.0;
+
+impl Queue {
+    /// Returns an empty queue for this many texts.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let rate = Rate { per_second: 0.0, done: 0, since: Instant::now() };
+        Self { places: Arc::new(Semaphore::new(limit)), limit, rate: Mutex::new(rate) }
+    }
+
+    /// Takes a place, if one is free.
+    ///
+    /// # Errors
+    ///
+    /// Status 503, with the time after which the queue should be empty.
+    pub fn take(&self) -> Result<Place, ApiError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.overloaded())
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: the queue is not closed.
+    pub async fn wait(&self) -> Result<Place, ApiError> {
+        Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.overloaded())
+    }
+
+    /// Returns the number of texts that wait or are being judged.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.limit - self.places.available_permits()
+    }
+
+    /// Returns the number of texts that there is room for.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Counts a verdict.
+    pub fn count(&self) {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.done += 1;
+        let seconds = rate.since.elapsed().as_secs_f64();
+        if seconds >= 1.0 {
+            let now = f64::from(rate.done) / seconds;
+            let per_second = if rate.per_second == 0.0 { now } else { 0.7 * rate.per_second + 0.3 * now };
+            *rate = Rate { per_second, done: 0, since: Instant::now() };
+        }
+    }
+
+    fn overloaded(&self) -> ApiError {
+        let message = format!("the server is overloaded: {} texts wait already", self.items());
+        ApiError::unavailable("overloaded", message, self.seconds())
+    }
+
+    /// Returns the seconds after which the texts of now should have their verdicts, from 1 to 120.
+    fn seconds(&self) -> u64 {
+        let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the first second is over, the verdicts until now tell the rate.
+        let now = f64::from(rate.done) / rate.since.elapsed().as_secs_f64().max(0.1);
+        let per_second = if rate.per_second > 0.0 { rate.per_second } else { now.max(0.1) };
+        #[allow(clippy::cast_precision_loss, reason = "a queue has few places")]
+        let seconds = (self.items() as f64 / per_second).ceil().clamp(1.0, LONGEST_WAIT);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 1 to 120")]
+        return seconds as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_with_a_time_and_a_place_that_is_given_back_is_free() {
+        let queue = Queue::new(2);
+        let (one, _two) = (queue.take().unwrap(), queue.take().unwrap());
+        let refused = queue.take().unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code, queue.items()), (503, "overloaded", 2));
+        assert!((1..=120).contains(&refused.retry_after.unwrap()));
+        drop(one);
+        assert!(queue.take().is_ok());
+    }
+}
