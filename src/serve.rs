@@ -9,27 +9,30 @@ mod asked;
 pub mod audit;
 mod call;
 mod connection;
+mod event;
 mod front;
 pub mod hosts;
 mod ids;
 mod judges;
 mod judging;
 pub mod keys;
-mod lines;
 pub mod listen;
 mod metrics;
 mod openapi;
+mod pieces;
 pub mod policies;
 mod queue;
 mod reload;
+mod route;
 mod routes;
 mod state;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Builder};
 
+pub use event::Event;
 pub use state::Limits;
 
 use self::audit::Audit;
@@ -61,19 +64,6 @@ pub struct ServerConfig {
     pub hosts: Hosts,
     /// The audit log.
     pub audit: Audit,
-}
-
-/// An event of a server.
-#[derive(Debug)]
-pub enum Event {
-    /// Policies were read again, from this place.
-    Reloaded(String),
-    /// Policies could not be read again from this place. Those of before stay.
-    NotReloaded(String, String),
-    /// The model is loaded, and the first policies are decoded.
-    Ready,
-    /// Connections that were cut off at the end.
-    CutOff(usize),
 }
 
 /// The error that ends a server.
@@ -123,7 +113,8 @@ impl Server {
             audit,
             messages,
             connections: 0.into(),
-            model: std::sync::OnceLock::new(),
+            document: OnceLock::new(),
+            model: OnceLock::new(),
             ready: false.into(),
             draining: false.into(),
             refusing: false.into(),

@@ -17,7 +17,7 @@ const HEAD: Duration = Duration::from_secs(10);
 /// The silence between two requests.
 const IDLE: Duration = Duration::from_secs(75);
 /// The time in which a client must take some bytes of a response.
-const WRITE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_mins(1);
 
 /// The phase of a connection.
 #[derive(Debug, Default)]

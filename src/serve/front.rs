@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::api_error::ApiError;
 use super::call::Call;
 use super::keys::Key;
-use super::routes::Route;
+use super::route::Route;
 use super::state::State;
 
 /// Answers a request to a route.

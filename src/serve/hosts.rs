@@ -32,12 +32,13 @@ impl Hosts {
         if let (Some(names), Some(host)) = (&self.names, host) {
             let name = without_port(host);
             if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                let message = "this server does not answer for the host in the request; --host NAME adds it";
+                let message =
+                    "this server does not answer for the host in the request; whoever runs it can add the name";
                 return Err(ApiError::new(StatusCode::FORBIDDEN, "unknown_host", message));
             }
         }
         let other_site = || {
-            let message = "pages of other sites may not call this server; --cors ORIGIN allows one";
+            let message = "pages of other sites may not call this server, unless whoever runs it allows the site";
             Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message))
         };
         if let Some(origin) = header(ORIGIN) {
@@ -45,7 +46,7 @@ impl Hosts {
             return if own || self.allows(origin) { Ok(()) } else { other_site() };
         }
         // Browsers send it with requests that have no origin, such as those of a link or an image.
-        match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+        match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
             Some(b"cross-site" | b"same-site") => other_site(),
             _ => Ok(()),
         }

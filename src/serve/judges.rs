@@ -41,7 +41,7 @@ pub struct Job {
     pub served: Arc<Served>,
     /// The settings.
     pub options: Arc<JudgeOptions>,
-    /// The text, or the reason why there is none.
+    /// The text, or its defect.
     pub content: Result<Content, Defect>,
     /// Set once nobody waits for the answer.
     pub abandoned: Abandoned,
@@ -116,7 +116,7 @@ enum State<'engine> {
     Open(Result<Session<'engine>, Arc<EngineError>>),
 }
 
-/// Settings, and what they come to with a policy.
+/// Settings, prepared for a policy.
 struct Way {
     options: Arc<JudgeOptions>,
     plan: Option<Plan>,
@@ -167,7 +167,7 @@ pub fn run(engine: &Engine, config: &RunConfig, messages: &Sender<Message>, inbo
     });
 }
 
-impl<'engine> Judges<'_, 'engine> {
+impl Judges<'_, '_> {
     fn judge(&mut self, job: Job) {
         if job.reply.is_closed() {
             return;
@@ -277,7 +277,7 @@ impl Entry<'_> {
     }
 }
 
-/// Returns what settings come to with a policy, from those that were used before.
+/// Returns settings prepared for a policy: the same as before, if equal settings were used with it.
 fn way<'ways>(
     ways: &'ways mut Vec<Way>,
     served: &Served,

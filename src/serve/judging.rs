@@ -18,7 +18,7 @@ use crate::engine::Abandoned;
 use crate::label::records::Defect;
 use crate::label::row::{Row, RowFields};
 
-/// What is asked about each text.
+/// The question about each text: policies and settings.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The policies. Each text gets a row from each.
@@ -33,7 +33,7 @@ pub struct Question {
     pub deadline: Option<Duration>,
 }
 
-/// A text, or the reason why there is none.
+/// A text, or its defect.
 pub type Text = Result<Content, Defect>;
 
 /// The texts of a request that are being judged, in order.

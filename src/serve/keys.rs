@@ -139,7 +139,7 @@ impl Key {
         Ok(key)
     }
 
-    /// Takes a request out of those that the key may send now. If there is none, returns the seconds until the next.
+    /// Takes a request out of those that the key may send now. Without one, returns the seconds until the next.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// A message if the text is none of these.
+    /// A message for another text.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() { Err("unix: needs a path".to_owned()) } else { Ok(Self::Unix(path.into())) };
@@ -80,7 +80,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// The address is in use, or is none of this machine.
+    /// The address is in use, or belongs to another machine.
     pub fn bind(&self) -> io::Result<Bound> {
         match self {
             Self::Tcp(address) => {

@@ -26,7 +26,7 @@ struct Rate {
     since: Instant,
 }
 
-/// The longest time that a refused client is told to wait, in seconds. OpenAI's clients ignore a longer one.
+/// The longest time in a refusal, in seconds. OpenAI's clients ignore longer times.
 const LONGEST_WAIT: f64 = 120.0;
 
 impl Queue {
@@ -41,7 +41,7 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// Status 503, with the time after which the queue should be empty.
+    /// Status 503, with the seconds until the queue should be empty.
     pub fn take(&self) -> Result<Place, ApiError> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.overloaded())
     }
@@ -61,7 +61,7 @@ impl Queue {
         self.limit - self.places.available_permits()
     }
 
-    /// Returns the number of texts that there is room for.
+    /// Returns the size of the queue in texts.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::Event;
+use super::event::Event;
 use super::policies::{Origin, Stamp};
 use super::state::State;
 

@@ -3,9 +3,10 @@
 pub mod check;
 mod health;
 mod models;
+mod openapi;
 mod policies;
 
-use std::pin::Pin;
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,65 +14,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use schemars::{Schema, SchemaGenerator};
 
 use super::api_error::ApiError;
-use super::call::Call;
 use super::front;
-use super::openapi;
+use super::openapi::document;
+pub(super) use super::route::{Route, handler};
 use super::state::State;
-
-/// The future of a response.
-pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send>>;
-
-/// A route.
-pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path, with `{name}` for a place.
-    pub path: &'static str,
-    /// A sentence for the document.
-    pub summary: &'static str,
-    /// True if no key is needed.
-    pub is_open: bool,
-    /// Answers a request.
-    pub handler: fn(Call, Body) -> Answering,
-    /// Writes an error in the form that the route's callers know.
-    pub error: fn(&ApiError) -> Response<Body>,
-    /// The schema of the body, if the route has one.
-    pub request: Option<fn(&mut SchemaGenerator) -> Schema>,
-    /// The schema of the response, if it is JSON.
-    pub response: Option<fn(&mut SchemaGenerator) -> Schema>,
-}
-
-/// Makes a handler of an asynchronous function.
-macro_rules! handler {
-    ($function:path) => {
-        |call, body| Box::pin($function(call, body))
-    };
-}
-pub(super) use handler;
-
-impl Route {
-    /// Returns a route that needs a key, and whose errors are those of OpenAI's API.
-    pub const fn new(
-        method: Method,
-        path: &'static str,
-        summary: &'static str,
-        handler: fn(Call, Body) -> Answering,
-    ) -> Self {
-        Self {
-            method,
-            path,
-            summary,
-            is_open: false,
-            handler,
-            error: ApiError::response,
-            request: None,
-            response: None,
-        }
-    }
-}
 
 /// Returns all routes.
 fn table() -> Vec<Route> {
@@ -82,13 +30,14 @@ fn table() -> Vec<Route> {
 }
 
 /// Returns all routes, which live as long as the program.
-pub fn all() -> &'static [Route] {
+fn all() -> &'static [Route] {
     static TABLE: std::sync::OnceLock<Vec<Route>> = std::sync::OnceLock::new();
     TABLE.get_or_init(table)
 }
 
 /// Returns the router.
 pub fn router(state: &Arc<State>) -> Router {
+    let _ = state.document.set(document(all()));
     let mut router = Router::new();
     for route in all() {
         let state = Arc::clone(state);
@@ -97,28 +46,55 @@ pub fn router(state: &Arc<State>) -> Router {
         let method: MethodRouter = on(filter, answer);
         router = router.route(route.path, method);
     }
-    let of_fallback = Arc::clone(state);
-    router.fallback(move |request| unknown(Arc::clone(&of_fallback), request)).method_not_allowed_fallback({
-        let state = Arc::clone(state);
-        move |request| wrong_method(Arc::clone(&state), request)
-    })
+    let (of_path, of_method) = (Arc::clone(state), Arc::clone(state));
+    router
+        .fallback(move |request: Request| ready(unknown(&of_path, &request)))
+        .method_not_allowed_fallback(move |request: Request| ready(wrong_method(&of_method, &request)))
 }
 
 /// Answers a request that no route is for.
-async fn unknown(state: Arc<State>, request: Request) -> Response<Body> {
+fn unknown(state: &State, request: &Request) -> Response<Body> {
     if request.method() == Method::OPTIONS {
-        return front::preflight(&state, request.headers());
+        return front::preflight(state, request.headers());
     }
     state.metrics.request("other", 404, 0.0);
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "no route has this path; GET /openapi.json lists them").response()
 }
 
 /// Answers a request with another method than those of its path.
-async fn wrong_method(state: Arc<State>, request: Request) -> Response<Body> {
+fn wrong_method(state: &State, request: &Request) -> Response<Body> {
     if request.method() == Method::OPTIONS {
-        return front::preflight(&state, request.headers());
+        return front::preflight(state, request.headers());
     }
     state.metrics.request("other", 405, 0.0);
     let message = "this path has another method; GET /openapi.json lists them";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_and_the_router_have_the_same_routes() {
+        let document = document(all());
+        let mut documented = Vec::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            let methods = operations.as_object().unwrap().keys();
+            documented.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        let mut routed: Vec<String> = all().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        documented.sort();
+        routed.sort();
+        assert_eq!(documented, routed);
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_to_a_schema() {
+        let document = document(all());
+        let text = document.to_string();
+        let mut references = text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+        assert!(references.clone().count() > 3);
+        assert!(references.all(|reference| document.pointer(reference).is_some()), "{text}");
+    }
 }

@@ -62,6 +62,8 @@ pub struct State {
     pub messages: Sender<Message>,
     /// Open connections.
     pub connections: AtomicUsize,
+    /// The OpenAPI document.
+    pub document: OnceLock<serde_json::Value>,
     pub(super) model: OnceLock<Model>,
     pub(super) ready: AtomicBool,
     pub(super) draining: AtomicBool,

@@ -34,7 +34,10 @@ fn a_row_of_the_server_is_the_row_of_check() {
 fn several_texts_get_their_rows_in_order_each_with_its_own_status() {
     let server = Server::start(&["-p", "spam"]);
     let texts = json!([SPAM, { "id": 7, "text": FINE }, "", { "id": "pair", "text": "Hello", "answer": "Buy now" }]);
-    let reply = server.post("/v1/check", &json!({ "texts": texts, "effort": "none", "fields": ["id", "status", "verdict", "error"] }));
+    let reply = server.post(
+        "/v1/check",
+        &json!({ "texts": texts, "effort": "none", "fields": ["id", "status", "verdict", "error"] }),
+    );
     let rows = reply.json()["rows"].clone();
     assert_eq!(rows.as_array().unwrap().len(), 4, "{reply:?}");
     assert_eq!((&rows[0]["verdict"], &rows[1]["verdict"]), (&json!("violation"), &json!("safe")));
@@ -56,7 +59,10 @@ fn lines_are_answered_in_order_and_a_bad_one_harms_no_other() {
     let rows: Vec<Value> = reply.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 4, "{reply:?}");
     assert_eq!((&rows[0]["id"], &rows[0]["verdict"]), (&json!(1), &json!("violation")));
-    assert_eq!((&rows[1]["error"]["code"], &rows[2]["error"]["code"]), (&json!("invalid_json"), &json!("model_not_found")));
+    assert_eq!(
+        (&rows[1]["error"]["code"], &rows[2]["error"]["code"]),
+        (&json!("invalid_json"), &json!("model_not_found"))
+    );
     assert_eq!((&rows[3]["id"], &rows[3]["verdict"]), (&json!(4), &json!("safe")));
 }
 
@@ -108,10 +114,19 @@ fn a_wrong_request_gets_one_error_that_names_the_property() {
         assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (status, Some(code)), "{body} {reply:?}");
         assert_eq!(reply.json()["error"]["param"], param, "{body}");
     }
-    assert_eq!(server.post("/v1/check", &json!({ "text": " ", "policy": "spam" })).error(), (422, "no_text".to_owned()));
+    assert_eq!(
+        server.post("/v1/check", &json!({ "text": " ", "policy": "spam" })).error(),
+        (422, "no_text".to_owned())
+    );
     let long = "far too long ".repeat(20_000);
-    assert_eq!(server.post("/v1/check", &json!({ "text": long, "policy": "spam" })).error(), (422, "too_long".to_owned()));
-    assert_eq!(server.send("POST", "/v1/check", &[("content-type", "application/x-www-form-urlencoded")], "text=a").status, 415);
+    assert_eq!(
+        server.post("/v1/check", &json!({ "text": long, "policy": "spam" })).error(),
+        (422, "too_long".to_owned())
+    );
+    assert_eq!(
+        server.send("POST", "/v1/check", &[("content-type", "application/x-www-form-urlencoded")], "text=a").status,
+        415
+    );
     assert_eq!(server.get("/v1/nothing").error(), (404, "not_found".to_owned()));
     assert_eq!(server.get("/v1/check").error(), (405, "method_not_allowed".to_owned()));
 }
@@ -143,7 +158,10 @@ fn only_a_right_key_is_answered_and_each_has_its_limits() {
         server.send("POST", "/v1/check", &headers, &json!({ "text": FINE, "effort": "none" }).to_string())
     };
     let refused = send(&[]);
-    assert_eq!((refused.error(), refused.header("www-authenticate")), ((401, "invalid_api_key".to_owned()), Some("bearer")));
+    assert_eq!(
+        (refused.error(), refused.header("www-authenticate")),
+        ((401, "invalid_api_key".to_owned()), Some("bearer"))
+    );
     assert_eq!(send(&[("authorization", "Bearer wrong")]).status, 401);
     assert_eq!(send(&[("authorization", &format!("Bearer {key}x"))]).status, 401);
     assert_eq!(send(&[("authorization", &format!("Bearer {key}"))]).status, 200);
@@ -218,7 +236,10 @@ fn a_full_queue_refuses_with_a_time_and_the_server_stays_alive() {
     assert_eq!((server.get("/health").status, server.get("/ready").status), (200, 200));
     drop(slow);
     wait_for(|| server.get("/ready?fail_on_busy=1").status == 200);
-    assert!(server.metric("magistrate_rejected_total{reason=\"canceled\"}") >= 1.0, "the place of a client that left is free");
+    assert!(
+        server.metric("magistrate_rejected_total{reason=\"canceled\"}") >= 1.0,
+        "the place of a client that left is free"
+    );
 }
 
 #[test]
@@ -261,7 +282,10 @@ fn no_text_is_in_a_log_an_error_or_an_audit_line() {
     let audit = std::fs::read_to_string(audit).unwrap();
     assert!(!log.contains(secret) && !audit.contains(secret), "{log}{audit}");
     let line: Value = serde_json::from_str(audit.lines().next().unwrap()).unwrap();
-    assert_eq!((&line["policy"], &line["verdict"], &line["route"]), (&json!("spam"), &json!("violation"), &json!("/v1/check")));
+    assert_eq!(
+        (&line["policy"], &line["verdict"], &line["route"]),
+        (&json!("spam"), &json!("violation"), &json!("/v1/check"))
+    );
 }
 
 #[track_caller]

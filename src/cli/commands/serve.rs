@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::policy::{Policy, PolicyLibrary};
+use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
-use magistrate::serve::policies::Origin;
 use magistrate::serve::{Event, Limits, ServeError, Server, ServerConfig};
 
 use self::flags::ServeArgs;
@@ -166,9 +165,4 @@ impl ServeArgs {
             drain_delay: Duration::from_secs(self.drain_delay),
         }
     }
-}
-
-/// Returns the origins of all shipped policies.
-fn shipped() -> Vec<Origin> {
-    PolicyLibrary::shipped().ids().map(Origin::shipped).collect()
 }

@@ -47,6 +47,15 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "serve",
+        &[
+            ("Serve the shipped policies on this machine", "magistrate serve"),
+            ("Serve a folder of policies with a real model", "magistrate serve -p policies/ -m 20b"),
+            ("Make a key, and serve other machines", "magistrate serve --new-key ana"),
+            ("Serve other machines with keys", "magistrate serve -p spam --listen 0.0.0.0:8787 --keys keys.txt"),
+        ],
+    ),
+    (
         "verify",
         &[(
             "Judge 50 rows of a run again, on this machine",

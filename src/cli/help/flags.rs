@@ -15,6 +15,7 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "calibrate" => &["policy", "label-column", "output", "from", "alpha", "delta", "effort", "model", "json"],
         "bench" => &["policy", "data", "effort", "items", "versus", "tune", "json", "model", "parallel", "threads"],
         "dev" => &["once", "errors", "labels", "text-column", "label-column", "threshold", "effort", "model"],
+        "serve" => &["policy", "listen", "keys", "new-key", "hooks", "batches", "threshold", "effort", "model"],
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
         _ => return None,
@@ -57,6 +58,7 @@ pub fn usage(verb: &str) -> Option<&'static str> {
         "eval" => "eval [OPTIONS] -p <POLICY> [FILE]...",
         "dev" => "dev [OPTIONS] <POLICY> [GOLDEN]...",
         "calibrate" => "calibrate [OPTIONS] -p <POLICY> [FILE]...",
+        "serve" => "serve [OPTIONS] [-p <POLICY|FOLDER>]...",
         "prompt" => "prompt [OPTIONS] -p <POLICY> [TEXT]",
         _ => return None,
     })

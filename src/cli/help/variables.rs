@@ -23,6 +23,8 @@ const STORES: [Variable; 4] = [
     ("LLAMA_CACHE, OLLAMA_MODELS", "Folders of llama.cpp and of Ollama, which are searched for models"),
     ("XDG_CACHE_HOME, XDG_DATA_HOME", "Base folders of caches and of your own models"),
 ];
+#[cfg(feature = "serve")]
+const API_KEY: Variable = ("MAGISTRATE_API_KEY", "Key that clients must send, beside those of --keys");
 const HUB: [Variable; 2] = [
     ("HF_TOKEN", "Token for models of Hugging Face that need one [default: the one of its own program]"),
     ("HF_ENDPOINT, HF_HUB_OFFLINE", "Server of Hugging Face, and 1 for no network"),
@@ -35,6 +37,8 @@ pub fn of(verb: &str) -> Vec<Variable> {
         "check" | "label" | "verify" | "eval" | "calibrate" | "bench" | "dev" => {
             [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat()
         }
+        #[cfg(feature = "serve")]
+        "serve" => [&[API_KEY, SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat(),
         "doctor" | "model fit" => [&[SETTINGS, CACHE][..], &STORES, &[BACKENDS, SPINS]].concat(),
         "daemon" | "daemon status" | "daemon stop" => {
             vec![("XDG_RUNTIME_DIR", "Folder for the daemons' sockets [default: the cache folder]"), CACHE]

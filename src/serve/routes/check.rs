@@ -3,62 +3,22 @@
 //! A single text gets its row. Several texts get a list of rows, each with its own status. A stream of lines gets a line
 //! for each, in order, as soon as it is known.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod request;
+mod stream;
 
 use axum::body::Body;
-use axum::http::{Method, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use axum::http::{Method, Response};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Route, handler};
-use crate::label::row::{Printed, Row, Status};
+use crate::label::row::{Printed, Status};
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::{AskedOptions, AskedPolicy, Parts, Turn};
 use crate::serve::call::{Call, json};
-use crate::serve::judging::{Question, Text};
-use crate::serve::lines;
-use crate::serve::state::State;
-
-/// Texts to judge, by one policy or several.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct CheckRequest {
-    /// One text.
-    pub text: Option<String>,
-    /// Several texts.
-    pub texts: Option<Vec<Item>>,
-    /// An id that the row of one text repeats.
-    #[serde(default)]
-    pub id: Value,
-    /// The turns before one text.
-    #[serde(default)]
-    pub context: Vec<Turn>,
-    /// The answer of a model to one text.
-    pub answer: Option<String>,
-    /// The policies. May be absent if the server has one policy.
-    pub policy: Option<AskedPolicy>,
-    /// Puts the row of a single policy into `verdicts`, too.
-    #[serde(default)]
-    pub by_policy: bool,
-    /// The settings.
-    #[serde(flatten)]
-    pub options: AskedOptions,
-    /// Other properties, which are refused.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub others: BTreeMap<String, Value>,
-}
-
-/// One of several texts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Item {
-    /// A text alone.
-    Text(String),
-    /// A text with an id, a conversation before it, or an answer to it.
-    Parts(Parts),
-}
+use crate::serve::judging::Text;
+pub use request::error_of;
+use request::{CheckRequest, Checked, of_address, put_id};
 
 /// The rows of several texts.
 #[derive(Serialize, JsonSchema)]
@@ -67,28 +27,20 @@ struct Rows<'rows> {
     rows: Vec<Printed<'rows>>,
 }
 
-/// A request that was understood.
-pub struct Checked {
-    /// What is asked about each text.
-    pub question: Arc<Question>,
-    /// The texts, each with its id.
-    pub texts: Vec<(Value, Text)>,
-    is_list: bool,
-    by_policy: bool,
-}
-
 pub(super) fn routes() -> Vec<Route> {
-    let summary = "Judges texts by policies, and returns the rows of check --json";
+    let summary = "Judges texts by policies, and returns the rows of the command check";
     vec![Route {
-        request: Some(|generator| generator.subschema_for::<CheckRequest>()),
-        response: Some(|generator| generator.subschema_for::<Printed<'static>>()),
+        request: Some(SchemaGenerator::subschema_for::<CheckRequest>),
+        response: Some(SchemaGenerator::subschema_for::<Printed<'static>>),
         ..Route::new(Method::POST, "/v1/check", summary, handler!(check))
     }]
 }
 
 async fn check(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     match call.media_type().as_deref() {
-        Some("application/x-ndjson" | "application/jsonl" | "application/x-jsonlines") => Ok(lines::answer(call, body)),
+        Some("application/x-ndjson" | "application/jsonl" | "application/x-jsonlines") => {
+            Ok(stream::answer(call, body))
+        }
         Some("text/plain") => {
             let bytes = call.bytes(body).await?;
             let text =
@@ -99,71 +51,6 @@ async fn check(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
             let request: CheckRequest = call.json(body).await?;
             answer(&call, request.understood(&call.state)?).await
         }
-    }
-}
-
-/// Returns the request for a text whose settings are in the address.
-pub fn of_address(call: &Call, text: String) -> Result<CheckRequest, ApiError> {
-    let mut request = serde_json::Map::new();
-    for name in ["effort", "policy", "threshold", "min_mass", "budget", "chunk"] {
-        if let Some(value) = call.query(name) {
-            // A number stays a number, and anything else is a string.
-            let number =
-                serde_json::from_str(&value).ok().filter(|number: &Value| number.is_number() && name != "policy");
-            let value = number.unwrap_or_else(|| value.into());
-            request.insert(name.to_owned(), value);
-        }
-    }
-    request.insert("text".to_owned(), text.into());
-    if let Some(Value::String(policies)) = request.get("policy")
-        && policies.contains(',')
-    {
-        let names: Vec<Value> = policies.split(',').map(Value::from).collect();
-        request.insert("policy".to_owned(), names.into());
-    }
-    serde_json::from_value(Value::Object(request))
-        .map_err(|_| ApiError::invalid("invalid_value", "a setting in the address has the wrong type"))
-}
-
-impl CheckRequest {
-    /// Finds the policies, and checks the settings.
-    pub fn understood(self, state: &State) -> Result<Checked, ApiError> {
-        if let Some(name) = self.others.keys().next() {
-            let is_name = name.len() < 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let error = if is_name {
-                ApiError::invalid("unsupported_parameter", format!("there is no property `{name}`")).of(name.clone())
-            } else {
-                ApiError::invalid("unsupported_parameter", "there is a property that is not known")
-            };
-            return Err(error);
-        }
-        let (texts, is_list) = match (self.text, self.texts) {
-            (Some(text), None) => {
-                let parts = Parts { id: self.id, text, context: self.context, answer: self.answer };
-                (vec![(parts.id.clone(), parts.text()?)], false)
-            }
-            (None, Some(texts)) => {
-                if !self.context.is_empty() || self.answer.is_some() {
-                    let message = "of several texts, each has a context and an answer of its own";
-                    return Err(ApiError::invalid("invalid_value", message).of("texts"));
-                }
-                let texts = texts.into_iter().map(|item| match item {
-                    Item::Text(text) => Ok((Value::Null, Parts { text, ..Parts::default() }.text()?)),
-                    Item::Parts(parts) => Ok((parts.id.clone(), parts.text()?)),
-                });
-                (texts.collect::<Result<_, ApiError>>()?, true)
-            }
-            (Some(_), Some(_)) => {
-                return Err(ApiError::invalid("invalid_value", "give text or texts, not both").of("texts"));
-            }
-            (None, None) => return Err(ApiError::invalid("missing", "the property `text` is missing").of("text")),
-        };
-        let policies = match self.policy {
-            Some(policy) => policy.find(state)?,
-            None => vec![state.only_policy()?],
-        };
-        let question = Arc::new(self.options.question(state, policies)?);
-        Ok(Checked { question, texts, is_list, by_policy: self.by_policy })
     }
 }
 
@@ -183,28 +70,5 @@ async fn answer(call: &Call, checked: Checked) -> Result<Response<Body>, ApiErro
     match rows {
         [row] if row.status == Status::Error => Err(error_of(row)),
         rows => Ok(json(&print(rows))),
-    }
-}
-
-/// Puts the id of a text into its rows.
-pub fn put_id(id: &Value, rows: &mut [Row]) {
-    if !id.is_null() {
-        for row in rows {
-            row.id = serde_json::value::to_raw_value(id).ok();
-        }
-    }
-}
-
-/// Returns the error of a text that was not judged.
-#[must_use]
-pub fn error_of(row: &Row) -> ApiError {
-    let Some(error) = &row.error else { return ApiError::unprocessable("unresolved", "there is no verdict") };
-    let hint = error.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    let message = format!("{}{hint}", error.message);
-    match error.code.as_ref() {
-        "too-long" => ApiError::unprocessable("too_long", message),
-        "fault" | "engine" => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", message),
-        _ if row.status == Status::Unresolved => ApiError::unprocessable("unresolved", message),
-        _ => ApiError::unprocessable("no_text", message),
     }
 }

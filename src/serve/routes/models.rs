@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
 use super::{Route, handler};
@@ -28,7 +28,7 @@ struct Listed {
     magistrate: About,
 }
 
-/// What a name stands for.
+/// The subject of a name.
 #[derive(Debug, Serialize, JsonSchema)]
 struct About {
     /// `policy` or `model`.
@@ -45,13 +45,13 @@ pub(super) fn routes() -> Vec<Route> {
     let list = Route::new(Method::GET, "/v1/models", "Lists the model and the policies", handler!(list));
     let one = Route::new(Method::GET, "/v1/models/{model}", "Describes the model or a policy", handler!(one));
     vec![
-        Route { response: Some(|generator| generator.subschema_for::<Models>()), ..list },
-        Route { response: Some(|generator| generator.subschema_for::<Listed>()), ..one },
+        Route { response: Some(SchemaGenerator::subschema_for::<Models>), ..list },
+        Route { response: Some(SchemaGenerator::subschema_for::<Listed>), ..one },
     ]
 }
 
 fn listed(call: &Call) -> Result<Vec<Listed>, ApiError> {
-    // Some clients take any list for a server that is ready, so there is none before.
+    // Some clients take any list for a server that is ready, so it gets an error before.
     let model = call.state.model()?;
     let (object, owned_by, created) = ("model", "magistrate", model.created);
     let about = About { kind: "model", title: None, version: None, digest: model.digest.clone() };

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -89,14 +89,14 @@ pub(super) fn routes() -> Vec<Route> {
         "Returns a policy as JSON; with rendered=1 the text that the model reads",
         handler!(one),
     );
-    let lint = Route::new(Method::POST, "/v1/policies/lint", "Lints a draft of a policy", handler!(findings));
+    let linter = Route::new(Method::POST, "/v1/policies/lint", "Lints a draft of a policy", handler!(findings));
     vec![
-        Route { response: Some(|generator| generator.subschema_for::<List>()), ..list },
+        Route { response: Some(SchemaGenerator::subschema_for::<List>), ..list },
         one,
         Route {
-            request: Some(|generator| generator.subschema_for::<Draft>()),
-            response: Some(|generator| generator.subschema_for::<Findings>()),
-            ..lint
+            request: Some(SchemaGenerator::subschema_for::<Draft>),
+            response: Some(SchemaGenerator::subschema_for::<Findings>),
+            ..linter
         },
     ]
 }

@@ -32,7 +32,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub insecure: bool,
 
-    /// Name of this machine that clients use, for the check of the header Host
+    /// Name of this machine in the header Host, beside localhost
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
 
@@ -40,7 +40,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Vec<String>,
 
-    /// Policies of `/v1/moderations` [default: all that map to a category of OpenAI]
+    /// Policies of `/v1/moderations` [default: all policies of the server]
     #[arg(long, value_name = "POLICY,...", value_delimiter = ',')]
     pub moderation: Vec<String>,
 
@@ -48,7 +48,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
 
-    /// Most texts that wait or are judged. Further requests are refused with a time to wait
+    /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     pub queue: usize,
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use magistrate::policy::lint::{Level, lint};
-use magistrate::policy::{Label, Notation, Policy, PolicySource, unlike_a_policy};
+use magistrate::policy::{Label, Notation, Policy, PolicyLibrary, PolicySource, unlike_a_policy};
 use magistrate::serve::policies::Origin;
 
 use crate::cli::args::policy::{NamedPolicy, PolicyArgs};
@@ -17,7 +17,7 @@ const ENDINGS: [&str; 5] = ["yaml", "yml", "md", "markdown", "txt"];
 /// Returns the places of the policies that the flags name, and the policies. Without a name, those are the shipped ones.
 pub fn read(args: &mut PolicyArgs) -> anyhow::Result<(Vec<Origin>, Vec<Policy>)> {
     if args.is_empty() {
-        return Ok((super::shipped(), Vec::new()));
+        return Ok((PolicyLibrary::shipped().ids().map(Origin::shipped).collect(), Vec::new()));
     }
     let folders = args.take_folders();
     let named = if args.is_empty() { Vec::new() } else { args.open()? };

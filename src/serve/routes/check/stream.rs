@@ -3,49 +3,25 @@
 //! The memory does not depend on the length of the stream. A slow reader holds up the stream, and loses nothing.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use http_body_util::BodyExt;
-use hyper::body::Frame;
 use serde_json::Value;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::api_error::ApiError;
-use super::call::{Call, from_json, typed};
-use super::judging::Judging;
-use super::routes::check::{CheckRequest, put_id};
+use super::request::{CheckRequest, Checked, put_id};
 use crate::label::row::Printed;
+use crate::serve::api_error::ApiError;
+use crate::serve::asked::AskedPolicy;
+use crate::serve::call::{Call, from_json, typed};
+use crate::serve::judging::Judging;
+use crate::serve::pieces::pieces;
 
 /// The longest silence of a client within a stream.
-const SILENCE: Duration = Duration::from_secs(600);
-
-/// A body of pieces that are sent one by one.
-pub struct Pieces(Receiver<Bytes>);
-
-impl hyper::body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
-    }
-}
-
-/// Returns a body, and the end at which its pieces go in.
-#[must_use]
-pub fn pieces() -> (Sender<Bytes>, Body) {
-    let (sender, receiver) = channel(16);
-    (sender, Body::new(Pieces(receiver)))
-}
+const SILENCE: Duration = Duration::from_mins(10);
 
 /// Answers a stream.
 #[must_use]
@@ -61,7 +37,7 @@ pub fn answer(call: Call, body: Body) -> Response<Body> {
     typed("application/x-ndjson", response)
 }
 
-/// What a line comes to.
+/// The result of reading a line.
 enum Line {
     /// A text in flight, and its id.
     Judged(Value, bool),
@@ -146,13 +122,13 @@ async fn take(
     true
 }
 
-fn understood(call: &Call, line: &[u8]) -> Result<(super::routes::check::Checked, bool), ApiError> {
+fn understood(call: &Call, line: &[u8]) -> Result<(Checked, bool), ApiError> {
     let mut request: CheckRequest = from_json(line)?;
     if request.policy.is_none()
         && let Some(policy) = call.query("policy")
     {
         let names: Vec<String> = policy.split(',').map(str::to_owned).collect();
-        request.policy = Some(super::asked::AskedPolicy::Names(names));
+        request.policy = Some(AskedPolicy::Names(names));
     }
     if request.options.effort.is_none()
         && let Some(effort) = call.query("effort")
