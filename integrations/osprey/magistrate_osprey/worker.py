@@ -1,0 +1,47 @@
+"""The rule function for Osprey's gevent worker."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from osprey.engine.ast_validator.validation_context import ValidationContext
+from osprey.engine.executor.execution_context import ExecutionContext
+from osprey.engine.stdlib.udfs.categories import UdfCategories
+from osprey.engine.udf.base import BatchableUDFBase, UDFBase
+from osprey.worker.adaptor.plugin_manager import hookimpl_osprey
+from result import Result
+
+from . import rule
+from .client import Question, ask
+from .rule import MagistrateArguments
+
+
+class Magistrate(BatchableUDFBase[MagistrateArguments, float, Question]):
+    """The probability that the text violates the policy, from 0 to 1. Without a verdict the call fails."""
+
+    category = UdfCategories.HTTP
+
+    def __init__(self, validation_context: ValidationContext, arguments: MagistrateArguments):
+        super().__init__(validation_context, arguments)
+        rule.check_arguments(validation_context, arguments)
+
+    def get_batchable_arguments(self, arguments: MagistrateArguments) -> Question:
+        return rule.question(arguments)
+
+    def get_batch_routing_key(self, arguments: Question) -> str:
+        return rule.routing_key(arguments)
+
+    def execute(self, execution_context: ExecutionContext, arguments: MagistrateArguments) -> float:
+        return rule.probability(ask([rule.question(arguments)])[0])
+
+    def execute_batch(
+        self,
+        execution_context: ExecutionContext,
+        udfs: Sequence[UDFBase[Any, Any]],
+        arguments: Sequence[Question],
+    ) -> Sequence[Result[float, Exception]]:
+        return [rule.result(answer) for answer in ask(arguments)]
+
+
+@hookimpl_osprey
+def register_udfs() -> Sequence[type[UDFBase[Any, Any]]]:
+    return [Magistrate]
