@@ -79,7 +79,10 @@ def run_rules(module, source, data):
 def both_clients(questions):
     """Returns the answers of the synchronous client, after a check that the other one gives the same."""
     answers = ask(questions)
-    assert answers == asyncio.run(ask_async(questions)), 'the two clients differ'
+    for one, other in zip(answers, asyncio.run(ask_async(questions)), strict=True):
+        # Texts that share a batch of the model differ in the last digits from run to run.
+        numbers = isinstance(one, float) and isinstance(other, float)
+        assert abs(one - other) <= 1e-6 if numbers else one == other, 'the two clients differ'
     return answers
 
 
@@ -121,6 +124,11 @@ class MistakesOfServers(unittest.TestCase):
         answer, _ = self.ask_one((404, error))
         self.assertEqual(answer, Failure('HTTP 404 (model_not_found)', of_text=False))
 
+    def test_a_code_that_is_no_word_is_left_out(self):
+        for code in (f'{SECRET} and more', 7, {'a': SECRET}, 'a' * 41):
+            answer, _ = self.ask_one((500, {'error': {'code': code}}))
+            self.assertEqual(answer.reason, 'HTTP 500')
+
     def test_a_redirect_is_not_followed(self):
         answer, server = self.ask_one((307, {}, {'Location': '/elsewhere'}))
         self.assertEqual(answer.reason, 'HTTP 307')
@@ -139,6 +147,10 @@ class MistakesOfServers(unittest.TestCase):
         answer, server = self.ask_one(busy)
         self.assertEqual((answer.reason, answer.of_text), ('HTTP 503 (overloaded)', False))
         self.assertEqual(len(server.requests), 2, 'one request of each client')
+        begin = time.monotonic()
+        _, server = self.ask_one((503, {}, {'Retry-After': '1'}))
+        self.assertEqual(len(server.requests), 6, 'three requests of each client')
+        self.assertLess(time.monotonic() - begin, 5, 'no client waits after its last request')
 
     def test_a_server_that_sends_a_byte_now_and_then_meets_the_time_limit(self):
         with test_servers.dripping() as url:

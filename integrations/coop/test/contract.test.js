@@ -50,7 +50,7 @@ test('the signals are those of the manifest, one for each policy', () => {
 test('unusable settings end the start with the name of the variable', () => {
   const wrong = {
     MAGISTRATE_POLICIES: [' , ', 'my-policy,my policy', 'spam,spam'],
-    MAGISTRATE_URL: ['localhost:8787', 'ftp://host', 'http://name:word@host', 'http://host/?a=b', 'nowhere'],
+    MAGISTRATE_URL: ['localhost:8787', 'ftp://host', 'http://name@host', 'http://host/?a=b', 'nowhere'],
     MAGISTRATE_API_KEY: ['two words', 'line\nbreak'],
     MAGISTRATE_EFFORT: ['most'],
     MAGISTRATE_TIMEOUT_MS: ['0', '-1', '1.5', 'soon', '300001'],
