@@ -25,7 +25,7 @@ const FLAGS: [(&str, &str); 12] = [
 ];
 
 /// Names that other programs give to our verbs.
-const VERBS: [(&str, &str); 14] = [
+const VERBS: [(&str, &str); 13] = [
     ("classify", "check"),
     ("judge", "check"),
     ("moderate", "check"),
@@ -35,8 +35,7 @@ const VERBS: [(&str, &str); 14] = [
     ("test", "eval"),
     ("score", "eval"),
     ("evaluate", "eval"),
-    ("serve", "daemon"),
-    ("server", "daemon"),
+    ("server", "serve"),
     ("settings", "config"),
     ("completion", "completions"),
     ("benchmark", "bench"),
@@ -213,7 +212,6 @@ mod tests {
         let verbs = ["check", "label", "merge", "verify", "eval"];
         assert_eq!(nearest("chekc", verbs), Some("check"));
         assert_eq!(nearest("labels", verbs), Some("label"));
-        assert_eq!(nearest("serve", verbs), None);
         assert_eq!(nearest("version", verbs), None);
     }
 }

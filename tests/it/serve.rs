@@ -20,13 +20,10 @@ const FINE: &str = "See you on Thursday";
 fn a_row_of_the_server_is_the_row_of_check() {
     let server = Server::start(&["-p", "spam", "-p", "hate"]);
     for (text, policies) in [(SPAM, &["spam"][..]), (FINE, &["spam", "hate"])] {
-        let mut check = Command::new(cargo_bin!("magistrate"));
-        check.args(["check", "--json", "--effort", "none", text]);
-        policies.iter().for_each(|policy| drop(check.args(["-p", policy])));
-        let row: Value = serde_json::from_slice(&check.output().unwrap().stdout).unwrap();
+        let row = server.check(policies, text);
         let served = server.post("/v1/check", &json!({ "text": text, "policy": policies, "effort": "none" }));
         assert_eq!(served.status, 200, "{served:?}");
-        assert_eq!(support::without_noise(&served.json()), support::without_noise(&row), "{text}");
+        client::assert_alike(&served.json(), &row);
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Server {
     pub port: u16,
     /// The lines on stderr until now.
     pub log: Arc<Mutex<String>>,
-    _cache: tempfile::TempDir,
+    cache: tempfile::TempDir,
 }
 
 /// A response.
@@ -64,7 +64,7 @@ impl Server {
                 }
             })
             .unwrap();
-        Self { child, port: port.expect("it says where it listens"), log, _cache: cache }
+        Self { child, port: port.expect("it says where it listens"), log, cache }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -106,6 +106,15 @@ impl Server {
         let text = self.get("/metrics").body;
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(0.0, |rest| rest.trim().parse().unwrap())
+    }
+
+    /// Returns what `check --json` prints for a text at effort none. It uses the policies that the server has decoded.
+    #[track_caller]
+    pub fn check(&self, policies: &[&str], text: &str) -> Value {
+        let mut check = Command::new(cargo_bin!("magistrate"));
+        check.args(["check", "--json", "--effort", "none", text]).env("MAGISTRATE_CACHE", self.cache.path());
+        let output = check.args(policies.iter().flat_map(|policy| ["-p", policy])).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     pub fn id(&self) -> u32 {
@@ -182,5 +191,21 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         let line = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim)
+    }
+}
+
+/// Asserts that two rows are equal. Texts that share a batch may differ in the seventh digit.
+#[track_caller]
+pub fn assert_alike(one: &Value, other: &Value) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+            one.iter().for_each(|(name, value)| assert_alike(value, &other[name]));
+        }
+        (Value::Number(one), Value::Number(other)) => {
+            let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
+            assert!((one - other).abs() < 1e-6, "{one} {other}");
+        }
+        _ => assert_eq!(one, other),
     }
 }
