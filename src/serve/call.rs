@@ -53,11 +53,15 @@ impl Call {
     /// Returns the first value of a name in the address, with `%` and `+` decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.parts.uri.query()?.split('&');
-        pairs
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| decoded(value))
+        self.queries().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// Returns all names and values in the address, with `%` and `+` decoded.
+    #[must_use]
+    pub fn queries(&self) -> Vec<(String, String)> {
+        let pairs = self.parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.map(|(key, value)| (decoded(key), decoded(value))).collect()
     }
 
     /// Returns the media type of the body, in small letters and without parameters.
@@ -153,6 +157,15 @@ impl Call {
 /// Status 400.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| json_error(&error))
+}
+
+/// Reads a value of JSON.
+///
+/// # Errors
+///
+/// Status 400.
+pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    serde_json::from_value(value).map_err(|error| json_error(&error))
 }
 
 /// Returns the error of JSON that cannot be read.

@@ -91,11 +91,11 @@ impl Call {
 }
 
 impl<'call> Judging<'call> {
-    /// Returns a stream without texts yet.
+    /// Returns a stream without texts yet. Its first text waits for its turn, too.
     #[must_use]
     pub fn stream(call: &'call Call) -> Self {
         let mut judging = Self::new(call, None);
-        judging.ends = None;
+        (judging.ends, judging.begun) = (None, true);
         judging
     }
 

@@ -18,10 +18,10 @@ pub struct Queue {
 /// A place in the queue.
 pub type Place = OwnedSemaphorePermit;
 
-/// Verdicts a second, of the last seconds.
+/// Verdicts a second, measured only while there is work.
 #[derive(Debug)]
 struct Rate {
-    per_second: f64,
+    per_second: Option<f64>,
     done: u32,
     since: Instant,
 }
@@ -33,7 +33,7 @@ impl Queue {
     /// Returns an empty queue for this many texts.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let rate = Rate { per_second: 0.0, done: 0, since: Instant::now() };
+        let rate = Rate { per_second: None, done: 0, since: Instant::now() };
         Self { places: Arc::new(Semaphore::new(limit)), limit, rate: Mutex::new(rate) }
     }
 
@@ -43,6 +43,9 @@ impl Queue {
     ///
     /// Status 503, with the seconds until the queue should be empty.
     pub fn take(&self) -> Result<Place, ApiError> {
+        if self.items() == 0 {
+            self.begin();
+        }
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.overloaded())
     }
 
@@ -74,9 +77,15 @@ impl Queue {
         let seconds = rate.since.elapsed().as_secs_f64();
         if seconds >= 1.0 {
             let now = f64::from(rate.done) / seconds;
-            let per_second = if rate.per_second == 0.0 { now } else { 0.7 * rate.per_second + 0.3 * now };
+            let per_second = Some(rate.per_second.map_or(now, |before| 0.7 * before + 0.3 * now));
             *rate = Rate { per_second, done: 0, since: Instant::now() };
         }
+    }
+
+    /// Begins to measure: the time without work does not count.
+    fn begin(&self) {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        (rate.done, rate.since) = (0, Instant::now());
     }
 
     fn overloaded(&self) -> ApiError {
@@ -87,9 +96,9 @@ impl Queue {
     /// Returns the seconds after which the texts of now should have their verdicts, from 1 to 120.
     fn seconds(&self) -> u64 {
         let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the first second is over, the verdicts until now tell the rate.
-        let now = f64::from(rate.done) / rate.since.elapsed().as_secs_f64().max(0.1);
-        let per_second = if rate.per_second > 0.0 { rate.per_second } else { now.max(0.1) };
+        // Before the first second of work is over, the verdicts until now tell the rate.
+        let now = f64::from(rate.done.max(1)) / rate.since.elapsed().as_secs_f64().max(0.1);
+        let per_second = rate.per_second.unwrap_or(now);
         #[allow(clippy::cast_precision_loss, reason = "a queue has few places")]
         let seconds = (self.items() as f64 / per_second).ceil().clamp(1.0, LONGEST_WAIT);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 1 to 120")]
@@ -110,5 +119,13 @@ mod tests {
         assert!((1..=120).contains(&refused.retry_after.unwrap()));
         drop(one);
         assert!(queue.take().is_ok());
+    }
+
+    #[test]
+    fn idle_time_does_not_lengthen_the_wait() {
+        let queue = Queue::new(1);
+        queue.rate.lock().unwrap().since = Instant::now().checked_sub(std::time::Duration::from_mins(1)).unwrap();
+        let _place = queue.take().unwrap();
+        assert_eq!(queue.take().unwrap_err().retry_after, Some(1));
     }
 }

@@ -48,7 +48,7 @@ fn lines_are_answered_in_order_and_a_bad_one_harms_no_other() {
     let lines = [
         json!({ "id": 1, "text": SPAM }).to_string(),
         "{".to_owned(),
-        json!({ "id": 3, "text": FINE, "policy": "nothing" }).to_string(),
+        json!({ "id": "three", "text": FINE, "policy": "nothing" }).to_string(),
         json!({ "id": 4, "text": FINE }).to_string(),
     ];
     let kind = [("content-type", "application/x-ndjson")];
@@ -60,6 +60,7 @@ fn lines_are_answered_in_order_and_a_bad_one_harms_no_other() {
         (&rows[1]["error"]["code"], &rows[2]["error"]["code"]),
         (&json!("invalid_json"), &json!("model_not_found"))
     );
+    assert_eq!((&rows[1]["line"], &rows[2]["id"]), (&json!(2), &json!("three")));
     assert_eq!((&rows[3]["id"], &rows[3]["verdict"]), (&json!(4), &json!("safe")));
 }
 
@@ -86,6 +87,11 @@ fn a_text_alone_and_a_policy_of_the_request_are_judged() {
     let server = Server::start(&[]);
     let plain = server.send("POST", "/v1/check?policy=spam&effort=none", &[("content-type", "text/plain")], SPAM);
     assert_eq!(plain.json()["verdict"], "violation");
+    let wrong = server.send("POST", "/v1/check?policy=spam&efort=none", &[("content-type", "text/plain")], SPAM);
+    assert_eq!(wrong.error(), (400, "unsupported_parameter".to_owned()));
+    let few = "/v1/check?policy=spam&effort=none&fields=verdict,label";
+    let few = server.send("POST", few, &[("content-type", "text/plain")], SPAM).json();
+    assert_eq!(few, json!({ "verdict": "violation", "label": "1" }));
     let policy = json!({ "markdown": "Say 1 for advertising and 0 for anything else.", "labels": { "1": "violation", "0": "safe" } });
     let ad_hoc = server.post("/v1/check", &json!({ "text": SPAM, "policy": policy, "effort": "none", "min_mass": 0 }));
     assert_eq!(ad_hoc.status, 200, "{ad_hoc:?}");

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Route, handler};
 use crate::label::row::{Printed, Status};
 use crate::serve::api_error::ApiError;
-use crate::serve::call::{Call, json};
+use crate::serve::call::{Call, from_value, json};
 use crate::serve::judging::Text;
 pub use request::error_of;
 use request::{CheckRequest, Checked, of_address, put_id};
@@ -38,14 +38,15 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn check(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     match call.media_type().as_deref() {
-        Some("application/x-ndjson" | "application/jsonl" | "application/x-jsonlines") => {
-            Ok(stream::answer(call, body))
-        }
+        Some("application/x-ndjson" | "application/jsonl" | "application/x-jsonlines") => stream::answer(call, body),
         Some("text/plain") => {
             let bytes = call.bytes(body).await?;
             let text =
                 std::str::from_utf8(&bytes).map_err(|_| ApiError::unprocessable("no_text", "the text is not UTF-8"))?;
-            answer(&call, of_address(&call, text.to_owned())?.understood(&call.state)?).await
+            let mut request = of_address(&call);
+            request.insert("text".to_owned(), text.into());
+            let request: CheckRequest = from_value(request.into())?;
+            answer(&call, request.understood(&call.state)?).await
         }
         _ => {
             let request: CheckRequest = call.json(body).await?;

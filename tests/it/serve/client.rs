@@ -1,4 +1,4 @@
-//! A server under test, and an HTTP client that shows every byte.
+//! A server under test, and an HTTP client for it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -84,7 +84,6 @@ impl Server {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        // A refused body may be left unread.
         let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
         reply(stream)
     }
@@ -108,7 +107,7 @@ impl Server {
         line.map_or(0.0, |rest| rest.trim().parse().unwrap())
     }
 
-    /// Returns what `check --json` prints for a text at effort none. It uses the policies that the server has decoded.
+    /// Returns the output of `check --json` at effort none, with the server's decoded policies.
     #[track_caller]
     pub fn check(&self, policies: &[&str], text: &str) -> Value {
         let mut check = Command::new(cargo_bin!("magistrate"));
@@ -151,7 +150,7 @@ impl Drop for Server {
 #[track_caller]
 pub fn reply(mut stream: TcpStream) -> Reply {
     let mut bytes = Vec::new();
-    // The server may reset a connection whose body it did not read.
+    // The server may reset a connection after a refusal.
     let _ = stream.read_to_end(&mut bytes);
     parse(&bytes)
 }

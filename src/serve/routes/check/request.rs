@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::label::row::{Row, Status};
 use crate::serve::api_error::ApiError;
@@ -108,27 +108,22 @@ impl CheckRequest {
     }
 }
 
-/// Returns the request for a text whose settings are in the address.
-pub fn of_address(call: &Call, text: String) -> Result<CheckRequest, ApiError> {
-    let mut request = serde_json::Map::new();
-    for name in ["effort", "policy", "threshold", "min_mass", "budget", "chunk"] {
-        if let Some(value) = call.query(name) {
-            // A number stays a number, and anything else is a string.
-            let number =
-                serde_json::from_str(&value).ok().filter(|number: &Value| number.is_number() && name != "policy");
-            let value = number.unwrap_or_else(|| value.into());
-            request.insert(name.to_owned(), value);
-        }
-    }
-    request.insert("text".to_owned(), text.into());
-    if let Some(Value::String(policies)) = request.get("policy")
-        && policies.contains(',')
-    {
-        let names: Vec<Value> = policies.split(',').map(Value::from).collect();
-        request.insert("policy".to_owned(), names.into());
-    }
-    serde_json::from_value(Value::Object(request))
-        .map_err(|_| ApiError::invalid("invalid_value", "a setting in the address has the wrong type"))
+/// Returns the properties in the address, for a body that has no place for them.
+pub fn of_address(call: &Call) -> Map<String, Value> {
+    let property = |(name, value): (String, String)| {
+        let list = || Value::from(value.split(',').collect::<Vec<_>>());
+        let value = match name.as_str() {
+            "policy" | "fields" if value.contains(',') || name == "fields" => list(),
+            "policy" => Value::from(value),
+            // A number or a boolean stays one, and anything else is a string.
+            _ => serde_json::from_str(&value)
+                .ok()
+                .filter(|value: &Value| !value.is_object())
+                .unwrap_or_else(|| value.into()),
+        };
+        (name, value)
+    };
+    call.queries().into_iter().map(property).collect()
 }
 
 /// Puts the id of a text into its rows.
