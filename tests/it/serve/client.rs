@@ -64,7 +64,7 @@ impl Server {
                 }
             })
             .unwrap();
-        Self { child, port: port.expect("it says where it listens"), log, cache }
+        Self { child, port: port.expect("the server prints its address"), log, cache }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -99,7 +99,7 @@ impl Server {
         self.send("POST", path, &[("content-type", "application/json")], &body.to_string())
     }
 
-    /// Returns the value of a metric, by the beginning of its line. 0 if it is not there.
+    /// Returns the value of a metric by the beginning of its line, or 0.
     #[track_caller]
     pub fn metric(&self, series: &str) -> f64 {
         let text = self.get("/metrics").body;
