@@ -118,6 +118,7 @@ impl Server {
             ready: false.into(),
             draining: false.into(),
             refusing: false.into(),
+            failed: false.into(),
         };
         Ok(Self { state: Arc::new(state), origins, first, inbox })
     }
@@ -165,6 +166,7 @@ impl Server {
             let _ = state.model.set(Model::of(&engine));
             judges::run(&engine, &state.config, &state.messages, &inbox);
             match serving.join() {
+                Ok(Ok(())) if state.has_failed() => Err(ServeError::Stopped),
                 Ok(done) => done.map_err(ServeError::Listen),
                 Err(_) => Err(ServeError::Stopped),
             }

@@ -14,7 +14,7 @@ use super::judges::{Answer, Job, JudgeOptions, Message};
 use super::policies::Served;
 use super::queue::Place;
 use crate::content::Content;
-use crate::engine::Abandoned;
+use crate::engine::{Abandoned, EngineError};
 use crate::label::records::Defect;
 use crate::label::row::{Row, RowFields};
 
@@ -130,11 +130,19 @@ impl<'call> Judging<'call> {
             let Some(answer) = waiting.answers.front_mut() else { break Ok(()) };
             let row = match timeout_at(waiting.ends, answer).await {
                 Err(_) => break Err(("deadline", late())),
-                Ok(Err(_)) => break Err(("fault", failed())),
+                Ok(Err(_)) => {
+                    self.call.state.engine_has_ended();
+                    break Err(("fault", failed()));
+                }
                 Ok(Ok(Answer::Refused(message))) => {
                     break Err(("refused", ApiError::invalid("unsupported_parameter", message)));
                 }
-                Ok(Ok(Answer::Judged(provenance, judged))) => provenance.row(&judged, waiting.question.reasoning),
+                Ok(Ok(Answer::Judged(provenance, judged))) => {
+                    if matches!(judged.result, Err(EngineError::Stopped)) {
+                        self.call.state.engine_has_ended();
+                    }
+                    provenance.row(&judged, waiting.question.reasoning)
+                }
                 Ok(Ok(Answer::Defect(provenance, defect))) => provenance.row_of_defect(&defect),
             };
             let row = Row { fields: waiting.question.fields.clone(), ..row };

@@ -177,7 +177,8 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
         }
     };
     let stopping = async {
-        while !stop.load(Ordering::Relaxed) {
+        // A server without an engine answers nothing more: whoever runs it can start it again.
+        while !stop.load(Ordering::Relaxed) && !state.has_failed() {
             sleep(LOOK).await;
         }
         // Balancers see `/ready` say no, and send no more requests here.

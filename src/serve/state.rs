@@ -68,6 +68,7 @@ pub struct State {
     pub(super) ready: AtomicBool,
     pub(super) draining: AtomicBool,
     pub(super) refusing: AtomicBool,
+    pub(super) failed: AtomicBool,
 }
 
 /// The model, once it is loaded.
@@ -152,6 +153,16 @@ impl State {
 
     pub(super) fn is_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the engine has ended, so that the server ends, too.
+    pub(super) fn engine_has_ended(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Reports whether the engine has ended.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Begins to drain: `/ready` says no.
