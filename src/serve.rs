@@ -16,6 +16,7 @@ mod ids;
 mod judges;
 mod judging;
 pub mod keys;
+mod lent_body;
 pub mod listen;
 mod metrics;
 mod openapi;
@@ -44,6 +45,7 @@ use self::policies::{Origin, Policies};
 use self::queue::Queue;
 use self::state::{Model, State};
 use crate::engine::Engine;
+use crate::hint::{Hint, Setting};
 use crate::label::config::RunConfig;
 
 /// The settings of a server.
@@ -98,7 +100,8 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { config, origins, moderation, first, limits, keys, hosts, audit } = settings;
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit } = settings;
+        config.hint = in_properties;
         let policies = Policies::read(&origins)?;
         let (messages, inbox) = judges::messages();
         let state = State {
@@ -172,6 +175,22 @@ impl Server {
             }
         })
     }
+}
+
+/// Returns a hint that names the properties of a request.
+fn in_properties(hint: &Hint) -> String {
+    hint.render(|setting, value| {
+        let property = match setting {
+            Setting::Budget => "budget",
+            Setting::Chunk => "chunk",
+            Setting::Effort => "effort",
+            Setting::MaxContentTokens => "max_content_tokens",
+            Setting::MinMass => "min_mass",
+            Setting::Context => return "a larger context of the server".to_owned(),
+            other => return other.to_string(),
+        };
+        value.map_or_else(|| format!("`{property}`"), |value| format!("`{property}`: {value}"))
+    })
 }
 
 /// Waits for the model, and decodes the first policies.

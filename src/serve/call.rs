@@ -178,10 +178,15 @@ pub fn json_error(error: &serde_json::Error) -> ApiError {
     // The parser's own words may quote the body, apart from these, which name a property of ours.
     let words = error.to_string();
     let property = words.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    if let Some(property) = words.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        return ApiError::invalid("invalid_value", format!("the property `{property}` is there twice")).of(property);
+    }
     match property {
         Some(property) => ApiError::invalid("missing", format!("the property `{property}` is missing")).of(property),
         None => {
             let expected = words.split(" expected ").nth(1).and_then(|rest| rest.split(" at line").next());
+            // A name of this program's source helps nobody.
+            let expected = expected.filter(|expected| !expected.starts_with("struct") && !expected.starts_with("enum"));
             let expected = expected.map(|expected| format!("; expected {expected}")).unwrap_or_default();
             ApiError::invalid("invalid_value", format!("a value has the wrong type, before {place}{expected}"))
         }

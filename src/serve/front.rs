@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{AUTHORIZATION, ORIGIN, VARY};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,7 +28,7 @@ pub async fn answer(state: Arc<State>, route: &'static Route, request: Request) 
     let (mut parts, body) = request.into_parts();
     let params = RawPathParams::from_request_parts(&mut parts, &()).await;
     let params = params.map(|params| params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
-    let answered = match admitted(&state, route, &parts.headers) {
+    let answered = match admitted(&state, route, &parts) {
         Err(error) => Err(error),
         Ok(Admitted { key, running }) => {
             let (state, id, params) = (Arc::clone(&state), id.clone(), params.unwrap_or_default());
@@ -83,8 +84,9 @@ struct Admitted {
 }
 
 /// Checks who sends a request and whether it is this key's turn.
-fn admitted(state: &State, route: &Route, headers: &HeaderMap) -> Result<Admitted, ApiError> {
-    state.hosts.check(headers)?;
+fn admitted(state: &State, route: &Route, parts: &Parts) -> Result<Admitted, ApiError> {
+    let headers = &parts.headers;
+    state.hosts.check(parts.version, headers)?;
     if route.is_open || state.keys.is_empty() {
         return Ok(Admitted { key: None, running: None });
     }
@@ -152,6 +154,14 @@ fn held(response: Response<Body>, running: Option<OwnedSemaphorePermit>) -> Resp
             frame
         }))
     })
+}
+
+/// Puts the request's id into a response.
+pub fn identified(mut response: Response<Body>, headers: &HeaderMap) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(&request_id(headers)) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
 }
 
 /// Returns the id that the client gave the request, or a new one.

@@ -4,7 +4,7 @@
 //! address. So the name that a client used must be known, and so must the site of a page.
 
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Version};
 
 use super::api_error::ApiError;
 
@@ -26,19 +26,22 @@ impl Hosts {
     /// # Errors
     ///
     /// Status 403 for a host or site that is not known, 400 for a header that cannot be read.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+        let count = headers.get_all(HOST).iter().count();
+        if count > 1 || (count == 0 && version == Version::HTTP_11) {
+            return Err(ApiError::invalid("invalid_host", "a request has one header Host"));
+        }
         let header = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("\0"));
         let host = header(HOST);
         if let (Some(names), Some(host)) = (&self.names, host) {
             let name = without_port(host);
             if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                let message =
-                    "this server does not answer for the host in the request; whoever runs it can add the name";
+                let message = "this server does not answer for the host in the request; its owner can add the name";
                 return Err(ApiError::new(StatusCode::FORBIDDEN, "unknown_host", message));
             }
         }
         let other_site = || {
-            let message = "pages of other sites may not call this server, unless whoever runs it allows the site";
+            let message = "pages of other sites may not call this server, unless its owner allows the site";
             Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message))
         };
         if let Some(origin) = header(ORIGIN) {
@@ -71,8 +74,12 @@ mod tests {
     use super::*;
 
     fn checked(hosts: &Hosts, headers: &[(&'static str, &str)]) -> u16 {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        hosts.check(&headers).map_or_else(|error| error.status.as_u16(), |()| 200)
+        let version = if headers.is_empty() { Version::HTTP_10 } else { Version::HTTP_11 };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        hosts.check(version, &map).map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
     #[test]
@@ -85,6 +92,8 @@ mod tests {
             (&[("host", "[::1]:8787")], 200),
             (&[], 200),
             (&[("host", "evil")], 403),
+            (&[("host", "localhost"), ("host", "evil")], 400),
+            (&[("accept", "*/*")], 400),
             (&[("host", "localhost.evil.example:8787")], 403),
             (&[("host", "localhost:8787"), ("origin", "http://localhost:8787")], 200),
             (&[("host", "localhost:8787"), ("origin", "https://desk.example")], 200),

@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, Phase};
+use super::lent_body::{drain, lend};
 use super::state::{self, State};
 
 /// An address to listen on.
@@ -44,6 +47,10 @@ pub enum Bound {
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, PathBuf),
 }
+
+/// Connections that wait to be accepted.
+#[cfg(unix)]
+const WAITING: i32 = 4096;
 
 /// The interval at which the loop looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -85,6 +92,9 @@ impl Address {
         match self {
             Self::Tcp(address) => {
                 let listener = std::net::TcpListener::bind(address)?;
+                #[cfg(unix)]
+                // The standard library lets 128 connections wait. A burst of clients is larger.
+                rustix::net::listen(&listener, WAITING)?;
                 listener.set_nonblocking(true)?;
                 Ok(Bound::Tcp(listener))
             }
@@ -131,6 +141,8 @@ impl Bound {
 ///
 /// The socket cannot be listened on.
 pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &AtomicBool) -> io::Result<usize> {
+    #[cfg(unix)]
+    raise_limit();
     let (ending, ended) = watch::channel(false);
     let mut open = JoinSet::new();
     let places = Arc::new(Semaphore::new(state.limits.connections));
@@ -213,14 +225,15 @@ async fn connection(
     let _count = state::Connection::of(&state);
     let phase = Arc::new(Phase::default());
     let inner = TowerToHyperService::new(router);
-    let service = {
-        let phase = Arc::clone(&phase);
-        service_fn(move |request| {
-            phase.begin();
-            let (phase, answering) = (Arc::clone(&phase), hyper::service::Service::call(&inner, request));
-            async move { answering.await.map(|response| watched(response, phase)) }
-        })
-    };
+    let of_service = Arc::clone(&phase);
+    let service = service_fn(move |request: Request<Incoming>| {
+        of_service.begin();
+        let phase = Arc::clone(&of_service);
+        let (parts, body) = request.into_parts();
+        let (body, returned) = lend(body);
+        let answering = inner.call(Request::from_parts(parts, Body::new(body)));
+        async move { answering.await.map(|response| watched(finished(response, returned), phase)) }
+    });
     // The time limits are those of the stream.
     let serving = http1::Builder::new()
         .header_read_timeout(None)
@@ -233,6 +246,15 @@ async fn connection(
         _ = ended.wait_for(|ended| *ended) => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
+}
+
+/// Closes the connection behind a response to a request whose body was not read to its end.
+fn finished(mut response: Response<Body>, mut returned: oneshot::Receiver<Incoming>) -> Response<Body> {
+    if let Ok(body) = returned.try_recv() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        tokio::spawn(drain(body));
+    }
+    response
 }
 
 /// Ends the request's phase once its response is sent, or given up.
@@ -270,6 +292,20 @@ impl<B: hyper::body::Body + Unpin, E: Unpin> hyper::body::Body for Watched<B, E>
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Raises the number of files that this process may open, as each connection is one.
+#[cfg(unix)]
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// Files that are enough.
+    const ENOUGH: u64 = 65_536;
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH));
+    if limit.current.is_some_and(|current| current < most) {
+        // With fewer files, further connections wait to be accepted.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
     }
 }
 

@@ -58,7 +58,9 @@ fn unknown(state: &State, request: &Request) -> Response<Body> {
         return front::preflight(state, request.headers());
     }
     state.metrics.request("other", 404, 0.0);
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", "no route has this path; GET /openapi.json lists them").response()
+    let message = "no route has this path; GET /openapi.json lists them";
+    let response = ApiError::new(StatusCode::NOT_FOUND, "not_found", message).response();
+    front::identified(response, request.headers())
 }
 
 /// Answers a request with another method than those of its path.
@@ -68,7 +70,8 @@ fn wrong_method(state: &State, request: &Request) -> Response<Body> {
     }
     state.metrics.request("other", 405, 0.0);
     let message = "this path has another method; GET /openapi.json lists them";
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).response()
+    let response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).response();
+    front::identified(response, request.headers())
 }
 
 #[cfg(test)]
