@@ -95,8 +95,10 @@ impl Work {
         }
         let body = reply.json()?;
         let is_answer = match self.route {
-            Route::Check => body["verdict"].is_string() && !body["probability"].is_string(),
+            // A model with random weights leaves most texts unresolved, which costs as much.
+            Route::Check => body["probability"].is_number() || body["status"] == "unresolved",
             Route::Chat => body["choices"][0]["logprobs"]["content"][0]["logprob"].is_number(),
+            // If the one token ends the reply, llama-server gives it no logarithm.
             Route::LlamaChat => body["usage"]["completion_tokens"] == 1 && body["choices"][0].is_object(),
         };
         if is_answer { Ok(()) } else { Err("status 200 without an answer".to_owned()) }

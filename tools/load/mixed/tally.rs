@@ -106,9 +106,10 @@ impl Tally {
         if reply.status == 503 && reply.header("retry-after").and_then(|wait| wait.parse::<u32>().ok()).is_none() {
             return Err("no Retry-After".to_owned());
         }
-        self.texts += case.texts as u64;
+        // A body that is no JSON has no texts.
+        self.texts += if reply.status == 400 { 0 } else { case.texts as u64 };
         if reply.status != 200 {
-            let code = error_code(&body["error"])?;
+            let code = word(&body["error"], &["code", "message", "type"])?;
             *self.refusals.entry(code).or_default() += case.texts.max(1) as u64;
             return Ok(());
         }
@@ -124,19 +125,26 @@ impl Tally {
         }
     }
 
-    /// Counts a row: one with a verdict and a probability, or one with an error.
+    /// Counts a row: one with a verdict and a probability, or one with the reason for no verdict.
     fn row(&mut self, row: &Value) -> Result<(), String> {
-        if row["error"].is_object() {
-            let code = error_code(&row["error"])?;
-            *self.refusals.entry(code).or_default() += 1;
-            return Ok(());
-        }
-        let verdict = row["verdict"].as_str().ok_or("a row without a verdict")?;
-        let probability = row["probability"].as_f64();
-        if verdict != "unresolved" && !probability.is_some_and(|probability| (0.0..=1.0).contains(&probability)) {
-            return Err("a verdict without a probability".to_owned());
-        }
-        *self.verdicts.entry(verdict.to_owned()).or_default() += 1;
+        let count = match row["status"].as_str().ok_or("a row without a status")? {
+            "ok" => {
+                let probability = row["probability"].as_f64().ok_or("a verdict without a probability")?;
+                if !(0.0..=1.0).contains(&probability) {
+                    return Err(format!("a probability of {probability}"));
+                }
+                row["verdict"].as_str().ok_or("a row without a verdict")?
+            }
+            status @ ("unresolved" | "error") => {
+                if !row["verdict"].is_null() || !row["probability"].is_null() && status == "error" {
+                    return Err(format!("status {status} with a verdict"));
+                }
+                word(&row["error"], &["code", "message"])?;
+                status
+            }
+            other => return Err(format!("the status {other}")),
+        };
+        *self.verdicts.entry(count.to_owned()).or_default() += 1;
         Ok(())
     }
 
@@ -161,14 +169,12 @@ impl Tally {
     }
 }
 
-/// Returns the code of an error, or the part that its shape lacks.
-fn error_code(error: &Value) -> Result<String, String> {
-    for field in ["message", "type", "code"] {
-        if !error[field].is_string() {
-            return Err(format!("an error without {field}"));
-        }
+/// Returns the code of an error that has these fields, the first of them the code.
+fn word(error: &Value, fields: &[&str]) -> Result<String, String> {
+    match fields.iter().find(|field| !error[**field].is_string()) {
+        Some(field) => Err(format!("an error without {field}")),
+        None => Ok(error[fields[0]].as_str().unwrap_or_default().to_owned()),
     }
-    Ok(error["code"].as_str().unwrap_or_default().to_owned())
 }
 
 fn merge(sums: &mut BTreeMap<String, u64>, others: BTreeMap<String, u64>) {
