@@ -15,7 +15,7 @@ use crate::work::Work;
 const TURNS: u32 = 20;
 
 /// Bytes that a huge body gets in a turn.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 
 /// The kind of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -109,10 +109,12 @@ impl Slow {
     /// Sends the next byte or piece, and notices the server's end of the connection.
     fn turn(&mut self) -> Option<End> {
         let piece = self.kind.piece();
-        let bytes = if piece.is_empty() { self.slowly.get(self.sent..=self.sent).unwrap_or_default() } else { &piece };
-        if let Ok(count) = self.stream.write(bytes)
-            && piece.is_empty()
-        {
+        let is_slow = piece.is_empty();
+        if !is_slow && self.sent == self.slowly.len() {
+            (self.slowly, self.sent) = (piece, 0);
+        }
+        let rest = &self.slowly[self.sent..];
+        if let Ok(count) = self.stream.write(if is_slow { &rest[..rest.len().min(1)] } else { rest }) {
             self.sent += count;
         }
         if self.kind == Kind::Unread {
