@@ -1,5 +1,6 @@
 //! The work of honest clients: one text a request, and the check of its reply.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,19 @@ pub enum Route {
     Chat,
     /// The same work for llama-server: the policy is the system message, and one token is written.
     LlamaChat,
+}
+
+/// Returns the name and the text of a policy: a shipped one, or a file, whose name without its ending is the policy's.
+fn named(policy: String) -> Result<(String, String), String> {
+    let path = Path::new(&policy);
+    if path.exists() {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{policy}: {error}"))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((stem, text));
+    }
+    let found = PolicyLibrary::shipped().get(&policy).map_err(|error| error.to_string())?;
+    let text = policy_text(&Templates::shipped(), found).map_err(|error| error.to_string())?;
+    Ok((policy, text))
 }
 
 /// A server and the requests for it.
@@ -46,8 +60,7 @@ impl Work {
             other => return Err(format!("'{other}' is no route")),
         };
         let policy = flags.value("policy", "spam".to_owned())?;
-        let found = PolicyLibrary::shipped().get(&policy).map_err(|error| error.to_string())?;
-        let system = policy_text(&Templates::shipped(), found).map_err(|error| error.to_string())?;
+        let (policy, system) = named(policy)?;
         let texts = Texts::new(flags.value("seed", 1)?, flags.value("words", 60)?, flags.optional("texts")?)?;
         Ok(Self { target, route, policy, system, texts, next: AtomicU64::new(0) })
     }
