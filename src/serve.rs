@@ -9,6 +9,7 @@ mod asked;
 pub mod audit;
 mod call;
 mod connection;
+mod criteria;
 mod event;
 mod front;
 pub mod hosts;

@@ -110,6 +110,12 @@ impl ApiError {
         response
     }
 
+    /// Returns the response for clients of FastAPI's servers: `{"detail": MESSAGE}`.
+    #[must_use]
+    pub fn detail(&self) -> Response<Body> {
+        self.response_with(serde_json::json!({ "detail": self.message }).to_string())
+    }
+
     /// Returns the response.
     #[must_use]
     pub fn response(&self) -> Response<Body> {

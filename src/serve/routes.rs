@@ -4,7 +4,9 @@ pub mod check;
 mod health;
 mod models;
 mod openapi;
+mod pigeon;
 mod policies;
+mod zentropi;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,10 +25,18 @@ use super::state::State;
 
 /// Returns all routes.
 fn table() -> Vec<Route> {
-    [check::routes(), policies::routes(), models::routes(), health::routes(), openapi::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        check::routes(),
+        policies::routes(),
+        models::routes(),
+        pigeon::routes(),
+        zentropi::routes(),
+        health::routes(),
+        openapi::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Returns all routes, which live as long as the program.
