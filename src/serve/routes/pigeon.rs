@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -121,13 +121,13 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route {
             error: ApiError::detail,
-            response: Some(|generator| generator.subschema_for::<ModelSpecs>()),
+            response: Some(SchemaGenerator::subschema_for::<ModelSpecs>),
             ..Route::new(Method::GET, "/v1/modelspecs", list, handler!(self::list))
         },
         Route {
             error,
-            request: Some(|generator| generator.subschema_for::<ClassifyRequest>()),
-            response: Some(|generator| generator.subschema_for::<Classified>()),
+            request: Some(SchemaGenerator::subschema_for::<ClassifyRequest>),
+            response: Some(SchemaGenerator::subschema_for::<Classified>),
             ..Route::new(Method::POST, "/v1/classify", classify, handler!(self::classify))
         },
     ]

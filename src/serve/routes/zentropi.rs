@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,8 +55,8 @@ pub(super) fn routes() -> Vec<Route> {
     let summary = "Labels a text with 1 or 0, as Zentropi's API does";
     vec![Route {
         error,
-        request: Some(|generator| generator.subschema_for::<LabelRequest>()),
-        response: Some(|generator| generator.subschema_for::<Labeled>()),
+        request: Some(SchemaGenerator::subschema_for::<LabelRequest>),
+        response: Some(SchemaGenerator::subschema_for::<Labeled>),
         ..Route::new(Method::POST, "/v1/label", summary, handler!(label))
     }]
 }
