@@ -110,7 +110,7 @@ impl ApiError {
         response
     }
 
-    /// Returns the response for clients of FastAPI's servers: `{"detail": MESSAGE}`.
+    /// Returns the response as servers in Python often write it: `{"detail": MESSAGE}`.
     #[must_use]
     pub fn detail(&self) -> Response<Body> {
         self.response_with(serde_json::json!({ "detail": self.message }).to_string())
