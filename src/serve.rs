@@ -20,7 +20,9 @@ pub mod keys;
 mod lent_body;
 pub mod listen;
 mod metrics;
+mod moderation;
 mod openapi;
+mod parts;
 mod pieces;
 pub mod policies;
 mod queue;
@@ -55,7 +57,7 @@ pub struct ServerConfig {
     pub config: RunConfig,
     /// The places of the policies.
     pub origins: Vec<Origin>,
-    /// The policies of `/v1/moderations`; all that map to its categories if empty.
+    /// The policies of `/v1/moderations`. If empty, every policy that the model can judge by.
     pub moderation: Vec<String>,
     /// The ids of the policies that are decoded before the first request.
     pub first: Vec<String>,
@@ -104,6 +106,9 @@ impl Server {
         let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit } = settings;
         config.hint = in_properties;
         let policies = Policies::read(&origins)?;
+        for name in &moderation {
+            policies.now().find(name).map_err(|error| format!("of moderations: {}", error.message))?;
+        }
         let (messages, inbox) = judges::messages();
         let state = State {
             queue: Queue::new(limits.queue),

@@ -3,6 +3,7 @@
 pub mod check;
 mod health;
 mod models;
+mod moderations;
 mod openapi;
 mod pigeon;
 mod policies;
@@ -27,6 +28,7 @@ use super::state::State;
 fn table() -> Vec<Route> {
     [
         check::routes(),
+        moderations::routes(),
         policies::routes(),
         models::routes(),
         pigeon::routes(),

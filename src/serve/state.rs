@@ -15,6 +15,7 @@ use super::policies::{Policies, Served};
 use super::queue::Queue;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
+use crate::policy::{Policy, PolicyLibrary};
 
 /// The limits of a server.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub struct State {
     pub config: RunConfig,
     /// The policies.
     pub policies: Policies,
-    /// The policies of `/v1/moderations`; all that map to its categories if empty.
+    /// The policies of `/v1/moderations`. If empty, every policy that the model can judge by.
     pub moderation: Vec<String>,
     /// The keys.
     pub keys: Keys,
@@ -71,6 +72,9 @@ pub struct State {
     pub(super) failed: AtomicBool,
 }
 
+/// Names under which clients know the model, besides the name of its file.
+const NAMES: [&str; 2] = ["magistrate", "gpt-oss-safeguard-20b"];
+
 /// The model, once it is loaded.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -84,6 +88,8 @@ pub struct Model {
     pub window: usize,
     /// Seconds since 1970 when it was loaded.
     pub created: u64,
+    /// The only shipped policies that it can judge by. `None` for all.
+    pub trained_for: Option<&'static [&'static str]>,
 }
 
 impl Model {
@@ -95,7 +101,23 @@ impl Model {
             parallel: engine.config().parallel,
             window: engine.window(),
             created: now.map_or(0, |time| time.as_secs()),
+            trained_for: engine.model().trained_for(),
         }
+    }
+
+    /// Reports whether the model can judge by a policy. The built-in model can't judge by a shipped policy that was
+    /// not in its training.
+    #[must_use]
+    pub fn can_judge(&self, policy: &Policy) -> bool {
+        self.trained_for
+            .is_none_or(|known| known.contains(&policy.id.as_str()) || !PolicyLibrary::shipped().has(policy))
+    }
+
+    /// Reports whether a request names the model itself and no policy.
+    fn has_name(&self, name: &str) -> bool {
+        let bare = ["magistrate/", "openai/"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        let bare = bare.replace(':', "-");
+        bare == self.name || NAMES.contains(&bare.as_str())
     }
 }
 
@@ -107,6 +129,15 @@ impl State {
     /// Status 503 while it is loaded.
     pub fn model(&self) -> Result<&Model, ApiError> {
         self.model.get().ok_or_else(|| ApiError::unavailable("loading", "the model is being loaded", 5))
+    }
+
+    /// Reports whether a name in a request is that of the model.
+    ///
+    /// # Errors
+    ///
+    /// Status 503 while the model is loaded.
+    pub fn is_model(&self, name: &str) -> Result<bool, ApiError> {
+        Ok(self.model()?.has_name(name))
     }
 
     /// Checks that texts are taken.

@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "serve"))]
 
 pub mod client;
+mod moderations;
 mod roost;
 
 use std::io::{Read, Write};
