@@ -14,7 +14,7 @@ KEYED_URL = os.environ["CLIENT_TEST_KEYED_URL"]
 """Server that wants `KEY`."""
 KEY = os.environ["CLIENT_TEST_KEY"]
 BUSY_URL = os.environ.get("CLIENT_TEST_BUSY_URL")
-"""Server with a queue of one place, if the program has a setting for it."""
+"""Server with a short queue, if the program has a setting for it."""
 
 with open(os.environ["CLIENT_TEST_EXPECTED"], encoding="utf-8") as file:
     EXPECTED = json.load(file)

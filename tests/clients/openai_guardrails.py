@@ -72,6 +72,12 @@ class Guardrails(unittest.TestCase):
             common.check_probability(self, result.info["confidence"], common.probability("spam", text), repr(text))
             self.assertIs(result.tripwire_triggered, common.is_violation("spam", text))
 
+    def test_a_check_of_a_single_turn_gets_the_probability(self):
+        """With one turn the package sends the text under a heading, and else a JSON object with the conversation."""
+        for text in TEXTS:
+            result, _ = self.ask(own_check(max_turns=1), text)
+            common.check_probability(self, result.info["confidence"], common.probability("spam", text), repr(text))
+
     def test_the_threshold_is_the_package_s(self):
         result, _ = self.ask(own_check(confidence_threshold=common.probability("spam", SPAM) - 1e-6), SPAM)
         self.assertTrue(result.tripwire_triggered)

@@ -16,7 +16,8 @@ def client(url=URL, key="unused"):
 
 class Moderations(unittest.TestCase):
     def check_result(self, result, text):
-        common.check_scores(self, result.category_scores.model_dump(by_alias=True), text)
+        scores = result.category_scores.model_dump(by_alias=True)
+        common.check_scores(self, scores, text)
         categories = result.categories.model_dump(by_alias=True)
         types = result.category_applied_input_types.model_dump(by_alias=True)
         for category, policies in OPENAI_CATEGORIES.items():
@@ -24,8 +25,7 @@ class Moderations(unittest.TestCase):
             self.assertIs(categories[category], expected, f"{category} of {text!r}")
             self.assertEqual(types[category], ["text"] if policies else [], category)
         for policy in common.POLICIES:
-            score = result.category_scores.model_extra.get(policy)
-            common.check_probability(self, score, common.probability(policy, text), f"{policy} of {text!r}")
+            common.check_probability(self, scores[policy], common.probability(policy, text), f"{policy} of {text!r}")
         flagged = any(common.is_violation(policy, text) for policy in common.POLICIES)
         self.assertIs(result.flagged, flagged, text)
 
