@@ -73,7 +73,8 @@ def rails(yaml):
 class Rails(unittest.TestCase):
     def is_blocked(self, app, text):
         """Runs the input rails on a text. An error inside NeMo is a failure, as its reply is a refusal, too."""
-        answer = app.generate(messages=[{"role": "user", "content": text}], options={"rails": ["input"], "log": {"activated_rails": True}})
+        options = {"rails": ["input"], "log": {"activated_rails": True}}
+        answer = app.generate(messages=[{"role": "user", "content": text}], options=options)
         content = answer.response[0]["content"]
         self.assertNotIn("internal error", content)
         self.assertEqual(len(answer.log.activated_rails), 1)

@@ -1,4 +1,4 @@
-"""OpenAI's own client on a server that is overloaded: it waits as told, and each call gets its answer."""
+"""OpenAI's own client on a server that is overloaded: it waits as long as the server asks, and each call gets its answer."""
 
 import threading
 import unittest
