@@ -21,6 +21,8 @@ with open(os.environ["CLIENT_TEST_EXPECTED"], encoding="utf-8") as file:
 
 TEXTS = EXPECTED["texts"]
 POLICIES = EXPECTED["policies"]
+CRITERIA = EXPECTED["criteria"]
+"""A policy that a request contains. Its rows have the name `criteria`."""
 SPAM, FRAUD, HARMLESS, BETWEEN = (EXPECTED["names"][name] for name in ("spam", "fraud", "harmless", "between"))
 """Four of the texts. `BETWEEN` has a probability under `spam` that is far from 0 and from 1."""
 

@@ -96,15 +96,26 @@ class Chat(unittest.TestCase):
             self.ask(SPAM, model="no-such-policy")
         self.assertEqual(caught.exception.code, "model_not_found")
 
+    def test_the_policy_may_be_the_system_message(self):
+        """The name of the model says that the policy is in the request. The policy's own answers are the content."""
+        for model in ("magistrate", "openai/gpt-oss-safeguard-20b"):
+            for text in TEXTS:
+                messages = [{"role": "system", "content": common.CRITERIA}, *user(text)]
+                choice = client().chat.completions.create(
+                    model=model, messages=messages, reasoning_effort="none", logprobs=True, top_logprobs=2
+                ).choices[0]
+                self.assertEqual(choice.message.content, common.row("criteria", text)["label"])
+                got = violation_probability(choice, "INVALID")
+                common.check_probability(self, got, common.probability("criteria", text), repr(text))
+
     def test_a_text_without_a_verdict_is_an_error_and_not_asked_again(self):
-        """The built-in model cannot judge by a policy of the request, so nothing is resolved."""
+        """No text has this mass, so nothing is resolved."""
         calls = []
         http = openai.DefaultHttpxClient(event_hooks={"response": [calls.append]})
         caller = openai.OpenAI(base_url=URL + "/v1", api_key="unused", http_client=http)
-        policy = "Answer VALID or INVALID. INVALID: the text offers prizes. VALID: anything else."
         with self.assertRaises(openai.UnprocessableEntityError) as caught:
             caller.chat.completions.create(
-                model="magistrate", messages=[{"role": "system", "content": policy}, *user(SPAM)], reasoning_effort="none"
+                model="spam", messages=user(SPAM), reasoning_effort="none", extra_body={"magistrate": {"min_mass": 1.0}}
             )
         self.assertEqual(caught.exception.code, "unresolved")
         self.assertEqual(len(calls), 1)

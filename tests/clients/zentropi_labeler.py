@@ -59,11 +59,23 @@ class Labeler(unittest.TestCase):
         self.assertIn("(404)", done.stderr)
         self.assertNotIn("{", done.stderr)
 
-    def test_criteria_that_the_model_cannot_judge_are_an_error(self):
-        done = self.call("--criteria", "Label 1 if the text offers a prize, else 0.", "--text", SPAM)
+    def test_criteria_in_the_request_are_a_policy(self):
+        for text in TEXTS:
+            done = self.call("--criteria", common.CRITERIA, "--text", text)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            got = violation_probability(json.loads(done.stdout))
+            common.check_probability(self, got, common.probability("criteria", text), f"criteria of {text!r}")
+
+    def test_criteria_that_name_no_labels_are_answered_with_1_or_0(self):
+        for criteria in ("The text offers a prize.", "Label 1 if the text offers a prize, else 0.", "Return 1 or 0."):
+            done = self.call("--criteria", criteria, "--text", SPAM)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(json.loads(done.stdout)["label"], ("0", "1"))
+
+    def test_an_empty_text_is_an_error_without_a_label(self):
+        done = self.call("spam", "--text", " ")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("(422)", done.stderr)
-        self.assertNotIn(SPAM, done.stderr)
 
     def test_a_key_is_asked_for_where_the_server_has_keys(self):
         done = self.call("spam", "--text", SPAM, url=KEYED_URL, key=KEY)
