@@ -66,8 +66,12 @@ class Labeler(unittest.TestCase):
             got = violation_probability(json.loads(done.stdout))
             common.check_probability(self, got, common.probability("criteria", text), f"criteria of {text!r}")
 
-    def test_criteria_that_name_no_labels_are_answered_with_1_or_0(self):
-        for criteria in ("The text offers a prize.", "Label 1 if the text offers a prize, else 0.", "Return 1 or 0."):
+    def test_criteria_without_labels_or_with_1_and_0_are_answered_with_1_or_0(self):
+        for criteria in (
+            "The text offers a prize.",
+            "Label 1 if the text offers a prize, else 0.",
+            "The text offers a prize. Return exactly one digit: 1 or 0.",
+        ):
             done = self.call("--criteria", criteria, "--text", SPAM)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(json.loads(done.stdout)["label"], ("0", "1"))
