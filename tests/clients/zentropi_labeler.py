@@ -70,7 +70,7 @@ class Labeler(unittest.TestCase):
         for criteria in (
             "The text offers a prize.",
             "Label 1 if the text offers a prize, else 0.",
-            "The text offers a prize. Return exactly one digit: 1 or 0.",
+            "Return exactly one digit: 1 or 0. 1: the text offers a prize. 0: anything else.",
         ):
             done = self.call("--criteria", criteria, "--text", SPAM)
             self.assertEqual(done.returncode, 0, done.stderr)
