@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "serve"))]
 
 pub mod client;
+mod clients;
 mod moderations;
 mod roost;
 

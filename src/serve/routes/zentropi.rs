@@ -105,6 +105,8 @@ async fn label(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
 
 /// Finds the policy of a labeler, or of one version of it.
 fn labeler_of(set: &Set, labeler: Option<&str>, version: Option<&str>) -> Result<Arc<Served>, ApiError> {
+    // A policy is served as its file is now.
+    let version = version.filter(|version| !["latest", "draft"].contains(version));
     match (labeler, version) {
         (Some(labeler), Some(version)) if !version.contains('@') => set
             .find(&format!("{labeler}@{version}"))
