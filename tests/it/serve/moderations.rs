@@ -30,7 +30,7 @@ fn results(server: &Server, body: &Value) -> Vec<Value> {
 
 #[test]
 fn every_result_has_all_categories_and_the_probability_of_check() {
-    let server = Server::start(&["-p", "spam", "-p", "hate", "-p", "weapons"]);
+    let server = Server::start(&["-p", "spam", "-p", "hate", "-p", "weapons", "--reproducible"]);
     let reply = server.post("/v1/moderations", &json!({ "input": [SPAM, FINE], "model": "omni-moderation-latest" }));
     assert_eq!(reply.status, 200, "{reply:?}");
     let policies = reply.header("x-magistrate-policy").unwrap();
