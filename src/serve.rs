@@ -12,6 +12,7 @@ mod connection;
 mod criteria;
 mod event;
 mod front;
+pub mod hooks;
 pub mod hosts;
 mod ids;
 mod judges;
@@ -40,6 +41,7 @@ pub use event::Event;
 pub use state::Limits;
 
 use self::audit::Audit;
+use self::hooks::Hooks;
 use self::hosts::Hosts;
 use self::judges::{JudgeOptions, Message};
 use self::keys::Keys;
@@ -69,6 +71,8 @@ pub struct ServerConfig {
     pub hosts: Hosts,
     /// The audit log.
     pub audit: Audit,
+    /// The hooks.
+    pub hooks: Hooks,
 }
 
 /// The error that ends a server.
@@ -103,8 +107,9 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit } = settings;
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks } = settings;
         config.hint = in_properties;
+        routes::check(&hooks)?;
         let policies = Policies::read(&origins)?;
         for name in &moderation {
             policies.now().find(name).map_err(|error| format!("of moderations: {}", error.message))?;
@@ -120,6 +125,7 @@ impl Server {
             hosts,
             metrics: metrics::Metrics::default(),
             audit,
+            hooks,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),

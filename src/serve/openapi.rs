@@ -10,7 +10,7 @@ use super::route::Route;
 
 /// Returns the document: OpenAPI 3.1.
 #[must_use]
-pub fn document(routes: &[Route]) -> Value {
+pub fn document<'routes>(routes: impl Iterator<Item = &'routes Route>) -> Value {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut requests = settings.clone().into_generator();

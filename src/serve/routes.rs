@@ -2,6 +2,7 @@
 
 pub mod check;
 mod health;
+mod hooks;
 mod models;
 mod moderations;
 mod openapi;
@@ -20,6 +21,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::api_error::ApiError;
 use super::front;
+use super::hooks::Hooks;
 use super::openapi::document;
 pub(super) use super::route::{Route, handler};
 use super::state::State;
@@ -47,11 +49,23 @@ fn all() -> &'static [Route] {
     TABLE.get_or_init(table)
 }
 
+/// Checks that the router can have the routes of hooks beside those of the server.
+///
+/// # Errors
+///
+/// A message that names the hook and the path.
+pub fn check(hooks: &Hooks) -> Result<(), String> {
+    hooks.check(all().iter().map(|route| (&route.method, route.path)))
+}
+
 /// Returns the router.
 pub fn router(state: &Arc<State>) -> Router {
-    let _ = state.document.set(document(all()));
+    // The routes of a server live as long as the program.
+    let of_hooks: &'static [Route] = hooks::routes(&state.hooks).leak();
+    let routes = || all().iter().chain(of_hooks);
+    let _ = state.document.set(document(routes()));
     let mut router = Router::new();
-    for route in all() {
+    for route in routes() {
         let state = Arc::clone(state);
         let answer = move |request: Request| front::answer(Arc::clone(&state), route, request);
         let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
@@ -92,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_document_and_the_router_have_the_same_routes() {
-        let document = document(all());
+        let document = document(all().iter());
         let mut documented = Vec::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
             let methods = operations.as_object().unwrap().keys();
@@ -106,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_reference_of_the_document_leads_to_a_schema() {
-        let document = document(all());
+        let document = document(all().iter());
         let text = document.to_string();
         let mut references = text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
         assert!(references.clone().count() > 3);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::api_error::ApiError;
 use super::audit::Audit;
+use super::hooks::Hooks;
 use super::hosts::Hosts;
 use super::judges::Message;
 use super::keys::Keys;
@@ -59,6 +60,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The audit log.
     pub audit: Audit,
+    /// The hooks.
+    pub hooks: Hooks,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.

@@ -59,8 +59,11 @@ fn the_process_ends_in_one_place_and_no_thread_panics_where_none_is_to_be_had() 
 #[test]
 fn each_heavy_dependency_has_one_place() {
     only_in(&["llama_cpp_2", "llama_cpp_sys_2"], &["engine/llama"]);
-    only_in(&["minijinja"], &["prompt/template.rs", "eval/report/html.rs", "label/report/html.rs"]);
-    only_in(&["serde_yaml"], &["policy/read/yaml.rs"]);
+    only_in(
+        &["minijinja"],
+        &["prompt/template.rs", "eval/report/html.rs", "label/report/html.rs", "serve/hooks/reply.rs"],
+    );
+    only_in(&["serde_yaml"], &["policy/read/yaml.rs", "serve/hooks/file.rs"]);
     only_in(&["etcetera"], &["cache/folder.rs", "cli/settings/places.rs"]);
     only_in(&["toml_span"], &["cli/settings/file.rs"]);
     only_in(&["clap_complete"], &["cli/commands/completions.rs"]);

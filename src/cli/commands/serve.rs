@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
+use magistrate::serve::hooks::Hooks;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
@@ -66,6 +67,7 @@ impl Serve {
             keys,
             hosts,
             audit,
+            hooks: hooks(&serve.hooks)?,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -150,6 +152,17 @@ fn hosts(serve: &ServeArgs, keys: &Keys) -> anyhow::Result<Hosts> {
 
 fn audit(path: &Path) -> anyhow::Result<Audit> {
     Audit::open(path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Reads the hooks that the flag names.
+fn hooks(names: &[String]) -> anyhow::Result<Hooks> {
+    let names_of_all = Hooks::presets().collect::<Vec<_>>().join(", ");
+    Hooks::read(names).map_err(|error| {
+        hinted(
+            anyhow::Error::msg(error),
+            format!("the shipped hooks are {names_of_all}; any other is a file, such as ./desk.yaml"),
+        )
+    })
 }
 
 impl ServeArgs {

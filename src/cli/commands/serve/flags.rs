@@ -44,6 +44,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "POLICY,...", value_delimiter = ',')]
     pub moderation: Vec<String>,
 
+    /// Webhooks of other systems: names of shipped hooks, or files
+    #[arg(long, value_name = "NAME|FILE,...", value_delimiter = ',')]
+    pub hooks: Vec<String>,
+
     /// File of an audit line for each verdict, without the text; - for stderr
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
