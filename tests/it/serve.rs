@@ -3,6 +3,7 @@
 
 pub mod client;
 mod clients;
+mod hooks;
 mod moderations;
 mod roost;
 
