@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::hook::{Answers, Hook, Origin, Source, Texts};
+use super::hook::{Hook, Origin, Source, Texts};
 use super::json_path::JsonPath;
+use super::outcome::Answers;
 use super::reply::{OUTCOMES, Replies, Reply};
 
 /// The most bytes of a hook file.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::json_path::JsonPath;
+use super::outcome::Answers;
 use super::reply::Replies;
 
 /// A hook.
@@ -76,14 +77,4 @@ pub enum Origin {
     Header(String),
     /// A place in the path.
     Place(String),
-}
-
-/// The answers of one reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Answers {
-    /// One for all texts: that of the worst.
-    #[default]
-    One,
-    /// One for each text, so that every text needs a verdict.
-    Each,
 }

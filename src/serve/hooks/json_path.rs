@@ -20,7 +20,7 @@ enum Step {
     At(i64),
     /// The elements of a list, or the object itself, in which a name has this text.
     Where(String, String),
-    /// Those in which it has another text.
+    /// The elements of a list, or the object itself, in which it has another text.
     WhereNot(String, String),
 }
 

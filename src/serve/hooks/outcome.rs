@@ -4,10 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::hook::Answers;
 use crate::label::row::{Row, RowVerdict, Status};
 use crate::policy::Severity;
 use crate::serve::api_error::ApiError;
+
+/// The answers of one reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// One for all texts: that of the worst.
+    #[default]
+    One,
+    /// One for each text, so that every text needs a verdict.
+    Each,
+}
 
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::hook::{Answers, Hook, Origin, Source, Texts};
+use super::hook::{Hook, Origin, Source, Texts};
 use super::json_path::JsonPath;
+use super::outcome::Answers;
 use crate::content::Content;
 use crate::label::records::{Defect, dialogue};
 use crate::serve::api_error::ApiError;
