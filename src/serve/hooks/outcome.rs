@@ -142,7 +142,10 @@ pub fn outcome(rows: &[Vec<Row>], answers: Answers) -> (Outcome, Option<&Row>) {
             return (without_verdict(row), Some(row));
         }
     }
-    let Some(worst) = worst(all()) else { return (Outcome::Safe, None) };
+    let Some(worst) = worst(all()) else {
+        // A request without texts. Texts without any row were not judged.
+        return (if rows.is_empty() { Outcome::Safe } else { Outcome::Error }, None);
+    };
     let outcome = match RowVerdict::of_row(worst) {
         RowVerdict::Violation => Outcome::Violation,
         RowVerdict::Review => Outcome::Review,
@@ -217,6 +220,7 @@ mod tests {
         assert_eq!(one(&[&safe, &error]), Outcome::Error);
         assert_eq!(one(&[&safe, &review]), Outcome::Review);
         assert_eq!(one(&[&safe]), Outcome::Safe);
+        assert_eq!(outcome(&[Vec::new()], Answers::One).0, Outcome::Error, "a text without policies");
         let each = |rows: &[&Row]| outcome_of(&rows.iter().copied().cloned().collect::<Vec<_>>(), Answers::Each);
         assert_eq!(each(&[&violation, &unresolved]), Outcome::Unresolved, "each text needs a verdict");
         assert_eq!(each(&[&violation, &row("ok", Some("safe"), None)]), Outcome::Unresolved, "and a probability");
