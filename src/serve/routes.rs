@@ -62,10 +62,10 @@ pub fn check(hooks: &Hooks) -> Result<(), String> {
 pub fn router(state: &Arc<State>) -> Router {
     // The routes of a server live as long as the program.
     let of_hooks: &'static [Route] = hooks::routes(&state.hooks).leak();
-    let routes = || all().iter().chain(of_hooks);
-    let _ = state.document.set(document(routes()));
+    let each = || all().iter().chain(of_hooks);
+    let _ = state.document.set(document(each()));
     let mut router = Router::new();
-    for route in routes() {
+    for route in each() {
         let state = Arc::clone(state);
         let answer = move |request: Request| front::answer(Arc::clone(&state), route, request);
         let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);

@@ -21,11 +21,14 @@ pub trait Around {
     fn query(&self, name: &str) -> Option<String>;
 }
 
+/// A text or its defect, with its length in characters.
+pub type Measured = (usize, Result<Content, Defect>);
+
 /// A request that was read.
 #[derive(Debug)]
 pub struct Asked {
     /// The texts, each with its length in characters.
-    pub texts: Vec<(usize, Result<Content, Defect>)>,
+    pub texts: Vec<Measured>,
     /// The names of the policies. Empty if the request has none.
     pub policies: Vec<String>,
     /// The threshold.
@@ -75,7 +78,7 @@ impl Hook {
     }
 
     /// Returns the texts of a request.
-    fn texts(&self, body: &Value) -> Result<Vec<(usize, Result<Content, Defect>)>, ApiError> {
+    fn texts(&self, body: &Value) -> Result<Vec<Measured>, ApiError> {
         let content = |text: String| (text.chars().count(), Content::of(text).map_err(Defect::from));
         let first = |path: &JsonPath, value: &Value| path.texts(value).first().map(|text| (*text).to_owned());
         let texts = match &self.texts {
@@ -87,7 +90,7 @@ impl Hook {
             Texts::Pair(text, answer) => {
                 let turns = [("user", first(text, body)), ("assistant", first(answer, body))];
                 let turns = turns.map(|(role, text)| (role.to_owned(), text.unwrap_or_default()));
-                conversation(turns.to_vec()).map(content).into_iter().collect()
+                conversation(&turns).map(content).into_iter().collect()
             }
             Texts::Conversation { turns, role, text } => {
                 let turn = |turn: &Value| {
@@ -99,7 +102,7 @@ impl Hook {
                     let message = "a role is a word of letters, digits, hyphens and underscores, 32 at most";
                     return Err(ApiError::invalid("invalid_value", message));
                 }
-                conversation(turns).map(content).into_iter().collect()
+                conversation(&turns).map(content).into_iter().collect()
             }
         };
         if Vec::is_empty(&texts) && !self.is_safe_without_text {
@@ -125,7 +128,7 @@ impl Hook {
 }
 
 /// Renders a conversation. `None` if nobody says anything.
-fn conversation(turns: Vec<(String, String)>) -> Option<String> {
+fn conversation(turns: &[(String, String)]) -> Option<String> {
     let is_silent = turns.iter().all(|(_, text)| text.trim().is_empty());
     (!is_silent).then(|| dialogue(turns.iter().map(|(role, text)| (role.as_str(), text.clone()))))
 }
