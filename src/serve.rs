@@ -8,6 +8,7 @@ pub mod api_error;
 mod asked;
 pub mod audit;
 mod call;
+mod chat;
 mod connection;
 mod criteria;
 mod event;

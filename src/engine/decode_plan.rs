@@ -41,7 +41,7 @@ pub struct DecodePlan {
 }
 
 /// Most tokens of a rationale: two or three sentences.
-pub(super) const RATIONALE_BUDGET: usize = 96;
+pub const RATIONALE_BUDGET: usize = 96;
 
 impl SessionOptions {
     /// Returns the decoding plan for a policy under these options.

@@ -1,5 +1,6 @@
 //! The routes: one table, from which the router and the OpenAPI document are made.
 
+mod chat;
 pub mod check;
 mod health;
 mod hooks;
@@ -30,6 +31,7 @@ use super::state::State;
 fn table() -> Vec<Route> {
     [
         check::routes(),
+        chat::routes(),
         moderations::routes(),
         policies::routes(),
         models::routes(),

@@ -149,6 +149,16 @@ impl Row {
         self.certify(rule.certificate.as_ref());
     }
 
+    /// Returns the best answer of each verdict, from the row's basis. Empty if the model wrote freely.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let Some(Basis { answers, mut pieces }) = self.basis.as_deref().map(Basis::read) else { return Vec::new() };
+        match self.pieces {
+            Some(of) if (1..=pieces.len()).contains(&of.worst) => pieces.swap_remove(of.worst - 1).answers,
+            _ => answers,
+        }
+    }
+
     /// Takes an answer for the verdict.
     fn answer(&mut self, answer: Candidate, probability: Option<f64>, rule: &DecidedAnew) {
         if (self.verdict, &self.category) != (Some(answer.verdict), &answer.category) {
