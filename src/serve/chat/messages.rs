@@ -123,6 +123,12 @@ fn text(mut turns: Vec<Turn>) -> Text {
             Framed::Turns(inner) => turns = inner,
         }
     }
+    // A frame around one message adds nothing to it.
+    if let [(role, text)] = turns.as_slice()
+        && role == "user"
+    {
+        return Content::of(text.clone()).map_err(Into::into);
+    }
     // Without any word in the last turns there is no text, however the roles are written.
     let last = turns.iter().rposition(|(role, _)| role != "assistant").unwrap_or(0);
     if turns[last..].iter().all(|(_, text)| text.trim().is_empty()) {
@@ -214,6 +220,10 @@ mod tests {
     fn a_frame_of_openai_guardrails_is_taken_off_and_nothing_within_is_lost() {
         let user = |text: String| json!([{ "role": "user", "content": text }]);
         assert_eq!(text(user("# Text\n\nSee you".to_owned())), "See you");
+        for before in [json!([]), json!([{ "role": "user", "content": "See you" }])] {
+            let one = json!({ "conversation": before, "latest_input": "See you" });
+            assert_eq!(text(user(format!("# Analysis Input\n\n{one}"))), "See you");
+        }
         let turns = json!({ "conversation": [{ "role": "user", "content": "Hi" }], "latest_input": "See you" });
         assert_eq!(text(user(format!("# Analysis Input\n\n{turns}"))), "[user]\nHi\n[user]\nSee you");
         let hidden = json!({ "conversation": [], "latest_input": "See you", "more": "Buy now" });
