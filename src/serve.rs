@@ -7,6 +7,7 @@
 pub mod api_error;
 mod asked;
 pub mod audit;
+pub mod batches;
 mod call;
 mod chat;
 mod connection;
@@ -18,6 +19,7 @@ pub mod hosts;
 mod ids;
 mod judges;
 mod judging;
+mod kept;
 pub mod keys;
 mod lent_body;
 pub mod listen;
@@ -42,6 +44,7 @@ pub use event::Event;
 pub use state::Limits;
 
 use self::audit::Audit;
+use self::batches::Batches;
 use self::hooks::Hooks;
 use self::hosts::Hosts;
 use self::judges::{JudgeOptions, Message};
@@ -72,6 +75,8 @@ pub struct ServerConfig {
     pub hosts: Hosts,
     /// The audit log.
     pub audit: Audit,
+    /// The files and batches, if a folder is named for them.
+    pub batches: Option<Batches>,
     /// The hooks.
     pub hooks: Hooks,
 }
@@ -108,7 +113,8 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks } = settings;
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, batches, hooks } =
+            settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
         let policies = Policies::read(&origins)?;
@@ -126,6 +132,7 @@ impl Server {
             hosts,
             metrics: metrics::Metrics::default(),
             audit,
+            batches,
             hooks,
             messages,
             connections: 0.into(),
@@ -167,6 +174,7 @@ impl Server {
                         never = async { tokio::join!(reloading, opening).0 } => match never {},
                     }
                 });
+                state.stop_batches();
                 let _ = state.messages.send(Message::End);
                 done.map(|left| report(Event::CutOff(left)))
             });
@@ -221,6 +229,8 @@ async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event
     }
     state.is_ready();
     report(Event::Ready);
+    let state = Arc::clone(state);
+    let _ = tokio::task::spawn_blocking(move || batches::work::resume(&state)).await;
 }
 
 impl State {

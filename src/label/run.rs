@@ -64,7 +64,8 @@ pub fn run(
 
     let Run { engine, judges, settings, earlier: EarlierVerdicts { mut past, memo } } = run;
     let over = AtomicBool::new(false);
-    let (send, slots) = sync_channel(engine.window());
+    let (places, _) = settings.places(engine);
+    let (send, slots) = sync_channel(places);
     thread::scope(|scope| {
         let sender = Sender { engine, judges, settings, memo: &memo, over: &over };
         let thread = thread::Builder::new().name("sender".to_owned());

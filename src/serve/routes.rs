@@ -1,11 +1,13 @@
 //! The routes: one table, from which the router and the OpenAPI document are made.
 
+mod batches;
 mod chat;
 pub mod check;
+mod files;
 mod health;
 mod hooks;
 mod models;
-mod moderations;
+pub mod moderations;
 mod openapi;
 mod pigeon;
 mod policies;
@@ -35,6 +37,8 @@ fn table() -> Vec<Route> {
         moderations::routes(),
         policies::routes(),
         models::routes(),
+        files::routes(),
+        batches::routes(),
         pigeon::routes(),
         zentropi::routes(),
         health::routes(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::api_error::ApiError;
 use super::audit::Audit;
+use super::batches::Batches;
 use super::hooks::Hooks;
 use super::hosts::Hosts;
 use super::judges::Message;
@@ -60,6 +61,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The audit log.
     pub audit: Audit,
+    /// The files and batches, if a folder is named for them.
+    pub batches: Option<Batches>,
     /// The hooks.
     pub hooks: Hooks,
     /// The way to the engine.
@@ -204,9 +207,17 @@ impl State {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Refuses further texts.
+    /// Refuses further texts, and stops batches.
     pub(super) fn refuse_texts(&self) {
         self.refusing.store(true, Ordering::Relaxed);
+        self.stop_batches();
+    }
+
+    /// Stops batches, which go on at the next start.
+    pub(super) fn stop_batches(&self) {
+        if let Some(batches) = &self.batches {
+            batches.stop();
+        }
     }
 
     /// Returns the most texts of one request that are in flight at once.

@@ -262,7 +262,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("eval", &["calibration", "digest", "engine", "hint", "label", "policy", "setters", "text"]),
     (
         "serve",
-        &["calibration", "content", "engine", "files", "gguf", "hint", "label", "policy", "prompt", "text", "verdict"],
+        &[
+            "cache",
+            "calibration",
+            "content",
+            "digest",
+            "engine",
+            "files",
+            "gguf",
+            "hint",
+            "label",
+            "policy",
+            "prompt",
+            "text",
+            "verdict",
+        ],
     ),
     (
         "error",

@@ -1,6 +1,7 @@
 //! `magistrate serve` as its clients see it.
 #![cfg(all(unix, feature = "serve"))]
 
+mod batches;
 mod chat;
 pub mod client;
 mod clients;

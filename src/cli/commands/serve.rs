@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
+use magistrate::serve::batches::Batches;
 use magistrate::serve::hooks::Hooks;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
@@ -58,6 +59,7 @@ impl Serve {
         let planned = planned(&named);
         let config = judging.resolve(&planned)?;
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
+        let batches = serve.batches.as_deref().map(batches).transpose()?;
         let server = Server::new(ServerConfig {
             config: config.clone(),
             moderation: serve.moderation.clone(),
@@ -67,6 +69,7 @@ impl Serve {
             keys,
             hosts,
             audit,
+            batches,
             hooks: hooks(&serve.hooks)?,
         })
         .map_err(anyhow::Error::msg)?;
@@ -152,6 +155,10 @@ fn hosts(serve: &ServeArgs, keys: &Keys) -> anyhow::Result<Hosts> {
 
 fn audit(path: &Path) -> anyhow::Result<Audit> {
     Audit::open(path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn batches(folder: &Path) -> anyhow::Result<Batches> {
+    Batches::open(folder).with_context(|| format!("{} cannot keep batches", folder.display()))
 }
 
 /// Reads the hooks that the flag names.

@@ -52,6 +52,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
 
+    /// Folder of files and batches, which contain texts. Without it `/v1/files` and `/v1/batches` are off
+    #[arg(long, value_name = "FOLDER")]
+    pub batches: Option<PathBuf>,
+
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     pub queue: usize,
