@@ -365,6 +365,13 @@ mod run {
         works("docs/internals.md");
     }
 
+    #[cfg(feature = "serve")]
+    #[test]
+    fn commands_of_the_pages_on_serving_work() {
+        works("docs/serving.md");
+        works("docs/serving-clients.md");
+    }
+
     #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
@@ -372,7 +379,18 @@ mod run {
 
     #[test]
     fn every_page_is_run() {
-        let run = ["evaluating", "internals", "judging", "labelling", "lint-rules", "models", "policies", "reference"];
+        let run = [
+            "evaluating",
+            "internals",
+            "judging",
+            "labelling",
+            "lint-rules",
+            "models",
+            "policies",
+            "reference",
+            "serving-clients",
+            "serving",
+        ];
         let run: Vec<String> = run.iter().map(|name| format!("docs/{name}.md")).collect();
         let pages: Vec<String> = pages().into_iter().filter(|name| name != "README.md").collect();
         assert_eq!(pages, run, "a page needs a test of its own here");
