@@ -7,6 +7,7 @@
 pub mod api_error;
 mod asked;
 pub mod audit;
+mod batch_run;
 pub mod batches;
 mod call;
 mod chat;
@@ -19,7 +20,6 @@ pub mod hosts;
 mod ids;
 mod judges;
 mod judging;
-mod kept;
 pub mod keys;
 mod lent_body;
 pub mod listen;
@@ -57,6 +57,9 @@ use crate::engine::Engine;
 use crate::hint::{Hint, Setting};
 use crate::label::config::RunConfig;
 
+/// The time for batches to write what is done, once the server ends.
+const LAST_WRITE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The settings of a server.
 pub struct ServerConfig {
     /// The settings that requests begin with.
@@ -75,10 +78,10 @@ pub struct ServerConfig {
     pub hosts: Hosts,
     /// The audit log.
     pub audit: Audit,
-    /// The files and batches, if a folder is named for them.
-    pub batches: Option<Batches>,
     /// The hooks.
     pub hooks: Hooks,
+    /// The files and batches, if a folder is named for them.
+    pub batches: Option<Batches>,
 }
 
 /// The error that ends a server.
@@ -113,7 +116,7 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, batches, hooks } =
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches } =
             settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
@@ -132,8 +135,8 @@ impl Server {
             hosts,
             metrics: metrics::Metrics::default(),
             audit,
-            batches,
             hooks,
+            batches,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),
@@ -167,14 +170,18 @@ impl Server {
                 let state = of_server;
                 let router = routes::router(&state);
                 let done = runtime.block_on(async {
+                    let judging = tokio::spawn(batch_run::run(Arc::clone(&state), routes::all()));
                     let reloading = reload::watch(&state, &origins, report);
                     let opening = open_first(&state, &first, report);
-                    tokio::select! {
+                    let done = tokio::select! {
                         done = listen::serve(bound, router, Arc::clone(&state), stop) => done,
                         never = async { tokio::join!(reloading, opening).0 } => match never {},
-                    }
+                    };
+                    // A batch writes what is done before the server ends.
+                    state.stop_batches();
+                    let _ = tokio::time::timeout(LAST_WRITE, judging).await;
+                    done
                 });
-                state.stop_batches();
                 let _ = state.messages.send(Message::End);
                 done.map(|left| report(Event::CutOff(left)))
             });
@@ -229,8 +236,6 @@ async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event
     }
     state.is_ready();
     report(Event::Ready);
-    let state = Arc::clone(state);
-    let _ = tokio::task::spawn_blocking(move || batches::work::resume(&state)).await;
 }
 
 impl State {

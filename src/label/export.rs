@@ -30,7 +30,6 @@ use super::summary::Summary;
 use flat_table::FlatTable;
 use output::Output;
 
-pub use batch::batch_body;
 pub use error::ExportError;
 pub use pack::Packing;
 pub use settings::{Export, OutputFormat, Target};

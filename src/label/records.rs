@@ -40,7 +40,7 @@ mod text;
 pub mod xlsx;
 
 pub(super) use array::each as each_element;
-pub(crate) use batch::{CHAT, CHECK, MODERATIONS};
+pub(crate) use batch::MODERATIONS;
 pub(super) use conversation::text_of;
 pub use defect::Defect;
 pub(super) use encoding::Census;

@@ -64,8 +64,7 @@ pub fn run(
 
     let Run { engine, judges, settings, earlier: EarlierVerdicts { mut past, memo } } = run;
     let over = AtomicBool::new(false);
-    let (places, _) = settings.places(engine);
-    let (send, slots) = sync_channel(places);
+    let (send, slots) = sync_channel(engine.window());
     thread::scope(|scope| {
         let sender = Sender { engine, judges, settings, memo: &memo, over: &over };
         let thread = thread::Builder::new().name("sender".to_owned());

@@ -54,7 +54,7 @@ struct Line<'line> {
     probability: Option<f64>,
     decision: Option<Decision>,
     error: Option<&'line str>,
-    milliseconds: Option<f64>,
+    milliseconds: f64,
 }
 
 impl Audit {
@@ -74,8 +74,8 @@ impl Audit {
         Ok(Self(Some(Mutex::new(Box::new(options.open(path)?)))))
     }
 
-    /// Writes the line of a verdict. `time` is the time that it took, if the text was not one of many.
-    pub fn write(&self, request: Request<'_>, served: &Served, row: &Row, bytes: usize, time: Option<Duration>) {
+    /// Writes the line of a verdict.
+    pub fn write(&self, request: Request<'_>, served: &Served, row: &Row, bytes: usize, time: Duration) {
         let Some(log) = &self.0 else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let line = Line {
@@ -84,7 +84,7 @@ impl Audit {
             trace: request.trace,
             key: request.key,
             route: request.route,
-            policy: served.metric_name(),
+            policy: if served.is_named { &served.policy.id } else { "ad-hoc" },
             digest: &served.digest,
             model: &row.model.id,
             bytes,
@@ -94,7 +94,7 @@ impl Audit {
             probability: row.probability,
             decision: row.decision,
             error: row.error_code(),
-            milliseconds: time.map(|time| (time.as_secs_f64() * 1e5).round() / 1e2),
+            milliseconds: (time.as_secs_f64() * 1e5).round() / 1e2,
         };
         let Ok(mut line) = serde_json::to_vec(&line) else { return };
         line.push(b'\n');

@@ -1,28 +1,35 @@
-//! Files and batches: many requests in a file, judged while other requests are answered.
+//! Files and batches: many requests in a file, which the server sends to its own routes one by one.
 //!
-//! A batch is a run of `label` with a journal, on the engine of the server. Batches take turns. Their state is in a folder,
-//! so a batch that a killed server leaves goes on where it was.
+//! Their state is in a folder, so a batch that a killed server leaves goes on where it was.
 
-pub(in crate::serve) mod folder;
-pub(in crate::serve) mod head;
-pub(in crate::serve) mod multipart;
+mod ending;
+mod folder;
+pub mod journal;
+pub mod multipart;
 pub mod objects;
-pub(in crate::serve) mod requests;
-mod results;
-pub(in crate::serve) mod work;
+pub mod requests;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
+use tokio::sync::Notify;
 
-use self::folder::{BATCH, FILE, Folder, is_id, new_id, now};
-use self::objects::{BatchErrors, BatchObject, BatchRecord, BatchStatus, FileObject, FileRecord, RequestCounts};
+use self::folder::{BATCH, FILE, Folder, is_id, new_id};
+use self::journal::Finished;
+use self::objects::{BatchError, BatchErrors, BatchObject, BatchRecord, BatchStatus, FileObject, FileRecord};
+use self::requests::{Counted, Requests, count};
 use super::api_error::ApiError;
 use crate::files::Draft;
+
+pub use ending::id_of;
+pub use folder::now;
+
+/// The endpoints whose requests can be in a batch.
+pub const ENDPOINTS: [&str; 3] = ["/v1/chat/completions", "/v1/moderations", "/v1/check"];
 
 /// The files and batches of a server.
 #[derive(Debug)]
@@ -33,21 +40,14 @@ pub struct Batches {
     writing: Mutex<()>,
     /// Set once the server ends.
     ending: AtomicBool,
+    /// Told when a batch has changed, or the server ends.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     files: BTreeMap<String, FileRecord>,
-    batches: BTreeMap<String, Kept>,
-    /// Set while a thread judges batches.
-    is_working: bool,
-}
-
-#[derive(Debug)]
-struct Kept {
-    record: BatchRecord,
-    /// Set to stop its run.
-    stop: Arc<AtomicBool>,
+    batches: BTreeMap<String, BatchRecord>,
 }
 
 /// The name of the key that something belongs to. `None` on a server without keys.
@@ -64,10 +64,10 @@ impl Batches {
         let (files, batches) = folder.read()?;
         let inner = Inner {
             files: files.into_iter().map(|record| (record.file.id.clone(), record)).collect(),
-            batches: batches.into_iter().map(|record| (record.batch.id.clone(), Kept::of(record))).collect(),
-            is_working: false,
+            batches: batches.into_iter().map(|record| (record.batch.id.clone(), record)).collect(),
         };
-        Ok(Self { folder, inner: Mutex::new(inner), writing: Mutex::default(), ending: AtomicBool::new(false) })
+        let (inner, ending) = (Mutex::new(inner), AtomicBool::new(false));
+        Ok(Self { folder, inner, writing: Mutex::default(), ending, changed: Notify::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -136,7 +136,7 @@ impl Batches {
     pub fn remove_file(&self, id: &str, owner: Owner<'_>) -> Result<(), ApiError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.file(id, owner)?;
-        let is_input = |kept: &Kept| kept.record.batch.input_file_id == id && kept.record.batch.status.is_open();
+        let is_input = |record: &BatchRecord| record.batch.input_file_id == id && record.batch.status.is_open();
         if self.lock().batches.values().any(is_input) {
             let message = "a batch that is not done reads this file; cancel the batch first";
             return Err(ApiError::invalid("in_use", message));
@@ -150,8 +150,8 @@ impl Batches {
     #[must_use]
     pub fn batches(&self, owner: Owner<'_>) -> Vec<BatchObject> {
         let inner = self.lock();
-        let own = inner.batches.values().rev().filter(|kept| kept.record.owner.as_deref() == owner);
-        own.map(|kept| kept.record.batch.clone()).collect()
+        let own = inner.batches.values().rev().filter(|record| record.owner.as_deref() == owner);
+        own.map(|record| record.batch.clone()).collect()
     }
 
     /// Returns a batch.
@@ -161,8 +161,8 @@ impl Batches {
     /// Status 404.
     pub fn batch(&self, id: &str, owner: Owner<'_>) -> Result<BatchObject, ApiError> {
         let inner = self.lock();
-        let found = inner.batches.get(id).filter(|kept| kept.record.owner.as_deref() == owner);
-        found.map(|kept| kept.record.batch.clone()).ok_or_else(|| missing("batch", id, BATCH))
+        let found = inner.batches.get(id).filter(|record| record.owner.as_deref() == owner);
+        found.map(|record| record.batch.clone()).ok_or_else(|| missing("batch", id, BATCH))
     }
 
     /// Makes a batch of the requests in a file. They are still to be read.
@@ -183,14 +183,12 @@ impl Batches {
         let record = BatchRecord {
             batch: BatchObject { metadata, ..batch },
             owner: owner.map(str::to_owned),
-            head: serde_json::Map::new(),
-            policies: Vec::new(),
             output: new_id(FILE),
             errors: new_id(FILE),
         };
         self.folder.put(&record.batch.id, &record).map_err(|error| unwritable(&error))?;
         let batch = record.batch.clone();
-        self.lock().batches.insert(batch.id.clone(), Kept::of(record));
+        self.lock().batches.insert(batch.id.clone(), record);
         Ok(batch)
     }
 
@@ -207,77 +205,107 @@ impl Batches {
         if !moved && batch.status != BatchStatus::Cancelling {
             return Err(ApiError::invalid("invalid_state", "the batch is done, or about to be"));
         }
-        if let Some(kept) = self.lock().batches.get(id) {
-            kept.stop.store(true, Ordering::Relaxed);
-        }
         Ok(batch)
+    }
+
+    /// Reads the requests of a new batch, which is then in progress, or failed. It takes as long as the file is large.
+    ///
+    /// # Errors
+    ///
+    /// An I/O error. The batch is then unchanged, and read again at the next start.
+    pub fn validate(&self, id: &str) -> io::Result<()> {
+        let Some(batch) = self.lock().batches.get(id).map(|record| record.batch.clone()) else { return Ok(()) };
+        let counted = match self.requests(&batch) {
+            Ok(requests) => count(requests),
+            Err(_) => Err(vec![BatchError::new("unreadable", "the file cannot be read")]),
+        };
+        match counted {
+            Ok(Counted { total, model }) => self.change(id, |record| {
+                record.batch.model = model;
+                record.batch.request_counts.total = total;
+                record.batch.moves_to(BatchStatus::InProgress, now());
+            })?,
+            Err(errors) => self.fail(id, errors)?,
+        };
+        Ok(())
+    }
+
+    /// Returns the ids of the batches whose requests are still to be read.
+    #[must_use]
+    pub fn unread(&self) -> Vec<String> {
+        let inner = self.lock();
+        let unread = inner.batches.values().filter(|record| record.batch.status == BatchStatus::Validating);
+        unread.map(|record| record.batch.id.clone()).collect()
+    }
+
+    /// Returns the oldest batch of which the condition holds.
+    pub fn oldest(&self, holds: impl Fn(&BatchObject) -> bool) -> Option<BatchRecord> {
+        self.lock().batches.values().find(|record| holds(&record.batch)).cloned()
     }
 
     /// Changes the record of a batch, on the disk and then here.
     fn change(&self, id: &str, change: impl FnOnce(&mut BatchRecord)) -> io::Result<BatchObject> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = || io::Error::new(io::ErrorKind::NotFound, "the batch is gone");
-        let mut record = self.lock().batches.get(id).map(|kept| kept.record.clone()).ok_or_else(gone)?;
+        let mut record = self.lock().batches.get(id).cloned().ok_or_else(gone)?;
         change(&mut record);
         self.folder.put(id, &record)?;
         let batch = record.batch.clone();
-        if let Some(kept) = self.lock().batches.get_mut(id) {
-            kept.record = record;
-        }
+        self.lock().batches.insert(id.to_owned(), record);
+        self.changed.notify_one();
         Ok(batch)
     }
 
-    /// Tells how many requests of a batch are done, here alone: it is counted again after a restart.
-    fn count(&self, id: &str, counts: RequestCounts) {
-        if let Some(kept) = self.lock().batches.get_mut(id) {
-            kept.record.batch.request_counts = counts;
+    /// Tells how many requests of a batch are done, here alone: the journal tells it after a restart.
+    pub fn tell(&self, id: &str, finished: Finished) {
+        if let Some(record) = self.lock().batches.get_mut(id) {
+            record.batch.request_counts = finished.of(record.batch.request_counts.total);
         }
     }
 
     /// Ends a batch as failed.
-    fn fail(&self, id: &str, errors: BatchErrors) -> io::Result<BatchObject> {
+    ///
+    /// # Errors
+    ///
+    /// An I/O error. The batch is then unchanged.
+    pub fn fail(&self, id: &str, errors: Vec<BatchError>) -> io::Result<BatchObject> {
         self.change(id, |record| {
             if record.batch.moves_to(BatchStatus::Failed, now()) {
-                record.batch.errors = Some(errors);
+                record.batch.errors = Some(BatchErrors::new(errors));
             }
         })
     }
 
-    /// Returns the oldest batch that is to be judged or ended. Without one, the thread that asks counts as ended.
-    fn next(&self) -> Option<(BatchRecord, Arc<AtomicBool>)> {
-        let mut inner = self.lock();
-        let next = if self.ending.load(Ordering::Relaxed) { None } else { inner.next() };
-        if next.is_none() {
-            inner.is_working = false;
-        }
-        next
-    }
-
     /// Stops the batches. They go on when the server is started again.
     pub fn stop(&self) {
-        let inner = self.lock();
         self.ending.store(true, Ordering::Relaxed);
-        inner.batches.values().for_each(|kept| kept.stop.store(true, Ordering::Relaxed));
-    }
-}
-
-impl Inner {
-    fn unread(&self) -> Vec<String> {
-        let is_unread = |kept: &&Kept| kept.record.batch.status == BatchStatus::Validating;
-        self.batches.values().filter(is_unread).map(|kept| kept.record.batch.id.clone()).collect()
+        self.changed.notify_one();
     }
 
-    fn next(&self) -> Option<(BatchRecord, Arc<AtomicBool>)> {
-        use BatchStatus::{Cancelling, Finalizing, InProgress};
-        let is_next = |kept: &&Kept| matches!(kept.record.batch.status, InProgress | Finalizing | Cancelling);
-        let kept = self.batches.values().find(is_next)?;
-        Some((kept.record.clone(), Arc::clone(&kept.stop)))
+    /// Reports whether the server ends.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
-}
 
-impl Kept {
-    fn of(record: BatchRecord) -> Self {
-        Self { record, stop: Arc::default() }
+    /// Waits until a batch has changed, or the server ends. One task waits at a time, and no change is lost.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Returns the path of a batch's journal.
+    #[must_use]
+    pub fn journal(&self, id: &str) -> PathBuf {
+        self.folder.journal(id)
+    }
+
+    /// Opens the requests of a batch.
+    ///
+    /// # Errors
+    ///
+    /// An I/O error.
+    pub fn requests(&self, batch: &BatchObject) -> io::Result<Requests> {
+        Requests::open(&self.folder.content(&batch.input_file_id), &batch.endpoint)
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Call {
     pub params: Vec<(String, String)>,
     /// The method, the address and the headers.
     pub parts: Parts,
+    /// True for a request of a batch: its texts wait for places, and nothing but its own deadline ends it.
+    pub is_patient: bool,
 }
 
 impl Call {
@@ -141,12 +143,12 @@ impl Call {
     /// Counts the row of a text, and writes its audit line.
     pub(super) fn record(&self, served: &Served, row: &Row, bytes: usize, time: Duration) {
         self.state.queue.count();
-        self.state.metrics.item(served.metric_name(), row, time.as_secs_f64());
+        self.state.metrics.item(if served.is_named { &served.policy.id } else { "ad-hoc" }, row, time.as_secs_f64());
         let trace = self.header("traceparent").and_then(|parent| parent.split('-').nth(1));
         let trace = trace.filter(|trace| trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let key = self.key.as_ref().map(|key| key.name.as_str());
         let request = audit::Request { id: &self.id, key, route: self.route, trace };
-        self.state.audit.write(request, served, row, bytes, Some(time));
+        self.state.audit.write(request, served, row, bytes, time);
     }
 }
 

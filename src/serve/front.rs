@@ -32,7 +32,7 @@ pub async fn answer(state: Arc<State>, route: &'static Route, request: Request) 
         Err(error) => Err(error),
         Ok(Admitted { key, running }) => {
             let (state, id, params) = (Arc::clone(&state), id.clone(), params.unwrap_or_default());
-            let call = Call { state, id, key, route: route.path, params, parts };
+            let call = Call { state, id, key, route: route.path, params, parts, is_patient: false };
             caught((route.handler)(call, body)).await.map(|response| held(response, running))
         }
     };
@@ -133,7 +133,9 @@ fn refuse(state: &State, error: &ApiError) {
 }
 
 /// Runs a handler. A panic becomes an error with status 500.
-async fn caught(handler: impl Future<Output = Result<Response<Body>, ApiError>>) -> Result<Response<Body>, ApiError> {
+pub async fn caught(
+    handler: impl Future<Output = Result<Response<Body>, ApiError>>,
+) -> Result<Response<Body>, ApiError> {
     let mut handler = Box::pin(AssertUnwindSafe(handler));
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));

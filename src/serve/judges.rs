@@ -68,16 +68,11 @@ pub enum Message {
     Job(Box<Job>),
     /// Decodes a policy, so that its first text need not wait. The sender is dropped once that is done.
     Open(Arc<Served>, Arc<JudgeOptions>, oneshot::Sender<()>),
-    /// Runs a function with the engine, on a thread of its own.
-    Work(Work),
     /// A session was opened.
     Opened,
     /// Ends the thread, after the jobs before it.
     End,
 }
-
-/// Work that needs the engine itself.
-pub type Work = Box<dyn FnOnce(&Engine) + Send>;
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -157,10 +152,6 @@ pub fn run(engine: &Engine, config: &RunConfig, messages: &Sender<Message>, inbo
                     }
                 }
                 Message::Opened => judges.take_opened(),
-                Message::Work(work) => {
-                    // Without a thread the work is dropped, which its owner notices.
-                    let _ = Builder::new().name("batch".to_owned()).spawn_scoped(scope, move || work(engine));
-                }
                 Message::End => break,
             }
         }

@@ -18,6 +18,9 @@ use crate::engine::{Abandoned, EngineError};
 use crate::label::records::Defect;
 use crate::label::row::{Row, RowFields};
 
+/// The time for a text of a batch, unless the request names a shorter one.
+const PATIENCE: Duration = Duration::from_hours(24);
+
 /// The question about each text: policies and settings.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -41,8 +44,10 @@ pub struct Judging<'call> {
     call: &'call Call,
     waiting: VecDeque<Waiting>,
     abandoned: Abandoned,
-    /// The end of the time for all texts. `None` for a stream, in which each text has a time of its own.
+    /// The end of the time for all texts. `None` for a stream or a batch, in which each text has a time of its own.
     ends: Option<tokio::time::Instant>,
+    /// The time for a text of its own.
+    each: Duration,
     /// Verdicts that were asked for and have not come.
     open: usize,
     /// The reason why open ones will not come.
@@ -95,18 +100,19 @@ impl<'call> Judging<'call> {
     #[must_use]
     pub fn stream(call: &'call Call) -> Self {
         let mut judging = Self::new(call, None);
-        (judging.ends, judging.begun) = (None, true);
+        (judging.ends, judging.each, judging.begun) = (None, call.state.limits.request_timeout, true);
         judging
     }
 
     /// Returns a request without texts yet.
     #[must_use]
     pub fn new(call: &'call Call, deadline: Option<Duration>) -> Self {
-        let longest = call.state.limits.request_timeout;
+        let longest = if call.is_patient { PATIENCE } else { call.state.limits.request_timeout };
         let asked = [deadline, call.timeout()].into_iter().flatten().min();
-        let ends = Some(tokio::time::Instant::now() + asked.map_or(longest, |asked| asked.min(longest)));
-        let waiting = VecDeque::new();
-        Self { call, waiting, abandoned: Abandoned::default(), ends, open: 0, reason: "canceled", begun: false }
+        let each = asked.map_or(longest, |asked| asked.min(longest));
+        let ends = (!call.is_patient).then(|| tokio::time::Instant::now() + each);
+        let (waiting, abandoned) = (VecDeque::new(), Abandoned::default());
+        Self { call, waiting, abandoned, ends, each, open: 0, reason: "canceled", begun: false }
     }
 
     /// Reports whether as many texts are in flight as keep the engine busy.
@@ -165,7 +171,7 @@ impl<'call> Judging<'call> {
     async fn submit(&mut self, question: &Arc<Question>, text: Text) -> Result<(), ApiError> {
         let state = &self.call.state;
         let bytes = text.as_ref().map_or(0, |content| content.text().len());
-        let ends = self.ends.unwrap_or_else(|| tokio::time::Instant::now() + state.limits.request_timeout);
+        let mut ends = self.ends.unwrap_or_else(|| tokio::time::Instant::now() + self.each);
         let mut answers = VecDeque::with_capacity(question.policies.len());
         for served in &question.policies {
             let place = match self.place(ends).await {
@@ -183,6 +189,10 @@ impl<'call> Judging<'call> {
             let _ = state.messages.send(Message::Job(Box::new(job)));
             answers.push_back(answer);
         }
+        if self.call.is_patient {
+            // The time in which it waited for a place does not count.
+            ends = tokio::time::Instant::now() + self.each;
+        }
         let (question, since) = (Arc::clone(question), Instant::now());
         self.waiting.push_back(Waiting { question, since, bytes, ends, answers, rows: Vec::new() });
         Ok(())
@@ -191,6 +201,9 @@ impl<'call> Judging<'call> {
     /// Takes a place in the queue. The first of a request is refused if the queue is full; later ones wait for their turn.
     async fn place(&mut self, ends: tokio::time::Instant) -> Result<Place, ApiError> {
         let state = &self.call.state;
+        if self.call.is_patient {
+            return state.queue.wait_for_batch().await;
+        }
         if self.begun {
             // Once a request was admitted, its later texts are taken although the server drains.
             return timeout_at(ends, state.queue.wait()).await.unwrap_or_else(|_| Err(late()));

@@ -90,6 +90,12 @@ impl Keys {
         self.0.get(found as usize)
     }
 
+    /// Returns the key of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Key>> {
+        self.0.iter().find(|key| key.name == name)
+    }
+
     /// Returns the line of a keys file for a key.
     #[must_use]
     pub fn line(name: &str, key: &str) -> String {

@@ -68,12 +68,6 @@ impl Served {
         Self { is_named: false, ..Self::named(policy) }
     }
 
-    /// Returns the id as metrics and audit lines show it. A name of one request could be a text.
-    #[must_use]
-    pub fn metric_name(&self) -> &str {
-        if self.is_named { &self.policy.id } else { "ad-hoc" }
-    }
-
     /// Returns the name with the digest: `spam@sha256:…`.
     #[must_use]
     pub fn full_name(&self) -> String {

@@ -1,7 +1,8 @@
 //! The queue: how many texts wait or are being judged, and how long a refused client should wait.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,12 +12,21 @@ use super::api_error::ApiError;
 #[derive(Debug)]
 pub struct Queue {
     places: Arc<Semaphore>,
+    /// The places that texts of batches may have at once.
+    of_batches: Arc<Semaphore>,
+    most_of_batches: AtomicU32,
+    /// When another request last took a place.
+    taken: Mutex<Option<Instant>>,
     limit: usize,
     rate: Mutex<Rate>,
 }
 
 /// A place in the queue.
-pub type Place = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub struct Place {
+    _place: OwnedSemaphorePermit,
+    _of_batches: Option<OwnedSemaphorePermit>,
+}
 
 /// Verdicts a second, measured only while there is work.
 #[derive(Debug)]
@@ -29,12 +39,30 @@ struct Rate {
 /// The longest time in a refusal, in seconds. OpenAI's clients ignore longer times.
 const LONGEST_WAIT: f64 = 120.0;
 
+/// The time without other requests after which a batch uses all its places.
+const ALONE: Duration = Duration::from_secs(2);
+
 impl Queue {
     /// Returns an empty queue for this many texts.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let rate = Rate { per_second: None, done: 0, since: Instant::now() };
-        Self { places: Arc::new(Semaphore::new(limit)), limit, rate: Mutex::new(rate) }
+        let most = u32::try_from(limit / 4).unwrap_or(u32::MAX).max(1);
+        Self {
+            places: Arc::new(Semaphore::new(limit)),
+            of_batches: Arc::new(Semaphore::new(most as usize)),
+            most_of_batches: most.into(),
+            taken: Mutex::default(),
+            limit,
+            rate: Mutex::new(rate),
+        }
+    }
+
+    /// Leaves batches this many places at most. They have a quarter of the queue anyway.
+    pub fn limit_batches(&self, most: usize) {
+        let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
+        let before = self.most_of_batches.fetch_min(most, Ordering::Relaxed);
+        self.of_batches.forget_permits(before.saturating_sub(most) as usize);
     }
 
     /// Takes a place, if one is free.
@@ -46,7 +74,9 @@ impl Queue {
         if self.items() == 0 {
             self.begin();
         }
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.overloaded())
+        self.note();
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.overloaded())?;
+        Ok(Place { _place: place, _of_batches: None })
     }
 
     /// Waits for a place.
@@ -55,7 +85,32 @@ impl Queue {
     ///
     /// Never in practice: the queue is not closed.
     pub async fn wait(&self) -> Result<Place, ApiError> {
-        Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.overloaded())
+        self.note();
+        self.free().await
+    }
+
+    async fn free(&self) -> Result<Place, ApiError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.overloaded())?;
+        Ok(Place { _place: place, _of_batches: None })
+    }
+
+    /// Waits for a place that batches may have. While other requests come, a batch has a single text in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: the queue is not closed.
+    pub async fn wait_for_batch(&self) -> Result<Place, ApiError> {
+        let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_alone = taken.is_none_or(|taken| taken.elapsed() > ALONE);
+        let places = if is_alone { 1 } else { self.most_of_batches.load(Ordering::Relaxed) };
+        let of_batches = Arc::clone(&self.of_batches).acquire_many_owned(places).await;
+        let of_batches = of_batches.map_err(|_| self.overloaded())?;
+        Ok(Place { _of_batches: Some(of_batches), ..self.free().await? })
+    }
+
+    /// Notes that another request than a batch takes a place.
+    fn note(&self) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Returns the number of texts that wait or are being judged.
@@ -122,9 +177,38 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_leaves_most_places_to_others() {
+        let queue = Queue::new(16);
+        queue.limit_batches(3);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut places = Vec::new();
+            for _ in 0..3 {
+                places.push(queue.wait_for_batch().await.unwrap());
+            }
+            let moment = Duration::from_millis(10);
+            assert!(tokio::time::timeout(moment, queue.wait_for_batch()).await.is_err());
+            assert_eq!(queue.items(), 3);
+            places.pop();
+            places.push(queue.wait_for_batch().await.unwrap());
+            let other = queue.take();
+            assert!(other.is_ok());
+            places.truncate(1);
+            let beside = tokio::time::timeout(moment, queue.wait_for_batch()).await;
+            assert!(beside.is_err(), "beside other requests, a batch has one text in the queue");
+            places.clear();
+            assert!(queue.wait_for_batch().await.is_ok());
+        });
+        assert_eq!((0..16).map_while(|_| queue.take().ok()).count(), 16);
+        let few = Queue::new(2);
+        few.limit_batches(8);
+        assert_eq!(few.of_batches.available_permits(), 1);
+    }
+
+    #[test]
     fn idle_time_does_not_lengthen_the_wait() {
         let queue = Queue::new(1);
-        queue.rate.lock().unwrap().since = Instant::now().checked_sub(std::time::Duration::from_mins(1)).unwrap();
+        queue.rate.lock().unwrap().since = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         let _place = queue.take().unwrap();
         assert_eq!(queue.take().unwrap_err().retry_after, Some(1));
     }

@@ -7,10 +7,11 @@ mod files;
 mod health;
 mod hooks;
 mod models;
-pub mod moderations;
+mod moderations;
 mod openapi;
 mod pigeon;
 mod policies;
+mod stored;
 mod zentropi;
 
 use std::future::ready;
@@ -37,10 +38,10 @@ fn table() -> Vec<Route> {
         moderations::routes(),
         policies::routes(),
         models::routes(),
-        files::routes(),
-        batches::routes(),
         pigeon::routes(),
         zentropi::routes(),
+        files::routes(),
+        batches::routes(),
         health::routes(),
         openapi::routes(),
     ]
@@ -50,7 +51,7 @@ fn table() -> Vec<Route> {
 }
 
 /// Returns all routes, which live as long as the program.
-fn all() -> &'static [Route] {
+pub fn all() -> &'static [Route] {
     static TABLE: std::sync::OnceLock<Vec<Route>> = std::sync::OnceLock::new();
     TABLE.get_or_init(table)
 }

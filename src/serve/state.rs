@@ -61,10 +61,10 @@ pub struct State {
     pub metrics: Metrics,
     /// The audit log.
     pub audit: Audit,
-    /// The files and batches, if a folder is named for them.
-    pub batches: Option<Batches>,
     /// The hooks.
     pub hooks: Hooks,
+    /// The files and batches, if a folder is named for them.
+    pub batches: Option<Batches>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.

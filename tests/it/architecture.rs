@@ -266,7 +266,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cache",
             "calibration",
             "content",
-            "digest",
             "engine",
             "files",
             "gguf",

@@ -69,8 +69,8 @@ impl Serve {
             keys,
             hosts,
             audit,
-            batches,
             hooks: hooks(&serve.hooks)?,
+            batches,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -157,10 +157,6 @@ fn audit(path: &Path) -> anyhow::Result<Audit> {
     Audit::open(path).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn batches(folder: &Path) -> anyhow::Result<Batches> {
-    Batches::open(folder).with_context(|| format!("{} cannot keep batches", folder.display()))
-}
-
 /// Reads the hooks that the flag names.
 fn hooks(names: &[String]) -> anyhow::Result<Hooks> {
     let names_of_all = Hooks::presets().collect::<Vec<_>>().join(", ");
@@ -170,6 +166,10 @@ fn hooks(names: &[String]) -> anyhow::Result<Hooks> {
             format!("the shipped hooks are {names_of_all}; any other is a file, such as ./desk.yaml"),
         )
     })
+}
+
+fn batches(folder: &Path) -> anyhow::Result<Batches> {
+    Batches::open(folder).with_context(|| format!("{} cannot keep batches", folder.display()))
 }
 
 impl ServeArgs {

@@ -1,7 +1,7 @@
 //! Results as the OpenAI Batch API gives them, a line for each request.
 //!
 //! A reader of such results finds the verdict in the place of the endpoint's answer. A chat has it in the message's
-//! content, and a moderation in `flagged`. The complete rows are in `magistrate`. A check is answered by its rows. A moderation has no word for
+//! content, and a moderation in `flagged`. The complete rows are in `magistrate`. A moderation has no word for
 //! a text that a person must look at, so every verdict but safe is flagged. Without a verdict there is an error and no
 //! response. Source: <https://platform.openai.com/docs/api-reference/batch/request-output>.
 
@@ -14,7 +14,7 @@ use super::pack::Finish;
 use super::row_writer::RowWriter;
 use crate::calibration::certificate::Decision;
 use crate::label::entry::{Entry, OutputForm};
-use crate::label::records::{CHECK, MODERATIONS};
+use crate::label::records::MODERATIONS;
 use crate::label::row::{Row, RowUsage};
 use crate::policy::Verdict;
 
@@ -26,10 +26,14 @@ pub(super) struct Results {
 impl RowWriter for Results {
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
         let rows: Vec<Row> = serde_json::from_str(entry.verdicts.get())?;
+        let all: Value = serde_json::from_str(&entry.object(&self.form))?;
+        let url = entry.columns.named("url").last().map(RawValue::get).unwrap_or_default();
+        let body = if url.trim_matches('"') == MODERATIONS { moderation(&rows) } else { chat(&rows, entry.number) };
         let failed = rows.iter().find_map(|row| row.error.as_ref());
-        let body = if failed.is_some() { None } else { batch_body(entry, &rows, &self.form)? };
-        let response =
-            body.map(|body| json!({ "status_code": 200, "request_id": format!("req_{}", entry.number), "body": body }));
+        let response = body.filter(|_| failed.is_none()).map(|mut body| {
+            body["magistrate"] = all;
+            json!({ "status_code": 200, "request_id": format!("req_{}", entry.number), "body": body })
+        });
         let line = json!({
             "id": format!("batch_req_{}", entry.number),
             "custom_id": entry.id,
@@ -43,25 +47,6 @@ impl RowWriter for Results {
     fn finish(self: Box<Self>) -> io::Result<()> {
         self.file.finish()
     }
-}
-
-/// Returns the body of the answer to a request whose rows all have a verdict. `None` if there is no row.
-///
-/// # Errors
-///
-/// When the entry's rows are no JSON.
-pub fn batch_body(entry: &Entry, rows: &[Row], form: &OutputForm) -> io::Result<Option<Value>> {
-    let all: Value = serde_json::from_str(&entry.object(form))?;
-    let url = entry.columns.named("url").last().map(RawValue::get).unwrap_or_default();
-    let body = match url.trim_matches('"') {
-        CHECK => return Ok(Some(all)),
-        MODERATIONS => moderation(rows),
-        _ => chat(rows, entry.number),
-    };
-    Ok(body.map(|mut body| {
-        body["magistrate"] = all;
-        body
-    }))
 }
 
 /// Returns a chat completion. Its message has the verdict; of several policies, each verdict by the policy's id.

@@ -1,7 +1,7 @@
 //! A request of the OpenAI Batch API: `{"custom_id": …, "method": "POST", "url": …, "body": …}`.
 //!
 //! The text to judge is the part of the request that others wrote: of a chat all turns but those of system and developer,
-//! of a moderation its input, and of a check its text with the turns around it. Source: <https://platform.openai.com/docs/api-reference/batch/request-input>.
+//! of a moderation its input. Source: <https://platform.openai.com/docs/api-reference/batch/request-input>.
 
 use std::collections::HashSet;
 
@@ -18,8 +18,6 @@ use crate::label::columns::Columns;
 pub(crate) const CHAT: &str = "/v1/chat/completions";
 /// The endpoint of moderations.
 pub(crate) const MODERATIONS: &str = "/v1/moderations";
-/// The endpoint of checks.
-pub(crate) const CHECK: &str = "/v1/check";
 
 /// Returns the columns of a request, if it is a JSON object, and its text.
 pub(super) fn read(line: &str, number: u64) -> (Columns, Result<Content, Defect>) {
@@ -42,19 +40,6 @@ struct Body<'a> {
     messages: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    answer: Option<&'a RawValue>,
-    #[serde(borrow)]
-    context: Option<&'a RawValue>,
-}
-
-/// A turn before the text of a check.
-#[derive(Deserialize)]
-struct Before {
-    role: String,
-    text: String,
 }
 
 /// A turn: its heading, and its text.
@@ -71,44 +56,16 @@ impl Reader {
         let body = one("body").ok_or_else(|| {
             self.no_request("no `body`, where each line must be a request: {\"custom_id\": …, \"url\": …, \"body\": …}")
         })?;
-        let Body { messages, input, text, answer, context } = serde_json::from_str(body.get())
-            .map_err(|_| self.no_request("`body` is not that of a chat completion, a moderation or a check"))?;
+        let Body { messages, input } = serde_json::from_str(body.get())
+            .map_err(|_| self.no_request("`body` is not that of a chat completion or a moderation"))?;
         let text = match (url.as_deref(), messages, input) {
             (Some(CHAT), Some(messages), _) => self.chat(&messages)?,
             (Some(MODERATIONS), _, Some(input)) => self.content(input)?,
-            (Some(CHECK), ..) => match text {
-                Some(text) => self.check(text, answer, context)?,
-                None => return Err(self.no_request("`body` has no `text`")),
-            },
             (Some(CHAT), None, _) => return Err(self.no_request("`body` has no `messages`")),
             (Some(MODERATIONS), _, None) => return Err(self.no_request("`body` has no `input`")),
-            _ => {
-                return Err(self.no_request("its `url` must be /v1/chat/completions, /v1/moderations or /v1/check"));
-            }
+            _ => return Err(self.no_request("its `url` is neither /v1/chat/completions nor /v1/moderations")),
         };
         judged(text, self.place)
-    }
-
-    /// Returns the text of a check. With an answer or turns before it, it becomes a conversation.
-    fn check(&self, text: &RawValue, answer: Option<&RawValue>, context: Option<&RawValue>) -> Result<String, Defect> {
-        let context = context.map_or(Ok(Vec::new()), |context| serde_json::from_str::<Vec<Before>>(context.get()));
-        let context = context.map_err(|_| self.no_request("a `context` that is no list of turns"))?;
-        let text = self.string(text)?;
-        let answer = answer.filter(|answer| answer.get() != "null").map(|answer| self.string(answer)).transpose()?;
-        let has_words = |text: &str| !text.trim().is_empty();
-        if context.is_empty() && answer.is_none() || !has_words(&text) && !answer.as_deref().is_some_and(has_words) {
-            return Ok(text);
-        }
-        let is_word = |role: &str| {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            (1..=32).contains(&role.len()) && role.bytes().all(is_part)
-        };
-        if !context.iter().all(|turn| is_word(&turn.role)) {
-            return Err(self.no_request("a role that is no word of letters, digits, hyphens and underscores"));
-        }
-        let before = context.iter().map(|turn| (turn.role.as_str(), turn.text.clone()));
-        let own = std::iter::once(("user", text)).chain(answer.map(|answer| ("assistant", answer)));
-        Ok(dialogue(before.chain(own)))
     }
 
     /// Returns the text of the messages. A single user message is the text; several messages become a conversation.
@@ -330,21 +287,6 @@ mod tests {
         assert_eq!(judge_line(MODERATIONS, "{}"), Err("not-a-request"));
         assert_eq!(judge_line("/v1/embeddings", r#"{"input":"a"}"#), Err("not-a-request"));
         assert_eq!(read(r#"{"custom_id":"a"}"#, 3).1.unwrap_err().code, "not-a-request");
-    }
-
-    #[test]
-    fn a_check_has_a_text_with_the_turns_around_it() {
-        let check = |body: &str| judge_line(CHECK, body);
-        assert_eq!(check(r#"{"text":"a","policy":"spam"}"#), Ok("a".into()));
-        assert_eq!(check(r#"{"text":"a","answer":"b"}"#), Ok("[user]\na\n[assistant]\nb".into()));
-        assert_eq!(
-            check(r#"{"text":"a","context":[{"role":"clerk","text":"b"}]}"#),
-            Ok("[clerk]\nb\n[user]\na".into())
-        );
-        assert_eq!(check(r#"{"text":" ","context":[{"role":"clerk","text":"b"}]}"#), Err("empty"));
-        assert_eq!(check(r#"{"text":"a","context":[{"role":"a b","text":"b"}]}"#), Err("not-a-request"));
-        assert_eq!(check(r#"{"text":7}"#), Err("not-text"));
-        assert_eq!(check("{}"), Err("not-a-request"));
     }
 
     #[test]

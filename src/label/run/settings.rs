@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use crate::engine::Engine;
 use crate::label::columns::Renamed;
 use crate::label::journal::Past;
 use crate::label::judge::Chunking;
@@ -33,10 +32,6 @@ pub struct Settings {
     pub stop: Arc<AtomicBool>,
     /// The number of texts that are being judged, which the run keeps up to date for other threads.
     pub at_work: Arc<AtomicUsize>,
-    /// Most records at work at once, at least 2. `None` for as many as keep the engine busy.
-    ///
-    /// A run that shares its engine with others takes few, so that their texts need not wait for many of its own.
-    pub most_at_work: Option<usize>,
 }
 
 setters! {
@@ -48,19 +43,6 @@ setters! {
         with_unordered: unordered, bool;
         with_stop: stop, Arc<AtomicBool>;
         with_at_work: at_work, Arc<AtomicUsize>;
-        with_most_at_work: most_at_work, Option<usize>;
-    }
-}
-
-impl Settings {
-    /// Returns the places between the sender and the writer, and those of the writer. The sender itself has one more.
-    pub(super) fn places(&self, engine: &Engine) -> (usize, usize) {
-        match (self.most_at_work, self.unordered) {
-            (None, false) => (engine.window(), 1),
-            (None, true) => (engine.window(), engine.window()),
-            (Some(most), false) => (most.saturating_sub(2), 1),
-            (Some(most), true) => (0, most.saturating_sub(1).max(1)),
-        }
     }
 }
 

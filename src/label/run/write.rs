@@ -114,9 +114,8 @@ impl<'run> Writer<'run> {
     /// Reports whether another record may be taken. In order, only one: the queue holds the others.
     fn has_room(&self) -> bool {
         let Some(first) = self.pending.iter().map(|slot| slot.record.number).min() else { return true };
-        let Sender { settings, engine, .. } = self.sender;
-        settings.unordered
-            && self.pending.len() < settings.places(engine).1
+        self.sender.settings.unordered
+            && self.pending.len() < self.sender.engine.window()
             && self.pending.back().is_none_or(|last| journal::can_precede(last.record.number, first))
     }
 

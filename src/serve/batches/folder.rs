@@ -5,7 +5,7 @@
 //! | `file-ID` | The bytes of a file |
 //! | `file-ID.json` | Its record |
 //! | `batch_ID.json` | The record of a batch |
-//! | `batch_ID.journal` | Its rows until the results are written |
+//! | `batch_ID.journal` | Its finished requests until the results are written |
 //! | `lock` | Locked by the server that uses the folder |
 
 use std::fs::{self, File};

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+
+/// Seconds that a batch has.
+const WINDOW: u64 = 24 * 60 * 60;
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,13 +36,13 @@ pub struct BatchObject {
     pub object: String,
     /// The endpoint of its requests.
     pub endpoint: String,
-    /// The model that its requests name.
+    /// The model that its first request names.
     pub model: Option<String>,
     /// The errors of a batch that failed.
     pub errors: Option<BatchErrors>,
     /// The file of its requests.
     pub input_file_id: String,
-    /// The time that the client gives it. No batch expires here.
+    /// The time that it has, `24h`.
     pub completion_window: String,
     /// Its state.
     pub status: BatchStatus,
@@ -52,7 +54,7 @@ pub struct BatchObject {
     pub created_at: u64,
     /// When its requests were found to be in order.
     pub in_progress_at: Option<u64>,
-    /// Always null: no batch expires.
+    /// When its time is over.
     pub expires_at: Option<u64>,
     /// When its last request was done.
     pub finalizing_at: Option<u64>,
@@ -60,7 +62,7 @@ pub struct BatchObject {
     pub completed_at: Option<u64>,
     /// When it failed.
     pub failed_at: Option<u64>,
-    /// Always null: no batch expires.
+    /// When it ended for lack of time.
     pub expired_at: Option<u64>,
     /// When its cancellation was asked for.
     pub cancelling_at: Option<u64>,
@@ -90,16 +92,18 @@ pub enum BatchStatus {
     Cancelling,
     /// It was canceled. The results until then are kept.
     Cancelled,
+    /// Its time was over. The results until then are kept.
+    Expired,
 }
 
 /// The requests of a batch, by their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestCounts {
-    /// All of them.
+    /// All requests.
     pub total: u64,
     /// Requests with an answer.
     pub completed: u64,
-    /// Requests without an answer.
+    /// Requests with an error.
     pub failed: u64,
 }
 
@@ -141,10 +145,6 @@ pub struct BatchRecord {
     pub batch: BatchObject,
     /// The name of the key that it belongs to.
     pub owner: Option<String>,
-    /// The settings that all its requests share: the first one's.
-    pub head: Map<String, Value>,
-    /// The full names of its policies, which end in their digests.
-    pub policies: Vec<String>,
     /// The id that the file of its answers gets.
     pub output: String,
     /// The id that the file of its requests without an answer gets.
@@ -177,7 +177,7 @@ impl BatchObject {
             error_file_id: None,
             created_at,
             in_progress_at: None,
-            expires_at: None,
+            expires_at: Some(created_at + WINDOW),
             finalizing_at: None,
             completed_at: None,
             failed_at: None,
@@ -192,13 +192,13 @@ impl BatchObject {
     /// Moves the batch to a state, at a time. A state that does not follow on the present one is not taken, and the
     /// function returns false.
     pub fn moves_to(&mut self, status: BatchStatus, now: u64) -> bool {
-        use BatchStatus::{Cancelled, Cancelling, Completed, Failed, Finalizing, InProgress, Validating};
+        use BatchStatus::{Cancelled, Cancelling, Completed, Expired, Failed, Finalizing, InProgress, Validating};
         let follows = match self.status {
             Validating => matches!(status, InProgress | Failed | Cancelling),
             InProgress => matches!(status, Finalizing | Failed | Cancelling),
-            Finalizing => matches!(status, Completed | Failed),
+            Finalizing => matches!(status, Completed | Expired | Failed),
             Cancelling => matches!(status, Cancelled | Failed),
-            Completed | Cancelled | Failed => false,
+            Completed | Cancelled | Expired | Failed => false,
         };
         if !follows {
             return false;
@@ -212,6 +212,7 @@ impl BatchObject {
             Failed => self.failed_at = Some(now),
             Cancelling => self.cancelling_at = Some(now),
             Cancelled => self.cancelled_at = Some(now),
+            Expired => self.expired_at = Some(now),
         }
         true
     }
@@ -221,7 +222,7 @@ impl BatchStatus {
     /// Reports whether a batch of this state still uses its input file.
     #[must_use]
     pub fn is_open(self) -> bool {
-        !matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
+        !matches!(self, Self::Completed | Self::Cancelled | Self::Expired | Self::Failed)
     }
 }
 
@@ -261,11 +262,9 @@ mod tests {
     fn a_record_is_read_as_it_is_written_and_the_words_are_those_of_the_api() {
         let mut batch = BatchObject::new("b".into(), "/v1/moderations".into(), "f".into(), 1);
         batch.moves_to(BatchStatus::InProgress, 2);
-        let head = Map::from_iter([("model".to_owned(), "spam".into())]);
-        let (owner, output, errors) = (Some("ana".into()), "o".into(), "e".into());
-        let record = BatchRecord { batch, owner, head, policies: vec!["spam@sha256:0".into()], output, errors };
+        let record = BatchRecord { batch, owner: Some("ana".into()), output: "o".into(), errors: "e".into() };
         let json = serde_json::to_value(&record).unwrap();
-        assert_eq!((&json["batch"]["status"], &json["batch"]["expires_at"]), (&"in_progress".into(), &Value::Null));
+        assert_eq!((&json["batch"]["status"], &json["batch"]["expires_at"]), (&"in_progress".into(), &86_401.into()));
         assert_eq!(serde_json::from_value::<BatchRecord>(json).unwrap(), record);
     }
 }

@@ -9,16 +9,12 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::stored::{List, batches, blocking, listed};
 use super::{Route, handler};
 use crate::serve::api_error::ApiError;
-use crate::serve::batches::head::ENDPOINTS;
+use crate::serve::batches::ENDPOINTS;
 use crate::serve::batches::objects::BatchObject;
-use crate::serve::batches::work::{begin, start};
 use crate::serve::call::{Call, json};
-use crate::serve::kept::{List, batches, blocking, listed};
-
-/// Entries of a list, if the request names no number.
-const SOME: usize = 20;
 
 /// Requests in a file, which are to be judged.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,10 +23,10 @@ struct BatchRequest {
     input_file_id: String,
     /// The endpoint of all requests: `/v1/chat/completions`, `/v1/moderations` or `/v1/check`.
     endpoint: String,
-    /// The time that the client gives the batch. No batch expires here.
+    /// The time that the batch has: `24h`, which is also the default.
     #[serde(default)]
     completion_window: Option<String>,
-    /// The client's own notes. `policy` names the policies, and `effort` the effort of reasoning.
+    /// The client's own notes.
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
     /// The time until the results are removed. This server removes none.
@@ -38,6 +34,9 @@ struct BatchRequest {
     #[schemars(skip)]
     output_expires_after: Value,
 }
+
+/// Entries of a list, if the request names no number.
+const SOME: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
     let create = Route::new(Method::POST, "/v1/batches", "Has the requests in a file judged", handler!(create));
@@ -69,7 +68,10 @@ async fn create(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     let batch = batch.await?;
     let (state, id) = (Arc::clone(&call.state), batch.id.clone());
     // The client asks for the state from time to time.
-    drop(tokio::task::spawn_blocking(move || begin(&state, &id)));
+    drop(tokio::task::spawn_blocking(move || {
+        // A batch that cannot be written stays as it was, and is read again at the next start.
+        state.batches.as_ref().map(|batches| batches.validate(&id))
+    }));
     Ok(json(&batch))
 }
 
@@ -81,7 +83,7 @@ impl BatchRequest {
             return wrong("endpoint", &message);
         }
         if self.completion_window.as_ref().is_some_and(|window| window != "24h") {
-            return wrong("completion_window", "the window is 24h, although no batch expires here");
+            return wrong("completion_window", "the time of a batch is 24h");
         }
         if !self.output_expires_after.is_null() {
             let message = "this server removes no results by itself; DELETE /v1/files/{file} does";
@@ -113,11 +115,5 @@ async fn cancel(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     call.batches()?;
     let (state, id) = (Arc::clone(&call.state), call.param("batch").to_owned());
     let owner = call.owner().map(str::to_owned);
-    let canceled = blocking(move || {
-        let canceled = batches(&state)?.cancel(&id, owner.as_deref())?;
-        // A batch that waits for its turn is ended, too.
-        start(&state);
-        Ok(canceled)
-    });
-    Ok(json(&canceled.await?))
+    Ok(json(&blocking(move || batches(&state)?.cancel(&id, owner.as_deref())).await?))
 }

@@ -12,16 +12,15 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Duration, Instant, timeout_at};
 
+use super::stored::{List, batches, blocking, listed};
 use super::{Route, handler};
 use crate::files::Draft;
 use crate::serve::api_error::ApiError;
-use crate::serve::batches::Batches;
-use crate::serve::batches::folder::now;
 use crate::serve::batches::multipart::{Event, FormError, Multipart, boundary};
 use crate::serve::batches::objects::{FileObject, FileRecord};
 use crate::serve::batches::requests::MOST_BYTES;
+use crate::serve::batches::{Batches, now};
 use crate::serve::call::{Call, json as reply, typed};
-use crate::serve::kept::{List, batches, blocking, listed};
 use crate::serve::pieces::pieces;
 
 /// Bytes a second that an upload must bring.

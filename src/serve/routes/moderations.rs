@@ -16,7 +16,6 @@ use crate::serve::api_error::ApiError;
 use crate::serve::asked::{AskedOptions, Decode, Parts};
 use crate::serve::call::{Call, json};
 use crate::serve::ids;
-use crate::serve::judging::Question;
 use crate::serve::moderation::{Input, Moderated, NAMES};
 use crate::serve::policies::Served;
 use crate::serve::state::State;
@@ -34,19 +33,19 @@ struct Moderation {
 }
 
 /// Settings that OpenAI does not have.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+struct Settings {
     /// How much the model reasons before it answers. Without it, that of the server, or none.
-    pub effort: Option<Effort>,
+    effort: Option<Effort>,
     /// The lowest probability that counts as a violation.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub threshold: Option<f64>,
+    threshold: Option<f64>,
 }
 
 /// The results.
 #[derive(Serialize, JsonSchema)]
-pub struct Moderations<'rows> {
+struct Moderations<'rows> {
     id: String,
     /// The model, with `magistrate/` before its name.
     model: String,
@@ -68,27 +67,10 @@ async fn moderate(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     let Moderation { input, model, magistrate } = call.json(body).await?;
     let texts = input.texts()?;
     let name = &call.state.model()?.name;
-    let question = Arc::new(question(&call.state, model.as_deref(), magistrate)?);
-    let texts = texts.into_iter().map(|text| Parts { text, ..Parts::default() }.text()).collect::<Result<_, _>>()?;
-    let rows = call.judge(&question, texts).await?;
-    let id = ids::new("modr", COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut response = json(&Moderations::of(id, name, &question.policies, &rows)?);
-    let names: Vec<String> = question.policies.iter().map(|served| served.full_name()).collect();
-    if let Ok(names) = names.join(",").parse() {
-        response.headers_mut().insert("x-magistrate-policy", names);
-    }
-    Ok(response)
-}
-
-/// Returns the question that a moderation asks about each text.
-///
-/// # Errors
-///
-/// Status 400 for an unknown policy or a wrong setting.
-pub fn question(state: &State, model: Option<&str>, settings: Settings) -> Result<Question, ApiError> {
+    let policies = policies(&call.state, model.as_deref())?;
     let options = AskedOptions {
-        effort: settings.effort.or(state.config.options.effort).or(Some(Effort::None)),
-        threshold: settings.threshold,
+        effort: magistrate.effort.or(call.state.config.options.effort).or(Some(Effort::None)),
+        threshold: magistrate.threshold,
         // A score is a probability, and a reply has no place for a rationale.
         decode: Some(Decode::Phased),
         fields: Some(vec!["verdict".to_owned()]),
@@ -96,26 +78,20 @@ pub fn question(state: &State, model: Option<&str>, settings: Settings) -> Resul
         certificate: Some(false),
         ..AskedOptions::default()
     };
-    options.question(state, policies(state, model)?)
-}
-
-impl<'rows> Moderations<'rows> {
-    /// Returns the results of texts, from the rows of each. `model` is the name of the model.
-    ///
-    /// # Errors
-    ///
-    /// The error of a text on which a policy has no verdict, if no other flags it.
-    pub fn of(
-        id: String,
-        model: &str,
-        policies: &'rows [Arc<Served>],
-        rows: &'rows [Vec<Row>],
-    ) -> Result<Self, ApiError> {
-        let results = rows.iter().enumerate().map(|(number, rows)| {
-            Moderated::of(policies, rows).map_err(|at| without_verdict(number, &policies[at], &rows[at]))
-        });
-        Ok(Self { id, model: format!("magistrate/{model}"), results: results.collect::<Result<_, ApiError>>()? })
+    let question = Arc::new(options.question(&call.state, policies)?);
+    let texts = texts.into_iter().map(|text| Parts { text, ..Parts::default() }.text()).collect::<Result<_, _>>()?;
+    let rows = call.judge(&question, texts).await?;
+    let results = rows.iter().enumerate().map(|(number, rows)| {
+        Moderated::of(&question.policies, rows).map_err(|at| without_verdict(number, &question.policies[at], &rows[at]))
+    });
+    let results = results.collect::<Result<_, ApiError>>()?;
+    let id = ids::new("modr", COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut response = json(&Moderations { id, model: format!("magistrate/{name}"), results });
+    let names: Vec<String> = question.policies.iter().map(|served| served.full_name()).collect();
+    if let Ok(names) = names.join(",").parse() {
+        response.headers_mut().insert("x-magistrate-policy", names);
     }
+    Ok(response)
 }
 
 /// Returns the policies that a request names, or the server's own set.

@@ -1,13 +1,13 @@
-//! Lists of files and batches, and the work on them that waits for the disk.
+//! The parts that routes of files and of batches share: lists, owners, and work that waits for the disk.
 
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::api_error::ApiError;
-use super::batches::Batches;
-use super::call::Call;
-use super::state::State;
+use crate::serve::api_error::ApiError;
+use crate::serve::batches::Batches;
+use crate::serve::call::Call;
+use crate::serve::state::State;
 
 /// A list, with the ids at its ends.
 #[derive(Serialize, JsonSchema)]
@@ -61,18 +61,23 @@ pub async fn blocking<T: Send + 'static>(
 /// Status 404.
 pub fn batches(state: &State) -> Result<&Batches, ApiError> {
     state.batches.as_ref().ok_or_else(|| {
-        let message = "this server keeps no files and batches; start it with a folder for `batches`";
+        let message = "this server keeps no files: it was started without a folder for them";
         ApiError::new(StatusCode::NOT_FOUND, "batches_off", message)
     })
 }
 
 impl Call {
-    pub fn batches(&self) -> Result<&Batches, ApiError> {
+    /// Returns the files and batches of a server that keeps some.
+    ///
+    /// # Errors
+    ///
+    /// Status 404.
+    pub(super) fn batches(&self) -> Result<&Batches, ApiError> {
         batches(&self.state)
     }
 
     /// Returns the name of the key, which owns what it makes.
-    pub fn owner(&self) -> Option<&str> {
+    pub(super) fn owner(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.name.as_str())
     }
 }
