@@ -13,6 +13,7 @@ mod call;
 mod chat;
 mod connection;
 mod criteria;
+mod decisions;
 mod event;
 mod front;
 pub mod hooks;

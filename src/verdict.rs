@@ -12,7 +12,7 @@ mod tree;
 
 #[doc(hidden)]
 pub use answer::read_answer;
-pub use candidate::{Candidate, candidates};
+pub use candidate::{Candidate, candidates, label_shares};
 pub use decision::{DecisionRule, MIN_MASS};
 pub use outcome::{Judgement, Outcome, Scores, Unresolved};
 #[doc(hidden)]

@@ -19,7 +19,7 @@ use super::sequence::Sequence;
 use crate::harmony::{Control, Segment, completion};
 use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
-use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, candidates, read_answer};
+use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, candidates, label_shares, read_answer};
 
 /// The sliding window of gpt-oss, in tokens.
 const WINDOW: usize = 128;
@@ -236,7 +236,15 @@ impl Item {
                 let rationale = plan.rationale.then(|| self.rationale.text());
                 let logs = self.scoring.as_ref().map_or(&[][..], |scoring| &scoring.logs);
                 let candidates = candidates(&plan.answers, logs);
-                Outcome::Verdict(Judgement { candidates, ..judgement(&plan.answers[leaf], Some(scores), rationale) })
+                let mut labels = label_shares(&plan.answers, logs);
+                if labels.len() <= candidates.len() {
+                    labels.clear();
+                }
+                Outcome::Verdict(Judgement {
+                    candidates,
+                    labels,
+                    ..judgement(&plan.answers[leaf], Some(scores), rationale)
+                })
             }
             Err(why) => Outcome::Unresolved(why),
         };
@@ -381,6 +389,7 @@ fn judgement(answer: &Answer, scores: Option<Scores>, rationale: Option<String>)
         category: answer.category.clone(),
         scores,
         candidates: Vec::new(),
+        labels: Vec::new(),
         rationale: rationale.filter(|text| !text.is_empty()),
         repaired: false,
     }

@@ -346,7 +346,7 @@ mod tests {
         let back: Vec<serde_json::Value> = serde_json::from_str(written.json.get()).unwrap();
         assert_eq!(back, std::slice::from_ref(&row));
         assert!(read.rows[0].agrees(&written.rows[0]));
-        let basis = Basis::of_answers(vec![]).to_json();
+        let basis = Basis::default().to_json();
         let rationale = Some(r#"","basis":{"#.to_owned());
         let with = Verdicts::new(vec![Row { rationale, basis, ..read.rows[0].clone() }]);
         let raw = with.json.get().trim_matches(['[', ']']);

@@ -18,4 +18,5 @@ mod words;
 pub use asked::Asked;
 pub use completion::{ChatCompletion, Made};
 pub use events::answer as stream;
-pub use request::ChatRequest;
+pub use messages::{Message, Words, read as conversation};
+pub use request::{ChatRequest, InEffort, effort_named};

@@ -3,6 +3,7 @@
 mod batches;
 mod chat;
 pub mod check;
+mod decisions;
 mod files;
 mod health;
 mod hooks;
@@ -36,6 +37,7 @@ fn table() -> Vec<Route> {
         check::routes(),
         chat::routes(),
         moderations::routes(),
+        decisions::routes(),
         policies::routes(),
         models::routes(),
         pigeon::routes(),

@@ -38,6 +38,19 @@ pub fn candidates(answers: &[Answer], logs: &[f64]) -> Vec<Candidate> {
     [Verdict::Violation, Verdict::Review, Verdict::Safe].into_iter().filter_map(best).collect()
 }
 
+/// Returns each label with P(label) among all allowed answers, in the contract's order. Empty without any mass.
+#[must_use]
+pub fn label_shares(answers: &[Answer], logs: &[f64]) -> Vec<(String, f64)> {
+    let Some(weights) = Weights::new(answers, logs) else { return Vec::new() };
+    let mut shares: Vec<(String, f64)> = Vec::new();
+    for Answer { label, .. } in answers {
+        if shares.iter().all(|(other, _)| other != label) {
+            shares.push((label.clone(), weights.share(|answer| answer.label == *label)));
+        }
+    }
+    shares
+}
+
 /// The probabilities of answers, in proportion to the largest.
 pub(super) struct Weights<'answers> {
     answers: &'answers [Answer],
@@ -77,5 +90,33 @@ impl<'answers> Weights<'answers> {
         (0..self.answers.len())
             .filter(|&leaf| self.answers[leaf].verdict == verdict)
             .reduce(|best, leaf| if self.shares[leaf] > self.shares[best] { leaf } else { best })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_a_label_is_that_of_all_its_answers() {
+        let answer = |label: &str, category: Option<&str>, verdict| Answer {
+            text: format!("{label}{category:?}"),
+            label: label.to_owned(),
+            category: category.map(str::to_owned),
+            verdict,
+        };
+        let answers = [
+            answer("0", None, Verdict::Safe),
+            answer("1", Some("A"), Verdict::Violation),
+            answer("1", Some("B"), Verdict::Violation),
+            answer("2", None, Verdict::Safe),
+        ];
+        let shares = label_shares(&answers, &[0.1_f64, 0.2, 0.1, 0.1].map(f64::ln));
+        let labels: Vec<&str> = shares.iter().map(|(label, _)| label.as_str()).collect();
+        assert_eq!(labels, ["0", "1", "2"]);
+        for ((_, share), expected) in shares.iter().zip([0.2, 0.6, 0.2]) {
+            assert!((share - expected).abs() < 1e-12, "{shares:?}");
+        }
+        assert!(label_shares(&answers, &[f64::NEG_INFINITY; 4]).is_empty());
     }
 }

@@ -27,6 +27,8 @@ pub struct Judgement {
     pub scores: Option<Scores>,
     /// The best answer of each verdict. Empty if the model wrote the answer freely.
     pub candidates: Vec<Candidate>,
+    /// Each label with P(label), if there are more labels than candidates. Else empty.
+    pub labels: Vec<(String, f64)>,
     /// The reason in the model's words, if the contract asks for it.
     pub rationale: Option<String>,
     /// True if the model wrote freely and its `final` body was in the header: see [`FinalMessage::repaired`](crate::harmony::completion::FinalMessage::repaired).

@@ -5,6 +5,7 @@ mod batches;
 mod chat;
 pub mod client;
 mod clients;
+mod decisions;
 mod hooks;
 mod moderations;
 mod roost;

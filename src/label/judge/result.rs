@@ -126,6 +126,7 @@ mod tests {
             category: None,
             scores,
             candidates: Vec::new(),
+            labels: Vec::new(),
             rationale: None,
             repaired: false,
         };

@@ -9,7 +9,7 @@ use super::{ReasoningEnd, Row, RowCascade, RowError, Status};
 use crate::calibration::certificate::{Certificate, Decision};
 use crate::label::judge::worst;
 use crate::policy::{Severity, Verdict};
-use crate::verdict::{Candidate, DecisionRule};
+use crate::verdict::{Candidate, DecisionRule, Judgement};
 
 /// The answers that a verdict was chosen from. Empty without probabilities.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Basis {
     /// The best answer of each verdict. Empty for a content in pieces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<Candidate>,
+    /// Each label with P(label), if there are more labels than verdicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<(String, f64)>,
     /// The pieces of a content, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pieces: Vec<Piece>,
@@ -60,8 +63,9 @@ pub struct DecidedAnew {
 impl Basis {
     /// Returns the basis of a content that was judged whole.
     #[must_use]
-    pub fn of_answers(answers: Vec<Candidate>) -> Self {
-        Self { answers, pieces: Vec::new() }
+    pub fn of_judgement(judgement: &Judgement) -> Self {
+        let Judgement { candidates, labels, .. } = judgement;
+        Self { answers: candidates.clone(), labels: labels.clone(), pieces: Vec::new() }
     }
 
     /// Returns the basis of a content in pieces: the row of the piece that decided, those of the others in order, and
@@ -69,7 +73,7 @@ impl Basis {
     pub(super) fn of_pieces(decided: &Row, others: Vec<Row>, worst: usize) -> Self {
         let mut pieces: Vec<Piece> = others.into_iter().map(Piece::of).collect();
         pieces.insert(worst.min(pieces.len()), Piece::of(decided.clone()));
-        Self { answers: Vec::new(), pieces }
+        Self { pieces, ..Self::default() }
     }
 
     /// Returns the JSON of a row's last field.
@@ -124,7 +128,7 @@ impl Row {
             DecisionRule::default().with_threshold(rule.threshold).decide_anew(answers).cloned()
         };
         let probability = |answers: &[Candidate]| answers.first().map(probability_of_violation);
-        if let Some(Basis { answers, pieces }) = self.basis.as_deref().map(Basis::read) {
+        if let Some(Basis { answers, pieces, .. }) = self.basis.as_deref().map(Basis::read) {
             let mut answers = &answers;
             if let Some(pieces_of_row) = &mut self.pieces
                 && !pieces.is_empty()
@@ -152,10 +156,20 @@ impl Row {
     /// Returns the best answer of each verdict, from the row's basis. Empty if the model wrote freely.
     #[must_use]
     pub fn candidates(&self) -> Vec<Candidate> {
-        let Some(Basis { answers, mut pieces }) = self.basis.as_deref().map(Basis::read) else { return Vec::new() };
+        let Some(Basis { answers, mut pieces, .. }) = self.basis.as_deref().map(Basis::read) else { return Vec::new() };
         match self.pieces {
             Some(of) if (1..=pieces.len()).contains(&of.worst) => pieces.swap_remove(of.worst - 1).answers,
             _ => answers,
+        }
+    }
+
+    /// Returns each label with P(label). Empty if the model wrote freely, and for a content in pieces.
+    #[must_use]
+    pub fn label_shares(&self) -> Vec<(String, f64)> {
+        match self.basis.as_deref().map(Basis::read) {
+            Some(Basis { labels, .. }) if !labels.is_empty() => labels,
+            Some(Basis { answers, .. }) => answers.into_iter().map(|one| (one.label, one.label_probability)).collect(),
+            None => Vec::new(),
         }
     }
 

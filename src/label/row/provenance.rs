@@ -144,7 +144,7 @@ impl Provenance {
             row.severity = category.severity;
         }
         if !judgement.candidates.is_empty() {
-            row.basis = Basis::of_answers(judgement.candidates.clone()).to_json();
+            row.basis = Basis::of_judgement(judgement).to_json();
         }
         row.probability = judgement.scores.map(|scores| scores.probability);
         row.label_probability = judgement.scores.map(|scores| scores.label_probability);

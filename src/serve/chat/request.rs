@@ -72,7 +72,8 @@ pub struct StreamOptions {
 /// An effort within an object.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct InEffort {
-    effort: Option<String>,
+    /// The effort.
+    pub effort: Option<String>,
 }
 
 /// An effort within the arguments of a template.
@@ -136,6 +137,24 @@ const ANSWER_ALONE: usize = 8;
 /// The most possible answers beside the given one, as in OpenAI's API.
 const MOST_TOP: u64 = 20;
 
+/// Returns the effort that a word of OpenAI's API means.
+///
+/// # Errors
+///
+/// Status 400 for an unknown word.
+pub fn effort_named(word: &str) -> Result<Effort, ApiError> {
+    match word {
+        "none" => Ok(Effort::None),
+        "minimal" | "low" => Ok(Effort::Low),
+        "medium" => Ok(Effort::Medium),
+        "high" | "xhigh" | "max" => Ok(Effort::High),
+        _ => {
+            let message = "the effort must be none, minimal, low, medium, high, xhigh or max";
+            Err(ApiError::invalid("invalid_value", message).of("reasoning_effort"))
+        }
+    }
+}
+
 impl ChatRequest {
     /// Refuses a property that cannot be obeyed and would change the reply.
     ///
@@ -193,16 +212,7 @@ impl ChatRequest {
         let of_object = self.reasoning.as_ref().and_then(|reasoning| reasoning.effort.as_ref());
         let of_template = || self.chat_template_kwargs.as_ref().and_then(|kwargs| kwargs.reasoning_effort.as_ref());
         let Some(word) = self.reasoning_effort.as_ref().or(of_object).or_else(of_template) else { return Ok(None) };
-        match word.as_str() {
-            "none" => Ok(Some(Effort::None)),
-            "minimal" | "low" => Ok(Some(Effort::Low)),
-            "medium" => Ok(Some(Effort::Medium)),
-            "high" | "xhigh" | "max" => Ok(Some(Effort::High)),
-            _ => {
-                let message = "the effort must be none, minimal, low, medium, high, xhigh or max";
-                Err(ApiError::invalid("invalid_value", message).of("reasoning_effort"))
-            }
-        }
+        effort_named(word).map(Some)
     }
 
     /// Reports whether there is room for an answer alone, without reasoning and rationale.
