@@ -29,7 +29,7 @@ pub use ending::id_of;
 pub use folder::now;
 
 /// The endpoints whose requests can be in a batch.
-pub const ENDPOINTS: [&str; 3] = ["/v1/chat/completions", "/v1/moderations", "/v1/check"];
+pub const ENDPOINTS: [&str; 4] = ["/v1/chat/completions", "/v1/moderations", "/v1/decisions", "/v1/check"];
 
 /// The files and batches of a server.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::serve::parts;
 /// Questions about a text.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DecisionsRequest {
-    /// Any name, as a server has one model.
+    /// The model. Every name means the server's own.
     #[allow(dead_code, reason = "only its schema is used")]
     model: Option<String>,
     /// The text.
@@ -22,7 +22,7 @@ pub struct DecisionsRequest {
     pub questions: Vec<AskedQuestion>,
     /// `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. Without it, the effort of the server, or none.
     pub reasoning_effort: Option<String>,
-    /// The effort in another place.
+    /// The effort within an object.
     pub reasoning: Option<InEffort>,
 }
 
@@ -69,7 +69,7 @@ pub struct AskedQuestion {
 pub struct AskedChoice {
     /// The value.
     pub value: ChoiceValue,
-    /// The texts that it is for.
+    /// The description.
     pub description: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub enum ChoiceValue {
 pub struct Level {
     /// Its name.
     pub label: String,
-    /// The texts that it is for.
+    /// The description.
     pub description: Option<String>,
 }
 

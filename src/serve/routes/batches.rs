@@ -21,7 +21,7 @@ use crate::serve::call::{Call, json};
 struct BatchRequest {
     /// The file, which was uploaded with the purpose `batch`.
     input_file_id: String,
-    /// The endpoint of all requests: `/v1/chat/completions`, `/v1/moderations` or `/v1/check`.
+    /// The endpoint of all requests: `/v1/chat/completions`, `/v1/moderations`, `/v1/decisions` or `/v1/check`.
     endpoint: String,
     /// The time that the batch has: `24h`, which is also the default.
     #[serde(default)]

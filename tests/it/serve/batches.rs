@@ -124,6 +124,13 @@ fn a_result_is_what_the_route_answers_for_the_same_request() {
                 chat("hate+yesno", json!({})),
             ],
         ),
+        (
+            "/v1/decisions",
+            vec![json!({ "model": "gpt-6-luna", "input": SPAM, "questions": [
+                    { "type": "predicate", "instructions": "policy:spam" },
+                    { "type": "score", "instructions": "How long is it?", "levels": [{ "label": "short" }, { "label": "long" }] },
+                ] })],
+        ),
     ] {
         let lines: String = (0..).zip(&bodies).map(|(at, body)| line(&format!("n{at}"), url, body.clone())).collect();
         let id = create(&server, url, &lines);
