@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_verb_and_every_flag_has_a_line_of_help_in_a_group() {
-        const GROUPS: [&str; 7] = ["Input", "Output", "Policy", "Model", "Judging", "Engine", "Global"];
+        const GROUPS: [&str; 8] = ["Input", "Output", "Policy", "Model", "Judging", "Server", "Engine", "Global"];
         for (name, verb) in verbs() {
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
             assert!(!about.is_empty() && !about.contains('\n'), "`{name}` has no line of help");
