@@ -1,6 +1,5 @@
 //! The accept loop: connections in, each served by the routes, until the server drains.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -134,6 +133,41 @@ impl Bound {
     }
 }
 
+/// A connection of any kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A socket that is listened to.
+enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, #[allow(dead_code, reason = "the path is removed when it is dropped")] Removed),
+}
+
+impl Listener {
+    fn of(bound: Bound) -> io::Result<Self> {
+        Ok(match bound {
+            Bound::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            #[cfg(unix)]
+            Bound::Unix(listener, path) => Self::Unix(UnixListener::from_std(listener)?, Removed(path)),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Without it, small replies may wait for more of them.
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
 /// Serves connections until `stop` is set and the requests of then have ended, or the time for that is over. Returns the
 /// number of connections that were cut off.
 ///
@@ -146,46 +180,22 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
     let (ending, ended) = watch::channel(false);
     let mut open = JoinSet::new();
     let places = Arc::new(Semaphore::new(state.limits.connections));
+    let listener = Listener::of(bound)?;
     let accepting = async {
-        match bound {
-            Bound::Tcp(listener) => {
-                let listener = TcpListener::from_std(listener)?;
-                loop {
-                    let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-                    match listener.accept().await {
-                        Ok((stream, _)) => {
-                            let _ = stream.set_nodelay(true);
-                            let serving = connection(stream, router.clone(), Arc::clone(&state), ended.clone());
-                            open.spawn(async move {
-                                serving.await;
-                                drop(place);
-                            });
-                        }
-                        // No file descriptor is left, or the client has gone already.
-                        Err(_) => sleep(LOOK).await,
-                    }
-                    while open.try_join_next().is_some() {}
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok(stream) => {
+                    let serving = connection(stream, router.clone(), Arc::clone(&state), ended.clone());
+                    open.spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
                 }
+                // No file descriptor is left, or the client has gone already.
+                Err(_) => sleep(LOOK).await,
             }
-            #[cfg(unix)]
-            Bound::Unix(listener, path) => {
-                let listener = UnixListener::from_std(listener)?;
-                let _path = Removed(path);
-                loop {
-                    let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-                    match listener.accept().await {
-                        Ok((stream, _)) => {
-                            let serving = connection(stream, router.clone(), Arc::clone(&state), ended.clone());
-                            open.spawn(async move {
-                                serving.await;
-                                drop(place);
-                            });
-                        }
-                        Err(_) => sleep(LOOK).await,
-                    }
-                    while open.try_join_next().is_some() {}
-                }
-            }
+            while open.try_join_next().is_some() {}
         }
     };
     let stopping = async {
@@ -197,15 +207,11 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
         state.draining_begins();
         sleep(state.limits.drain_delay).await;
     };
-    let failed: io::Result<Infallible> = tokio::select! {
-        failed = accepting => failed,
-        () = stopping => Err(io::ErrorKind::Interrupted.into()),
-    };
-    if let Err(error) = failed
-        && error.kind() != io::ErrorKind::Interrupted
-    {
-        return Err(error);
+    tokio::select! {
+        () = accepting => {}
+        () = stopping => {}
     }
+    drop(listener);
     state.refuse_texts();
     let _ = ending.send(true);
     let all = async { while open.join_next().await.is_some() {} };
@@ -216,12 +222,7 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
 }
 
 /// Serves one connection.
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    router: Router,
-    state: Arc<State>,
-    mut ended: watch::Receiver<bool>,
-) {
+async fn connection(stream: Box<dyn Stream>, router: Router, state: Arc<State>, mut ended: watch::Receiver<bool>) {
     let _count = state::Connection::of(&state);
     let phase = Arc::new(Phase::default());
     let inner = TowerToHyperService::new(router);
