@@ -69,7 +69,7 @@ fn a_flag_or_a_verb_that_does_not_exist_gets_the_right_suggestion() {
         (&["label", "-p", "rules.md", "--text_column", "Post"], "did you mean '--text-column'?"),
         (&["check", "--silent"], "did you mean '--quiet'?"),
         (&["check", "--thresold", "1"], "did you mean '--threshold'?"),
-        (&["serve"], "did you mean 'daemon'?"),
+        (&["server"], "did you mean 'serve'?"),
         (&["chek"], "did you mean 'check'?"),
         (&["lint"], "did you mean 'magistrate policy lint'?"),
         (&["policy", "lnt"], "did you mean 'lint'?"),
