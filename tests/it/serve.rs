@@ -28,9 +28,9 @@ fn a_row_of_the_server_is_the_row_of_check() {
     let server = Server::start(&["-p", "spam", "-p", "hate"]);
     for (text, policies) in [(SPAM, &["spam"][..]), (FINE, &["spam", "hate"])] {
         let row = server.check(policies, text);
-        let served = server.post("/v1/check", &json!({ "text": text, "policy": policies, "effort": "none" }));
-        assert_eq!(served.status, 200, "{served:?}");
-        client::assert_alike(&served.json(), &row);
+        let reply = server.post("/v1/check", &json!({ "text": text, "policy": policies, "effort": "none" }));
+        assert_eq!(reply.status, 200, "{reply:?}");
+        client::assert_alike(&reply.json(), &row);
     }
 }
 

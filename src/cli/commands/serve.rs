@@ -31,7 +31,7 @@ pub struct Serve {
     policy: PolicyArgs,
 
     #[command(flatten)]
-    serve: ServeArgs,
+    listening: ServeArgs,
 
     #[command(flatten)]
     judging: JudgingArgs,
@@ -45,7 +45,7 @@ const MOST_PLANNED: usize = 8;
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { mut policy, serve, judging } = self;
+        let Self { mut policy, listening: serve, judging } = self;
         if let Some(name) = &serve.new_key {
             return flags::new_key(name);
         }
@@ -79,8 +79,8 @@ impl Serve {
         // The first signal ends the server in order, the second at once.
         let stop = stop::quietly()?;
         output::message(&format!("listening on {}", bound.shown()));
-        let served = server.run(bound, || loading::load_planned(&config, plan), &stop, &report);
-        match served {
+        let ended = server.run(bound, || loading::load_planned(&config, plan), &stop, &report);
+        match ended {
             Ok(()) => Ok(ExitCode::from(exit::DONE)),
             Err(ServeError::Load(error)) => Err(error),
             Err(error) => Err(anyhow::Error::msg(error.to_string())),

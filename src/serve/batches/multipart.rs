@@ -258,8 +258,8 @@ mod tests {
         assert_eq!(read(b"--C\r\n\r\n", 3), Err(FormError::NoBoundary));
         assert_eq!(read(b"--B\r\nContent-Type: a/b\r\n\r\nx\r\n--B--", 9), Err(FormError::NoName));
         assert_eq!(read(b"--B\r\n\r\nx\r\n--B--", 9), Err(FormError::NoName));
-        assert_eq!(read(&[b"--B\r\n".as_slice(), &[b'a'; 20_000]].concat(), 999), Err(FormError::LongHead));
-        assert_eq!(read(&[b'a'; 40_000], 999), Err(FormError::NoBoundary));
+        assert_eq!(read(&[b"--B\r\n".as_slice(), &vec![b'a'; 20_000]].concat(), 999), Err(FormError::LongHead));
+        assert_eq!(read(&vec![b'a'; 40_000], 999), Err(FormError::NoBoundary));
     }
 
     #[test]

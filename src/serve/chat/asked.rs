@@ -266,6 +266,8 @@ fn bound(question: &mut Question, request: &ChatRequest, has_rationale: bool) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "values of `json!` are written in place")]
+
     use super::*;
 
     fn labels(policy: &Policy) -> Vec<(&str, Verdict)> {

@@ -253,6 +253,8 @@ impl ChatRequest {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "values of `json!` are written in place")]
+
     use serde_json::json;
 
     use super::*;

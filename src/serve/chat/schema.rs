@@ -167,6 +167,8 @@ fn refused(name: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "values of `json!` are written in place")]
+
     use serde_json::json;
 
     use super::super::tests::row;

@@ -220,6 +220,8 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "values of `json!` are written in place")]
+
     use serde_json::{Value, json};
 
     use super::*;

@@ -11,7 +11,7 @@ impl Around for Bare {
         None
     }
 
-    fn place(&self, _: &str) -> &str {
+    fn place(&self, _: &str) -> &'static str {
         ""
     }
 
@@ -20,7 +20,7 @@ impl Around for Bare {
     }
 }
 
-/// A request to KServe's path with a header.
+/// A request to a path of `KServe` with a header.
 struct Full;
 
 impl Around for Full {

@@ -9,6 +9,7 @@ use super::client::{Reply, Server, assert_alike, reply};
 use super::{FINE, SPAM, wait_for};
 
 /// A line of a batch.
+#[allow(clippy::needless_pass_by_value, reason = "values of `json!` are written in place")]
 fn line(id: &str, url: &str, body: Value) -> String {
     json!({ "custom_id": id, "method": "POST", "url": url, "body": body }).to_string() + "\n"
 }

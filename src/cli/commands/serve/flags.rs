@@ -20,7 +20,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787", value_parser = Address::read)]
     pub listen: Address,
 
-    /// File of keys, a line for each: NAME DIGEST and limits. The variable MAGISTRATE_API_KEY sets one more
+    /// File of keys, a line for each: NAME DIGEST and limits. The variable `MAGISTRATE_API_KEY` sets one more
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
 
