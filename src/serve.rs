@@ -48,7 +48,7 @@ use self::audit::Audit;
 use self::batches::Batches;
 use self::hooks::Hooks;
 use self::hosts::Hosts;
-use self::judges::{JudgeOptions, Message};
+use self::judges::Message;
 use self::keys::Keys;
 use self::listen::Bound;
 use self::policies::{Origin, Policies};
@@ -88,9 +88,6 @@ pub struct ServerConfig {
 /// The error that ends a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError<E> {
-    /// The policies cannot be read.
-    #[error("{0}")]
-    Policies(String),
     /// A thread cannot be started, or the socket cannot be listened on.
     #[error("the server cannot listen: {0}")]
     Listen(io::Error),
@@ -235,14 +232,6 @@ async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event
             let _ = opened.await;
         }
     }
-    state.is_ready();
+    state.set_ready();
     report(Event::Ready);
-}
-
-impl State {
-    /// Returns the settings that requests begin with.
-    pub(crate) fn defaults(&self) -> JudgeOptions {
-        let RunConfig { options, chunking, certificate, .. } = &self.config;
-        JudgeOptions { session: options.clone(), chunking: *chunking, certificate: certificate.clone() }
-    }
 }

@@ -236,15 +236,9 @@ impl Item {
                 let rationale = plan.rationale.then(|| self.rationale.text());
                 let logs = self.scoring.as_ref().map_or(&[][..], |scoring| &scoring.logs);
                 let candidates = candidates(&plan.answers, logs);
-                let mut labels = label_shares(&plan.answers, logs);
-                if labels.len() <= candidates.len() {
-                    labels.clear();
-                }
-                Outcome::Verdict(Judgement {
-                    candidates,
-                    labels,
-                    ..judgement(&plan.answers[leaf], Some(scores), rationale)
-                })
+                let labels = label_shares(&plan.answers, logs);
+                let judgement = judgement(&plan.answers[leaf], Some(scores), rationale);
+                Outcome::Verdict(Judgement { candidates, labels, ..judgement })
             }
             Err(why) => Outcome::Unresolved(why),
         };

@@ -126,14 +126,7 @@ impl Parts {
         if context.is_empty() && answer.is_none() {
             return Ok(Content::of(text).map_err(Into::into));
         }
-        let is_word = |role: &str| {
-            (1..=32).contains(&role.len())
-                && role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        };
-        if !context.iter().all(|turn| is_word(&turn.role)) {
-            let message = "a role is a word of letters, digits, hyphens and underscores, 32 at most";
-            return Err(ApiError::invalid("invalid_value", message).of("context"));
-        }
+        context.iter().try_for_each(|turn| check_role(&turn.role)).map_err(|error| error.of("context"))?;
         let is_empty = text.trim().is_empty() && answer.as_ref().is_none_or(|answer| answer.trim().is_empty());
         if is_empty {
             return Ok(Content::of(text).map_err(Into::into));
@@ -144,6 +137,20 @@ impl Parts {
         turns.extend(answer.map(|answer| ("assistant", answer)));
         Ok(Content::of(dialogue(turns)).map_err(Into::into))
     }
+}
+
+/// Checks that the role of a turn is a word.
+///
+/// # Errors
+///
+/// Status 400.
+pub fn check_role(role: &str) -> Result<(), ApiError> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if (1..=32).contains(&role.len()) && role.bytes().all(is_letter) {
+        return Ok(());
+    }
+    let message = "a role is a word of letters, digits, hyphens and underscores, 32 at most";
+    Err(ApiError::invalid("invalid_value", message))
 }
 
 impl AskedPolicy {

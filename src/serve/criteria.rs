@@ -8,7 +8,7 @@ use super::api_error::ApiError;
 use super::asked::AskedOptions;
 use super::policies::Served;
 use super::state::State;
-use crate::policy::{Effort, Label, Notation, PolicyErrorKind, PolicySource, Verdict};
+use crate::policy::{Effort, Label, Notation, Policy, PolicyError, PolicyErrorKind, PolicySource, Verdict};
 
 /// The sentence below a text that states no answers.
 const ANSWERS: &str = "Return exactly one label: 1 if the text violates this policy, or 0 if it does not.";
@@ -19,12 +19,9 @@ const ANSWERS: &str = "Return exactly one label: 1 if the text violates this pol
 ///
 /// Status 400 for a text that is empty, too large, or states two different sets of answers.
 pub fn read(text: &str) -> Result<Arc<Served>, ApiError> {
-    let parse = |text: &str, labels| PolicySource::of_text("policy", text, Notation::Plain).parse(labels);
     let policy = match parse(text, None) {
         Err(error) if error.kind() == PolicyErrorKind::NoContract => {
-            let label = |text: &str, verdict| Label { text: text.to_owned(), verdict };
-            let labels = vec![label("1", Verdict::Violation), label("0", Verdict::Safe)];
-            parse(&format!("{}\n\n{ANSWERS}\n", text.trim_end()), Some(labels))
+            parse(&format!("{}\n\n{ANSWERS}\n", text.trim_end()), Some(one_or_zero()))
         }
         read => read,
     };
@@ -32,7 +29,23 @@ pub fn read(text: &str) -> Result<Arc<Served>, ApiError> {
     Ok(Arc::new(Served::ad_hoc(policy)))
 }
 
-/// Returns the settings for clients that cannot name any: the server's effort, and none without one.
+/// Reads the text of a policy that belongs to one request.
+///
+/// # Errors
+///
+/// The text cannot be a policy, or states its answers unclearly and no labels are given.
+pub fn parse(text: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
+    PolicySource::of_text("policy", text, Notation::Plain).parse(labels)
+}
+
+/// Returns the labels of a question that is answered with 1 or 0.
+#[must_use]
+pub fn one_or_zero() -> Vec<Label> {
+    let label = |text: &str, verdict| Label { text: text.to_owned(), verdict };
+    vec![label("1", Verdict::Violation), label("0", Verdict::Safe)]
+}
+
+/// Returns the settings for clients that cannot name any: the server's effort, else no reasoning.
 ///
 /// Such clients give a verdict a few seconds. `?effort=` in the address they are given names another effort.
 ///

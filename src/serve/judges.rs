@@ -63,6 +63,7 @@ pub enum Answer {
 }
 
 /// A message to the thread.
+#[derive(Debug)]
 pub enum Message {
     /// Judges a text.
     Job(Box<Job>),
@@ -72,12 +73,6 @@ pub enum Message {
     Opened,
     /// Ends the thread, after the jobs before it.
     End,
-}
-
-impl std::fmt::Debug for Message {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Message")
-    }
 }
 
 /// The most policies that stay open.

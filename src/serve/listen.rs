@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, Phase};
 use super::lent_body::{drain, lend};
-use super::state::{self, State};
+use super::state::{CountedConnection, State};
 
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
         }
     };
     let stopping = async {
-        // A server without an engine answers nothing more: whoever runs it can start it again.
+        // A server without an engine answers nothing more: its owner can start it again.
         while !stop.load(Ordering::Relaxed) && !state.has_failed() {
             sleep(LOOK).await;
         }
@@ -223,7 +223,7 @@ pub async fn serve(bound: Bound, router: Router, state: Arc<State>, stop: &Atomi
 
 /// Serves one connection.
 async fn connection(stream: Box<dyn Stream>, router: Router, state: Arc<State>, mut ended: watch::Receiver<bool>) {
-    let _count = state::Connection::of(&state);
+    let _count = CountedConnection::of(&state);
     let phase = Arc::new(Phase::default());
     let inner = TowerToHyperService::new(router);
     let of_service = Arc::clone(&phase);

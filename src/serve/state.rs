@@ -10,7 +10,7 @@ use super::audit::Audit;
 use super::batches::Batches;
 use super::hooks::Hooks;
 use super::hosts::Hosts;
-use super::judges::Message;
+use super::judges::{JudgeOptions, Message};
 use super::keys::Keys;
 use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
@@ -146,6 +146,13 @@ impl State {
         Ok(self.model()?.has_name(name))
     }
 
+    /// Returns the settings that requests begin with.
+    #[must_use]
+    pub fn defaults(&self) -> JudgeOptions {
+        let RunConfig { options, chunking, certificate, .. } = &self.config;
+        JudgeOptions { session: options.clone(), chunking: *chunking, certificate: certificate.clone() }
+    }
+
     /// Checks that texts are taken.
     ///
     /// # Errors
@@ -188,7 +195,8 @@ impl State {
         self.ready.load(Ordering::Relaxed) && !self.is_draining()
     }
 
-    pub(super) fn is_ready(&self) {
+    /// Notes that the first policies are decoded.
+    pub(super) fn set_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
     }
 
@@ -260,17 +268,17 @@ impl State {
     }
 }
 
-/// A connection that counts while it lives.
-pub(super) struct Connection(pub Arc<State>);
+/// Counts a connection for as long as it lives.
+pub(super) struct CountedConnection(Arc<State>);
 
-impl Connection {
+impl CountedConnection {
     pub fn of(state: &Arc<State>) -> Self {
         state.connections.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(state))
     }
 }
 
-impl Drop for Connection {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }

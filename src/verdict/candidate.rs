@@ -38,17 +38,27 @@ pub fn candidates(answers: &[Answer], logs: &[f64]) -> Vec<Candidate> {
     [Verdict::Violation, Verdict::Review, Verdict::Safe].into_iter().filter_map(best).collect()
 }
 
-/// Returns each label with P(label) among all allowed answers, in the contract's order. Empty without any mass.
+/// Returns each label with P(label) among all allowed answers, in the contract's order.
+///
+/// Empty without any mass, and if there are no more labels than verdicts: the candidates have them all then.
 #[must_use]
 pub fn label_shares(answers: &[Answer], logs: &[f64]) -> Vec<(String, f64)> {
-    let Some(weights) = Weights::new(answers, logs) else { return Vec::new() };
-    let mut shares: Vec<(String, f64)> = Vec::new();
-    for Answer { label, .. } in answers {
-        if shares.iter().all(|(other, _)| other != label) {
-            shares.push((label.clone(), weights.share(|answer| answer.label == *label)));
+    let (mut labels, mut verdicts) = (Vec::new(), Vec::new());
+    for Answer { label, verdict, .. } in answers {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+        if !verdicts.contains(verdict) {
+            verdicts.push(*verdict);
         }
     }
-    shares
+    match Weights::new(answers, logs) {
+        Some(weights) if labels.len() > verdicts.len() => {
+            let share = |label: &String| (label.clone(), weights.share(|answer| answer.label == *label));
+            labels.into_iter().map(share).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The probabilities of answers, in proportion to the largest.

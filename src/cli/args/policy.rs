@@ -1,6 +1,8 @@
 //! The flags that name policies.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "serve")]
+use std::path::PathBuf;
 
 use clap::Args;
 use magistrate::files::{Files, Refused};
@@ -22,6 +24,7 @@ pub struct PolicyArgs {
 }
 
 /// A policy that was read, with its word on the command line and its labels.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only a server reads a policy again"))]
 pub struct NamedPolicy {
     pub spec: String,
     pub labels: Option<Vec<Label>>,
@@ -38,6 +41,7 @@ impl PolicyArgs {
     }
 
     /// Takes the folders out of the flags.
+    #[cfg(feature = "serve")]
     pub fn take_folders(&mut self) -> Vec<PathBuf> {
         let is_folder = |spec: &&str| PolicySource::path(spec).is_some_and(Path::is_dir);
         let (folders, others): (Vec<&str>, Vec<&str>) = self.specs().into_iter().partition(is_folder);
@@ -48,6 +52,7 @@ impl PolicyArgs {
     }
 
     /// Reports whether no policy is named.
+    #[cfg(feature = "serve")]
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
     }

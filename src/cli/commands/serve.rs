@@ -94,7 +94,7 @@ fn report(event: Event) {
         Event::Ready => output::message("ready"),
         Event::Reloaded(place) => output::message(&format!("{place}: read again")),
         Event::NotReloaded(place, error) => {
-            output::message(&format!("warning: {place}: {error}\nthe policies of before stay in place"));
+            output::message(&format!("warning: {place}: {error}\nthe old policies stay in place"));
         }
         Event::CutOff(0) => {}
         Event::CutOff(count) => output::message(&format!("{count} connections were cut off")),

@@ -49,16 +49,16 @@ mod tests {
     fn the_nearest_file_is_used_and_the_search_ends_at_home_and_at_a_repository() {
         let stage = tempfile::tempdir().unwrap();
         let at = |name: &str| stage.path().join(name);
-        std::fs::create_dir_all(at("home/work/deep")).unwrap();
+        std::fs::create_dir_all(at("home/project/deep")).unwrap();
         std::fs::write(at("magistrate.toml"), "").unwrap();
-        let found = |home: &str| of_project(&at("home/work/deep"), Some(&at(home)));
+        let found = |home: &str| of_project(&at("home/project/deep"), Some(&at(home)));
         assert_eq!(found("elsewhere"), Some(at("magistrate.toml")));
         assert_eq!(found("home"), None);
         std::fs::write(at("home/magistrate.toml"), "").unwrap();
         assert_eq!(found("home"), Some(at("home/magistrate.toml")));
-        std::fs::create_dir(at("home/work/.git")).unwrap();
+        std::fs::create_dir(at("home/project/.git")).unwrap();
         assert_eq!(found("home"), None);
-        std::fs::write(at("home/work/magistrate.toml"), "").unwrap();
-        assert_eq!(found("home"), Some(at("home/work/magistrate.toml")));
+        std::fs::write(at("home/project/magistrate.toml"), "").unwrap();
+        assert_eq!(found("home"), Some(at("home/project/magistrate.toml")));
     }
 }

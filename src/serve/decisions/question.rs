@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::request::{AskedChoice, AskedQuestion, ChoiceValue, Level};
-use crate::policy::{Label, Notation, Policy, PolicyError, PolicyErrorKind, PolicySource, Verdict};
+use crate::policy::{Label, Policy, PolicyError, PolicyErrorKind, Verdict};
 use crate::serve::api_error::ApiError;
+use crate::serve::criteria::{one_or_zero, parse};
 use crate::serve::policies::{Served, Set};
 
 /// A question that was understood.
@@ -129,22 +130,13 @@ fn distinct<T: PartialEq>(answers: &[T], param: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn parse(text: &str, labels: Option<Vec<Label>>) -> Result<Policy, PolicyError> {
-    PolicySource::of_text("policy", text, Notation::Plain).parse(labels)
-}
-
-fn label(text: &str, verdict: Verdict) -> Label {
-    Label { text: text.to_owned(), verdict }
-}
-
 /// Makes a policy of a statement. A text that states answers of its own keeps them.
 fn predicate(text: &str) -> Result<Policy, PolicyError> {
     parse(text, None).or_else(|error| match error.kind() {
         PolicyErrorKind::Empty => Err(error),
         _ => {
-            let labels = vec![label("1", Verdict::Violation), label("0", Verdict::Safe)];
             let asked = "Return exactly one number: 1 if this is true of the text, or 0 if it is not.";
-            parse(&format!("{}\n\n{asked}\n", text.trim_end()), Some(labels))
+            parse(&format!("{}\n\n{asked}\n", text.trim_end()), Some(one_or_zero()))
         }
     })
 }
@@ -165,7 +157,7 @@ fn one_of<'question>(text: &str, answers: impl Iterator<Item = Possible<'questio
         let _ = writeln!(text, "- {number}: {}", parts.join(": "));
         // A contract needs both verdicts. Only the probabilities of the labels are read.
         let verdict = if number == 0 { Verdict::Violation } else { Verdict::Safe };
-        labels.push(label(&number.to_string(), verdict));
+        labels.push(Label { text: number.to_string(), verdict });
     }
     let numbers: Vec<&str> = labels.iter().map(|label| label.text.as_str()).collect();
     let _ = writeln!(text, "\nReturn exactly one number: {}.", numbers.join(" or "));

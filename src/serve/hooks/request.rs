@@ -10,6 +10,7 @@ use super::outcome::Answers;
 use crate::content::Content;
 use crate::label::records::{Defect, dialogue};
 use crate::serve::api_error::ApiError;
+use crate::serve::asked::check_role;
 
 /// The parts of a request beside its body.
 pub trait Around {
@@ -98,10 +99,7 @@ impl Hook {
                     (first(role, turn).unwrap_or_else(|| "user".to_owned()), words)
                 };
                 let turns: Vec<_> = turns.values(body).into_iter().map(turn).collect();
-                if !turns.iter().all(|(role, _)| is_word(role)) {
-                    let message = "a role is a word of letters, digits, hyphens and underscores, 32 at most";
-                    return Err(ApiError::invalid("invalid_value", message));
-                }
+                turns.iter().try_for_each(|(role, _)| check_role(role))?;
                 conversation(&turns).map(content).into_iter().collect()
             }
         };
@@ -131,10 +129,6 @@ impl Hook {
 fn conversation(turns: &[(String, String)]) -> Option<String> {
     let is_silent = turns.iter().all(|(_, text)| text.trim().is_empty());
     (!is_silent).then(|| dialogue(turns.iter().map(|(role, text)| (role.as_str(), text.clone()))))
-}
-
-fn is_word(role: &str) -> bool {
-    (1..=32).contains(&role.len()) && role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Returns a setting as text. A list of texts is a list of names.

@@ -40,7 +40,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Vec<String>,
 
-    /// Policies of `/v1/moderations` [default: all policies of the server]
+    /// Policies of `/v1/moderations` [default: every policy known to the model]
     #[arg(long, value_name = "POLICY,...", value_delimiter = ',')]
     pub moderation: Vec<String>,
 
