@@ -9,9 +9,11 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "llama")]
     {
-        const CAUGHT: &str = "src/engine/llama/caught.cpp";
-        println!("cargo::rerun-if-changed={CAUGHT}");
-        cc::Build::new().cpp(true).file(CAUGHT).compile("magistrate_caught");
+        const FILES: [&str; 2] = ["src/engine/llama/caught.cpp", "src/engine/llama/operations.cpp"];
+        for file in FILES {
+            println!("cargo::rerun-if-changed={file}");
+        }
+        cc::Build::new().cpp(true).std("c++17").files(FILES).compile("magistrate_llama");
     }
     println!("cargo::rerun-if-env-changed=DEP_LLAMA_BACKENDS_DIR");
     let Ok(backends) = std::env::var("DEP_LLAMA_BACKENDS_DIR") else { return };

@@ -16,6 +16,8 @@ mod error;
 mod handle;
 mod item;
 #[doc(hidden)]
+pub mod kernels;
+#[doc(hidden)]
 #[cfg(feature = "llama")]
 pub mod llama;
 #[doc(hidden)]
@@ -38,7 +40,7 @@ mod worker;
 
 pub use backend::Layout;
 pub use completion::{Cascade, Completion, Reasoning, Usage};
-pub use config::{Band, CacheType, EngineConfig, FlashAttention, Mode, Sampling, SessionOptions};
+pub use config::{Band, CacheType, EngineConfig, FlashAttention, Kernels, Mode, Sampling, SessionOptions};
 pub use error::EngineError;
 pub use handle::{Engine, Progress};
 

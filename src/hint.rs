@@ -42,6 +42,8 @@ pub enum Setting {
     Format,
     /// The column with a record's id.
     IdColumn,
+    /// The kernels that compute on the CPU.
+    Kernels,
     /// The column with the expected label.
     LabelColumn,
     /// The meaning of a plain policy's answers.
@@ -174,6 +176,7 @@ impl fmt::Display for Setting {
             Self::Effort => "SessionOptions::effort",
             Self::Format => "InputFormat",
             Self::IdColumn => "RecordFields::id",
+            Self::Kernels => "EngineConfig::kernels",
             Self::LabelColumn => "GoldenOptions::label",
             Self::Labels => "labels",
             Self::MaxContentTokens => "SessionOptions::max_content",

@@ -29,12 +29,13 @@ fn place(model: &ModelFile, load_options: &LoadOptions, machine: &Machine) -> st
     let base = &load_options.base;
     let devices: Vec<_> = machine.devices.iter().map(|device| (&device.name, &device.description)).collect();
     let all = format!(
-        "{} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?}",
+        "{} {} {devices:?} {} {:?} {gpu_layers:?} {cpu_experts:?} {cache:?} {micro_batch:?} {} {:?} {:?}",
         llama_version(),
         model.digest,
         base.threads,
         base.devices,
         base.repack,
+        base.kernels,
         base.flash_attention
     );
     Ok(cache::folder()?.join("tuned").join(Hash::of(all.as_bytes()).to_string()).with_extension("json"))

@@ -1,13 +1,14 @@
 //! Settings of the engine and of its sessions, with their defaults.
 //!
 //! This file is at the foot of the engine: every other file may read the settings. It uses nothing of the room but
-//! [`Layout`].
+//! [`Layout`] and the list of kernels.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::backend::Layout;
+use super::kernels::KernelSet;
 use crate::machine::processors::Processors;
 use crate::policy::Effort;
 use crate::setters::setters;
@@ -67,6 +68,8 @@ pub struct EngineConfig {
     ///
     /// That gains some speed, and costs a copy of the weights in memory and a slow start.
     pub repack: bool,
+    /// Kernels that compute on the CPU. Default: [`Kernels::here`].
+    pub kernels: Kernels,
     /// Use of flash attention. Default: [`FlashAttention::Auto`].
     pub flash_attention: FlashAttention,
     /// Precision of keys and values. Default: [`CacheType::F16`].
@@ -103,6 +106,27 @@ pub enum FlashAttention {
     Off,
 }
 
+/// Kernels that compute on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kernels {
+    /// The kernels of this crate, for weights in MXFP4 and `Q8_0` and for attention. llama.cpp's for all else.
+    ///
+    /// With [`EngineConfig::repack`], llama.cpp's kernels multiply what it has rearranged.
+    Own,
+    /// llama.cpp's kernels.
+    Llama,
+}
+
+impl Kernels {
+    /// Returns the kernels of this crate if this build and this CPU can run them, else llama.cpp's.
+    #[must_use]
+    pub fn here() -> Self {
+        // Where backends are libraries, their list of operations cannot be reached.
+        let supported = cfg!(not(feature = "dynamic-backends")) && KernelSet::for_this_cpu().is_some();
+        if supported { Self::Own } else { Self::Llama }
+    }
+}
+
 impl EngineConfig {
     /// Returns the default settings for a model file.
     #[must_use]
@@ -125,6 +149,7 @@ impl EngineConfig {
             gpu_layers: None,
             cpu_experts: 0,
             repack: false,
+            kernels: Kernels::here(),
             flash_attention: FlashAttention::Auto,
             cache: CacheType::F16,
         }
@@ -254,6 +279,7 @@ setters! {
         with_gpu_layers: gpu_layers, Option<u32>;
         with_cpu_experts: cpu_experts, u32;
         with_repack: repack, bool;
+        with_kernels: kernels, Kernels;
         with_flash_attention: flash_attention, FlashAttention;
         with_cache: cache, CacheType;
     }

@@ -38,6 +38,9 @@ pub enum EngineError {
     /// The CPU lacks an instruction set that this build needs.
     #[error("this build needs {0}, which this CPU does not have")]
     Cpu(String),
+    /// The crate's own kernels cannot be used.
+    #[error("magistrate's own kernels do not compute the sums of llama.cpp here, for {0}")]
+    Kernels(&'static str),
     /// A device does not exist.
     #[error("there is no device `{name}`")]
     Device {
@@ -107,6 +110,7 @@ impl Hints for EngineError {
             Self::Cpu(_) => {
                 vec![Hint::new("build magistrate on this machine, for its own instruction set: scripts/run")]
             }
+            Self::Kernels(_) => vec![Hint::of_value(Setting::Kernels, "llama").text(" uses those of llama.cpp")],
             Self::Device { known, .. } => vec![Hint::new(format!("the devices are {}", known.join(", ")))],
             Self::TooLong { what, needed, most, .. } => {
                 let hint = if needed <= most {

@@ -9,6 +9,10 @@ mod caught;
 mod host;
 mod load;
 mod log;
+#[cfg(not(feature = "dynamic-backends"))]
+mod operations;
+#[cfg(not(feature = "dynamic-backends"))]
+mod self_test;
 mod start;
 
 pub use host::{Instructions, devices, instructions};

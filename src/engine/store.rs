@@ -47,11 +47,11 @@ impl Folder {
     /// Opens the folder for a model and its settings. [`EngineConfig::prefetch`] is read ahead, beside the loading of
     /// the model.
     pub(super) fn new(folder: PathBuf, model: &ModelFile, config: &EngineConfig) -> Self {
-        let EngineConfig { layout, micro_batch, repack, flash_attention, cache, reproducible, .. } = config;
+        let EngineConfig { layout, micro_batch, repack, kernels, flash_attention, cache, reproducible, .. } = config;
         let EngineConfig { devices, gpu_layers, cpu_experts, .. } = config;
         let setting = format!(
-            "{LLAMA} {} {:?} {layout:?} {micro_batch} {repack} {devices:?} {gpu_layers:?} {cpu_experts} {flash_attention:?} \
-             {cache:?} {reproducible}",
+            "{LLAMA} {} {:?} {layout:?} {micro_batch} {repack} {kernels:?} {devices:?} {gpu_layers:?} {cpu_experts} \
+             {flash_attention:?} {cache:?} {reproducible}",
             model.digest,
             model.parts.iter().map(|part| identity(part)).collect::<Vec<_>>()
         );

@@ -232,6 +232,7 @@ impl RunConfig {
             "--kv": format!("{:?}", config.cache).to_lowercase(),
             "--flash-attention": format!("{:?}", config.flash_attention).to_lowercase(),
             "--repack": config.repack,
+            "--kernels": format!("{:?}", config.kernels).to_lowercase(),
             "rationale": !no_rationale,
             "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
         });

@@ -46,7 +46,7 @@ fn only_in(words: &[&str], rooms: &[&str]) {
 fn unsafe_is_in_the_fence_and_where_the_system_is_asked() {
     only_in(
         &["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"],
-        &["engine/llama", "cli/terminal/ending", "cli/daemon/peer.rs"],
+        &["engine/llama", "engine/kernels", "cli/terminal/ending", "cli/daemon/peer.rs"],
     );
 }
 

@@ -189,6 +189,7 @@ fn other_terms_are_refused_in_plain_words_before_a_model_is_loaded() {
         (&["--threshold", "0.5"][..], "--threshold: then not given, now 0.5"),
         (&["--kv", "q8_0"], "--kv: then f16, now q8_0"),
         (&["--flash-attention", "off"], "--flash-attention: then auto, now off"),
+        (&["--kernels", "llama"], "--kernels: then own, now llama"),
         (&["--reproducible"], "--reproducible: then no, now yes"),
         (&["--max-content-tokens", "9"], "--max-content-tokens: then not given, now 9"),
     ] {

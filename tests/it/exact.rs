@@ -19,12 +19,12 @@ use magistrate::engine::backend::{Backend, Batch, Fault, Limits, LogitsRow, SeqI
 use magistrate::engine::decode_plan::DecodePlan;
 use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, Schedule};
-use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Layout, Mode, Sampling, llama};
+use magistrate::engine::{CacheType, EngineConfig, FlashAttention, Kernels, Layout, Mode, Sampling, llama};
 use magistrate::gguf::inspect;
 use magistrate::policy::Form;
 use magistrate::tokenizer::Token;
 
-use support::synth::Shape;
+use support::synth::{Shape, TensorType};
 
 /// Runs `work` on a model file with F32 keys and values.
 fn with<T>(path: &Path, flash_attention: FlashAttention, work: impl FnOnce(&mut dyn Backend) -> T) -> T {
@@ -155,6 +155,48 @@ fn forks_of_a_pinned_prefix_equal_prefix_and_suffix_alone() {
             assert!(worst < 5e-2, "prefix {prefix}: {worst}");
         }
     });
+}
+
+/// Both kernels round activations to 8 bits, but not alike. A token that goes to every expert keeps that from becoming
+/// another route.
+#[test]
+fn our_kernels_give_the_logits_of_llama_cpp_up_to_rounding() {
+    let shape = Shape {
+        attention: TensorType::Q8_0,
+        embeddings: TensorType::Q8_0,
+        expert: TensorType::Mxfp4,
+        ..Shape::exact()
+    };
+    let (_folder, path) = support::model(&shape);
+    let logits = |kernels: Kernels, layout: Layout| {
+        let config = config(&path)
+            .with_cache(CacheType::F16)
+            .with_flash_attention(FlashAttention::On)
+            .with_threads(2)
+            .with_sequences(3)
+            .with_context(1024)
+            .with_layout(layout)
+            .with_kernels(kernels);
+        let work = |backend: &mut dyn Backend| {
+            let seqs = seqs(backend.limits());
+            let mut logits = feed(backend, seqs[0], 0, &tokens(300, 1), 40);
+            backend.fork(seqs[0], seqs[1]);
+            // One token at a time, too.
+            for step in 0..4 {
+                logits.extend(feed(backend, seqs[1], 300 + step, &tokens(1, 2), 1));
+            }
+            logits
+        };
+        llama::with_backend(&inspect(&path).unwrap(), &config, |_| true, &AtomicBool::new(false), work).unwrap()
+    };
+    for layout in [Layout::Unified, Layout::Split] {
+        let (ours, theirs) = (logits(Kernels::here(), layout), logits(Kernels::Llama, layout));
+        let most = theirs.iter().flatten().fold(0f32, |most, logit| most.max(logit.abs()));
+        let worst = difference(&ours, &theirs);
+        println!("{layout:?}: {worst:.1e} of {most:.1}");
+        assert!(worst < 0.01 * most, "{layout:?}: {worst} of {most}");
+        assert!(Kernels::here() == Kernels::Llama || ours != theirs, "our kernels were not used");
+    }
 }
 
 #[test]

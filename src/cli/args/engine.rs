@@ -75,6 +75,10 @@ pub struct EngineArgs {
     /// Rearrange the weights for this CPU: somewhat faster, but with a copy of them in memory and a slow start
     #[arg(long)]
     repack: bool,
+
+    /// Kernels that compute on the CPU: magistrate's own, for weights in MXFP4 and `Q8_0`, or llama.cpp's [default: own]
+    #[arg(long, value_name = "WHOSE")]
+    kernels: Option<Kernels>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +87,12 @@ enum CacheType {
     F16,
     #[value(name = "q8_0")]
     Q8_0,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kernels {
+    Own,
+    Llama,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -116,6 +126,11 @@ impl EngineArgs {
                 FlashAttention::On => engine::FlashAttention::On,
                 FlashAttention::Off => engine::FlashAttention::Off,
             });
+        match self.kernels {
+            Some(Kernels::Own) => config.kernels = engine::Kernels::Own,
+            Some(Kernels::Llama) => config.kernels = engine::Kernels::Llama,
+            None => {}
+        }
         if let Some(threads) = self.threads {
             config.threads = threads;
         }

@@ -86,6 +86,7 @@ pub const KEYS: &[Key] = &[
     key(["context", "MAGISTRATE_CONTEXT"], ["EngineArgs", "context"], Kind::Count, "16384"),
     key(["kv", "MAGISTRATE_KV"], ["EngineArgs", "kv"], Kind::Text, "\"f16\""),
     key(["threads", "MAGISTRATE_THREADS"], ["EngineArgs", "threads"], Kind::Count, "8"),
+    key(["kernels", "MAGISTRATE_KERNELS"], ["EngineArgs", "kernels"], Kind::Text, "\"own\""),
     key(["device", "MAGISTRATE_DEVICE"], ["EngineArgs", "devices"], Kind::List, "\"cpu\""),
     key(["gpu-layers", "MAGISTRATE_GPU_LAYERS"], ["EngineArgs", "gpu_layers"], Kind::Count, "24"),
     key(["cpu-experts", "MAGISTRATE_CPU_EXPERTS"], ["EngineArgs", "cpu_experts"], Kind::Count, "0"),

@@ -172,6 +172,7 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Effort => "--effort",
         Setting::Format => "--format",
         Setting::IdColumn => "--id-column",
+        Setting::Kernels => "--kernels",
         Setting::LabelColumn => "--label-column",
         Setting::Labels => "--labels",
         Setting::MaxContentTokens => "--max-content-tokens",

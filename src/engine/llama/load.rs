@@ -9,7 +9,7 @@ use super::caught::{self, caught};
 use super::host::{check_cpu, chosen};
 use super::log::{complaint, forget_log};
 use super::start::initialized;
-use crate::engine::config::{CacheType, EngineConfig, FlashAttention};
+use crate::engine::config::{CacheType, EngineConfig, FlashAttention, Kernels};
 use crate::engine::error::EngineError;
 use crate::gguf::ModelFile;
 
@@ -23,6 +23,9 @@ pub fn loaded(
     check_settings(file, config)?;
     initialized()?;
     let model = load(file, config, &mut progress)?;
+    if config.kernels == Kernels::Own {
+        use_own_kernels(&model)?;
+    }
     let vocabulary = file.vocabulary.tokens.len();
     // SAFETY: the model is valid, and both functions only read it.
     let counted = unsafe { sys::llama_vocab_n_tokens(sys::llama_model_get_vocab(model.raw())) };
@@ -31,6 +34,20 @@ pub fn loaded(
         return Err(EngineError::Load(format!("llama.cpp counts {counted} tokens, the file {vocabulary}")));
     }
     Ok(model)
+}
+
+/// Lets our kernels multiply the model's weights.
+#[cfg(not(feature = "dynamic-backends"))]
+fn use_own_kernels(model: &Model) -> Result<(), EngineError> {
+    super::self_test::passes().map_err(EngineError::Kernels)?;
+    super::operations::mark_weights(model.raw());
+    Ok(())
+}
+
+/// Refuses our kernels: where backends are libraries, their list of operations cannot be reached.
+#[cfg(feature = "dynamic-backends")]
+fn use_own_kernels(_: &Model) -> Result<(), EngineError> {
+    Err(EngineError::Kernels("every format, because backends are libraries in this build"))
 }
 
 /// A model that llama.cpp has loaded.

@@ -26,6 +26,8 @@ pub fn initialized() -> Result<&'static LlamaBackend, EngineError> {
             }
             #[cfg(feature = "dynamic-backends")]
             load_backends()?;
+            #[cfg(not(feature = "dynamic-backends"))]
+            super::operations::add_operations();
             LlamaBackend::init().map_err(|error| StartError::Failed(error.to_string()))
         })
         .as_ref()
