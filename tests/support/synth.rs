@@ -99,6 +99,8 @@ pub struct Shape {
     pub embeddings: TensorType,
     /// Type of the experts' matrices.
     pub expert: TensorType,
+    /// Quantized matrices are stored in F32, with the same values.
+    pub unpacked: bool,
     /// The same seed and shape give the same bytes.
     pub seed: u64,
     /// Number of files, at least 1.
@@ -162,6 +164,7 @@ impl Shape {
             attention: TensorType::Q8_0,
             embeddings: TensorType::Q8_0,
             expert: TensorType::Mxfp4,
+            unpacked: false,
             seed: 1,
             parts: 1,
             name: "random gpt-oss".to_owned(),

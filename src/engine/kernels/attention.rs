@@ -2,13 +2,18 @@
 //!
 //! Texts behind the same policy see the same cells. So the cells of a tile are unpacked once for the queries of several
 //! tokens, and tiles that no token sees are skipped. Each row keeps its own maximum and total (Milakov and Gimelshein
-//! 2018), and its result depends on its own cells only.
+//! 2018).
+//!
+//! Weights are powers of two relative to an integer, so a larger maximum scales sums without rounding. Cells are added
+//! one by one, in order. So a result depends on the cells that its token sees and on their order, to the last bit: not
+//! on their places in the cache, on tiles, or on other tokens.
 
+use std::f32::consts::LOG2_E;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::block::from_half;
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Lanes, ROUNDER};
 use super::product::Thread;
 
 /// Length of a head's vectors.
@@ -144,13 +149,14 @@ impl Tile {
     const EMPTY: Self = Self { keys: [[0.0; TILE]; HEAD], values: [[0.0; HEAD]; TILE] };
 }
 
-/// The rows of a piece, each with the sum of values so far, its largest score, and the sum of its weights.
+/// The rows of a piece, each with the sum of values so far, the sum of its weights, and the integer that its weights are
+/// relative to: the largest score so far, rounded.
 struct Piece<'a> {
     /// Rows of a token.
     rows: usize,
     queries: &'a mut [[f32; HEAD]],
     sums: &'a mut [[f32; HEAD]],
-    most: &'a mut [f32],
+    references: &'a mut [f32],
     totals: &'a mut [f32],
 }
 
@@ -181,7 +187,7 @@ pub unsafe fn attend<L: Lanes>(attention: &Attention, number: usize, memory: *mu
             rows,
             queries: std::slice::from_raw_parts_mut(memory.cast(), all),
             sums: std::slice::from_raw_parts_mut(memory.add(all * HEAD).cast(), all),
-            most: std::slice::from_raw_parts_mut(memory.add(2 * all * HEAD), all),
+            references: std::slice::from_raw_parts_mut(memory.add(2 * all * HEAD), all),
             totals: std::slice::from_raw_parts_mut(memory.add(2 * all * HEAD + all), all),
         }
     };
@@ -197,6 +203,8 @@ pub unsafe fn attend<L: Lanes>(attention: &Attention, number: usize, memory: *mu
 #[inline(always)]
 unsafe fn begin(piece: &mut Piece<'_>, attention: &Attention, stream: usize, head: usize, tokens: Range<usize>) {
     let used = attention.heads / attention.key_heads;
+    // Scores are powers of two, not of e.
+    let scale = attention.scale * LOG2_E;
     for (number, query) in piece.queries.iter_mut().enumerate() {
         let (token, row) = (tokens.start + number / piece.rows, number % piece.rows);
         *query = [0.0; HEAD];
@@ -204,12 +212,12 @@ unsafe fn begin(piece: &mut Piece<'_>, attention: &Attention, stream: usize, hea
             // SAFETY: the query exists.
             let values = unsafe { &*attention.queries.at(token, head * used + row, stream).cast::<[f32; HEAD]>() };
             for place in 0..HEAD {
-                query[place] = values[place] * attention.scale;
+                query[place] = values[place] * scale;
             }
         }
     }
     piece.sums.fill([0.0; HEAD]);
-    piece.most.fill(f32::NEG_INFINITY);
+    piece.references.fill(f32::NEG_INFINITY);
     piece.totals.fill(0.0);
 }
 
@@ -244,11 +252,17 @@ unsafe fn add_cells<L: Lanes>(
                 *is_finite
                     .get_or_insert_with(|| unsafe { unpack(&mut tile, attention, stream, head, first..first + cells) })
             };
+            let waiting = &mut scattered[number];
             if seen >= WHOLE && whole() {
+                // Cells are added in their order.
+                if waiting.count > 0 {
+                    // SAFETY: the cells exist.
+                    unsafe { add_scattered::<L>(piece, attention, stream, head, waiting, number) };
+                    *waiting = NOTHING;
+                }
                 piece.add::<L>(&tile, &widened(mask), number);
             } else {
                 for (cell, &bits) in mask.iter().enumerate().filter(|(_, bits)| **bits != HIDDEN) {
-                    let waiting = &mut scattered[number];
                     waiting.cells[waiting.count] = first + cell;
                     waiting.mask[waiting.count] = from_half(bits);
                     waiting.count += 1;
@@ -299,12 +313,9 @@ unsafe fn finish<L: Lanes>(
             let query_head = head * used + row;
             // SAFETY: each head has a sink, and each token and head a result.
             unsafe {
-                let (sink, most) = (*attention.sinks.add(query_head), piece.most[number]);
-                let now = if sink > most { sink } else { most };
-                let mut powers = [0.0; LANES];
-                (powers[0], powers[1]) = (most - now, sink - now);
-                L::load(&powers).exp().store(&mut powers);
-                let [factor, share, ..] = powers;
+                let (sink, before) = (*attention.sinks.add(query_head) * LOG2_E, piece.references[number]);
+                let now = larger(rounded(sink), before);
+                let (factor, share) = (power::<L>(before, now), power::<L>(sink, now));
                 let total = piece.totals[number].mul_add(factor, share);
                 for sum in sums.iter_mut() {
                     *sum = *sum * factor / total;
@@ -324,8 +335,9 @@ impl Piece<'_> {
         for group in token * groups..(token + 1) * groups {
             let queries = &self.queries.as_chunks().0[group];
             let sums = &mut self.sums.as_chunks_mut().0[group];
-            let (most, totals) = (&mut self.most.as_chunks_mut().0[group], &mut self.totals.as_chunks_mut().0[group]);
-            add_tile::<L>(tile, mask, queries, sums, most, totals);
+            let references = &mut self.references.as_chunks_mut().0[group];
+            let totals = &mut self.totals.as_chunks_mut().0[group];
+            add_tile::<L>(tile, mask, queries, sums, references, totals);
         }
     }
 }
@@ -398,37 +410,37 @@ fn add_tile<L: Lanes>(
     mask: &[f32; TILE],
     queries: &[[f32; HEAD]; ROWS],
     sums: &mut [[f32; HEAD]; ROWS],
-    most: &mut [f32; ROWS],
+    references: &mut [f32; ROWS],
     totals: &mut [f32; ROWS],
 ) {
     let mut weights = scores::<L>(tile, mask, queries);
-    let mut drops = [0.0; LANES];
-    let mut added = [0.0; ROWS];
+    let mut factors = [0.0; ROWS];
     for row in 0..ROWS {
         let parts = weights[row].as_chunks_mut().0;
-        let mut largest = L::splat(most[row]);
+        let mut largest = L::splat(f32::NEG_INFINITY);
         for part in parts.iter() {
             largest = L::load(part).larger(largest);
         }
-        let now = largest.folded(|one, two| if two > one { two } else { one });
-        let mut total = L::splat(0.0);
+        let before = references[row];
+        let now = larger(rounded(largest.folded(|one, two| larger(two, one))), before);
         for part in parts {
-            let weights = L::load(part).add(L::splat(-now)).exp();
-            weights.store(part);
-            total = total.add(weights);
+            L::load(part).power(L::splat(now)).store(part);
         }
-        added[row] = total.folded(|one, two| one + two);
-        drops[row] = most[row] - now;
-        most[row] = now;
+        // Sums so far count less if a score is larger than all before.
+        factors[row] = if before == now { 1.0 } else { power::<L>(before, now) };
+        references[row] = now;
+        totals[row] *= factors[row];
     }
-    // Sums so far count less if a score is larger than all before.
-    let mut factors = [0.0; LANES];
-    L::load(&drops).exp().store(&mut factors);
-    for row in 0..ROWS {
-        totals[row] = totals[row].mul_add(factors[row], added[row]);
+    for cell in 0..TILE {
+        for row in 0..ROWS {
+            totals[row] += weights[row][cell];
+        }
     }
     for part in 0..HEAD / LANES {
         let mut added = [L::splat(0.0); ROWS];
+        for row in 0..ROWS {
+            added[row] = L::load(&sums[row].as_chunks().0[part]).mul(L::splat(factors[row]));
+        }
         for cell in 0..TILE {
             let values = L::load(&tile.values[cell].as_chunks().0[part]);
             for row in 0..ROWS {
@@ -436,10 +448,29 @@ fn add_tile<L: Lanes>(
             }
         }
         for row in 0..ROWS {
-            let sum = &mut sums[row].as_chunks_mut().0[part];
-            L::load(sum).mul_add(L::splat(factors[row]), added[row]).store(sum);
+            added[row].store(&mut sums[row].as_chunks_mut().0[part]);
         }
     }
+}
+
+/// Returns the larger number, or `other` if `one` is NaN.
+#[inline(always)]
+fn larger(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
+}
+
+/// Returns a score rounded to an integer. Minus infinity and NaN stay.
+#[inline(always)]
+fn rounded(score: f32) -> f32 {
+    score + ROUNDER - ROUNDER
+}
+
+/// Returns 2 to the power of `score` - `reference`.
+#[inline(always)]
+fn power<L: Lanes>(score: f32, reference: f32) -> f32 {
+    let mut powers = [0.0; LANES];
+    L::splat(score).power(L::splat(reference)).store(&mut powers);
+    powers[0]
 }
 
 /// Returns the scores of a tile's cells for each row. They are minus infinity for hidden cells.

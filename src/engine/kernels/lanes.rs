@@ -1,7 +1,12 @@
 //! Sixteen numbers at a time, in as many registers as an instruction set needs for them.
 
+use std::f32::consts::LN_2;
+
 /// Numbers that are computed at once.
 pub const LANES: usize = 16;
+
+/// 1.5 * 2^23. In a sum with this number the lowest bits are the other's integer part, rounded.
+pub const ROUNDER: f32 = 12_582_912.0;
 
 /// Sixteen numbers in F32. The same operations give the same bits on every instruction set.
 ///
@@ -21,29 +26,28 @@ pub trait Lanes: Copy {
     fn mul_add(self, factor: Self, summand: Self) -> Self;
     /// Returns `self` where it is larger, else `other`.
     fn larger(self, other: Self) -> Self;
-    /// Returns 2 to the power of the integers in the lowest bits of the numbers, as a sum with 1.5 * 2^23 has them.
+    /// Returns 2 to the power of the integers in the lowest bits of the numbers, as a sum with [`ROUNDER`] has them.
     fn power_of_two(self) -> Self;
     /// Returns zero where `self` is below `least`, `self` where it is NaN, else `result`.
     fn if_above(self, least: Self, result: Self) -> Self;
 
-    /// Returns e to the power of numbers that are not above zero, with an error of at most 2 units in the last place.
+    /// Returns 2 to the power of `self` - `reference`, with an error of at most 2 units in the last place.
+    ///
+    /// `reference` is an integer, and not below the numbers by more than 1. With another reference the result differs by
+    /// a power of two exactly. A result that would be denormal is zero.
     #[inline(always)]
-    fn exp(self) -> Self {
-        // Below this the result would be denormal: zero.
-        let least = Self::splat(-87.3);
-        // In a sum with this number the lowest bits are the other's integer part, rounded.
-        let rounder = 12_582_912.0;
+    fn power(self, reference: Self) -> Self {
+        let least = reference.add(Self::splat(-126.0));
         let bounded = self.larger(least);
-        let rounded = bounded.mul_add(Self::splat(std::f32::consts::LOG2_E), Self::splat(rounder));
-        let twos = rounded.add(Self::splat(-rounder));
-        // ln 2 in two parts, so that the difference is exact (Cody and Waite).
-        let rest = twos.mul_add(Self::splat(-0.693_145_75), bounded);
-        let rest = twos.mul_add(Self::splat(-1.428_606_8e-6), rest);
-        let mut sum = Self::splat(1.0 / 5040.0);
-        for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        let integer = bounded.add(Self::splat(ROUNDER)).add(Self::splat(-ROUNDER));
+        let rest = bounded.add(integer.mul(Self::splat(-1.0)));
+        // The powers of the logarithm of 2, each divided by its factorial.
+        let mut sum = Self::splat(1.525_273_4e-5);
+        for factor in [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0] {
             sum = rest.mul_add(sum, Self::splat(factor));
         }
-        self.if_above(least, sum.mul(rounded.power_of_two()))
+        let exponent = integer.add(reference.mul(Self::splat(-1.0)));
+        self.if_above(least, sum.mul(exponent.add(Self::splat(ROUNDER)).power_of_two()))
     }
 
     /// Combines the lanes: halves with halves, then quarters, and so on.

@@ -77,6 +77,9 @@ pub fn tensors(shape: &Shape, tokens: u64) -> Vec<Tensor> {
             layer(shape).into_iter().map(|tensor| Tensor { name: format!("blk.{number}.{}", tensor.name), ..tensor }),
         );
     }
+    if shape.unpacked {
+        tensors.iter_mut().for_each(|tensor| tensor.kind = TensorType::F32);
+    }
     tensors
 }
 
@@ -127,7 +130,7 @@ fn spread(row: u64, size: f32) -> (f32, f32) {
 }
 
 fn tensor(name: &str, dimensions: &[u64], kind: TensorType, (mean, deviation): (f32, f32)) -> Tensor {
-    Tensor { name: name.to_owned(), dimensions: dimensions.to_vec(), kind, mean, deviation }
+    Tensor { name: name.to_owned(), dimensions: dimensions.to_vec(), kind, drawn: kind, mean, deviation }
 }
 
 /// A template that llama.cpp recognizes as harmony. `magistrate` has its own.

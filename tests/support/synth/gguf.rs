@@ -29,13 +29,15 @@ pub fn padding(length: u64) -> &'static [u8] {
 /// The alignment of a file without `general.alignment`.
 const ALIGNMENT: u64 = 32;
 
-/// A tensor to be written: the mean and deviation of its values, and the type that they are stored in.
+/// A tensor to be written: the mean and deviation of its values, and the type in which they are stored.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub name: String,
     /// Dimensions, the length of a row first.
     pub dimensions: Vec<u64>,
     pub kind: TensorType,
+    /// The type whose numbers are drawn. F32 stores those of any type.
+    pub drawn: TensorType,
     pub mean: f32,
     pub deviation: f32,
 }

@@ -16,7 +16,10 @@ pub fn write(out: &mut impl Write, tensor: &Tensor, seed: u64) -> io::Result<()>
     let mut random = Random::of(seed, &tensor.name);
     let row = tensor.row_bytes();
     let fresh = tensor.rows().min((POOL / row).max(1));
-    let pool = rows(&mut random, tensor, fresh * tensor.dimensions[0]);
+    let mut pool = rows(&mut random, tensor, fresh * tensor.dimensions[0]);
+    if tensor.kind != tensor.drawn {
+        pool = unpacked(tensor.drawn, &pool);
+    }
     out.write_all(&pool)?;
 
     let position = |row_number: u64| usize::try_from(row_number * row).expect("within the pool");
@@ -34,11 +37,11 @@ pub fn write(out: &mut impl Write, tensor: &Tensor, seed: u64) -> io::Result<()>
 const POOL: u64 = 8 << 20;
 
 fn rows(random: &mut Random, tensor: &Tensor, values: u64) -> Vec<u8> {
-    let (values_per_block, bytes_per_block) = tensor.kind.block();
+    let (values_per_block, bytes_per_block) = tensor.drawn.block();
     let blocks = values / values_per_block;
     let mut out = Vec::with_capacity(usize::try_from(blocks * bytes_per_block).expect("at most the pool, or a row"));
     for _ in 0..blocks {
-        match tensor.kind {
+        match tensor.drawn {
             TensorType::F32 => out.extend(random.normal(tensor).to_le_bytes()),
             TensorType::F16 => out.extend(half(random.normal(tensor)).to_le_bytes()),
             TensorType::Q8_0 => {
@@ -57,6 +60,37 @@ fn rows(random: &mut Random, tensor: &Tensor, values: u64) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Returns the values of quantized blocks as F32.
+fn unpacked(kind: TensorType, blocks: &[u8]) -> Vec<u8> {
+    const MXFP4: [f32; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+    let (values, bytes) = kind.block();
+    let mut out = Vec::with_capacity(blocks.len() * 4 * values as usize / bytes as usize);
+    for block in blocks.chunks_exact(bytes as usize) {
+        let mut push = |value: f32| out.extend(value.to_le_bytes());
+        match kind {
+            TensorType::Q8_0 => {
+                let scale = whole(u16::from_le_bytes([block[0], block[1]]));
+                block[2..].iter().for_each(|&byte| push(scale * f32::from(byte.cast_signed())));
+            }
+            TensorType::Mxfp4 => {
+                let scale = f32::from_bits(u32::from(block[0]) << 23);
+                let value = |code: u8| if code < 8 { MXFP4[usize::from(code)] } else { -MXFP4[usize::from(code - 8)] };
+                block[1..].iter().for_each(|&pair| push(scale * value(pair & 15)));
+                block[1..].iter().for_each(|&pair| push(scale * value(pair >> 4)));
+            }
+            TensorType::F16 => push(whole(u16::from_le_bytes([block[0], block[1]]))),
+            TensorType::F32 => out.extend(block),
+        }
+    }
+    out
+}
+
+/// Returns a normal F16 number as F32.
+fn whole(half: u16) -> f32 {
+    let sign = u32::from(half & 0x8000) << 16;
+    f32::from_bits(sign | (u32::from(half & 0x7fff) << 13) + (112 << 23))
 }
 
 /// Deviation of a byte drawn evenly from -127 to 127.

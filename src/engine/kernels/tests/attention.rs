@@ -163,6 +163,28 @@ fn a_result_does_not_depend_on_other_tokens_or_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_result_does_not_depend_on_the_places_of_the_cells() {
+    let sees = |token: usize, cell: usize| cell < 70 || cell % 3 == token;
+    let operands = Operands::new(3, 200, 2, 3, sees);
+    // The same cells behind 45 others, and from the 100th on with a gap of 7 behind each.
+    let place = |cell: usize| 45 + cell + 7 * cell.saturating_sub(100);
+    let mut moved = Operands::new(3, place(200), 2, 3, |_, _| false);
+    moved.queries.clone_from(&operands.queries);
+    moved.sinks.clone_from(&operands.sinks);
+    for cell in 0..200 {
+        let (from, to) = (cell * 2 * HEAD, place(cell) * 2 * HEAD);
+        moved.keys[to..to + 2 * HEAD].copy_from_slice(&operands.keys[from..from + 2 * HEAD]);
+        moved.values[to..to + 2 * HEAD].copy_from_slice(&operands.values[from..from + 2 * HEAD]);
+        for token in 0..3 {
+            moved.mask[token * moved.cells + place(cell)] = operands.mask[token * 200 + cell];
+        }
+    }
+    for kernels in KernelSet::all() {
+        assert!(moved.results(kernels, 1) == operands.results(kernels, 1), "{}", kernels.name);
+    }
+}
+
+#[test]
 fn another_tokens_infinity_does_not_spread() {
     let mut operands = Operands::new(2, 64, 1, 4, |token, cell| cell < 20 || cell % 2 == token);
     let expected = operands.results(scalar_set(), 1);
