@@ -10,8 +10,9 @@ use std::slice;
 use anyhow::Context;
 use clap::Args;
 use magistrate::cache;
+use magistrate::engine::kernels::KernelSet;
 use magistrate::engine::memory_plan::LoadOptions;
-use magistrate::engine::{llama, llama_version};
+use magistrate::engine::{Kernels, llama, llama_version};
 use magistrate::files::Draft;
 use magistrate::gguf::Opened;
 use magistrate::label::config::RunConfig;
@@ -147,7 +148,7 @@ fn processor() -> Finding {
     match llama::instructions() {
         Err(error) => Finding::of("cpu", &error.into(), "build it on this machine: scripts/run"),
         Ok(found) => {
-            let uses = format!("{}; computes with {}", threads(), found.used.join(", "));
+            let uses = format!("{}; computes with {}; {}", threads(), found.used.join(", "), kernels());
             if found.idle.is_empty() {
                 return Finding::ok("cpu", uses);
             }
@@ -158,6 +159,14 @@ fn processor() -> Finding {
                 "built on this machine it uses them: scripts/run",
             )
         }
+    }
+}
+
+/// Names the kernels that multiply weights on this CPU.
+fn kernels() -> String {
+    match KernelSet::for_this_cpu() {
+        Some(set) if Kernels::here() == Kernels::Own => format!("magistrate's own kernels for {}", set.name),
+        _ => "llama.cpp's kernels".to_owned(),
     }
 }
 

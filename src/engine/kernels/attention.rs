@@ -427,7 +427,7 @@ fn add_tile<L: Lanes>(
             L::load(part).power(L::splat(now)).store(part);
         }
         // Sums so far count less if a score is larger than all before.
-        factors[row] = if before == now { 1.0 } else { power::<L>(before, now) };
+        factors[row] = if now > before { power::<L>(before, now) } else { 1.0 };
         references[row] = now;
         totals[row] *= factors[row];
     }

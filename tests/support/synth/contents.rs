@@ -78,7 +78,9 @@ pub fn tensors(shape: &Shape, tokens: u64) -> Vec<Tensor> {
         );
     }
     if shape.unpacked {
-        tensors.iter_mut().for_each(|tensor| tensor.kind = TensorType::F32);
+        for tensor in &mut tensors {
+            tensor.kind = TensorType::F32;
+        }
     }
     tensors
 }

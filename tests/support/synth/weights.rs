@@ -90,7 +90,7 @@ fn unpacked(kind: TensorType, blocks: &[u8]) -> Vec<u8> {
 /// Returns a normal F16 number as F32.
 fn whole(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
-    f32::from_bits(sign | (u32::from(half & 0x7fff) << 13) + (112 << 23))
+    f32::from_bits(sign | ((u32::from(half & 0x7fff) << 13) + (112 << 23)))
 }
 
 /// Deviation of a byte drawn evenly from -127 to 127.
