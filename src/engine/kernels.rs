@@ -31,12 +31,13 @@ mod block;
 mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub mod pieces;
 pub mod product;
 mod scalar;
 #[cfg(test)]
 mod tests;
-#[cfg(target_arch = "x86_64")]
-mod x86;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod walk;
 
 /// Rows of weights that a kernel multiplies at once.
 pub const ROWS: usize = 16;

@@ -5,8 +5,8 @@ use std::arch::x86_64::*;
 use super::attention::{self, Attention};
 use super::block::{Block8, Block16, MXFP4_UNSIGNED as TABLE, MXFP4_ZERO, quantize8, quantize16};
 use super::lanes::{LANES, Lanes};
-use super::x86::fetch_ahead;
-use super::{KernelSet, Panel, ROWS, Routine, Rows};
+use super::walk::each_block;
+use super::{COLUMNS, Format, KernelSet, Panel, ROWS, Routine, Rows};
 
 pub static KERNELS: KernelSet = KernelSet {
     name: "AVX2",
@@ -115,91 +115,67 @@ pub(super) unsafe fn add(sums: *mut f32, products: __m256i, weights: __m256, act
 
 #[target_feature(enable = "avx2,fma")]
 unsafe fn multiply_mxfp4(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 17;
+    const BYTES: usize = Format::Mxfp4.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
         let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(TABLE.as_ptr().cast()));
         let low = _mm256_set1_epi8(15);
         let ones = _mm256_set1_epi16(1);
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                let codes = transposed(bytes.add(1), rows.stride);
-                let scales = half_powers(_mm256_and_si256(heads(bytes, rows.stride), _mm256_set1_epi32(0xff)));
-                let values = |codes: __m256i| _mm256_shuffle_epi8(table, _mm256_and_si256(codes, low));
-                let [a, b, c, d] = codes;
-                let first = [values(a), values(b), values(c), values(d)];
-                let upper = |codes: __m256i| values(_mm256_srli_epi16(codes, 4));
-                let second = [upper(a), upper(b), upper(c), upper(d)];
-                for column in 0..panel.columns {
-                    let block = &*activations.add(column);
-                    let four = |place: usize| {
-                        _mm256_set1_epi32(block.values.as_ptr().cast::<i32>().add(place).read_unaligned())
-                    };
-                    // Four products of at most 2 × 24 × 127 each: the sum fits 16 bits.
-                    let sum = |weights: &[__m256i; 4], place: usize| {
-                        let a = _mm256_maddubs_epi16(weights[0], four(place));
-                        let b = _mm256_maddubs_epi16(weights[1], four(place + 1));
-                        let c = _mm256_maddubs_epi16(weights[2], four(place + 2));
-                        let d = _mm256_maddubs_epi16(weights[3], four(place + 3));
-                        _mm256_madd_epi16(_mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d)), ones)
-                    };
-                    let products = _mm256_add_epi32(sum(&first, 0), sum(&second, 4));
-                    let products = _mm256_add_epi32(products, _mm256_set1_epi32(block.correction));
-                    add(sums.add(column * ROWS + half), products, scales, block.scale);
-                }
+        each_block::<Block8, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let codes = transposed(bytes.add(1), rows.stride);
+            let scales = half_powers(_mm256_and_si256(heads(bytes, rows.stride), _mm256_set1_epi32(0xff)));
+            let values = |codes: __m256i| _mm256_shuffle_epi8(table, _mm256_and_si256(codes, low));
+            let [a, b, c, d] = codes;
+            let first = [values(a), values(b), values(c), values(d)];
+            let upper = |codes: __m256i| values(_mm256_srli_epi16(codes, 4));
+            let second = [upper(a), upper(b), upper(c), upper(d)];
+            for column in 0..panel.columns {
+                let block = &*activations.add(column);
+                let four =
+                    |place: usize| _mm256_set1_epi32(block.values.as_ptr().cast::<i32>().add(place).read_unaligned());
+                // Four products of at most 2 × 24 × 127 each: the sum fits 16 bits.
+                let sum = |weights: &[__m256i; 4], place: usize| {
+                    let a = _mm256_maddubs_epi16(weights[0], four(place));
+                    let b = _mm256_maddubs_epi16(weights[1], four(place + 1));
+                    let c = _mm256_maddubs_epi16(weights[2], four(place + 2));
+                    let d = _mm256_maddubs_epi16(weights[3], four(place + 3));
+                    _mm256_madd_epi16(_mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d)), ones)
+                };
+                let products = _mm256_add_epi32(sum(&first, 0), sum(&second, 4));
+                let products = _mm256_add_epi32(products, _mm256_set1_epi32(block.correction));
+                add(sums.add(column * ROWS), products, scales, block.scale);
             }
-        }
+        });
     }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn multiply_q8_0(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 34;
-    let mut partial = [[0i32; HALF]; super::COLUMNS];
+    const BYTES: usize = Format::Q8_0.bytes();
+    let mut partial = [_mm256_setzero_si256(); COLUMNS];
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block16>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                // 16 weights of each row at a time: their numbers of 16 bits fill eight registers.
-                let widened = |first: *const u8| {
-                    let [a, b, c, d] = transposed(first, rows.stride);
-                    let even = |bytes: __m256i| _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
-                    let odd = |bytes: __m256i| _mm256_srai_epi16(bytes, 8);
-                    ([even(a), even(b), even(c), even(d)], [odd(a), odd(b), odd(c), odd(d)])
-                };
-                let product = |(even, odd): &([__m256i; 4], [__m256i; 4]), block: &Block16, place: usize| {
-                    let two = |place: usize| {
-                        _mm256_set1_epi32(block.values.as_ptr().cast::<i32>().add(place).read_unaligned())
-                    };
-                    let pair = |number: usize| {
-                        let even = _mm256_madd_epi16(even[number], two(place + 2 * number));
-                        _mm256_add_epi32(even, _mm256_madd_epi16(odd[number], two(place + 2 * number + 1)))
-                    };
-                    _mm256_add_epi32(_mm256_add_epi32(pair(0), pair(1)), _mm256_add_epi32(pair(2), pair(3)))
-                };
-                let weights = widened(bytes.add(2));
+        each_block::<Block16, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let scales = from_halves(heads(bytes, rows.stride));
+            partial[..panel.columns].fill(_mm256_setzero_si256());
+            // 16 weights of each row at a time: their numbers of 16 bits fill eight registers.
+            for first in [0, 16] {
+                let [a, b, c, d] = transposed(bytes.add(2 + first), rows.stride);
+                let even = |bytes: __m256i| _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
+                let odd = |bytes: __m256i| _mm256_srai_epi16(bytes, 8);
+                let weights = [even(a), odd(a), even(b), odd(b), even(c), odd(c), even(d), odd(d)];
                 for column in 0..panel.columns {
-                    let products = product(&weights, &*activations.add(column), 0);
-                    _mm256_storeu_si256(partial[column].as_mut_ptr().cast(), products);
-                }
-                let weights = widened(bytes.add(18));
-                let scales = from_halves(heads(bytes, rows.stride));
-                for column in 0..panel.columns {
-                    let block = &*activations.add(column);
-                    let before = _mm256_loadu_si256(partial[column].as_ptr().cast());
-                    let products = _mm256_add_epi32(before, product(&weights, block, 8));
-                    add(sums.add(column * ROWS + half), products, scales, block.scale);
+                    let values = (*activations.add(column)).values.as_ptr().add(first).cast::<i32>();
+                    for (place, weights) in weights.into_iter().enumerate() {
+                        let two = _mm256_set1_epi32(values.add(place).read_unaligned());
+                        partial[column] = _mm256_add_epi32(partial[column], _mm256_madd_epi16(weights, two));
+                    }
                 }
             }
-        }
+            for column in 0..panel.columns {
+                add(sums.add(column * ROWS), partial[column], scales, (*activations.add(column)).scale);
+            }
+        });
     }
 }
 

@@ -5,8 +5,8 @@ use std::arch::x86_64::*;
 use super::attention::{self, Attention};
 use super::block::{Block8, MXFP4_UNSIGNED as TABLE, MXFP4_ZERO, quantize8};
 use super::lanes::{LANES, Lanes};
-use super::x86::fetch_ahead;
-use super::{KernelSet, Panel, ROWS, Routine, Rows};
+use super::walk::each_block;
+use super::{Format, KernelSet, Panel, ROWS, Routine, Rows};
 
 pub static KERNELS: KernelSet = KernelSet {
     name: "AVX512 VNNI",
@@ -130,44 +130,36 @@ unsafe fn add(weights: &Weights, scales: __m512, activations: *const Block8, col
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn multiply_mxfp4(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 17;
+    const BYTES: usize = Format::Mxfp4.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
         let table = _mm512_broadcast_i32x4(_mm_loadu_si128(TABLE.as_ptr().cast()));
         let low = _mm512_set1_epi8(15);
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            let bytes = rows.first.add(number * BYTES);
-            fetch_ahead::<BYTES>(rows, number);
+        each_block::<Block8, BYTES, ROWS>(rows, panel, sums, |bytes, activations, sums| {
             let scales = half_powers(_mm512_and_si512(heads(bytes, rows.stride), _mm512_set1_epi32(0xff)));
             let [a, b, c, d] = transposed(bytes.add(1), rows.stride);
             let lower = |codes: __m512i| _mm512_shuffle_epi8(table, _mm512_and_si512(codes, low));
             let upper = |codes: __m512i| lower(_mm512_srli_epi16::<4>(codes));
             let weights = [[lower(a), lower(b), lower(c), lower(d)], [upper(a), upper(b), upper(c), upper(d)]];
             add(&weights, scales, activations, panel.columns, sums);
-        }
+        });
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn multiply_q8_0(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 34;
+    const BYTES: usize = Format::Q8_0.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
         // A number with a sign becomes one without: 128 is added.
         let changed = |weights: __m512i| _mm512_xor_si512(weights, _mm512_set1_epi8(-128));
         let raised = |[a, b, c, d]: [__m512i; 4]| [changed(a), changed(b), changed(c), changed(d)];
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            let bytes = rows.first.add(number * BYTES);
-            fetch_ahead::<BYTES>(rows, number);
+        each_block::<Block8, BYTES, ROWS>(rows, panel, sums, |bytes, activations, sums| {
             let scales = from_halves(heads(bytes, rows.stride));
             let first = raised(transposed(bytes.add(2), rows.stride));
             let second = raised(transposed(bytes.add(18), rows.stride));
             add(&[first, second], scales, activations, panel.columns, sums);
-        }
+        });
     }
 }
 

@@ -4,8 +4,8 @@ use std::arch::x86_64::*;
 
 use super::avx2::{HALF, add, from_halves, half_powers, heads, transposed};
 use super::block::{Block8, MXFP4_UNSIGNED as TABLE, MXFP4_ZERO, quantize8};
-use super::x86::fetch_ahead;
-use super::{KernelSet, Panel, ROWS, Routine, Rows};
+use super::walk::each_block;
+use super::{Format, KernelSet, Panel, ROWS, Routine, Rows};
 
 pub static KERNELS: KernelSet = KernelSet {
     name: "AVX-VNNI",
@@ -57,47 +57,35 @@ unsafe fn add_all(weights: &Weights, scales: __m256, activations: *const Block8,
 
 #[target_feature(enable = "avx2,fma,avxvnni")]
 unsafe fn multiply_mxfp4(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 17;
+    const BYTES: usize = Format::Mxfp4.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
         let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(TABLE.as_ptr().cast()));
         let low = _mm256_set1_epi8(15);
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                let scales = half_powers(_mm256_and_si256(heads(bytes, rows.stride), _mm256_set1_epi32(0xff)));
-                let [a, b, c, d] = transposed(bytes.add(1), rows.stride);
-                let lower = |codes: __m256i| _mm256_shuffle_epi8(table, _mm256_and_si256(codes, low));
-                let upper = |codes: __m256i| lower(_mm256_srli_epi16::<4>(codes));
-                let weights = [[lower(a), lower(b), lower(c), lower(d)], [upper(a), upper(b), upper(c), upper(d)]];
-                add_all(&weights, scales, activations, panel.columns, sums.add(half));
-            }
-        }
+        each_block::<Block8, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let scales = half_powers(_mm256_and_si256(heads(bytes, rows.stride), _mm256_set1_epi32(0xff)));
+            let [a, b, c, d] = transposed(bytes.add(1), rows.stride);
+            let lower = |codes: __m256i| _mm256_shuffle_epi8(table, _mm256_and_si256(codes, low));
+            let upper = |codes: __m256i| lower(_mm256_srli_epi16::<4>(codes));
+            let weights = [[lower(a), lower(b), lower(c), lower(d)], [upper(a), upper(b), upper(c), upper(d)]];
+            add_all(&weights, scales, activations, panel.columns, sums);
+        });
     }
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 unsafe fn multiply_q8_0(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 34;
+    const BYTES: usize = Format::Q8_0.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
         // A number with a sign becomes one without: 128 is added.
         let changed = |weights: __m256i| _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
         let raised = |[a, b, c, d]: [__m256i; 4]| [changed(a), changed(b), changed(c), changed(d)];
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                let scales = from_halves(heads(bytes, rows.stride));
-                let first = raised(transposed(bytes.add(2), rows.stride));
-                let second = raised(transposed(bytes.add(18), rows.stride));
-                add_all(&[first, second], scales, activations, panel.columns, sums.add(half));
-            }
-        }
+        each_block::<Block8, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let scales = from_halves(heads(bytes, rows.stride));
+            let first = raised(transposed(bytes.add(2), rows.stride));
+            let second = raised(transposed(bytes.add(18), rows.stride));
+            add_all(&[first, second], scales, activations, panel.columns, sums);
+        });
     }
 }

@@ -6,7 +6,8 @@ use std::arch::asm;
 use super::attention::{self, Attention};
 use super::block::{Block8, MXFP4 as TABLE, quantize8};
 use super::lanes::{LANES, Lanes};
-use super::{KernelSet, Panel, ROWS, Routine, Rows};
+use super::walk::each_block;
+use super::{Format, KernelSet, Panel, ROWS, Routine, Rows};
 
 pub static KERNELS: KernelSet = KernelSet {
     name: "NEON dotprod",
@@ -36,19 +37,6 @@ struct Four {
     /// The other 16.
     second: [int8x16_t; 4],
     scales: float32x4_t,
-}
-
-/// Asks for the weights of the next rows, as many bytes as one block of each of these rows has.
-///
-/// The processor sees one row as one stream, and this many streams are too many for it.
-#[inline]
-fn fetch_ahead<const BYTES: usize>(rows: Rows, number: usize) {
-    let next = rows.first.wrapping_add(ROWS * (rows.stride + number * BYTES));
-    for line in 0..(ROWS * BYTES).div_ceil(64) {
-        let line = next.wrapping_add(line * 64);
-        // SAFETY: the instruction is a hint. It does not fail, whatever the address.
-        unsafe { asm!("prfm pldl1keep, [{line}]", line = in(reg) line, options(nostack, preserves_flags, readonly)) }
-    }
 }
 
 /// Adds products to `$sums`: of the bytes of `$weights` and the four bytes of `$values` at a place.
@@ -198,37 +186,25 @@ unsafe fn add(rows: &[Four; 2], activations: *const Block8, columns: usize, sums
 
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn multiply_mxfp4(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 17;
+    const BYTES: usize = Format::Mxfp4.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                let weights = [mxfp4(bytes, rows.stride), mxfp4(bytes.add(4 * rows.stride), rows.stride)];
-                add(&weights, activations, panel.columns, sums.add(half));
-            }
-        }
+        each_block::<Block8, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let weights = [mxfp4(bytes, rows.stride), mxfp4(bytes.add(4 * rows.stride), rows.stride)];
+            add(&weights, activations, panel.columns, sums);
+        });
     }
 }
 
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn multiply_q8_0(rows: Rows, panel: Panel, sums: *mut f32) {
-    const BYTES: usize = 34;
+    const BYTES: usize = Format::Q8_0.bytes();
     // SAFETY: the caller gives ROWS rows of that many blocks, a panel of that many columns, and room for all sums.
     unsafe {
-        std::ptr::write_bytes(sums, 0, panel.columns * ROWS);
-        for number in 0..rows.blocks {
-            let activations = panel.first.cast::<Block8>().add(number * panel.columns);
-            fetch_ahead::<BYTES>(rows, number);
-            for half in [0, HALF] {
-                let bytes = rows.first.add(half * rows.stride + number * BYTES);
-                let weights = [q8_0(bytes, rows.stride), q8_0(bytes.add(4 * rows.stride), rows.stride)];
-                add(&weights, activations, panel.columns, sums.add(half));
-            }
-        }
+        each_block::<Block8, BYTES, HALF>(rows, panel, sums, |bytes, activations, sums| {
+            let weights = [q8_0(bytes, rows.stride), q8_0(bytes.add(4 * rows.stride), rows.stride)];
+            add(&weights, activations, panel.columns, sums);
+        });
     }
 }
 

@@ -3,8 +3,7 @@
 //! Activations are grouped by the expert that they go to, and become panels. Then the threads take pieces of some rows
 //! and one panel, until none is left.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use super::pieces::{LINE, Pieces, Thread};
 use super::{COLUMNS, Format, KernelSet, Panel, ROWS, Rows};
 
 /// The operands of a product. Sizes are in numbers, strides in bytes.
@@ -57,18 +56,6 @@ pub struct Choices {
     pub token_stride: usize,
 }
 
-/// One of the threads that compute a product together.
-#[derive(Clone, Copy, Debug)]
-pub struct Thread {
-    /// From 0.
-    pub index: usize,
-    /// The number of threads.
-    pub count: usize,
-}
-
-/// Bytes that threads do not share, so that they do not wait for each other's writes.
-const LINE: usize = 64;
-
 /// Rows of a piece of work, at most.
 const PIECE: usize = 8 * ROWS;
 
@@ -101,21 +88,18 @@ impl Product {
     /// The operands are as the fields say, and nothing else changes them. `work` has [`Self::work_size`] bytes, is
     /// aligned to 64 bytes, and is shared by all threads. `barrier` returns after all threads have called it.
     pub unsafe fn compute(&self, kernels: &KernelSet, thread: Thread, work: *mut u8, barrier: impl FnOnce()) {
-        // SAFETY: the parts of the memory are those that `work_size` counts. The counter is aligned as `work` is.
+        // SAFETY: the parts of the memory are those that `work_size` counts. The counter is at their beginning.
         unsafe {
-            let next = &*work.cast::<AtomicUsize>();
+            let pieces = Pieces::new(work, thread);
             let panels = work.add(LINE);
             let own = panels.add(self.panels_size(kernels) + thread.index * self.grouping_size());
             let own = std::slice::from_raw_parts_mut(own.cast::<u32>(), self.experts + 1 + self.slots());
             let (starts, slots) = own.split_at_mut(self.experts + 1);
             self.group(starts, slots);
             let groups = Groups { starts, slots };
-            if thread.index == 0 {
-                next.store(thread.count, Ordering::Relaxed);
-            }
             self.quantize(kernels, thread, groups, panels);
             barrier();
-            self.multiply(kernels, thread, groups, panels, next);
+            self.multiply(kernels, thread, groups, panels, pieces);
         }
     }
 
@@ -192,19 +176,19 @@ impl Product {
         thread: Thread,
         groups: Groups<'_>,
         panels: *const u8,
-        next: &AtomicUsize,
+        pieces: Pieces<'_>,
     ) {
         let routine = kernels.routine(self.format);
         let tiles = groups.panels(self.experts).count() * self.rows / ROWS;
         let rows = (tiles / (PIECES * thread.count) * ROWS).clamp(ROWS, PIECE);
-        let pieces = self.rows.div_ceil(rows);
+        let parts = self.rows.div_ceil(rows);
         let mut sums = Sums([0.0; ROWS * COLUMNS]);
-        let mut piece = thread.index;
+        let mut piece = pieces.first();
         let mut passed = 0;
         // An expert's pieces follow each other, and among them those of the same rows, for all its panels.
         for expert in 0..self.experts {
             let count = groups.count(expert);
-            let all = count * pieces;
+            let all = count * parts;
             while piece - passed < all {
                 let (panel, first) = ((piece - passed) % count, (piece - passed) / count * rows);
                 let panel = groups.panel(expert, panel);
@@ -226,7 +210,7 @@ impl Product {
                         }
                     }
                 }
-                piece = next.fetch_add(1, Ordering::Relaxed);
+                piece = pieces.next();
             }
             passed += all;
         }

@@ -2,7 +2,8 @@
 
 mod attention;
 
-use super::product::{Choices, Product, Thread};
+use super::pieces::Thread;
+use super::product::{Choices, Product};
 use super::*;
 use crate::random::Random;
 

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use crate::engine::kernels::attention::{Attention, HEAD, Vectors};
-use crate::engine::kernels::product::{Choices, Product, Thread};
+use crate::engine::kernels::pieces::Thread;
+use crate::engine::kernels::product::{Choices, Product};
 use crate::engine::kernels::{BLOCK, Format, KernelSet, ROWS};
 
 unsafe extern "C" {
