@@ -1,7 +1,7 @@
 //! Compiles the C++ code that catches llama.cpp's exceptions (feature `llama`).
 //!
-//! With the feature `dynamic-backends`, llama.cpp's backends are libraries. The program then looks for them beside itself, and
-//! after that in the folder where they were built.
+//! With the feature `dynamic-backends`, llama.cpp's backends are libraries. The program then looks for them beside itself, in
+//! the folder `lib/magistrate` beside its own, and where they were built.
 
 use std::path::Path;
 
@@ -13,7 +13,11 @@ fn main() {
         for file in FILES {
             println!("cargo::rerun-if-changed={file}");
         }
-        cc::Build::new().cpp(true).std("c++17").files(FILES).compile("magistrate_llama");
+        let mut build = cc::Build::new();
+        if cfg!(feature = "dynamic-backends") {
+            build.define("MAGISTRATE_DYNAMIC_BACKENDS", None);
+        }
+        build.cpp(true).std("c++17").files(FILES).compile("magistrate_llama");
     }
     println!("cargo::rerun-if-env-changed=DEP_LLAMA_BACKENDS_DIR");
     let Ok(backends) = std::env::var("DEP_LLAMA_BACKENDS_DIR") else { return };
@@ -24,7 +28,7 @@ fn main() {
         _ => "$ORIGIN",
     };
     let built = Path::new(&backends).with_file_name("lib");
-    for folder in [beside, &built.display().to_string()] {
+    for folder in [beside, &format!("{beside}/../lib/magistrate"), &built.display().to_string()] {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     }
 }

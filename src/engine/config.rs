@@ -121,8 +121,8 @@ impl Kernels {
     /// Returns the kernels of this crate if this build and this CPU can run them, else llama.cpp's.
     #[must_use]
     pub fn here() -> Self {
-        // Where backends are libraries, their list of operations cannot be reached.
-        let supported = cfg!(not(feature = "dynamic-backends")) && KernelSet::for_this_cpu().is_some();
+        // A backend that is a library is searched for its list of operations as Unix does it.
+        let supported = cfg!(any(unix, not(feature = "dynamic-backends"))) && KernelSet::for_this_cpu().is_some();
         if supported { Self::Own } else { Self::Llama }
     }
 }

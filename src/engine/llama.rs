@@ -9,9 +9,7 @@ mod caught;
 mod host;
 mod load;
 mod log;
-#[cfg(not(feature = "dynamic-backends"))]
 mod operations;
-#[cfg(not(feature = "dynamic-backends"))]
 mod self_test;
 mod start;
 

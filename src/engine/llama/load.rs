@@ -37,17 +37,10 @@ pub fn loaded(
 }
 
 /// Lets our kernels multiply the model's weights.
-#[cfg(not(feature = "dynamic-backends"))]
 fn use_own_kernels(model: &Model) -> Result<(), EngineError> {
     super::self_test::passes().map_err(EngineError::Kernels)?;
     super::operations::mark_weights(model.raw());
     Ok(())
-}
-
-/// Refuses our kernels: where backends are libraries, their list of operations cannot be reached.
-#[cfg(feature = "dynamic-backends")]
-fn use_own_kernels(_: &Model) -> Result<(), EngineError> {
-    Err(EngineError::Kernels("every format, because backends are libraries in this build"))
 }
 
 /// A model that llama.cpp has loaded.

@@ -17,7 +17,7 @@ use crate::engine::kernels::{BLOCK, Format, KernelSet, ROWS};
 unsafe extern "C" {
     fn magistrate_add_operations();
     fn magistrate_each_tensor(model: *const sys::llama_model, show: extern "C" fn(*mut sys::ggml_tensor));
-    fn ggml_barrier(pool: *mut c_void);
+    fn magistrate_wait(pool: *mut c_void);
 }
 
 /// The mark of a tensor: this static's address.
@@ -272,7 +272,7 @@ extern "C" fn magistrate_operation_compute(
             CALLS.fetch_add(1, Ordering::Relaxed);
         }
         let work = work.add(work.align_offset(ALIGNMENT));
-        let barrier = || ggml_barrier(pool);
+        let barrier = || magistrate_wait(pool);
         match operation {
             Operation::Product(product) => product.compute(kernels, thread, work, barrier),
             Operation::Attention(attention) => attention.compute(kernels.attend, thread, work, barrier),

@@ -66,8 +66,7 @@ fn agrees(kind: sys::ggml_type, with_experts: bool) -> bool {
         };
         let graph = sys::ggml_new_graph(memory);
         sys::ggml_build_forward_expand(graph, product);
-        let backend = sys::ggml_backend_cpu_init();
-        sys::ggml_backend_cpu_set_n_threads(backend, 2);
+        let backend = sys::ggml_backend_init_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU, std::ptr::null());
         let buffer = sys::ggml_backend_alloc_ctx_tensors(memory, backend);
         fill(matrix, &quantized(kind, &weights, sys::ggml_nbytes(matrix)));
         fill(columns, &activations);

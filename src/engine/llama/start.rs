@@ -26,7 +26,6 @@ pub fn initialized() -> Result<&'static LlamaBackend, EngineError> {
             }
             #[cfg(feature = "dynamic-backends")]
             load_backends()?;
-            #[cfg(not(feature = "dynamic-backends"))]
             super::operations::add_operations();
             LlamaBackend::init().map_err(|error| StartError::Failed(error.to_string()))
         })
@@ -77,14 +76,16 @@ fn load_backends() -> Result<(), StartError> {
 #[cfg(feature = "dynamic-backends")]
 const BACKENDS: &str = "MAGISTRATE_BACKENDS";
 
-/// Returns the folder of llama.cpp's backends: the one in [`BACKENDS`], else `backends` beside the program, else the
-/// folder of the build.
+/// Returns the folder of llama.cpp's backends: the one in [`BACKENDS`], else `backends` beside the program, else
+/// `lib/magistrate/backends` beside the program's folder, else the folder of the build.
 #[cfg(feature = "dynamic-backends")]
 fn backends_folder() -> std::path::PathBuf {
     if let Some(named) = std::env::var_os(BACKENDS).filter(|path| !path.is_empty()) {
         return named.into();
     }
     let program = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let beside = program.with_file_name("backends");
-    if beside.is_dir() { beside } else { env!("MAGISTRATE_BUILT_BACKENDS").into() }
+    let installed = program.parent().map(|folder| folder.with_file_name("lib").join("magistrate/backends"));
+    let places = [Some(program.with_file_name("backends")), installed];
+    let found = places.into_iter().flatten().find(|folder| folder.is_dir());
+    found.unwrap_or_else(|| env!("MAGISTRATE_BUILT_BACKENDS").into())
 }
