@@ -27,6 +27,7 @@ pub mod listen;
 mod metrics;
 mod moderation;
 mod openapi;
+mod page;
 mod parts;
 mod pieces;
 pub mod policies;
@@ -35,6 +36,7 @@ mod reload;
 mod route;
 mod routes;
 mod state;
+pub mod workspace;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +56,7 @@ use self::listen::Bound;
 use self::policies::{Origin, Policies};
 use self::queue::Queue;
 use self::state::{Model, State};
+use self::workspace::Workspace;
 use crate::engine::Engine;
 use crate::hint::{Hint, Setting};
 use crate::label::config::RunConfig;
@@ -83,6 +86,8 @@ pub struct ServerConfig {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The folder of policies that the page writes, if one is named.
+    pub workspace: Option<Workspace>,
 }
 
 /// The error that ends a server.
@@ -114,11 +119,12 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches } =
-            settings;
+        let ServerConfig { mut config, mut origins, moderation, first, limits, keys, .. } = settings;
+        let ServerConfig { hosts, audit, hooks, batches, workspace, .. } = settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
-        let policies = Policies::read(&origins)?;
+        origins.extend(workspace.as_ref().map(Workspace::origin));
+        let policies = Policies::read(&origins, workspace.is_some())?;
         for name in &moderation {
             policies.now().find(name).map_err(|error| format!("of moderations: {}", error.message))?;
         }
@@ -135,6 +141,7 @@ impl Server {
             audit,
             hooks,
             batches,
+            workspace,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),

@@ -23,6 +23,14 @@ impl Expected {
         Self { verdict: Verdict::Violation, category: None, knows_category: false }
     }
 
+    /// Returns the answer of a case without a category: the verdict of this word, or safe.
+    pub(super) fn of_word(verdict: &str) -> Self {
+        match verdict.parse() {
+            Err(_) | Ok(Verdict::Safe) => Self::safe(true),
+            Ok(verdict) => Self { verdict, category: None, knows_category: false },
+        }
+    }
+
     /// Returns a safe text.
     pub(super) fn safe(knows_category: bool) -> Self {
         Self { verdict: Verdict::Safe, category: None, knows_category }

@@ -259,6 +259,7 @@ pub fn lines(cases: &[GoldenCase]) -> String {
             let line = serde_json::json!({
                 "text": case.text,
                 "category": case.category,
+                "verdict": case.verdict,
                 "near_miss": case.near_miss,
                 "why": case.why,
             });

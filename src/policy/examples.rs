@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Verdict;
+
 /// A case with its answer, shown to the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
@@ -20,6 +22,8 @@ pub struct GoldenCase {
     pub text: String,
     /// The code of its category; `None` is safe.
     pub category: Option<String>,
+    /// The verdict of a text whose category is not known. `None` if the category decides.
+    pub verdict: Option<Verdict>,
     /// True if it lies close to the boundary.
     pub near_miss: bool,
     /// The reason, in a sentence.

@@ -59,8 +59,11 @@ pub fn preflight(state: &State, headers: &HeaderMap) -> Response<Body> {
     let origin = headers.get(ORIGIN).cloned();
     if origin.as_ref().and_then(|origin| origin.to_str().ok()).is_some_and(|origin| state.hosts.allows(origin)) {
         for (name, value) in [
-            ("access-control-allow-methods", "GET, POST, DELETE"),
-            ("access-control-allow-headers", "authorization, content-type, x-api-key, x-request-id"),
+            ("access-control-allow-methods", "GET, POST, PUT, DELETE"),
+            (
+                "access-control-allow-headers",
+                "authorization, content-type, if-match, if-none-match, x-api-key, x-request-id",
+            ),
             ("access-control-max-age", "600"),
         ] {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -86,7 +89,7 @@ struct Admitted {
 /// Checks who sends a request and whether it is this key's turn.
 fn admitted(state: &State, route: &Route, parts: &Parts) -> Result<Admitted, ApiError> {
     let headers = &parts.headers;
-    state.hosts.check(parts.version, headers)?;
+    state.hosts.check(parts.version, headers, route.is_open && parts.method == Method::GET)?;
     if route.is_open || state.keys.is_empty() {
         return Ok(Admitted { key: None, running: None });
     }
@@ -98,7 +101,7 @@ fn admitted(state: &State, route: &Route, parts: &Parts) -> Result<Admitted, Api
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
         ApiError { retry_after: Some(seconds), ..error }
     };
-    if route.method == Method::POST {
+    if [Method::POST, Method::PUT].contains(&route.method) {
         key.take().map_err(|seconds| limited("this key has sent its requests of this minute", seconds))?;
     }
     let running = match &key.running {

@@ -21,12 +21,13 @@ pub struct Hosts {
 pub const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 impl Hosts {
-    /// Checks the host that a client named, and the site of the page that sent the request.
+    /// Checks the host that a client named, and the site of the page that sent the request. A link on another site may
+    /// lead to a route that `may_be_linked`.
     ///
     /// # Errors
     ///
     /// Status 403 for a host or site that is not known, 400 for a header that cannot be read.
-    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub fn check(&self, version: Version, headers: &HeaderMap, may_be_linked: bool) -> Result<(), ApiError> {
         let count = headers.get_all(HOST).iter().count();
         if count > 1 || (count == 0 && version == Version::HTTP_11) {
             return Err(ApiError::invalid("invalid_host", "a request has one header Host"));
@@ -48,9 +49,11 @@ impl Hosts {
             let own = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, site)| site == host));
             return if own || self.allows(origin) { Ok(()) } else { other_site() };
         }
+        let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
+        let is_link = may_be_linked && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
         // Browsers send it with requests that have no origin, such as those of a link or an image.
         match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
-            Some(b"cross-site" | b"same-site") => other_site(),
+            Some(b"cross-site" | b"same-site") if !is_link => other_site(),
             _ => Ok(()),
         }
     }
@@ -79,7 +82,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        hosts.check(version, &map).map_or_else(|error| error.status.as_u16(), |()| 200)
+        hosts.check(version, &map, false).map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
     #[test]
@@ -105,5 +108,26 @@ mod tests {
             assert_eq!(checked(&hosts, headers), status, "{headers:?}");
         }
         assert_eq!(checked(&Hosts::default(), &[("host", "moderation.example")]), 200);
+    }
+
+    #[test]
+    fn a_link_on_another_site_leads_to_the_page_and_a_frame_there_does_not() {
+        let hosts = Hosts { names: Some(vec!["localhost".to_owned()]), origins: Vec::new() };
+        for (host, destination, status) in
+            [("localhost", "document", 200), ("localhost", "iframe", 403), ("evil", "document", 403)]
+        {
+            let mut map = HeaderMap::new();
+            map.insert(HOST, host.parse().unwrap());
+            for (name, value) in
+                [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", destination)]
+            {
+                map.insert(name, value.parse().unwrap());
+            }
+            let linked = |may_be_linked| {
+                let checked = hosts.check(Version::HTTP_11, &map, may_be_linked);
+                checked.map_or_else(|error| error.status.as_u16(), |()| 200)
+            };
+            assert_eq!((linked(true), linked(false)), (status, 403), "{host} {destination}");
+        }
     }
 }

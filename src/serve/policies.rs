@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use axum::http::StatusCode;
@@ -35,6 +35,10 @@ pub struct Origin {
 #[derive(Debug)]
 pub struct Policies {
     current: RwLock<Arc<Set>>,
+    /// Locked while a change of the policies is made.
+    changing: Mutex<()>,
+    /// The file or folder of each origin.
+    places: Vec<Option<PathBuf>>,
 }
 
 /// The policies at one moment.
@@ -44,6 +48,8 @@ pub struct Set {
     of: Vec<Vec<Arc<Served>>>,
     /// Policies that were replaced, the last first. They can still be asked for by digest.
     past: Vec<Arc<Served>>,
+    /// The place of the workspace among the origins. Its policies hide those of other origins with the same ids.
+    workspace: Option<usize>,
 }
 
 /// The most replaced policies that are kept.
@@ -76,18 +82,20 @@ impl Served {
 }
 
 impl Policies {
-    /// Reads all policies.
+    /// Reads all policies. The last origin may be the workspace: its policies hide others with the same ids.
     ///
     /// # Errors
     ///
     /// A message if an origin cannot be read, or two policies have the same id.
-    pub fn read(origins: &[Origin]) -> Result<Self, String> {
+    pub fn read(origins: &[Origin], has_workspace: bool) -> Result<Self, String> {
         let read = |origin: &Origin| (origin.read)().map_err(|error| format!("{}: {error}", origin.name));
         let of = origins.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let of = of.into_iter().map(|policies| policies.into_iter().map(Served::named).map(Arc::new).collect());
-        let set = Set { of: of.collect(), past: Vec::new() };
+        let workspace = has_workspace.then(|| origins.len().saturating_sub(1));
+        let set = Set { of: of.collect(), past: Vec::new(), workspace };
         set.check()?;
-        Ok(Self { current: RwLock::new(Arc::new(set)) })
+        let places = origins.iter().map(|origin| origin.path.clone()).collect();
+        Ok(Self { current: RwLock::new(Arc::new(set)), changing: Mutex::new(()), places })
     }
 
     /// Returns the policies of now.
@@ -102,26 +110,73 @@ impl Policies {
     ///
     /// A message for people.
     pub fn read_again(&self, at: usize, origin: &Origin) -> Result<bool, String> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let policies: Vec<_> = (origin.read)()?.into_iter().map(Served::named).map(Arc::new).collect();
         let before = self.now();
         if before.of[at] == policies {
             return Ok(false);
         }
-        let mut set = Set { of: before.of.clone(), past: before.past.clone() };
+        let mut set = Set { of: before.of.clone(), past: before.past.clone(), workspace: before.workspace };
         let replaced = std::mem::replace(&mut set.of[at], policies);
         set.past
             .splice(0..0, replaced.into_iter().filter(|old| !before.of[at].is_empty() && !set.of[at].contains(old)));
         set.past.truncate(PAST);
         set.check()?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        self.set(set);
         Ok(true)
+    }
+
+    /// Saves a policy of the workspace and serves it at once. `save` writes the file; no other change is made meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The error of `save`. The policies of before then stay.
+    pub fn save<T, E>(&self, save: impl FnOnce() -> Result<(Option<Policy>, T), E>) -> Result<T, E> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (policy, saved) = save()?;
+        let before = self.now();
+        if let (Some(policy), Some(at)) = (policy.map(Served::named).map(Arc::new), before.workspace)
+            && !before.of[at].contains(&policy)
+        {
+            let mut set = Set { of: before.of.clone(), past: before.past.clone(), workspace: before.workspace };
+            let policies = &mut set.of[at];
+            match policies.iter_mut().find(|other| other.policy.id == policy.policy.id) {
+                Some(other) => {
+                    let old = std::mem::replace(other, policy);
+                    set.past.insert(0, old);
+                    set.past.truncate(PAST);
+                }
+                None => policies.push(policy),
+            }
+            // In the order in which the folder is read.
+            policies.sort_by(|one, other| one.policy.id.cmp(&other.policy.id));
+            self.set(set);
+        }
+        Ok(saved)
+    }
+
+    /// Returns the file or folder that a policy comes from. `None` for a shipped policy, and for an unknown id.
+    #[must_use]
+    pub fn place(&self, id: &str) -> Option<PathBuf> {
+        let set = self.now();
+        let at = set.of.iter().position(|policies| policies.iter().any(|served| served.policy.id == id))?;
+        self.places.get(at)?.clone()
+    }
+
+    fn set(&self, set: Set) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
     }
 }
 
 impl Set {
     /// Iterates over the policies of now.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Served>> {
-        self.of.iter().flatten()
+        let is_hidden = |at: usize, id: &str| {
+            let own = self.workspace.filter(|workspace| *workspace != at).map(|workspace| &self.of[workspace]);
+            own.is_some_and(|own| own.iter().any(|served| served.policy.id == id))
+        };
+        let of = self.of.iter().enumerate();
+        of.flat_map(move |(at, policies)| policies.iter().filter(move |served| !is_hidden(at, &served.policy.id)))
     }
 
     /// Finds a policy by `ID`, `ID@VERSION` or `ID@sha256:DIGITS`.
@@ -138,8 +193,8 @@ impl Set {
                     None => served.policy.version == version,
                 })
         };
-        // Only a digest or a version finds a policy that was replaced.
-        let past = self.past.iter().filter(|_| version.is_some());
+        // Only a digest or a version finds a policy that was replaced or is hidden.
+        let past = self.of.iter().flatten().chain(&self.past).filter(|_| version.is_some());
         self.iter().chain(past).find(is).cloned().ok_or_else(|| {
             // Anything but an id could be a text, which no message repeats.
             let name = if is_id(id) { format!("the name `{id}`") } else { "this name".to_owned() };
@@ -148,13 +203,18 @@ impl Set {
         })
     }
 
+    /// Refuses two policies with one id, unless one is of the workspace.
     fn check(&self) -> Result<(), String> {
-        let mut ids: Vec<&str> = self.iter().map(|served| served.policy.id.as_str()).collect();
-        ids.sort_unstable();
-        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("two policies have the id `{}`", pair[0])),
-            None => Ok(()),
+        let workspace = self.workspace.unwrap_or(self.of.len());
+        let (others, own) = self.of.split_at(workspace.min(self.of.len()));
+        for policies in [others, own] {
+            let mut ids: Vec<&str> = policies.iter().flatten().map(|served| served.policy.id.as_str()).collect();
+            ids.sort_unstable();
+            if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(format!("two policies have the id `{}`", pair[0]));
+            }
         }
+        Ok(())
     }
 }
 
@@ -188,5 +248,48 @@ impl Origin {
                 (path, time, metadata.map_or(0, |metadata| metadata.len()))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(name: &'static str, text: &'static str) -> Origin {
+        let read = move || Ok(vec![Policy::from_plain(name, text, None).map_err(|error| error.to_string())?]);
+        Origin { name: name.to_owned(), path: None, read: Box::new(read) }
+    }
+
+    const ONE: &str = "Answer VALID or INVALID. INVALID is spam.";
+    const OTHER: &str = "Answer VALID or INVALID. INVALID is advertising.";
+
+    #[test]
+    fn a_policy_of_the_workspace_hides_another_and_equal_ids_elsewhere_are_refused() {
+        let twice = [origin("house", ONE), origin("house", OTHER)];
+        assert_eq!(Policies::read(&twice, false).unwrap_err(), "two policies have the id `house`");
+        let policies = Policies::read(&twice, true).unwrap();
+        let digests = || policies.now().iter().map(|served| served.digest.clone()).collect::<Vec<_>>();
+        let other = Policy::from_plain("house", OTHER, None).unwrap().digest();
+        assert_eq!(digests(), [other]);
+        let hidden = Policy::from_plain("house", ONE, None).unwrap().digest();
+        let by_digest = policies.now().find(&format!("house@sha256:{hidden}")).unwrap();
+        assert_eq!(by_digest.digest, hidden, "a hidden one can be named");
+    }
+
+    #[test]
+    fn a_saved_policy_is_served_at_once_and_a_failed_save_changes_nothing() {
+        let empty = Origin { name: "w".to_owned(), path: None, read: Box::new(|| Ok(Vec::new())) };
+        let policies = Policies::read(&[origin("house", ONE), empty], true).unwrap();
+        let save = |text: &str| {
+            let policy = Policy::from_plain("house", text, None).unwrap();
+            policies.save(|| Ok::<_, ()>((Some(policy.clone()), policy.digest()))).unwrap()
+        };
+        let (first, second) = (save(OTHER), save("Answer VALID or INVALID. INVALID is fraud."));
+        let now = policies.now();
+        assert_eq!(now.find("house").unwrap().digest, second);
+        assert_eq!(now.find(&format!("house@sha256:{first}")).unwrap().digest, first);
+        assert_eq!(now.iter().count(), 1);
+        assert_eq!(policies.save(|| Err::<(Option<Policy>, ()), _>("full")), Err("full"));
+        assert!(Arc::ptr_eq(&now, &policies.now()));
     }
 }

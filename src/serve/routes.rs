@@ -4,15 +4,18 @@ mod batches;
 mod chat;
 pub mod check;
 mod decisions;
+mod figures;
 mod files;
 mod health;
 mod hooks;
 mod models;
 mod moderations;
 mod openapi;
+mod page;
 mod pigeon;
 mod policies;
 mod stored;
+mod workspace;
 mod zentropi;
 
 use std::future::ready;
@@ -46,6 +49,9 @@ fn table() -> Vec<Route> {
         batches::routes(),
         health::routes(),
         openapi::routes(),
+        page::routes(),
+        workspace::routes(),
+        figures::routes(),
     ]
     .into_iter()
     .flatten()

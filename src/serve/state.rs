@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
 use super::queue::Queue;
+use super::workspace::Workspace;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
 use crate::policy::{Policy, PolicyLibrary};
@@ -65,6 +66,8 @@ pub struct State {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The folder of policies that the page writes, if one is named.
+    pub workspace: Option<Workspace>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.
@@ -96,6 +99,8 @@ pub struct Model {
     pub created: u64,
     /// The only shipped policies that it can judge by. `None` for all.
     pub trained_for: Option<&'static [&'static str]>,
+    /// True for a model that shows how magistrate works, and whose verdicts are not meant for use.
+    pub is_demonstration: bool,
 }
 
 impl Model {
@@ -108,6 +113,7 @@ impl Model {
             window: engine.window(),
             created: now.map_or(0, |time| time.as_secs()),
             trained_for: engine.model().trained_for(),
+            is_demonstration: engine.model().demonstration.is_some(),
         }
     }
 

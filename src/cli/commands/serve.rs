@@ -16,6 +16,7 @@ use magistrate::serve::hooks::Hooks;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
+use magistrate::serve::workspace::Workspace;
 use magistrate::serve::{Event, Limits, ServeError, Server, ServerConfig};
 
 use self::flags::ServeArgs;
@@ -60,6 +61,7 @@ impl Serve {
         let config = judging.resolve(&planned)?;
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
         let batches = serve.batches.as_deref().map(batches).transpose()?;
+        let workspace = serve.workspace.as_deref().map(workspace).transpose()?;
         let server = Server::new(ServerConfig {
             config: config.clone(),
             moderation: serve.moderation.clone(),
@@ -71,6 +73,7 @@ impl Serve {
             audit,
             hooks: hooks(&serve.hooks)?,
             batches,
+            workspace,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -170,6 +173,10 @@ fn hooks(names: &[String]) -> anyhow::Result<Hooks> {
 
 fn batches(folder: &Path) -> anyhow::Result<Batches> {
     Batches::open(folder).with_context(|| format!("{} cannot keep batches", folder.display()))
+}
+
+fn workspace(folder: &Path) -> anyhow::Result<Workspace> {
+    Workspace::open(folder).with_context(|| format!("{} cannot be the workspace", folder.display()))
 }
 
 impl ServeArgs {

@@ -51,6 +51,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("Serve the shipped policies on this machine", "magistrate serve"),
             ("Serve a folder of policies with a real model", "magistrate serve -p policies/ -m 20b"),
+            ("Write policies in a browser", "magistrate serve --workspace ~/policies"),
             ("Make a key, and serve other machines", "magistrate serve --new-key ana"),
             ("Serve other machines with keys", "magistrate serve -p spam --listen 0.0.0.0:8787 --keys keys.txt"),
         ],

@@ -15,7 +15,9 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "calibrate" => &["policy", "label-column", "output", "from", "alpha", "delta", "effort", "model", "json"],
         "bench" => &["policy", "data", "effort", "items", "versus", "tune", "json", "model", "parallel", "threads"],
         "dev" => &["once", "errors", "labels", "text-column", "label-column", "threshold", "effort", "model"],
-        "serve" => &["policy", "listen", "keys", "new-key", "hooks", "batches", "threshold", "effort", "model"],
+        "serve" => {
+            &["policy", "listen", "keys", "new-key", "hooks", "batches", "workspace", "threshold", "effort", "model"]
+        }
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
         _ => return None,

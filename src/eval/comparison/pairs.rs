@@ -69,7 +69,7 @@ fn terms(first: &Terms, second: &Terms) -> Vec<String> {
 }
 
 /// Returns the p-value of the exact test: by chance, each row that differs goes either way with probability 0.5.
-fn mcnemar(first: u64, second: u64) -> f64 {
+pub(crate) fn mcnemar(first: u64, second: u64) -> f64 {
     (2.0 * binomial(first.min(second), first + second, 0.5)).min(1.0)
 }
 

@@ -134,7 +134,7 @@ impl GoldenOptions {
     ) -> Result<Option<Expected>, GoldenError> {
         match source {
             AnswerSource::Own => match value(columns, "category") {
-                Value::Null => Ok(Some(Expected::safe(true))),
+                Value::Null => Ok(Some(Expected::of_word(&word(&value(columns, "verdict"))))),
                 code => self.meaning(&word(&code), Name::Neutral, "category", policy).map(Some),
             },
             AnswerSource::Column(name) => self.in_column(name, columns, policy),

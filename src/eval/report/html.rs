@@ -34,9 +34,26 @@ impl Hints for ReportError {
 const TEMPLATES: [(&str, &str); 4] = [
     ("report.html", include_str!("../../../templates/report.html.jinja")),
     ("comparison.html", include_str!("../../../templates/page/comparison.html.jinja")),
-    ("style.css", include_str!("../../../templates/page/style.css")),
-    ("rows.js", include_str!("../../../templates/page/rows.js")),
+    ("style.css", STYLE),
+    ("rows.js", SCRIPT),
 ];
+
+/// The style of every report.
+const STYLE: &str = include_str!("../../../templates/page/style.css");
+/// The script of the page, which filters its rows.
+const SCRIPT: &str = include_str!("../../../templates/page/rows.js");
+
+/// Returns the style of every report: the text between the tags of a page.
+#[must_use]
+pub fn page_style() -> &'static str {
+    STYLE.trim_end_matches('\n')
+}
+
+/// Returns the script of the report: the text between the tags of a page.
+#[must_use]
+pub fn page_script() -> &'static str {
+    SCRIPT.trim_end_matches('\n')
+}
 
 /// Returns the report of the evaluations of a golden set as an HTML page, which needs no other file.
 ///

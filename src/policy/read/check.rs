@@ -41,7 +41,7 @@ impl Policy {
             let message = format!("a golden set of the policy {}, and not of {}", quoted(&id), quoted(&self.id));
             return Err(check.wrong(file.policy.span, message));
         }
-        self.golden = check.golden(&file.cases, &self)?;
+        self.golden = check.golden(&file.cases, Some(&self))?;
         Ok(self)
     }
 
@@ -52,7 +52,18 @@ impl Policy {
     /// The file is not a golden set, or a case does not fit the policy. The error names the line.
     pub fn golden_cases(&self, name: &str, source: &str) -> Result<Vec<GoldenCase>, PolicyError> {
         let file: GoldenDocument = yaml::parse(name, source)?;
-        Check { name, source }.golden(&file.cases, self)
+        Check { name, source }.golden(&file.cases, Some(self))
+    }
+}
+
+impl GoldenCase {
+    /// Reads the cases of a golden set in YAML whether or not they fit a policy. Errors call the source `name`.
+    ///
+    /// # Errors
+    /// The file is not a golden set. The error names the line.
+    pub fn read(name: &str, source: &str) -> Result<Vec<Self>, PolicyError> {
+        let file: GoldenDocument = yaml::parse(name, source)?;
+        Check { name, source }.golden(&file.cases, None)
     }
 }
 
@@ -91,17 +102,18 @@ impl Check<'_> {
         let body = Body::Structured(Box::new(rules));
         let mut policy = Policy { id, title, version, effort, contract, body, golden: Vec::new(), golden_file: None };
         match &file.golden {
-            Some(GoldenPart::Cases(cases)) => policy.golden = self.golden(cases, &policy)?,
+            Some(GoldenPart::Cases(cases)) => policy.golden = self.golden(cases, Some(&policy))?,
             Some(GoldenPart::File(path)) => policy.golden_file = Some(PathBuf::from(path)),
             None => {}
         }
         Ok(policy)
     }
 
-    fn golden(&self, cases: &[CasePart], policy: &Policy) -> Result<Vec<GoldenCase>, PolicyError> {
-        let examples = match &policy.body {
-            Body::Structured(rules) => rules.examples.as_slice(),
-            Body::Verbatim(_) => &[],
+    /// Reads the cases of a golden set. With a policy, their categories must be in it.
+    fn golden(&self, cases: &[CasePart], policy: Option<&Policy>) -> Result<Vec<GoldenCase>, PolicyError> {
+        let examples = match policy.map(|policy| &policy.body) {
+            Some(Body::Structured(rules)) => rules.examples.as_slice(),
+            _ => &[],
         };
         let mut texts = HashSet::new();
         let case = |part: &CasePart| {
@@ -114,9 +126,15 @@ impl Check<'_> {
                     .wrong(part.text.span, "the case is an example of the policy".to_owned())
                     .with_hint("the model reads its answer in the policy: write another"));
             }
-            let category = part.category.as_ref().map(|code| self.code(code, policy)).transpose()?;
+            let code = |code| policy.map_or_else(|| self.line(code), |policy| self.code(code, policy));
+            let category = part.category.as_ref().map(code).transpose()?;
+            if let (Some(code), Some(_)) = (&part.category, part.verdict) {
+                return Err(self
+                    .wrong(code.span, "the case has a category and a verdict".to_owned())
+                    .with_hint("leave out `verdict`: the category has one"));
+            }
             let why = part.why.as_ref().map(|why| self.line(why)).transpose()?;
-            Ok(GoldenCase { text, category, near_miss: part.near_miss, why })
+            Ok(GoldenCase { text, category, verdict: part.verdict, near_miss: part.near_miss, why })
         };
         cases.iter().map(case).collect()
     }

@@ -121,6 +121,8 @@ pub(in crate::policy) struct CasePart {
     pub text: Text,
     /// The code of its category; null, or left out, is safe.
     pub category: Option<Text>,
+    /// The verdict, if the category is not known.
+    pub verdict: Option<Verdict>,
     /// True if it lies close to the boundary.
     #[serde(default)]
     pub near_miss: bool,

@@ -3,7 +3,7 @@
 //! The one idea: every command reads policies through this one reader. One word names a policy, and every file that is
 //! not text gives the same kind of message.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::policy::diagnostics::error::{PolicyError, PolicyErrorKind};
 use crate::policy::diagnostics::quoting::quoted;
@@ -26,6 +26,8 @@ pub struct PolicySource {
     /// The id that replaces its own, if the user gave one.
     id: Option<String>,
     shipped: Option<&'static Policy>,
+    /// The golden set beside the file: `golden/NAME.yaml`, if it exists.
+    golden: Option<PathBuf>,
 }
 
 impl PolicySource {
@@ -60,7 +62,7 @@ impl PolicySource {
         if let Some(id) = shipped(spec) {
             let (policy, text) = (library.get(id)?, library.source(id)?.to_owned());
             let name = format!("{id}.yaml");
-            return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy) });
+            return Ok(Self { name, text, notation: Notation::Yaml, id: None, shipped: Some(policy), golden: None });
         }
         let path = Path::new(spec);
         if Notation::of_name(spec).is_none() && !path.exists() {
@@ -86,7 +88,7 @@ impl PolicySource {
     /// Takes a text from elsewhere. Errors call it `name`, which is also the id of a plain text.
     #[must_use]
     pub fn of_text(name: &str, text: &str, notation: Notation) -> Self {
-        Self { name: name.to_owned(), text: text.to_owned(), notation, id: None, shipped: None }
+        Self { name: name.to_owned(), text: text.to_owned(), notation, id: None, shipped: None, golden: None }
     }
 
     /// Reads a file with any name. Errors call it `name`.
@@ -95,7 +97,8 @@ impl PolicySource {
     /// The file cannot be read or is not text.
     pub fn open_file(path: &Path, name: &str) -> Result<Self, PolicyError> {
         let text = read(path, name)?;
-        Ok(Self { notation: Notation::detect(name, &text), name: name.to_owned(), text, id: None, shipped: None })
+        let notation = Notation::detect(name, &text);
+        Ok(Self { notation, name: name.to_owned(), text, id: None, shipped: None, golden: golden_beside(path) })
     }
 
     /// Reads a text to import, from a file or from stdin. Also returns true if it is read as Windows-1252, because it is
@@ -112,7 +115,7 @@ impl PolicySource {
         let is_foreign = text.is_err();
         let text = text.unwrap_or_else(|_| from_windows_1252(&bytes));
         let notation = Notation::detect(name, &text);
-        Ok((Self { notation, name: name.to_owned(), text, id: None, shipped: None }, is_foreign))
+        Ok((Self { notation, name: name.to_owned(), text, id: None, shipped: None, golden: None }, is_foreign))
     }
 
     /// Returns the id of a plain text. YAML states its own id, which is known once it is parsed.
@@ -151,11 +154,14 @@ impl PolicySource {
             (None, Notation::Yaml) => {
                 let mut policy = Policy::from_yaml(&self.name, &self.text)?;
                 let folder = Path::new(&self.name).parent().unwrap_or(Path::new(""));
-                policy.golden_file = policy.golden_file.map(|file| folder.join(file));
+                let stated = policy.golden_file.map(|file| folder.join(file));
+                let beside = self.golden.clone().filter(|_| policy.golden.is_empty());
+                policy.golden_file = stated.or(beside);
                 policy
             }
             (None, Notation::Plain) => {
                 return Policy::from_plain(self.plain_id(), &self.text, labels)
+                    .map(|policy| Policy { golden_file: self.golden.clone(), ..policy })
                     .map_err(|error| error.named(&self.name));
             }
         };
@@ -199,6 +205,12 @@ impl Policy {
         self.golden = self.golden_cases(&name, &text)?;
         Ok(self)
     }
+}
+
+/// Returns the golden set that lies beside a policy's file, as those of the shipped policies do.
+fn golden_beside(path: &Path) -> Option<PathBuf> {
+    let file = format!("{}.yaml", path.file_stem()?.to_str()?);
+    Some(path.parent()?.join("golden").join(file)).filter(|file| file.is_file())
 }
 
 /// Loads the policy that a word names, as in [`PolicySource::open`]. `labels` replace the labels that it states.

@@ -158,6 +158,25 @@ fn a_golden_set_may_be_a_file_beside_the_policy() {
 }
 
 #[test]
+fn a_golden_set_in_the_folder_golden_is_that_of_the_policy_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("golden")).unwrap();
+    fs::write(path("golden/house.yaml"), "policy: house\ncases:\n  - text: a\n    verdict: violation\n").unwrap();
+    let source = PolicyLibrary::shipped().source("spam").unwrap();
+    fs::write(path("house.md"), "Answer VALID or INVALID. INVALID is spam.").unwrap();
+    fs::write(path("house.yaml"), source).unwrap();
+    fs::write(path("other.yaml"), source).unwrap();
+    fs::write(path("own.yaml"), format!("{source}golden:\n  - text: b\n")).unwrap();
+    fs::write(path("golden/own.yaml"), "policy: own\ncases:\n  - text: a\n").unwrap();
+    let golden = |name: &str| load(path(name).to_str().unwrap(), None).unwrap().golden_file;
+    for name in ["house.md", "house.yaml"] {
+        assert_eq!(golden(name), Some(path("golden/house.yaml")), "{name}");
+    }
+    assert_eq!((golden("other.yaml"), golden("own.yaml")), (None, None), "its own cases come first");
+}
+
+#[test]
 fn a_shipped_policy_is_found_in_any_case() {
     assert_eq!(load("Spam", None).unwrap().id, "spam");
     assert_eq!(PolicySource::path("SELF-HARM"), None);

@@ -56,6 +56,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub batches: Option<PathBuf>,
 
+    /// Folder of policies that the page writes, with their golden sets and history. Without it nothing is saved
+    #[arg(long, value_name = "FOLDER")]
+    pub workspace: Option<PathBuf>,
+
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     pub queue: usize,
