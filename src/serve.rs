@@ -32,6 +32,8 @@ mod pieces;
 pub mod policies;
 mod queue;
 mod reload;
+mod review_run;
+pub mod reviewing;
 mod route;
 mod routes;
 mod state;
@@ -53,6 +55,7 @@ use self::keys::Keys;
 use self::listen::Bound;
 use self::policies::{Origin, Policies};
 use self::queue::Queue;
+use self::reviewing::{ReviewConfig, Reviewing};
 use self::state::{Model, State};
 use crate::engine::Engine;
 use crate::hint::{Hint, Setting};
@@ -83,6 +86,8 @@ pub struct ServerConfig {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The review queue, if a folder is named for it.
+    pub review: Option<ReviewConfig>,
 }
 
 /// The error that ends a server.
@@ -114,7 +119,7 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches } =
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches, review } =
             settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
@@ -122,6 +127,7 @@ impl Server {
         for name in &moderation {
             policies.now().find(name).map_err(|error| format!("of moderations: {}", error.message))?;
         }
+        let reviewing = review.map(|review| Reviewing::new(review, &policies)).transpose()?;
         let (messages, inbox) = judges::messages();
         let state = State {
             queue: Queue::new(limits.queue),
@@ -135,6 +141,7 @@ impl Server {
             audit,
             hooks,
             batches,
+            reviewing,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),
@@ -171,13 +178,21 @@ impl Server {
                     let judging = tokio::spawn(batch_run::run(Arc::clone(&state), routes::all()));
                     let reloading = reload::watch(&state, &origins, report);
                     let opening = open_first(&state, &first, report);
+                    let mut reviewing = std::pin::pin!(review_run::run(&state, report));
                     let done = tokio::select! {
                         done = listen::serve(bound, router, Arc::clone(&state), stop) => done,
-                        never = async { tokio::join!(reloading, opening).0 } => match never {},
+                        never = async { tokio::join!(reloading, opening, reviewing.as_mut()).0 } => match never {},
                     };
                     // A batch writes what is done before the server ends.
                     state.stop_batches();
-                    let _ = tokio::time::timeout(LAST_WRITE, judging).await;
+                    let writing = async {
+                        let _ = judging.await;
+                        if let Some(queue) = &state.reviewing {
+                            queue.stop();
+                            reviewing.await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(LAST_WRITE, writing).await;
                     done
                 });
                 let _ = state.messages.send(Message::End);

@@ -12,6 +12,7 @@ mod moderations;
 mod openapi;
 mod pigeon;
 mod policies;
+mod review;
 mod stored;
 mod zentropi;
 
@@ -44,6 +45,7 @@ fn table() -> Vec<Route> {
         zentropi::routes(),
         files::routes(),
         batches::routes(),
+        review::routes(),
         health::routes(),
         openapi::routes(),
     ]

@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
 use super::queue::Queue;
+use super::reviewing::Reviewing;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
 use crate::policy::{Policy, PolicyLibrary};
@@ -65,6 +66,8 @@ pub struct State {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The review queue, if a folder is named for it.
+    pub reviewing: Option<Reviewing>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.

@@ -2,6 +2,7 @@
 
 mod flags;
 mod origins;
+mod review;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,7 +57,8 @@ impl Serve {
         let hosts = hosts(&serve, &keys)?;
         let is_named = !policy.is_empty();
         let (origins, named) = origins::read(&mut policy)?;
-        let planned = planned(&named);
+        let review = serve.review.read()?;
+        let planned = planned(&named, &review.shadows);
         let config = judging.resolve(&planned)?;
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
         let batches = serve.batches.as_deref().map(batches).transpose()?;
@@ -71,6 +73,7 @@ impl Serve {
             audit,
             hooks: hooks(&serve.hooks)?,
             batches,
+            review: review.open()?,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -96,14 +99,18 @@ fn report(event: Event) {
         Event::NotReloaded(place, error) => {
             output::message(&format!("warning: {place}: {error}\nthe old policies stay in place"));
         }
+        Event::NotReviewed(error) => {
+            output::message(&format!("warning: texts are missing in the review queue: {error}"));
+        }
         Event::CutOff(0) => {}
         Event::CutOff(count) => output::message(&format!("{count} connections were cut off")),
     }
 }
 
 /// Returns the policies that the model's memory is planned for.
-fn planned(named: &[Policy]) -> Vec<Policy> {
-    named.iter().take(MOST_PLANNED).cloned().collect()
+fn planned(named: &[Policy], shadows: &[Policy]) -> Vec<Policy> {
+    let shadows = shadows.iter().filter(|_| !named.is_empty());
+    named.iter().take(MOST_PLANNED).chain(shadows).take(MOST_PLANNED + 1).cloned().collect()
 }
 
 /// Returns the keys of a file and of the variable.

@@ -9,6 +9,7 @@ use clap::Args;
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
 
+use super::review::ReviewArgs;
 use crate::cli::args::engine::at_least_one;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
@@ -55,6 +56,9 @@ pub struct ServeArgs {
     /// Folder of files and batches, which contain texts. Without it `/v1/files` and `/v1/batches` are off
     #[arg(long, value_name = "FOLDER")]
     pub batches: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub review: ReviewArgs,
 
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
