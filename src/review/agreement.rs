@@ -14,7 +14,7 @@ pub struct Agreement {
     pub with_model: Counted,
     /// The last two reviewers of each item that has two. Null if no item has.
     pub between_reviewers: Option<Counted>,
-    /// Those of `with_model` that belong to the random share. Only they tell how often the model is right.
+    /// The part of `with_model` that belongs to the random share. Only it tells how often the model is right.
     pub sampled: Counted,
 }
 
@@ -23,7 +23,7 @@ pub struct Agreement {
 pub struct Counted {
     /// The number of items.
     pub rows: u64,
-    /// Those with the same verdict.
+    /// The number of items with the same verdict.
     pub agree: u64,
     /// Cohen's kappa, from -1 to 1: agreement beyond chance. Null if it is not defined.
     pub kappa: Option<f64>,

@@ -38,10 +38,10 @@ struct Inner {
 /// The states of items that a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listed {
-    /// Those without a decision, the oldest first.
+    /// Items without a decision, the oldest first.
     #[default]
     Open,
-    /// Those with a decision, the last decided first.
+    /// Items with a decision, the last decided first.
     Decided,
     /// All: the open ones, then the decided ones.
     All,

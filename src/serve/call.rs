@@ -141,8 +141,8 @@ impl Call {
         from_json(&self.bytes(body).await?)
     }
 
-    /// Returns the review queue, if the texts of this request may go into it. Those of a draft on the server's page may
-    /// not.
+    /// Returns the review queue, if the texts of this request may go into it. The server's page sends drafts with
+    /// a header that keeps them out.
     pub(super) fn reviewing(&self) -> Option<&Reviewing> {
         self.state.reviewing.as_ref().filter(|_| self.header("x-magistrate-page") != Some("1"))
     }

@@ -21,7 +21,7 @@ use crate::cli::terminal::units::grouped;
 pub enum Decisions {
     /// All.
     All,
-    /// Those about texts that were chosen at random. Only they tell how often a verdict is right.
+    /// The decisions about texts that were chosen at random. Only they tell how often a verdict is right.
     Sampled,
 }
 
