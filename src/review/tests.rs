@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::item::Ruling::{Safe, Violation};
 use super::item::{Decision, Found, Item, Reason, Ruling, new_id};
 use super::reader::{Counts, Reader, Wanted};
 use super::store::{Listed, Query, Store, StoreError};
@@ -98,7 +99,9 @@ fn old_items_are_deleted_with_their_decisions_and_the_others_stay_readable() {
         .collect();
     store.add(&items).unwrap();
     let decisions: Vec<Decision> = items.iter().map(|item| decision(item, "ana", Ruling::Safe)).collect();
-    decisions[..5].iter().for_each(|decision| drop(store.decide(decision).unwrap()));
+    for decision in &decisions[..5] {
+        store.decide(decision).unwrap();
+    }
     store.retract(&decisions[4].id, None).unwrap();
     assert_eq!(store.expire(0).unwrap(), 0);
     assert_eq!(store.expire(250).unwrap(), 3);
@@ -127,7 +130,6 @@ fn two_reviewers_agree_or_the_item_is_disputed() {
         })
         .collect();
     store.add(&items).unwrap();
-    use Ruling::{Safe, Violation};
     for (at, reviewer, verdict, category) in [
         (0, "ana", Violation, Some("SP1")),
         (1, "ana", Violation, None),

@@ -99,10 +99,10 @@ async fn write(state: &Arc<State>, taken: Vec<Taken>, report: Report<'_>) {
     if taken.is_empty() {
         return;
     }
-    let metrics = Arc::clone(state);
+    let of_thread = Arc::clone(state);
     on_disk(state, report, move |reviewing| {
         let (items, _rooms): (Vec<Item>, Vec<_>) = taken.into_iter().map(Taken::split).unzip();
-        reviewing.write(&items, &metrics.metrics)
+        reviewing.write(&items, &of_thread.metrics)
     })
     .await;
 }

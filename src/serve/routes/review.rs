@@ -114,7 +114,9 @@ async fn decide(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     queue(&call.state)?;
     let deciding: Deciding = call.json(body).await?;
     let item = call.param("item").to_owned();
-    let policy = queue(&call.state)?.store.policy_of(&item).ok_or_else(|| refused(StoreError::Missing))?;
+    let (state, id) = (Arc::clone(&call.state), item.clone());
+    let find = move || queue(&state)?.store.policy_of(&id).ok_or_else(|| refused(StoreError::Missing));
+    let policy = blocking(find).await?;
     let served = call.state.policies.now().find(&policy).ok();
     deciding.check(served.as_deref())?;
     let reviewer = call.reviewer(deciding.reviewer.clone())?.unwrap_or_else(|| REVIEWER.to_owned());
@@ -136,7 +138,9 @@ async fn retract(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
 
 async fn agreement(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     let policy = call.query("policy").filter(|policy| !policy.is_empty());
-    Ok(json(&queue(&call.state)?.store.agreement(policy.as_deref())))
+    let state = Arc::clone(&call.state);
+    let agreement = blocking(move || Ok(queue(&state)?.store.agreement(policy.as_deref())));
+    Ok(json(&agreement.await?))
 }
 
 impl Call {

@@ -43,7 +43,7 @@ pub fn open(folder: &Path, policies: &[Policy], used: Decisions, files: &mut Fil
     let about = &policy.id;
     ensure_hint!(
         counts.decided > 0,
-        ("the review queue {name} has no decision about the policy {about} that can be used"),
+        "the review queue {name} has no decision about the policy {about} that can be used",
         "reviewers decide on the page of magistrate serve --review"
     );
     if counts.disputed > 0 {
@@ -70,8 +70,7 @@ pub fn open(folder: &Path, policies: &[Policy], used: Decisions, files: &mut Fil
 fn of_sample(name: &str, policy: &str, all: Counts, sampled: Counts) -> Result<(), anyhow::Error> {
     ensure_hint!(
         sampled.decided > 0 || all.decided == 0,
-        ("the decisions in {name} about the policy {policy} are of texts that were chosen for their doubt, and a \
-             certificate needs texts that were chosen at random"),
+        "the decisions in {name} about {policy} are on doubtful texts, and a certificate needs texts chosen at random",
         "serve with --sample 1%, and decide about those texts: ?reason=sample"
     );
     let others = all.decided - sampled.decided;

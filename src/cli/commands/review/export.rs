@@ -44,7 +44,7 @@ impl Export {
         let name = folder.display();
         ensure_hint!(
             reader::is_folder(&folder),
-            ("{name} is not the folder of a review queue"),
+            "{name} is not the folder of a review queue",
             "name the folder of magistrate serve --review"
         );
         let file = file.filter(|file| file.as_os_str() != "-");
