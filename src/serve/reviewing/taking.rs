@@ -15,8 +15,9 @@ use crate::serve::policies::Served;
 const HALF: f64 = 0.5;
 
 /// Shipped policies whose texts may harm their readers.
-const SEVERE: [&str; 9] = [
+const SEVERE: [&str; 10] = [
     "graphic-violence",
+    "harassment",
     "hate",
     "minors-safety",
     "self-harm",
