@@ -28,7 +28,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::args::global::GlobalArgs;
 use self::commands::{
     bench, cache, calibrate, check, completions, config, dev, doctor, eval, label, man, merge, model, policy, prompt,
-    verify,
+    review, verify,
 };
 use self::settings::{Settings, defaults};
 use self::suggestions::suggested;
@@ -69,6 +69,8 @@ pub enum Verb {
     /// Serve policies over HTTP, to programs that can be pointed at an address
     #[cfg(feature = "serve")]
     Serve(Box<commands::serve::Serve>),
+    /// Export the decisions of a server's review queue
+    Review(review::ReviewVerb),
     /// Keep a model in memory for check --daemon
     #[cfg(unix)]
     Daemon(commands::daemon::Daemon),
@@ -111,6 +113,7 @@ impl Verb {
             #[cfg(feature = "serve")]
             Self::Serve(_) => 200,
             Self::Merge(_)
+            | Self::Review(_)
             | Self::Prompt(_)
             | Self::Policy(_)
             | Self::Model(_)

@@ -118,6 +118,8 @@ pub mod machine;
 pub mod prompt;
 #[doc(hidden)]
 pub mod random;
+#[doc(hidden)]
+pub mod review;
 #[cfg(feature = "serve")]
 #[doc(hidden)]
 pub mod serve;

@@ -32,6 +32,7 @@ fn run() -> ExitCode {
         Verb::Daemon(daemon) => daemon.run(),
         #[cfg(feature = "serve")]
         Verb::Serve(serve) => serve.run(),
+        Verb::Review(review) => review.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Model(model) => model.run(),

@@ -33,6 +33,8 @@ mod pieces;
 pub mod policies;
 mod queue;
 mod reload;
+mod review_run;
+pub mod reviewing;
 mod route;
 mod routes;
 mod state;
@@ -55,6 +57,7 @@ use self::keys::Keys;
 use self::listen::Bound;
 use self::policies::{Origin, Policies};
 use self::queue::Queue;
+use self::reviewing::{ReviewConfig, Reviewing};
 use self::state::{Model, State};
 use self::workspace::Workspace;
 use crate::engine::Engine;
@@ -88,6 +91,8 @@ pub struct ServerConfig {
     pub batches: Option<Batches>,
     /// The folder of policies that the page writes, if one is named.
     pub workspace: Option<Workspace>,
+    /// The review queue, if a folder is named for it.
+    pub review: Option<ReviewConfig>,
 }
 
 /// The error that ends a server.
@@ -120,7 +125,7 @@ impl Server {
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
         let ServerConfig { mut config, mut origins, moderation, first, limits, keys, .. } = settings;
-        let ServerConfig { hosts, audit, hooks, batches, workspace, .. } = settings;
+        let ServerConfig { hosts, audit, hooks, batches, workspace, review, .. } = settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
         origins.extend(workspace.as_ref().map(Workspace::origin));
@@ -128,6 +133,7 @@ impl Server {
         for name in &moderation {
             policies.now().find(name).map_err(|error| format!("of moderations: {}", error.message))?;
         }
+        let reviewing = review.map(|review| Reviewing::new(review, &policies)).transpose()?;
         let (messages, inbox) = judges::messages();
         let state = State {
             queue: Queue::new(limits.queue),
@@ -142,6 +148,7 @@ impl Server {
             hooks,
             batches,
             workspace,
+            reviewing,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),
@@ -178,13 +185,21 @@ impl Server {
                     let judging = tokio::spawn(batch_run::run(Arc::clone(&state), routes::all()));
                     let reloading = reload::watch(&state, &origins, report);
                     let opening = open_first(&state, &first, report);
+                    let mut reviewing = std::pin::pin!(review_run::run(&state, report));
                     let done = tokio::select! {
                         done = listen::serve(bound, router, Arc::clone(&state), stop) => done,
-                        never = async { tokio::join!(reloading, opening).0 } => match never {},
+                        never = async { tokio::join!(reloading, opening, reviewing.as_mut()).0 } => match never {},
                     };
                     // A batch writes what is done before the server ends.
                     state.stop_batches();
-                    let _ = tokio::time::timeout(LAST_WRITE, judging).await;
+                    let writing = async {
+                        let _ = judging.await;
+                        if let Some(queue) = &state.reviewing {
+                            queue.stop();
+                            reviewing.await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(LAST_WRITE, writing).await;
                     done
                 });
                 let _ = state.messages.send(Message::End);

@@ -17,6 +17,7 @@ pub mod merge;
 pub mod model;
 pub mod policy;
 pub mod prompt;
+pub mod review;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod verify;

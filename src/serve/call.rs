@@ -16,6 +16,7 @@ use super::api_error::ApiError;
 use super::audit;
 use super::keys::Key;
 use super::policies::Served;
+use super::reviewing::Reviewing;
 use super::state::State;
 use crate::label::row::Row;
 use crate::text::json_place;
@@ -138,6 +139,12 @@ impl Call {
             }
         }
         from_json(&self.bytes(body).await?)
+    }
+
+    /// Returns the review queue, if the texts of this request may go into it. The server's page sends drafts with
+    /// a header that keeps them out.
+    pub(super) fn reviewing(&self) -> Option<&Reviewing> {
+        self.state.reviewing.as_ref().filter(|_| self.header("x-magistrate-page") != Some("1"))
     }
 
     /// Counts the row of a text, and writes its audit line.

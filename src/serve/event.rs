@@ -9,6 +9,8 @@ pub enum Event {
     NotReloaded(String, String),
     /// The model is loaded, and the first policies are decoded.
     Ready,
+    /// Texts could not be put into the review queue, for this reason. It is reported once.
+    NotReviewed(String),
     /// Connections that were cut off at the end.
     CutOff(usize),
 }

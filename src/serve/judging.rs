@@ -60,6 +60,8 @@ struct Waiting {
     question: Arc<Question>,
     since: Instant,
     bytes: usize,
+    /// The text, if it may go into the review queue.
+    content: Option<Content>,
     ends: tokio::time::Instant,
     answers: VecDeque<oneshot::Receiver<Answer>>,
     rows: Vec<Row>,
@@ -154,6 +156,9 @@ impl<'call> Judging<'call> {
             let row = Row { fields: waiting.question.fields.clone(), ..row };
             let served = &waiting.question.policies[waiting.rows.len()];
             self.call.record(served, &row, waiting.bytes, waiting.since.elapsed());
+            if let Some((reviewing, content)) = self.call.reviewing().zip(waiting.content.as_ref()) {
+                reviewing.take(served, &row, content, &waiting.question.options, &self.call.state.metrics);
+            }
             self.open -= 1;
             waiting.answers.pop_front();
             waiting.rows.push(row);
@@ -194,7 +199,8 @@ impl<'call> Judging<'call> {
             ends = tokio::time::Instant::now() + self.each;
         }
         let (question, since) = (Arc::clone(question), Instant::now());
-        self.waiting.push_back(Waiting { question, since, bytes, ends, answers, rows: Vec::new() });
+        let content = text.ok().filter(|_| self.call.reviewing().is_some());
+        self.waiting.push_back(Waiting { question, since, bytes, content, ends, answers, rows: Vec::new() });
         Ok(())
     }
 

@@ -21,6 +21,8 @@ struct Counters {
     tokens: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
     reload_errors: u64,
+    reviewed: BTreeMap<&'static str, u64>,
+    review_lost: BTreeMap<&'static str, u64>,
 }
 
 /// The upper ends of a histogram's buckets, in seconds.
@@ -86,6 +88,16 @@ impl Metrics {
         *counters.rejected.entry(reason).or_default() += texts as u64;
     }
 
+    /// Counts a text in the review queue, by a reason.
+    pub fn reviewed(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).reviewed.entry(reason).or_default() += 1;
+    }
+
+    /// Counts a text that could not be put into the review queue, or not be judged by a shadow policy.
+    pub fn review_lost(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).review_lost.entry(reason).or_default() += 1;
+    }
+
     /// Counts a policy that could not be read again.
     pub fn reload_error(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).reload_errors += 1;
@@ -122,6 +134,14 @@ impl Metrics {
         }
         out.head("magistrate_policy_reload_errors_total", "counter", "Changed policies that could not be read.");
         out.line("magistrate_policy_reload_errors_total", &[], counters.reload_errors);
+        out.head("magistrate_review_items_total", "counter", "Texts in the review queue, by each of their reasons.");
+        for (reason, count) in &counters.reviewed {
+            out.line("magistrate_review_items_total", &[("reason", reason)], count);
+        }
+        out.head("magistrate_review_lost_total", "counter", "Texts that the review queue had no room for, by reason.");
+        for (reason, count) in &counters.review_lost {
+            out.line("magistrate_review_lost_total", &[("reason", reason)], count);
+        }
         out.gauges(gauges);
         out.0
     }

@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod pigeon;
 mod policies;
+mod review;
 mod stored;
 mod workspace;
 mod zentropi;
@@ -47,6 +48,7 @@ fn table() -> Vec<Route> {
         zentropi::routes(),
         files::routes(),
         batches::routes(),
+        review::routes(),
         health::routes(),
         openapi::routes(),
         page::routes(),

@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
 use super::queue::Queue;
+use super::reviewing::Reviewing;
 use super::workspace::Workspace;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
@@ -68,6 +69,8 @@ pub struct State {
     pub batches: Option<Batches>,
     /// The folder of policies that the page writes, if one is named.
     pub workspace: Option<Workspace>,
+    /// The review queue, if a folder is named for it.
+    pub reviewing: Option<Reviewing>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.

@@ -260,6 +260,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("eval", &["calibration", "digest", "engine", "hint", "label", "policy", "setters", "text"]),
+    ("review", &["cache", "eval", "files", "policy"]),
     (
         "serve",
         &[
@@ -274,6 +275,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "label",
             "policy",
             "prompt",
+            "review",
             "text",
             "verdict",
         ],

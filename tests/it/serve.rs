@@ -8,6 +8,7 @@ mod clients;
 mod decisions;
 mod hooks;
 mod moderations;
+mod review;
 mod roost;
 mod workspace;
 

@@ -3,6 +3,7 @@
 mod keep;
 mod past;
 mod prepared;
+mod review_set;
 mod set;
 mod yaml_set;
 
@@ -24,6 +25,7 @@ use crate::cli::terminal::summary;
 
 pub use keep::KeepArgs;
 pub use prepared::Prepared;
+pub use review_set::Decisions;
 pub use set::{SetArgs, print_legend, print_warnings};
 pub use yaml_set::golden_text;
 
@@ -65,12 +67,12 @@ impl GoldenArgs {
     }
 
     /// Reads the set, or rows that were judged before. Prints how the labels are understood. Adds each file that it
-    /// reads or writes to the files of the run.
-    pub fn open(self, files: &mut Files) -> Result<Rows, anyhow::Error> {
+    /// reads or writes to the files of the run. Of a review queue, some decisions are used or all.
+    pub fn open(self, used: Decisions, files: &mut Files) -> Result<Rows, anyhow::Error> {
         self.policy.reads(files)?;
         match self.from.clone() {
             Some(from) => Ok(Rows::Judged(self.past(&from, files)?)),
-            None => Ok(Rows::ToJudge(Box::new(self.prepare(files)?))),
+            None => Ok(Rows::ToJudge(Box::new(self.prepare(used, files)?))),
         }
     }
 
@@ -83,9 +85,9 @@ impl GoldenArgs {
         past.evaluations(from, named, labels)
     }
 
-    fn prepare(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
+    fn prepare(self, used: Decisions, files: &mut Files) -> Result<Prepared, anyhow::Error> {
         let policies = self.policy.load()?;
-        let set = self.set.records(&policies, files)?;
+        let set = self.set.records(&policies, used, files)?;
         self.keep.claim(files)?;
         let mut config = self.judging.resolve(&policies)?;
         config.composition = self.set.composition();

@@ -9,6 +9,7 @@ use magistrate::files::Files;
 use magistrate::label::config::ONE_COLUMN;
 use magistrate::label::records::{Encoding, InputFormat, Notice, Quote, RecordFields, Template, Text};
 use magistrate::label::source::{Input, Source};
+use magistrate::review::reader;
 
 use crate::cli::terminal::error::{ensure_hint, with_hints};
 use crate::cli::terminal::output;
@@ -176,6 +177,12 @@ impl InputArgs {
         let [path] = self.inputs.as_slice() else { return None };
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         ["yaml", "yml"].contains(&ending.as_str()).then_some(path.as_path())
+    }
+
+    /// Returns the only input if it is the folder of a review queue.
+    pub fn review(&self) -> Option<&Path> {
+        let [path] = self.inputs.as_slice() else { return None };
+        reader::is_folder(path).then_some(path.as_path())
     }
 
     /// Returns the files and patterns that are named.

@@ -15,7 +15,7 @@ use magistrate::files::{self, Files};
 use magistrate::random::Random;
 
 use self::table::{table, warnings};
-use crate::cli::args::golden::{GoldenArgs, Rows, without_verdicts};
+use crate::cli::args::golden::{Decisions, GoldenArgs, Rows, without_verdicts};
 use crate::cli::devices;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
@@ -74,7 +74,7 @@ impl Calibrate {
         let to_stdout = as_json || file.as_deref().is_some_and(|path| path.as_os_str() == "-");
         let file = file.filter(|path| path.as_os_str() != "-");
         file.iter().try_for_each(|path| files.write("the certificate", "-o", path))?;
-        let evaluation = match golden.open(&mut files)? {
+        let evaluation = match golden.open(Decisions::Sampled, &mut files)? {
             Rows::Judged(evaluations) => earlier(evaluations)?,
             Rows::ToJudge(prepared) => {
                 ensure_hint!(prepared.policies.len() == 1, "a certificate is of one policy", "give one -p");

@@ -12,7 +12,7 @@ use magistrate::eval::{Evaluation, report};
 use magistrate::files::Files;
 
 use self::report_file::{ReportFile, json_of};
-use crate::cli::args::golden::{GoldenArgs, Prepared, Rows, read, without_verdicts};
+use crate::cli::args::golden::{Decisions, GoldenArgs, Prepared, Rows, read, without_verdicts};
 use crate::cli::devices;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
@@ -63,7 +63,7 @@ impl Eval {
         report.iter().try_for_each(|report| files.write("a report", "--report", &report.path))?;
         baseline.iter().try_for_each(|path| files.read("the baseline", path))?;
         let baseline = baseline.map(|path| read(&path).map(|before| (path, before))).transpose()?;
-        let evaluations = match golden.open(&mut files)? {
+        let evaluations = match golden.open(Decisions::All, &mut files)? {
             Rows::Judged(evaluations) => Some(evaluations),
             Rows::ToJudge(prepared) => {
                 // These checks need the set alone, so they come before the model is loaded.

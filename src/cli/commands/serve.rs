@@ -2,6 +2,7 @@
 
 mod flags;
 mod origins;
+mod review;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -57,7 +58,8 @@ impl Serve {
         let hosts = hosts(&serve, &keys)?;
         let is_named = !policy.is_empty();
         let (origins, named) = origins::read(&mut policy)?;
-        let planned = planned(&named);
+        let review = serve.review.read()?;
+        let planned = planned(&named, &review.shadows);
         let config = judging.resolve(&planned)?;
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
         let batches = serve.batches.as_deref().map(batches).transpose()?;
@@ -74,6 +76,7 @@ impl Serve {
             hooks: hooks(&serve.hooks)?,
             batches,
             workspace,
+            review: review.open()?,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -99,14 +102,18 @@ fn report(event: Event) {
         Event::NotReloaded(place, error) => {
             output::message(&format!("warning: {place}: {error}\nthe old policies stay in place"));
         }
+        Event::NotReviewed(error) => {
+            output::message(&format!("warning: texts are missing in the review queue: {error}"));
+        }
         Event::CutOff(0) => {}
         Event::CutOff(count) => output::message(&format!("{count} connections were cut off")),
     }
 }
 
 /// Returns the policies that the model's memory is planned for.
-fn planned(named: &[Policy]) -> Vec<Policy> {
-    named.iter().take(MOST_PLANNED).cloned().collect()
+fn planned(named: &[Policy], shadows: &[Policy]) -> Vec<Policy> {
+    let shadows = shadows.iter().filter(|_| !named.is_empty());
+    named.iter().take(MOST_PLANNED).chain(shadows).take(MOST_PLANNED + 1).cloned().collect()
 }
 
 /// Returns the keys of a file and of the variable.

@@ -40,7 +40,7 @@ pub struct Verify {
     output: PathBuf,
 
     /// Number of rows, chosen at random
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Input")]
     sample: usize,
 
     /// Seed of the random choice

@@ -52,8 +52,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("Serve the shipped policies on this machine", "magistrate serve"),
             ("Serve a folder of policies with a real model", "magistrate serve -p policies/ -m 20b"),
             ("Write policies in a browser", "magistrate serve --workspace ~/policies"),
+            ("Keep doubtful texts, and 1% of all, for review", "magistrate serve -p spam --review queue --sample 1%"),
             ("Make a key, and serve other machines", "magistrate serve --new-key ana"),
             ("Serve other machines with keys", "magistrate serve -p spam --listen 0.0.0.0:8787 --keys keys.txt"),
+        ],
+    ),
+    ("review", &[("Write the decisions of a review queue", "magistrate review export queue -o decisions.jsonl")]),
+    (
+        "review export",
+        &[
+            ("Write the decisions of a review queue", "magistrate review export queue -o decisions.jsonl"),
+            (
+                "Print those about one policy, of texts chosen at random",
+                "magistrate review export queue -p spam --reason sample",
+            ),
         ],
     ),
     (

@@ -16,7 +16,7 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "bench" => &["policy", "data", "effort", "items", "versus", "tune", "json", "model", "parallel", "threads"],
         "dev" => &["once", "errors", "labels", "text-column", "label-column", "threshold", "effort", "model"],
         "serve" => {
-            &["policy", "listen", "keys", "new-key", "hooks", "batches", "workspace", "threshold", "effort", "model"]
+            &["policy", "listen", "keys", "new-key", "hooks", "workspace", "review", "threshold", "effort", "model"]
         }
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
@@ -39,8 +39,8 @@ pub fn is_inert(verb: &str, flag: &str) -> bool {
 /// Returns the group of a flag that is defined beside flags of another group.
 pub fn heading(flag: &str) -> Option<&'static str> {
     Some(match flag {
-        "label-column" | "positive" | "negative" | "by" | "baseline" | "sample" | "sample-seed" | "shard" | "data"
-        | "from" | "partial" => "Input",
+        "label-column" | "positive" | "negative" | "by" | "baseline" | "sample-seed" | "shard" | "data" | "from"
+        | "partial" => "Input",
         "json" | "schema" | "columns" | "only" | "dry-run" | "unordered" | "summary" | "report" | "fields"
         | "reasoning" | "restart" | "mix" | "split" | "tokens" | "record" | "rendered" => "Output",
         "cache" | "no-dedupe" | "fail-under" | "max-drop" | "method" | "alpha" | "delta" | "trials" | "no-canary" => {

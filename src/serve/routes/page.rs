@@ -98,7 +98,7 @@ async fn facts(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
             is_demonstration: model.is_demonstration,
         },
         workspace: state.workspace.is_some(),
-        review: false,
+        review: state.reviewing.is_some(),
         needs_key: !state.keys.is_empty(),
         reviewer: call.key.as_ref().map(|key| key.name.as_str()),
         max_texts: state.limits.max_texts,

@@ -7,7 +7,9 @@ use magistrate::eval::golden::{Golden, GoldenOptions};
 use magistrate::files::Files;
 use magistrate::label::source::{Placed, Source};
 use magistrate::policy::{Policy, PolicySource};
+use magistrate::review::reader;
 
+use super::review_set::{self, Decisions};
 use super::yaml_set;
 use crate::cli::args::input::{self, InputArgs, named};
 use crate::cli::terminal::error::in_file;
@@ -64,7 +66,11 @@ impl SetArgs {
     /// Returns the files and patterns that are named, and the file of another policy whose set is used.
     pub fn files(&self) -> Vec<PathBuf> {
         let other = self.golden_of.as_deref().and_then(PolicySource::path).map(Path::to_path_buf);
-        self.input.files().iter().cloned().chain(other).collect()
+        let inputs = match self.input.review() {
+            Some(folder) => vec![reader::decisions(folder)],
+            None => self.input.files().to_vec(),
+        };
+        inputs.into_iter().chain(other).collect()
     }
 
     /// Names the composition of a text from a record's columns.
@@ -72,9 +78,13 @@ impl SetArgs {
         self.input.composition()
     }
 
-    /// Reads all records of the named files, or of the policy's own set. Adds the files to those of the run.
-    pub fn records(&self, policies: &[Policy], files: &mut Files) -> Result<Set, anyhow::Error> {
-        let own = yaml_set::open(&self.input, self.golden_of.as_deref(), policies, files)?;
+    /// Reads all records of the named files or review queue, or of the policy's own set. Adds the files to those of the
+    /// run.
+    pub fn records(&self, policies: &[Policy], used: Decisions, files: &mut Files) -> Result<Set, anyhow::Error> {
+        let own = match self.input.review() {
+            Some(folder) => Some(review_set::open(folder, policies, used, files)?),
+            None => yaml_set::open(&self.input, self.golden_of.as_deref(), policies, files)?,
+        };
         let by_codes = own.is_some();
         Set::of(own.map_or_else(|| self.input.open(), Ok)?, by_codes, files)
     }

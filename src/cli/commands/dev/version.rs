@@ -8,7 +8,7 @@ use magistrate::files::Files;
 use magistrate::policy::lint::{Finding, lint};
 use magistrate::policy::{Policy, PolicySource};
 
-use crate::cli::args::golden::{SetArgs, print_legend, print_warnings};
+use crate::cli::args::golden::{Decisions, SetArgs, print_legend, print_warnings};
 use crate::cli::args::labels::{LabelsArgs, id_for_labels};
 use crate::cli::length::{CONTEXT, length};
 use crate::cli::terminal::error::{bail_hint, ensure_hint};
@@ -77,7 +77,7 @@ impl VersionArgs {
         let labels = self.labels.checked(&[&source], &[id_for_labels(&source)])?.pop().flatten();
         let policy = source.parse(labels.clone())?;
         let policies = std::slice::from_ref(&policy);
-        let set = self.set.records(policies, &mut Files::new())?;
+        let set = self.set.records(policies, Decisions::All, &mut Files::new())?;
         let name = set.name.clone();
         let golden = self.set.golden(set, None, policies)?;
         if golden.legend != *legend {

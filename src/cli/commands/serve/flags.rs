@@ -9,6 +9,7 @@ use clap::Args;
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
 
+use super::review::ReviewArgs;
 use crate::cli::args::engine::at_least_one;
 use crate::cli::terminal::error::ensure_hint;
 use crate::cli::terminal::{exit, output};
@@ -59,6 +60,8 @@ pub struct ServeArgs {
     /// Folder of policies that the page writes, with their golden sets and history. Without it nothing is saved
     #[arg(long, value_name = "FOLDER")]
     pub workspace: Option<PathBuf>,
+    #[command(flatten)]
+    pub review: ReviewArgs,
 
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
