@@ -5,60 +5,50 @@ import { button, clear, fill, h, percent } from "./dom.js";
 
 const KINDS = ".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.xlsx,.txt,.gz,.zst";
 
-/** Returns an area that takes a file by drop or choice. `take(file)` is called with it. */
-export function fileArea({ label, hint, accept, take }) {
-    const input = h("input", { type: "file", accept, class: "visually-hidden", tabindex: "-1", "aria-label": label });
-    input.addEventListener("change", () => { if (input.files[0]) take(input.files[0]); input.value = ""; });
-    const element = h("div", { class: "drop" }, h("p", {}, h("b", {}, label)), h("p", { class: "muted small" }, hint), h("div", {}, button("Choose a file", () => input.click(), { class: "primary" })), input);
-    const over = is => event => {
+/** Returns an area that takes a file by drop or choice, and calls `take(file)`. */
+export function fileArea(label, hint, accept, take) {
+    const input = h("input", { type: "file", accept, hidden: true, "aria-label": label, on: { change: () => { take(input.files[0]); input.value = ""; } } });
+    const over = event => {
         event.preventDefault();
-        element.classList.toggle("drop-over", is);
+        element.classList.toggle("drop-over", event.type === "dragover");
         if (event.type === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
     };
-    for (const [name, is] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) element.addEventListener(name, over(is));
+    const element = h("div", { class: "drop", on: { dragover: over, dragleave: over, drop: over } }, h("b", {}, label), h("p", { class: "muted small" }, hint), button("Choose a file", () => input.click(), { class: "primary" }), input);
     return element;
 }
 
 /** Returns the area for the file of a new run; `made(run)` is called once it is on the server. */
-export function dropArea({ api, made, announce, report }) {
-    const status = h("div", { class: "stack" });
+export function dropArea({ api, report }, made) {
+    const status = h("div", {});
     const take = file => {
-        const bar = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` }), words = h("span", { class: "n" }, "0%");
-        const { done, abort } = upload(api, file, share => { bar.value = share; fill(words, share < 1 ? percent(share, 0) : "the server reads it…"); });
-        fill(status, h("div", { class: "card stack" }, h("div", { class: "cluster" }, h("b", { class: "text" }, file.name), words, button("Cancel", abort, { class: "small push" })), bar));
-        announce(`${file.name} is uploaded`);
-        done.then(made, error => {
-            clear(status);
-            if (error.code === "offline") report(new Error("the upload was cut off: the server does not answer"));
-            else report(error);
-        });
+        const bar = h("progress", { "aria-label": `Upload of ${file.name}` }), words = h("span", { class: "n" });
+        const show = share => {
+            bar.value = share;
+            fill(words, share < 1 ? percent(share, 0) : "the server reads it…");
+        };
+        const request = new XMLHttpRequest(), cancel = button("Cancel", () => request.abort(), { class: "small push" });
+        fill(status, h("div", { class: "card stack" }, h("div", { class: "cluster" }, h("b", { class: "text" }, file.name), words, cancel), bar));
+        upload(request, api, file, show).then(made, report).finally(() => clear(status));
     };
-    const hint = "CSV, JSON Lines, Parquet or Excel (.xlsx), also packed by gzip or zstd. It stays on this server.";
-    return h("div", { class: "stack" }, fileArea({ label: "Drop a file of texts here", hint, accept: KINDS, take }), status);
+    return h("div", { class: "stack" }, fileArea("Drop a file of texts here", "CSV, JSON Lines, Parquet or Excel (.xlsx), also packed by gzip or zstd. It stays on this server.", KINDS, take), status);
 }
 
 /** Sends a file as the body of a new run. `fetch` reports no progress of a body, so this is an XMLHttpRequest. */
-function upload(api, file, progress) {
-    const request = new XMLHttpRequest();
-    const done = new Promise((resolve, reject) => {
+function upload(request, api, file, progress) {
+    return new Promise((resolve, reject) => {
         request.open("POST", `/v1/runs?${new URLSearchParams({ name: file.name })}`);
+        request.responseType = "json";
         request.setRequestHeader("content-type", "application/octet-stream");
         request.setRequestHeader("x-magistrate-page", "1");
         if (api.key) request.setRequestHeader("authorization", `Bearer ${api.key}`);
-        request.upload.addEventListener("progress", event => progress(event.total ? event.loaded / event.total : 1));
-        request.addEventListener("load", () => {
-            const answer = parsed(request.responseText);
-            if (request.status < 300 && answer) return resolve(answer);
-            const error = answer?.error ?? {};
-            reject(new ApiError(request.status, { ...error, message: error.message ?? `the server answers with status ${request.status}` }));
-        });
-        request.addEventListener("error", () => reject(new ApiError(0, { message: "the server does not answer", code: "offline" })));
-        request.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")));
+        request.upload.onprogress = ({ loaded, total }) => progress(loaded / Math.max(1, total));
+        request.onload = () => {
+            const { status, response } = request, message = `the server answers with status ${status}`;
+            if (status < 300 && response) resolve(response);
+            else reject(new ApiError(status, { message, ...response?.error }));
+        };
+        request.onerror = () => reject(new Error("the upload was cut off; try it again"));
+        request.onabort = () => reject(new DOMException("given up", "AbortError"));
+        request.send(file);
     });
-    request.send(file);
-    return { done, abort: () => request.abort() };
-}
-
-function parsed(text) {
-    try { return JSON.parse(text); } catch { return null; }
 }

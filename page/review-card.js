@@ -3,85 +3,47 @@
 import { bar, button, count, excerpt, h, number, verdictMark } from "./dom.js";
 import { when } from "./runs.js";
 
-const SHOWN = 20_000;
-const BLURRED = 400;
-const UNSEEN = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const SHOWN = 20_000, BLURRED = 400;
 
 /** The reasons of the queue, in words. */
-export const REASONS = {
-    unresolved: "no verdict",
-    review: "marked for review",
-    near: "near the threshold",
-    sample: "random sample",
-    flip: "shadow policy differs",
-    disagreement: "disagreement",
-};
+export const REASONS = { unresolved: "no verdict", review: "marked for review", near: "near the threshold", sample: "random sample", flip: "shadow policy differs", disagreement: "disagreement" };
 
-/** Returns the card of an item. `options`: `blind`, `blurred`, `reveal()`, `reviewer`. */
-export function itemCard(item, options) {
-    const { blind, blurred } = options;
-    const meta = h("div", { class: "cluster review-meta" },
-        h("b", {}, item.title ?? item.policy),
-        blind ? null : item.reasons.map(reason => h("span", { class: "badge" }, REASONS[reason] ?? reason)),
-        item.severe && h("span", { class: "badge warn" }, "severe"),
-        h("span", { class: "muted small push" }, when(item.time)));
-    return [item.failure && failure(item), meta, blurred ? veil(item, options) : words(item), blind ? blindNote() : opinions(item, blurred, options)];
+/** Returns the parts of an item's card. `reveal()` shows a text that is blurred. */
+export function itemCard(item, { isBlind, isBlurred, reveal, reviewer }) {
+    return [
+        item.failure && h("p", { class: "notice bad" }, h("b", {}, "This decision was not kept: "), decisionWords(item.failure, item), ". Decide it once more."),
+        h("div", { class: "cluster" }, h("b", {}, item.title ?? item.policy), !isBlind && item.reasons.map(reason => h("span", { class: "badge" }, REASONS[reason] ?? reason)),
+            item.severe && h("span", { class: "badge warn" }, "severe"), h("span", { class: "muted small push" }, when(item.time))),
+        isBlurred ? veil(item, reveal) : [item.context?.map(turn => h("div", { class: "review-turn" }, h("span", { class: "muted small" }, turn.role), longText(turn.text, ""))), longText(item.text, "review-text")],
+        h("div", { class: "review-model stack" }, isBlind ? h("p", { class: "muted" }, "Blind: the model’s verdict is shown after your decision.") : opinions(item, isBlurred, reviewer)),
+    ];
 }
 
 /** Returns a decision in words, such as `Violation: SP3.b Bait`. */
-export function decisionWords({ verdict, category }, categories) {
-    const known = categories.find(each => each.code === category);
-    const verb = verdict === "safe" ? "Safe" : "Violation";
-    return category ? `${verb}: ${category}${known ? ` ${known.title}` : ""}` : verb;
-}
-
-function failure(item) {
-    return h("p", { class: "notice bad" }, h("b", {}, "This decision was not kept: "), decisionWords(item.failure, item.categories), ". Decide it once more.");
-}
-
-function words(item) {
-    return h("div", { class: "review-words" },
-        (item.context ?? []).map(turn => h("div", { class: "review-turn" }, h("span", { class: "muted small" }, turn.role), longText(turn.text ?? turn.content ?? "", "text"))),
-        longText(item.text, "text review-text"), unseen(item.text));
+export function decisionWords({ verdict, category }, { categories }) {
+    const title = categories.find(({ code }) => code === category)?.title ?? "", word = verdict === "safe" ? "Safe" : "Violation";
+    return category ? `${word}: ${category} ${title}` : word;
 }
 
 function longText(text, kind) {
     const node = document.createTextNode(excerpt(text, SHOWN));
-    const place = h("div", { class: kind, dir: "auto" }, node);
-    if (text.length <= SHOWN) return place;
-    const more = button(`Show all ${number(text.length)} characters`, () => { node.data = text; more.remove(); }, { class: "small" });
-    return [place, more];
+    const more = text.length > SHOWN && button(`Show all ${number(text.length)} characters`, () => { node.data = text; more.remove(); }, { class: "small" });
+    return [h("div", { class: `text ${kind}`, dir: "auto" }, node), more];
 }
 
-function unseen(text) {
-    const marks = text.slice(0, SHOWN).match(UNSEEN)?.length;
-    return marks ? h("p", { class: "muted small" }, `The text has ${count(marks, "character")} that cannot be seen, such as marks of direction.`) : null;
+function veil({ text }, reveal) {
+    return h("div", { class: "review-veil" }, h("div", { class: "text review-text", "aria-hidden": "true" }, excerpt(text, BLURRED)),
+        h("div", { class: "review-cover" }, h("p", {}, `Severe: a text of ${count(text.length, "character")}.`), button(["Show the text ", h("kbd", {}, "r")], reveal, { class: "primary", "aria-keyshortcuts": "r" })));
 }
 
-function veil(item, { reveal }) {
-    return h("div", { class: "review-words review-veil" },
-        h("div", { class: "text review-text", "aria-hidden": "true" }, excerpt(item.text, BLURRED)),
-        h("div", { class: "review-cover" }, h("p", {}, `This policy is marked severe. The text of ${count(item.text.length, "character")} is hidden.`),
-            button(["Show the text ", h("kbd", {}, "r")], reveal, { class: "primary", "aria-keyshortcuts": "r" })));
-}
-
-function blindNote() {
-    return h("p", { class: "muted review-model" }, "Blind: the model’s verdict and the reasons are shown after your decision.");
-}
-
-function opinions(item, blurred, { reviewer }) {
-    const category = item.categories.find(each => each.code === item.category);
-    const before = item.decision;
-    return h("div", { class: "review-model stack" },
-        opinion("Model", item, category),
-        item.rationale && h("p", { class: "muted" }, blurred ? "The rationale is hidden with the text." : ["“", h("span", { class: "text", dir: "auto" }, excerpt(item.rationale, 2000)), "”"]),
-        item.shadow && opinion("Shadow policy", { ...item.shadow, threshold: item.threshold }, item.categories.find(each => each.code === item.shadow.category)),
-        before && h("p", {}, h("span", { class: "muted" }, before.reviewer === reviewer ? "You decided: " : `${before.reviewer} decided: `), decisionWords(before, item.categories),
-            before.note && [" (", h("span", { class: "text", dir: "auto" }, before.note), ")"]));
-}
-
-function opinion(who, { verdict, category, probability, threshold }, known) {
-    return h("div", { class: "cluster" },
-        h("span", { class: "muted review-who" }, who), verdictMark(verdict), bar(probability, threshold),
-        category && h("span", {}, h("code", {}, category), known && ` ${known.title}`));
+function opinions(item, isBlurred, reviewer) {
+    const { rationale, shadow, threshold, decision } = item;
+    const opinion = (who, { verdict, category, probability }) => h("div", { class: "cluster" }, h("span", { class: "muted review-who" }, who), verdictMark(verdict),
+        probability !== null && bar(probability, threshold), category && [h("code", {}, category), item.categories.find(({ code }) => code === category)?.title]);
+    return [
+        opinion("Model", item),
+        rationale && h("p", { class: "muted text", dir: "auto" }, isBlurred ? "The rationale is hidden with the text." : `“${excerpt(rationale, 2000)}”`),
+        shadow && opinion("Shadow policy", shadow),
+        decision && h("p", {}, h("span", { class: "muted" }, `${decision.reviewer === reviewer ? "You" : decision.reviewer} decided: `), decisionWords(decision, item), decision.note && h("bdi", {}, ` (${decision.note})`)),
+    ];
 }

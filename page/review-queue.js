@@ -1,189 +1,132 @@
 // The queue of a reviewer: prefetched items, decisions that are sent in the background, skips and undo. No elements here.
 
-const PAGE = 50;
-const LOW = 20;
+const PAGE = 50, LOW = 20;
+let api, changed, failed, filters, next, past, seen, isWhole, sending = 0, edition = 0;
 
-/** Items to decide, one after the other. Fires `change`, and `failure` with `detail: {item, error, undo}`. */
-export class ReviewQueue extends EventTarget {
-    current = null;
-    open = 0;
-    decided = 0;
-    policies = [];
-    loading = false;
-    filters = { policy: "", reason: "", state: "open" };
-    last = null;
-    #next = [];
-    #skipped = [];
-    #past = [];
-    #seen = new Set();
-    #all = false;
-    #edition = 0;
-    #api;
+/** What is to be seen of the queue. */
+export const queue = { current: null, last: null, open: 0, decided: 0, policies: [], skipped: [], isLoading: false };
 
-    constructor(api) {
-        super();
-        this.#api = api;
-    }
+/** Sets the listeners: `onChange()`, and `onFailure(error, words)`. */
+export function connect(requests, onChange, onFailure) {
+    [api, changed, failed] = [requests, onChange, onFailure];
+}
 
-    get skipped() {
-        return this.#skipped.length;
-    }
+/** Starts again with other filters: `policy`, `reason`, `state`. */
+export function start(wanted) {
+    edition++;
+    filters = wanted;
+    [next, past, seen, isWhole] = [[], [], new Set(), false];
+    Object.assign(queue, { current: null, last: null, skipped: [], isLoading: false });
+    return refill();
+}
 
-    get canUndo() {
-        return this.#past.length > 0;
-    }
+/** Looks for items that are new since the end was reached. */
+export function again() {
+    isWhole = false;
+    return refill();
+}
 
-    /** Starts again with other filters. */
-    async start(filters) {
-        this.filters = { ...filters };
-        this.#edition++;
-        Object.assign(this, { current: null, last: null, loading: false });
-        this.#next = [];
-        this.#skipped = [];
-        this.#past = [];
-        this.#seen.clear();
-        this.#all = false;
-        await this.refill();
-    }
+async function refill() {
+    if (queue.isLoading || isWhole || next.length >= LOW) return;
+    const mine = edition, limit = PAGE + (filters.state === "open" ? queue.skipped.length + 2 * LOW : seen.size);
+    queue.isLoading = true;
+    changed();
+    try {
+        const known = Object.entries({ ...filters, limit }).filter(([, value]) => value);
+        const { items, open, decided, policies } = await api.get(`/v1/review?${new URLSearchParams(known)}`);
+        if (mine !== edition) return;
+        const fresh = items.filter(({ id }) => !seen.has(id));
+        fresh.forEach(({ id }) => seen.add(id));
+        next.push(...fresh);
+        isWhole = items.length < limit || !fresh.length;
+        queue.policies = policies;
+        // While decisions are on their way the server does not count them yet.
+        if (!sending) Object.assign(queue, { open, decided });
+    } catch (error) { failed(error, "No further texts could be fetched"); }
+    if (mine !== edition) return;
+    queue.isLoading = false;
+    queue.current ??= next.shift() ?? null;
+    changed();
+}
 
-    /** Fetches more items if few are left. */
-    async refill() {
-        if (this.loading || this.#all || this.#next.length >= LOW) return;
-        this.loading = true;
-        this.#changed();
-        const mine = this.#edition, limit = PAGE + this.#stillListed();
-        try {
-            const answer = await this.#api.get(this.#address(limit));
-            if (mine !== this.#edition) return;
-            const fresh = answer.items.filter(item => !this.#seen.has(item.id));
-            fresh.forEach(item => this.#seen.add(item.id));
-            this.#next.push(...fresh);
-            this.#all = answer.items.length < limit || fresh.length === 0;
-            Object.assign(this, { open: answer.open, decided: answer.decided, policies: answer.policies });
-        } finally {
-            if (mine === this.#edition) {
-                this.loading = false;
-                if (!this.current) this.#advance();
-                this.#changed();
-            }
-        }
-    }
+function advance() {
+    queue.current = next.shift() ?? null;
+    changed();
+    refill();
+}
 
-    /** Looks for items that are new since the end of the queue was reached. */
-    async again() {
-        this.#all = false;
-        await this.refill();
-    }
+function counted(entry, by) {
+    if (entry.before) return;
+    queue.open -= by;
+    queue.decided += by;
+}
 
-    /** Decides the current item, shows the next one at once, and sends the decision meanwhile. */
-    decide(decision) {
-        const item = this.current;
-        if (!item) return;
-        const entry = { item, decision, was: item.decision };
-        item.failure = null;
-        item.decision = decision;
-        entry.sent = this.#send(entry);
-        this.#past.push(entry);
-        this.last = entry;
-        if (!entry.was) { this.open--; this.decided++; }
-        this.#advance();
-        this.#changed();
-        this.#refillQuietly();
-    }
+/** Decides the current item, shows the next one at once, and sends the decision meanwhile. */
+export function decide(decision) {
+    const item = queue.current, entry = { item, decision, before: item.decision };
+    Object.assign(item, { decision, failure: null });
+    counted(entry, 1);
+    past.push(entry);
+    queue.last = entry;
+    entry.sent = send(entry, edition);
+    advance();
+}
 
-    /** Puts the current item aside until the others are done. */
-    skip() {
-        const item = this.current;
-        if (!item) return;
-        this.#skipped.push(item);
-        this.#past.push({ item, skipped: true });
-        this.last = null;
-        this.#advance();
-        this.#changed();
-        this.#refillQuietly();
-    }
+async function send(entry, mine) {
+    const { item, decision } = entry;
+    sending++;
+    try {
+        const answer = await api.post(`/v1/review/${encodeURIComponent(item.id)}/decisions`, decision);
+        return answer.decision.id;
+    } catch (error) {
+        if (mine === edition && !entry.isUndone) bringBack(entry);
+        failed(error, "A decision was not kept, and its text comes again");
+    } finally { sending--; }
+}
 
-    /** Brings all skipped items back. */
-    unskip() {
-        this.#next.push(...this.#skipped.splice(0));
-        this.#past = this.#past.filter(entry => !entry.skipped);
-        if (!this.current) this.#advance();
-        this.#changed();
-    }
+function bringBack(entry) {
+    const { item, decision, before } = entry;
+    Object.assign(item, { decision: before, failure: decision });
+    counted(entry, -1);
+    past = past.filter(other => other !== entry);
+    if (queue.last === entry) queue.last = null;
+    // The item in sight stays, so that a key which is on its way decides no other one.
+    next.unshift(item);
+    queue.current ??= next.shift();
+    changed();
+}
 
-    /** Takes the last decision or skip back, and shows its item again. Returns what was undone, or null. */
-    undo() {
-        const entry = this.#past.pop();
-        if (!entry) return null;
-        if (entry.skipped) this.#skipped = this.#skipped.filter(item => item !== entry.item);
-        else this.#retract(entry);
-        if (this.current) this.#next.unshift(this.current);
-        this.current = entry.item;
-        this.last = null;
-        this.#changed();
-        return entry;
-    }
+/** Puts the current item aside until the others are done. */
+export function skip() {
+    queue.skipped.push(queue.current);
+    past.push({ item: queue.current, isSkip: true });
+    queue.last = null;
+    advance();
+}
 
-    #retract(entry) {
-        entry.undone = true;
-        entry.item.decision = entry.was;
-        if (!entry.was) { this.open++; this.decided--; }
-        entry.sent.then(async sent => {
-            if (!sent) return;
-            try {
-                await this.#api.delete(`/v1/review/decisions/${encodeURIComponent(sent.id)}`);
-            } catch (error) { this.#failed(entry.item, error, true); }
-        });
-    }
+/** Brings all skipped items back. */
+export function unskip() {
+    next.push(...queue.skipped.splice(0));
+    past = past.filter(({ isSkip }) => !isSkip);
+    advance();
+}
 
-    async #send(entry) {
-        const { item, decision } = entry, mine = this.#edition;
-        try {
-            const answer = await this.#api.post(`/v1/review/${encodeURIComponent(item.id)}/decisions`, decision);
-            if (!entry.undone) item.decision = answer.decision;
-            return answer.decision;
-        } catch (error) {
-            if (!entry.undone && mine === this.#edition) this.#bringBack(entry);
-            this.#failed(item, error, false);
-            return null;
-        }
-    }
+/** Takes the last decision or skip back, and shows its item again. Returns it, or nothing. */
+export function undo() {
+    const entry = past.pop();
+    if (!entry) return;
+    if (entry.isSkip) queue.skipped = queue.skipped.filter(item => item !== entry.item);
+    else retract(entry);
+    if (queue.current) next.unshift(queue.current);
+    Object.assign(queue, { current: entry.item, last: null });
+    changed();
+    return entry;
+}
 
-    #bringBack(entry) {
-        const { item } = entry;
-        item.failure = entry.decision;
-        item.decision = entry.was;
-        this.#past = this.#past.filter(other => other !== entry);
-        if (this.last === entry) this.last = null;
-        if (!entry.was) { this.open++; this.decided--; }
-        // The item in sight stays, so that a key which is on its way decides no other one.
-        if (this.current) this.#next.unshift(item);
-        else this.current = item;
-        this.#changed();
-    }
-
-    #advance() {
-        this.current = this.#next.shift() ?? null;
-    }
-
-    #stillListed() {
-        return this.filters.state === "open" ? this.#skipped.length + this.#next.length + LOW : this.#seen.size;
-    }
-
-    #address(limit) {
-        const { policy, reason, state } = this.filters;
-        return `/v1/review?${new URLSearchParams({ ...(policy && { policy }), ...(reason && { reason }), state, limit })}`;
-    }
-
-    #refillQuietly() {
-        this.refill().catch(error => this.#failed(null, error, false));
-    }
-
-    #failed(item, error, undo) {
-        this.dispatchEvent(new CustomEvent("failure", { detail: { item, error, undo } }));
-    }
-
-    #changed() {
-        this.dispatchEvent(new Event("change"));
-    }
+async function retract(entry) {
+    entry.isUndone = true;
+    entry.item.decision = entry.before;
+    counted(entry, -1);
+    const id = await entry.sent;
+    if (id) api.delete(`/v1/review/decisions/${encodeURIComponent(id)}`).catch(error => failed(error, "The decision could not be taken back"));
 }

@@ -4,34 +4,34 @@ import { count, duration, h, number, percent } from "./dom.js";
 
 const STATES = { uploaded: ["mark", "ready to start"], running: ["mark", "running"], stopped: ["warn", "stopped"], done: ["good", "done"], failed: ["bad", "failed"] };
 
-/** Returns the word for a run's state. */
-export function stateWord(run) {
-    return STATES[run.state]?.[1] ?? run.state;
-}
+/** Returns the path of a run. */
+export const pathOf = id => `/v1/runs/${encodeURIComponent(id)}`;
 
 /** Returns the mark of a run's state. */
-export function stateMark(run) {
-    return h("span", { class: `badge ${STATES[run.state]?.[0] ?? ""}` }, stateWord(run));
+export function stateMark({ state }) {
+    const [kind, word] = STATES[state] ?? ["", state];
+    return h("span", { class: `badge ${kind}` }, word);
 }
 
-/** Returns the counts of a run in a line. */
-export function runFigures(run) {
-    const total = run.rows ?? run.done;
-    if (run.state === "uploaded") return count(total, "row");
-    const share = run.done ? `, ${percent(run.violation / run.done)} violation` : "";
-    const rows = run.done === total ? count(total, "row") : `${number(run.done)} of ${count(total, "row")}`;
-    return `${rows}${share}${run.seconds_left ? `, ${duration(run.seconds_left)} left` : ""}`;
+/** Returns runs as a list of links to a view; `extra(run)` ends a line. */
+export function runList(runs, view, extra) {
+    return h("ul", { class: "panel run-list" }, runs.map(run => h("li", { class: "cluster" }, h("a", { href: `#${view}?run=${encodeURIComponent(run.id)}` }, run.name), stateMark(run),
+        h("span", { class: "muted n" }, figures(run)), h("span", { class: "muted small push" }, when(run.created)), extra?.(run))));
+}
+
+function figures({ state, rows, done, violation, seconds_left }) {
+    const total = count(rows ?? done, "row");
+    if (state === "uploaded") return total;
+    return [state === "done" ? total : `${number(done)} of ${total}`, done > 0 && `${percent(violation / done)} violation`, seconds_left > 0 && `${duration(seconds_left)} left`].filter(Boolean).join(", ");
 }
 
 /** Returns a time as the reader's clock shows it. */
 export function when(time) {
-    const date = new Date(time);
-    return Number.isNaN(date.getTime()) ? "" : date.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+    return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
 
-/** Returns a view that says that the server needs a workspace for it. */
-export function off(title) {
-    const element = h("section", { class: "panel" }, h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, "Start the server with a folder for runs. It keeps the files and their verdicts."),
-        h("p", {}, h("code", {}, "magistrate serve --workspace FOLDER"))));
+/** Returns a view that is off, with the flags that switch it on. */
+export function off(title, words, flags) {
+    const element = h("section", { class: "panel" }, h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, words), h("p", {}, h("code", {}, `magistrate serve ${flags}`))));
     return { element, show() {}, hide() {}, keys: [] };
 }
