@@ -79,7 +79,8 @@ export function flipsList(rows, comparison, isSame, open) {
     const kinds = { fixed: [], broken: [], other: [] };
     for (const row of flips) kinds[row.expectedFlag === null || asFlag(row.given) === null && asFlag(row.before) === null ? "other" : row.outcome === "right" ? "fixed" : asFlag(row.before) === row.expectedFlag ? "broken" : "other"].push(row);
     const p = comparison?.p_value;
-    const chance = typeof p !== "number" ? "" : ` McNemar's test: p = ${p < 0.001 ? "<0.001" : p.toFixed(3)}${p < 0.05 ? ", hardly by chance." : ", may be chance."}`;
+    const chance = typeof p !== "number" || !flips.length ? "" : ` McNemar's test: p = ${p < 0.001 ? "<0.001" : p.toFixed(3)}${p < 0.05 ? ", hardly by chance." : ", may be chance."}`;
+    if (!flips.length) return h("p", { class: "empty" }, "No verdict flips against the saved version.");
     const head = h("p", {}, h("b", {}, `${count(flips.length, "flip")}`), ` against the saved version: ${kinds.fixed.length} fixed, ${kinds.broken.length} broken, ${kinds.other.length} other.${chance}`);
     const line = (row, word, kind) => entry(row, open, h("span", { class: `badge ${kind}` }, word), verdictMark(row.before), h("span", { "aria-label": "becomes" }, "→"), verdictMark(row.given));
     return h("div", { class: "stack" }, head, h("ul", { class: "entries" }, kinds.broken.map(row => line(row, "broken", "bad")),
@@ -106,7 +107,7 @@ export function suspiciousList(rows, open, turn) {
 export function unstableList(rows, byEffort, open) {
     const differ = rows.filter(row => new Set(byEffort.map(([, of]) => of(row).given)).size > 1);
     if (!differ.length) return h("p", { class: "empty" }, `All ${count(rows.length, "text")} keep their verdict with effort ${byEffort.map(([effort]) => effort).join(", ")}.`);
-    return h("div", { class: "stack" }, h("p", { class: "muted" }, `${count(differ.length, "verdict")} of ${rows.length} depend on the effort. Such texts show where the policy is unclear.`),
+    return h("div", { class: "stack" }, h("p", { class: "muted" }, `${count(differ.length, "verdict")} of ${rows.length} ${differ.length === 1 ? "depends" : "depend"} on the effort. Such texts show where the policy is unclear.`),
         h("ul", { class: "entries" }, differ.map(row => entry(row, open, byEffort.map(([effort, of]) => {
             const { result, given } = of(row);
             return h("span", { class: "cluster" }, h("span", { class: "muted small" }, effort), verdictMark(given), bar(result?.probability));

@@ -8,14 +8,14 @@ const START = "magistrate serve --workspace FOLDER";
 /** Returns the head. `draw({isSame, hasSameGolden})` shows the state of the document. */
 export function head({ api, page, doc, state, announce, report, save, restore, close, clear }) {
     let isSame = true;
-    const name = h("h1", {});
+    const name = h("h2", {});
     const badges = h("span", { class: "cluster" });
     const saveButton = button("Save", save, { class: "primary", "aria-keyshortcuts": "Control+S", title: page.workspace ? "Ctrl+S" : START });
     const history = button("History", () => historyDialog({ api, report, doc, restore }));
     const note = h("p", { class: "hint whole" });
     const forget = button("Clear them", clear, { class: "link" });
-    const element = h("div", { class: "cluster policy-head" }, name, badges, h("span", { class: "cluster push" }, saveButton, history,
-        button("Export", () => exportPolicy(doc)), button("Share", () => shareDialog({ doc, isSame, params: state.read(), announce, report })), button("Close", close, { class: "quiet" })), note);
+    const element = h("div", { class: "cluster policy-head" }, name, badges, note, h("span", { class: "cluster push" }, saveButton, history,
+        button("Export", () => exportPolicy(doc)), button("Share", () => shareDialog({ doc, isSame, params: state.read(), announce, report })), button("Close", close, { class: "quiet" })));
     fill(note, !page.workspace && ["Saving is off: start ", h("code", {}, START), ". Export works. "], "Draft and texts stay in this tab until it is closed. ", forget);
 
     function draw(now) {

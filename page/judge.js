@@ -13,12 +13,14 @@ export function version(policy, effort) {
 /** Judges texts, and keeps their rows in memory: a version of a policy judges a text once. */
 export class Judge {
     #api;
+    #most;
     #known = new Map();
     #first = new Map();
     #each = new Map();
 
-    constructor(api) {
+    constructor(api, most = AT_ONCE) {
         this.#api = api;
+        this.#most = Math.min(most, AT_ONCE);
     }
 
     /** Returns the row of a text, if it is known. */
@@ -57,7 +59,7 @@ export class Judge {
         let done = 0;
         while (done < missing.length) {
             const isFirst = !this.#known.get(version.key)?.size;
-            const some = missing.slice(done, done + (isFirst ? 1 : AT_ONCE));
+            const some = missing.slice(done, done + (isFirst ? 1 : this.#most));
             const rows = await this.#ask(version, some, isFirst, signal);
             some.forEach((text, index) => this.#keep(version, text, rows[index]));
             done += some.length;

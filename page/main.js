@@ -86,6 +86,7 @@ async function open() {
     }
     tab(name).href = address(name, params);
     document.title = `${VIEWS[name]} – magistrate`;
+    part("title").textContent = VIEWS[name];
     if (before && before !== name) opened.get(before)?.hide();
     try {
         const view = await instance(name);
@@ -130,7 +131,7 @@ function keyForm() {
         start();
     };
     const tried = api.key ? "The server does not know this key." : "The server needs a key.";
-    notice("key", "bad", h("form", { class: "cluster", on: { submit } }, h("b", {}, tried), field("Key", input), h("button", { class: "primary" }, "Use this key"),
+    notice("key", api.key ? "bad" : "info", h("form", { class: "cluster", on: { submit } }, h("b", {}, tried), field("Key", input), h("button", { class: "primary" }, "Use this key"),
         h("span", { class: "muted" }, "It stays in this tab.")));
     input.focus();
 }
@@ -162,9 +163,13 @@ async function start() {
     try {
         page ??= await api.get("/v1/page");
     } catch (error) {
-        report(error);
+        if (error.code === "loading") {
+            notice("loading", "info", "The model is loading. This page opens by itself.");
+            setTimeout(start, 1500);
+        } else report(error);
         return;
     }
+    notice("loading");
     notices();
     await open();
 }

@@ -12,13 +12,18 @@ export function idOfDocument(doc) {
     return doc.notation === "yaml" ? idIn(doc.text) ?? doc.id : doc.id;
 }
 
+/** Returns the tag of a version: of its very text and golden set where the server names one, else of the policy. */
+export function tagOf({ etag, digest }) {
+    return etag ?? digest;
+}
+
 /** Saves a document and its golden set. Returns the server's answer, or null if its author took the other version. */
 export async function save({ api, doc, cases, take }) {
     const id = idOfDocument(doc);
     const body = { [doc.notation]: doc.text, golden: cases };
-    const put = digest => api.put(pathOf(id), body, { headers: digest ? { "if-match": `"${digest}"` } : { "if-none-match": "*" } });
+    const put = tag => api.put(pathOf(id), body, { headers: tag ? { "if-match": `"${tag}"` } : { "if-none-match": "*" } });
     try {
-        return await put(doc.base && doc.base.id === id ? doc.base.digest : null);
+        return await put(doc.base && doc.base.id === id ? doc.base.tag : null);
     } catch (error) {
         if (error.status !== 412) throw error;
         return conflict({ api, doc, id, put, take });
@@ -27,21 +32,22 @@ export async function save({ api, doc, cases, take }) {
 
 // Shows the version of somebody else beside the draft, and lets the author choose.
 async function conflict({ api, doc, id, put, take }) {
-    const theirs = await api.get(`${pathOf(id)}/source`);
+    const theirs = await api.get(`${pathOf(id)}/source`).catch(error => { if (error.status !== 404) throw error; });
+    if (!theirs) return put(null);
     const newest = await api.get(`${pathOf(id)}/history`).then(({ versions }) => versions[0], () => null);
-    const who = newest ? `${newest.by ?? "Somebody"} saved version ${newest.number} on ${time(newest.time)}.` : "There is a policy with this id already.";
+    const who = newest ? `${newest.by ?? "Somebody"} saved version ${newest.number} on ${time(newest.time)}.` : "A policy of the server has this id.";
     return new Promise((resolve, reject) => {
-        const keepMine = () => put(theirs.digest).then(resolve, reject).finally(() => box.close());
+        const keepMine = () => put(tagOf(theirs)).then(resolve, reject).finally(() => box.close());
         const takeTheirs = () => { take(theirs); resolve(null); box.close(); };
-        const box = dialog(`${id} was changed elsewhere`, h("p", {}, who, " Below: from their version to your draft."), diffView(theirs.text, doc.text),
+        const box = dialog(newest ? `${id} was changed elsewhere` : `There is a policy ${id} already`, h("p", {}, who, " Below: from their version to your draft."), diffView(theirs.text, doc.text),
             h("div", { class: "cluster" }, button("Keep mine", keepMine, { class: "primary" }), button("Take theirs", takeTheirs), h("span", { class: "muted small" }, "Their version stays in the history.")));
         box.addEventListener("close", () => resolve(null));
     });
 }
 
-function time(text) {
-    const date = new Date(text);
-    return Number.isNaN(date.getTime()) ? String(text) : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+// Returns a time in words. The server counts seconds since 1970.
+function time(seconds) {
+    return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** Opens the history of a policy: the lines that changed between any two versions. */

@@ -9,7 +9,7 @@ const FILTERS = [
 ];
 const SORTS = [["added", "as added"], ["high", "highest P first"], ["low", "lowest P first"], ["doubt", "nearest the threshold"]];
 
-/** Returns the list. `actions`: `label(row, expected)`, `edit(row, text)`, `remove(row)`, `explain(row)`, `codes()`. */
+/** Returns the list. `actions`: `label(row, expected)`, `edit(row, text)`, `remove(row)`, `explain(row)`, `codes()`, `exportAll()`. */
 export function textsList(actions) {
     const list = h("div", { class: "rows", role: "list", "aria-label": "Texts" });
     const more = button("", () => { shown += PAGE; draw(); }, { class: "quiet", hidden: true });
@@ -19,7 +19,7 @@ export function textsList(actions) {
     const reset = () => { shown = PAGE; draw(); };
     const tools = h("div", { class: "cluster tools" },
         select(FILTERS, filter, value => { filter = value; reset(); }, { class: "small", "aria-label": "Texts to show" }),
-        select(SORTS, sort, value => { sort = value; reset(); }, { class: "small", "aria-label": "Order" }), found);
+        select(SORTS, sort, value => { sort = value; reset(); }, { class: "small", "aria-label": "Order" }), found, button("Export", actions.exportAll, { class: "small quiet push", title: "The texts and their labels, as JSON Lines for magistrate eval", "aria-label": "Export the texts" }));
 
     function draw() {
         const matching = sorted(all.filter(row => matches(row, filter)), sort, threshold);
@@ -107,7 +107,9 @@ function rowNode(row, actions) {
     function toggle() {
         details.hidden = !details.hidden;
         more.setAttribute("aria-expanded", String(!details.hidden));
-        if (!details.hidden) fill(details, rowDetails(row, actions, () => { toggle(); element.focus(); }));
+        if (details.hidden) return;
+        fill(details, rowDetails(row, actions, () => { toggle(); element.focus(); }));
+        details.querySelector("textarea").focus();
     }
 
     function keys(event) {
@@ -147,11 +149,10 @@ function rowMeta(row, threshold) {
     const parts = [bar(result.probability, threshold), verdictMark(row.given)];
     if (result.category) parts.push(h("span", { class: "rule" }, h("code", {}, result.category), " ", result.category_title ?? ""));
     if (result.error) parts.push(h("span", { class: "muted" }, result.error.message));
-    const [kind, word] = OUTCOMES[row.outcome] ?? [];
+    const [kind, word] = row.isOld ? ["", "before the edit"] : OUTCOMES[row.outcome] ?? [];
     if (word) parts.push(h("span", { class: `badge ${kind}` }, word));
     const isCode = expected !== null && expected !== "violation" && expected !== "safe";
     if (isCode && expected !== result.category) parts.push(h("span", { class: "badge" }, `expected ${expected}`));
-    if (row.isOld) parts.push(h("span", { class: "badge" }, "before the edit"));
     if (row.flip) parts.push(h("span", { class: "badge mark" }, `flip: was ${row.before}`));
     return parts;
 }
@@ -169,7 +170,7 @@ function rowDetails(row, actions, close) {
         fill(reason, await actions.explain(row));
     }, { class: "small" });
     return [
-        field("Text", area), h("div", { class: "cluster" }, field("Expected", label), field("Note", note)), reason,
+        field("Text", area), h("div", { class: "pair" }, field("Expected", label), field("Note", note)), reason,
         h("div", { class: "cluster" }, button("Apply", () => { if (area.value.trim()) actions.edit(row, area.value); close(); }, { class: "small primary" }),
             why, button("Remove", () => actions.remove(row), { class: "small danger" }), button("Close", close, { class: "small quiet" })),
     ];

@@ -116,6 +116,10 @@ export function view({ api, state, report, page }) {
     function drawCard({ id, element, row }, body) {
         const verdict = given(row, null);
         element.className = `card verdict-card ${verdict}`;
+        if (row.error && row.probability === null) {
+            fill(element, h("div", { class: "cluster" }, cardHead(id), h("span", { class: "push" }, verdictMark(verdict))), h("p", { class: "muted small" }, row.error.message, row.error.hint && ` – ${row.error.hint}`));
+            return;
+        }
         const meta = h("div", { class: "cluster" }, verdictMark(verdict), bar(row.probability), row.category && h("span", {}, h("code", {}, row.category), " ", row.category_title ?? ""),
             row.severity && h("span", { class: "badge" }, `severity ${row.severity}`), h("span", { class: "muted small" }, `effort ${row.effort}`));
         const error = row.error && h("p", { class: "muted" }, row.error.message, row.error.hint && ` – ${row.error.hint}`);
@@ -145,7 +149,7 @@ export function view({ api, state, report, page }) {
         fill(list, policies.map(({ id, title }) => {
             const isUnknown = page.model.trained_for && !page.model.trained_for.includes(id);
             const box = h("input", { type: "checkbox", checked: chosen.has(id), on: { change: () => { if (box.checked) chosen.add(id); else chosen.delete(id); remember(); } } });
-            return h("label", { class: "check" }, box, title, isUnknown && h("span", { class: "badge", title: "The built-in model was not trained for it" }, "not known to the model"));
+            return h("label", { class: "check" }, box, title, isUnknown && h("span", { class: "muted" }, "*"));
         }));
         fill(chosenCount, `${chosen.size} of ${policies.length}`);
     }
@@ -165,7 +169,8 @@ export function view({ api, state, report, page }) {
     const all = h("span", { class: "cluster push" }, button("All", () => choose(policies.map(({ id }) => id)), { class: "small" }), button("None", () => choose([]), { class: "small" }),
         page.model.trained_for && button("Known to the model", () => choose(policies.map(({ id }) => id).filter(id => page.model.trained_for.includes(id))), { class: "small" }));
     const form = h("form", { class: "panel", on: { submit: judge } }, h("header", {}, kinds), h("div", { class: "body stack" }, input,
-        h("fieldset", {}, h("legend", {}, "Policies"), h("div", { class: "cluster" }, chosenCount, all), list),
+        h("fieldset", {}, h("legend", {}, "Policies"), h("div", { class: "cluster" }, chosenCount, all), list,
+            page.model.trained_for && h("p", { class: "hint" }, "* The built-in model was not trained for it. Shipped ones then stay unresolved.")),
         h("div", { class: "cluster" }, go, stop, h("label", { class: "check push" }, "Effort", effortSelect))));
     const element = h("div", { class: "try" }, form, h("section", { class: "stack", "aria-label": "Verdicts" }, summary, results));
     element.addEventListener("keydown", event => {

@@ -1,7 +1,7 @@
 // The view Write: a policy beside labeled texts, judged while it changes.
 
 import { adding } from "./adding.js";
-import { button, count, debounce, duration, fill, h, select } from "./dom.js";
+import { button, count, debounce, download, duration, fill, h, select } from "./dom.js";
 import { categoriesOf, idIn } from "./draft.js";
 import { editor } from "./editor.js";
 import { figuresPanel, strip } from "./figures.js";
@@ -10,7 +10,7 @@ import { asFlag, given, Judge, version } from "./judge.js";
 import { startPanel } from "./opening.js";
 import { resultsPanel } from "./results.js";
 import { casesOf, expectedVerdict, rowOfCase } from "./rows.js";
-import { save } from "./saving.js";
+import { idOfDocument, save, tagOf } from "./saving.js";
 import { Session, unpack } from "./session.js";
 import { textsList } from "./texts.js";
 
@@ -23,10 +23,10 @@ const KEYS = [
 /** Returns the view. */
 export function view(context) {
     const { api, state, announce, report, page } = context;
-    const judge = new Judge(api);
+    const judge = new Judge(api, page.max_texts);
     const session = new Session();
     const doc = { id: null, notation: "yaml", text: "", base: null, rows: [], findings: [], loads: true };
-    let [threshold, effortName, judging, linting, frame] = [null, "none", null, null, 0];
+    let [threshold, effortName, judging, linting, frame, isStopped] = [null, "none", null, null, 0, false];
 
     // ---- The versions that judge
     const policyOf = ({ text, notation }) => notation === "yaml" ? { yaml: text } : { markdown: text };
@@ -81,7 +81,7 @@ export function view(context) {
             parts.failure.hidden = true;
             if (isForced) announce(`${count(texts.length, "text")} judged`);
         } catch (error) {
-            if (abort === judging && error.name !== "AbortError") { parts.failure.hidden = false; fill(parts.failure, error.message); }
+            if (abort === judging && error.name !== "AbortError" && error.code !== "offline") { parts.failure.hidden = false; fill(parts.failure, error.message); }
         }
         if (abort === judging) { judging = null; soon(); }
     }
@@ -98,6 +98,7 @@ export function view(context) {
     }, 300);
 
     function changed() {
+        isStopped = false;
         keep();
         soon();
         runSoon();
@@ -105,7 +106,7 @@ export function view(context) {
 
     function drawProgress(done, all, index) {
         fill(parts.pace, h("progress", { max: String(all), value: done, "aria-label": "Judged" }), ` ${done} of ${all}${index ? " by the saved version" : ""} `,
-            button("Stop", () => judging?.abort(), { class: "small" }));
+            button("Stop", () => { isStopped = true; judging?.abort(); }, { class: "small" }));
     }
 
     function drawPace() {
@@ -117,7 +118,7 @@ export function view(context) {
         const word = each === null ? "" : isLive ? `Live: ${duration(each)} a text.` : `Not live: a text takes ${duration(each)}.`;
         const about = seconds === null ? "" : ` (about ${duration(seconds)})`;
         fill(parts.pace, !doc.loads && missing ? h("span", { class: "muted small" }, "Judged once the errors are fixed.") : h("span", { class: "muted small" }, word),
-            doc.loads && missing > 0 && button(`Judge${about}`, () => run(true), { class: "primary small", title: "Ctrl+Enter", "aria-keyshortcuts": "Control+Enter" }));
+            doc.loads && missing > 0 && (isStopped || !isLive) && button(`Judge${about}`, () => run(true), { class: "primary small", title: "Ctrl+Enter", "aria-keyshortcuts": "Control+Enter" }));
     }
 
     // ---- The linter
@@ -149,6 +150,10 @@ export function view(context) {
         label,
         edit(row, text) { row.text = text; changed(); },
         remove(row) { doc.rows = doc.rows.filter(other => other !== row); changed(); },
+        exportAll() {
+            const lines = doc.rows.map(({ text, expected, note }) => JSON.stringify({ text, expected, ...(note ? { note } : {}) }));
+            download(`${idOfDocument(doc) ?? "policy"}-texts.jsonl`, `${lines.join("\n")}\n`, "application/jsonl");
+        },
         async explain(row) {
             try {
                 const { rationale, error } = await judge.explain(draft(), row.text);
@@ -197,7 +202,7 @@ export function view(context) {
             const answer = await save({ api, doc, cases: casesOf(rows), take: source => { doc.base = baseOf(source.id, source); restore(source.text); } });
             if (!answer) return;
             doc.id = session.last = answer.id;
-            doc.base = { id: answer.id, text, notation: doc.notation, digest: answer.digest, editable: true, golden: goldenOf(rows) };
+            doc.base = { id: answer.id, text, notation: doc.notation, tag: tagOf(answer), editable: true, golden: goldenOf(rows) };
             state.write({ policy: doc.id });
             announce(`Saved as version ${answer.history}`);
             changed();
@@ -236,7 +241,7 @@ export function view(context) {
         const kept = session.read(id);
         if (!kept) { load({ ...base, base, rows: source.golden.map(rowOfCase) }); return; }
         const isDraft = kept.base === null || kept.text !== kept.base.text;
-        if (isDraft && kept.base?.digest !== base.digest) report(new Error("this policy was saved elsewhere meanwhile. Your draft is kept; Save shows the difference."));
+        if (isDraft && kept.base?.tag !== base.tag) report(new Error("this policy was saved elsewhere meanwhile. Your draft is kept; Save shows the difference."));
         load(isDraft ? { ...kept, base: kept.base ?? base } : { ...base, base, rows: kept.rows });
     }
 
@@ -309,8 +314,9 @@ function goldenOf(rows) {
     return JSON.stringify(casesOf(rows));
 }
 
-function baseOf(id, { text, notation, digest, editable, golden }) {
-    return { id, text, notation, digest, editable, golden: goldenOf(golden.map(rowOfCase)) };
+function baseOf(id, source) {
+    const { text, notation, editable, golden } = source;
+    return { id, text, notation, tag: tagOf(source), editable, golden: goldenOf(golden.map(rowOfCase)) };
 }
 
 function outcomeOf({ expectedFlag, given }) {
