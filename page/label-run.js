@@ -4,8 +4,10 @@ import { bar, button, count, debounce, duration, excerpt, fill, h, number, perce
 import { pathOf, stateMark } from "./runs.js";
 import { virtualTable } from "./table.js";
 
-const VERDICTS = [["all", "all verdicts"], ["violation", "violation"], ["safe", "safe"], ["undecided", "undecided"]];
+const VERDICTS = ["violation", "review", "safe", "undecided"];
 const SORTS = [["row", "in order of the file"], ["probability", "by P(violation)"]];
+// The server shortens longer texts of rows.
+const CUT = 2000;
 const FORMATS = ["csv", "jsonl", "parquet", "xlsx"];
 
 /** Returns the panel of a run: its `element`, and `update(run)`. */
@@ -21,13 +23,14 @@ function progressPanel(run, context, acts) {
     const outputs = h("div", { class: "cluster" }, h("span", { class: "muted" }, "Download"), FORMATS.map(format => button(format.toUpperCase(), () => save(run, format, context), { class: "small" })),
         button("Open the report", () => context.navigate("reports", { run: run.id }), { class: "small" }));
     const element = h("section", { class: "panel", "aria-label": "Progress" },
-        h("header", {}, h("h1", { class: "text" }, run.name), state, h("span", { class: "cluster push" }, stop, resume, button("Delete", acts.remove, { class: "quiet danger" }))),
+        h("header", {}, h("h2", { class: "text" }, run.name), state, h("span", { class: "cluster push" }, stop, resume, button("Delete", acts.remove, { class: "quiet danger" }))),
         h("div", { class: "body stack" }, notes, words, progress, figures, shares, outputs));
     const update = next => {
-        const { done, rate, seconds_left, error } = next, total = next.rows ?? done, isRunning = next.state === "running", verdicts = ["violation", "safe", "undecided"];
+        const { done, rate, seconds_left, error } = next, total = next.rows ?? done, isRunning = next.state === "running", verdicts = VERDICTS.filter(name => name !== "review" || next.review > 0);
         fill(state, stateMark(next));
         fill(notes, error && h("p", { class: "notice bad" }, error), next.notes.map(note => h("p", { class: "notice info" }, note)));
         fill(words, h("b", {}, number(done)), ` of ${count(total, "row")}`, isRunning && [rate && `, ${number(Math.round(rate))} rows/s`, seconds_left !== null && `, about ${duration(seconds_left)} left`, ". This tab may be closed; the run goes on."]);
+        progress.hidden = next.state === "done";
         progress.value = done / Math.max(1, total);
         fill(figures, verdicts.map(name => h("div", {}, h("b", {}, number(next[name])), h("span", {}, name, done > 0 && `, ${percent(next[name] / done)}`))));
         fill(shares, verdicts.map(name => h("span", { class: `share-${name}`, style: { "flex-grow": String(next[name]) } })));
@@ -72,7 +75,7 @@ function rowsPanel(run, context) {
         const input = h("input", { type: "number", min: 0, max: 1, step: "any", value: filters[name], class: "small bound", "aria-label": label, on: { input: change } });
         return input;
     };
-    const tools = h("div", { class: "cluster", role: "group", "aria-label": "Filters" }, h("h2", {}, "Rows"), pick(VERDICTS, "verdict", "Verdict"),
+    const tools = h("div", { class: "cluster", role: "group", "aria-label": "Filters" }, h("h2", {}, "Rows"), pick([["all", "all verdicts"], ...VERDICTS.map(name => [name, name])], "verdict", "Verdict"),
         h("span", { class: "cluster small" }, "P(violation) from", bound("min", "Lowest P(violation)"), "to", bound("max", "Highest P(violation)")), pick(SORTS, "sort", "Order"), found);
     const update = next => {
         const hasEnded = run.state === "running" && next.state !== "running", isPlain = filters.verdict === "all" && filters.sort === "row" && Number(filters.min) === 0 && Number(filters.max) === 1;
@@ -89,27 +92,34 @@ function columnsOf({ policies }) {
         { title: "Row", size: "5.2rem", number: true, wide: true, cell: row => number(row.number) },
         policies.length > 1 && { title: "Policy", size: "8rem", wide: true, cell: row => row.policy },
         { title: "Verdict", size: "8.2rem", cell: row => verdictMark(row.verdict) },
-        { title: "P(violation)", size: "9rem", wide: true, cell: row => row.probability === null ? "–" : bar(row.probability) },
+        { title: "P(violation)", size: "9rem", wide: true, cell: shareBar },
         { title: "Category", size: "minmax(5rem, 9rem)", wide: true, cell: row => row.category ? `${row.category} ${row.category_title ?? ""}` : "" },
         { title: "Text", size: "minmax(0, 1fr)", cell: row => h("bdi", {}, row.text ? excerpt(row.text, 240) : row.error) },
     ].filter(Boolean);
 }
 
+/** Returns the bar of P(violation), in the color of the verdict. */
+function shareBar({ probability, verdict }) {
+    return probability === null ? "" : Object.assign(bar(probability), { className: `bar ${verdict}` });
+}
+
 function rowDetail(row, context, step) {
     const move = (text, by, label) => button(text, () => step(by), { class: "small", "aria-label": label });
     return [h("header", {}, h("h2", {}, `Row ${number(row.number)}`), h("span", { class: "cluster push" }, move("←", -1, "Row before"), move("→", 1, "Row after"))), h("div", { class: "body stack" },
-        h("div", { class: "cluster" }, verdictMark(row.verdict), row.probability !== null && bar(row.probability)),
+        h("div", { class: "cluster" }, verdictMark(row.verdict), shareBar(row)),
         row.category && h("p", {}, h("code", {}, row.category), ` ${row.category_title ?? ""}`, h("span", { class: "muted" }, ` (${row.policy})`)),
         row.text && h("p", {}, userText(row.text, 5000)), row.rationale && h("p", { class: "muted" }, "“", userText(row.rationale, 2000), "”"), row.error && h("p", { class: "notice warn" }, row.error),
-        row.text && (context.page.review ? toReview(row, context) : h("p", { class: "hint" }, "With --review FOLDER a row can be sent to the review queue.")))];
+        row.text && row.policy && toReview(row, context))];
 }
 
-function toReview(row, { api, announce, report }) {
+function toReview(row, { api, announce, report, page }) {
+    if (!page.review) return h("p", { class: "hint" }, "With --review FOLDER a row can be sent to the review queue.");
+    if (row.text.length >= CUT) return h("p", { class: "hint" }, "The text is longer than shown, so it cannot be sent to the review queue from here.");
     const place = h("div", { class: "cluster" });
     const send = async expected => {
         const { policy, text, verdict, category, probability } = row;
         try {
-            await api.post("/v1/review", { policy, text, expected, verdict, category, probability });
+            await api.post("/v1/review", { policy, text, expected, category, probability, verdict: verdict === "undecided" ? "unresolved" : verdict });
             row.sent = expected;
             show();
             announce("The row is in the review queue");

@@ -33,7 +33,7 @@ export async function setup(run, context, start, remove) {
     estimate();
     const about = [count(run.rows ?? 0, "row"), run.format?.toUpperCase(), run.separator && `separated by ${SEPARATORS[run.separator] ?? run.separator}`, run.encoding?.toUpperCase()].filter(Boolean).join(", ");
     return h("div", { class: "stack", on: { input: estimate } },
-        h("div", { class: "cluster" }, h("h1", { class: "text" }, run.name), h("span", { class: "muted" }, about), button("Delete", remove, { class: "small quiet danger push" })),
+        h("div", { class: "cluster" }, h("h2", { class: "text" }, run.name), h("span", { class: "muted" }, about), button("Delete", remove, { class: "small quiet danger push" })),
         run.notes.map(note => h("p", { class: "notice info" }, note)),
         h("div", { class: "setup" }, group("Which column has the text?", columns.length ? columns : h("p", { class: "empty" }, "Each line is a text.")),
             group("Policies", boxes), h("div", { class: "panel setup-fields" }, field("Effort", effort, "How much the model reasons."), field("Threshold", threshold, "P(violation) from which a text is a violation."))),

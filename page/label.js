@@ -48,7 +48,7 @@ async function list() {
         context.navigate("label", { run: id });
     };
     const runs = h("div", { class: "stack" });
-    fill(element, h("h1", {}, "Label a file"), dropArea(context, made), runs);
+    fill(element, h("h2", {}, "Label a file"), dropArea(context, made), runs);
     await fillRuns(runs);
 }
 
@@ -66,7 +66,7 @@ async function take(next) {
     run = next;
     if (run.state === "uploaded") return fill(element, back(), await setup(run, context, settings => send("start", settings), () => remove(run)));
     if (!panel) {
-        panel = runPanel(run, context, { stop: () => send("stop", {}), resume: () => send("start", { policy: run.policies, text_column: run.text_column }), remove: () => remove(run) });
+        panel = runPanel(run, context, { stop: () => send("stop", {}), resume: () => send("start", settingsOf(run)), remove: () => remove(run) });
         fill(element, back(), panel.element);
     }
     panel.update(run);
@@ -92,6 +92,11 @@ async function send(verb, body) {
     try {
         await take(await context.api.post(`${pathOf(run.id)}/${verb}`, body));
     } catch (error) { context.report(error); }
+}
+
+/** Returns the settings that a run was begun with; it goes on with the same ones only. */
+function settingsOf({ policies, text_column, effort, threshold }) {
+    return { policy: policies, text_column, effort, threshold };
 }
 
 function remove(run) {

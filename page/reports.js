@@ -22,7 +22,7 @@ async function show({ run = null }) {
 
 async function list() {
     const runs = h("div", { class: "stack" }), hint = ["The file that ", h("code", {}, "magistrate eval --json"), " writes. Nothing of it is stored."];
-    fill(element, h("h1", {}, "Reports"), fileArea("Drop the JSON of an evaluation here", hint, ".json", ofFile), runs);
+    fill(element, h("h2", {}, "Reports"), fileArea("Drop the JSON of an evaluation here", hint, ".json", ofFile), runs);
     if (!context.page.workspace) return fill(runs, h("p", { class: "muted" }, "Reports of runs need ", h("code", {}, "magistrate serve --workspace FOLDER")));
     const judged = (await context.api.get("/v1/runs")).runs.filter(({ done }) => done > 0);
     if (judged.length) fill(runs, h("h2", {}, "Runs"), runList(judged, "reports"));
@@ -51,7 +51,7 @@ async function ofFile(file) {
 function open(name, html) {
     const save = button("Download the page", () => download(`${name.replace(/\.[^.]*$/, "")}.report.html`, html, "text/html"), { class: "push" });
     const frame = h("iframe", { sandbox: "allow-scripts", title: `Report of ${name}`, class: "report", srcdoc: html });
-    fill(element, h("div", { class: "cluster" }, back(), h("h1", { class: "text" }, name), save), frame);
+    fill(element, h("div", { class: "cluster" }, back(), h("h2", { class: "text" }, name), save), frame);
     context.announce(`The report of ${name} is open`);
 }
 

@@ -14,7 +14,7 @@ export function itemCard(item, { isBlind, isBlurred, reveal, reviewer }) {
         item.failure && h("p", { class: "notice bad" }, h("b", {}, "This decision was not kept: "), decisionWords(item.failure, item), ". Decide it once more."),
         h("div", { class: "cluster" }, h("b", {}, item.title ?? item.policy), !isBlind && item.reasons.map(reason => h("span", { class: "badge" }, REASONS[reason] ?? reason)),
             item.severe && h("span", { class: "badge warn" }, "severe"), h("span", { class: "muted small push" }, when(item.time))),
-        isBlurred ? veil(item, reveal) : [item.context?.map(turn => h("div", { class: "review-turn" }, h("span", { class: "muted small" }, turn.role), longText(turn.text, ""))), longText(item.text, "review-text")],
+        isBlurred ? veil(item, reveal) : longText(item.text),
         h("div", { class: "review-model stack" }, isBlind ? h("p", { class: "muted" }, "Blind: the model’s verdict is shown after your decision.") : opinions(item, isBlurred, reviewer)),
     ];
 }
@@ -25,10 +25,10 @@ export function decisionWords({ verdict, category }, { categories }) {
     return category ? `${word}: ${category} ${title}` : word;
 }
 
-function longText(text, kind) {
+function longText(text) {
     const node = document.createTextNode(excerpt(text, SHOWN));
     const more = text.length > SHOWN && button(`Show all ${number(text.length)} characters`, () => { node.data = text; more.remove(); }, { class: "small" });
-    return [h("div", { class: `text ${kind}`, dir: "auto" }, node), more];
+    return [h("div", { class: "text review-text", dir: "auto" }, node), more];
 }
 
 function veil({ text }, reveal) {
@@ -37,13 +37,14 @@ function veil({ text }, reveal) {
 }
 
 function opinions(item, isBlurred, reviewer) {
-    const { rationale, shadow, threshold, decision } = item;
+    const { rationale, shadow, threshold, decision, expected } = item;
     const opinion = (who, { verdict, category, probability }) => h("div", { class: "cluster" }, h("span", { class: "muted review-who" }, who), verdictMark(verdict),
         probability !== null && bar(probability, threshold), category && [h("code", {}, category), item.categories.find(({ code }) => code === category)?.title]);
     return [
         opinion("Model", item),
         rationale && h("p", { class: "muted text", dir: "auto" }, isBlurred ? "The rationale is hidden with the text." : `“${excerpt(rationale, 2000)}”`),
         shadow && opinion("Shadow policy", shadow),
+        expected && h("p", {}, h("span", { class: "muted" }, "Expected: "), expected),
         decision && h("p", {}, h("span", { class: "muted" }, `${decision.reviewer === reviewer ? "You" : decision.reviewer} decided: `), decisionWords(decision, item), decision.note && h("bdi", {}, ` (${decision.note})`)),
     ];
 }

@@ -28,7 +28,7 @@ export function again() {
 
 async function refill() {
     if (queue.isLoading || isWhole || next.length >= LOW) return;
-    const mine = edition, limit = PAGE + (filters.state === "open" ? queue.skipped.length + 2 * LOW : seen.size);
+    const mine = edition, limit = Math.min(1000, PAGE + (filters.state === "open" ? queue.skipped.length + 2 * LOW : seen.size));
     queue.isLoading = true;
     changed();
     try {

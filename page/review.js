@@ -12,7 +12,7 @@ const measure = debounce(agreement, 1200), press = keyListener(act);
 let context, kept, filters, mark = {}, drawn, toolsKey, isMouse;
 
 const tools = h("div", { class: "cluster review-tools", on: { pointerdown: () => { isMouse = true; }, keydown: () => { isMouse = false; } } });
-const counts = h("span", { class: "n" }), agree = h("div", { class: "cluster muted small" }), last = h("div", { class: "review-last" });
+const counts = h("span", { class: "n" }), agree = h("p", { class: "muted small" }), last = h("div", { class: "review-last" });
 const progress = h("progress", { "aria-label": "Share of decided texts" });
 const card = h("article", { class: "panel review-card", tabindex: -1, "aria-label": "Text to decide" });
 const list = h("ol", { class: "review-categories", "aria-label": "Categories" });
@@ -22,7 +22,7 @@ const golden = h("p", {}, h("span", { class: "badge good" }, "★ goes into the 
 const side = h("aside", { class: "panel review-side", "aria-label": "Decision" }, list, golden, noteField, last);
 const bar = keyBar(act);
 const element = h("div", { class: "review stack", on: { keydown: event => { if (event.key === "Escape" && event.target.matches("select")) focusCard(true); } } },
-    h("div", { class: "review-head stack" }, h("div", { class: "cluster" }, h("h1", {}, "Review"), tools, h("span", { class: "push" }, counts)), progress, agree),
+    h("div", { class: "review-head stack" }, h("div", { class: "cluster" }, tools, h("span", { class: "push" }, counts)), progress, agree),
     h("div", { class: "review-desk" }, card, side), bar.element);
 
 /** Returns the review view. */
@@ -125,11 +125,11 @@ function nextWords(word = "Next") {
 }
 
 async function agreement() {
-    const part = (name, figures) => figures?.rows > 0 && h("span", {}, `${name} `, h("b", { class: "n" }, percent(figures.agree / figures.rows)), ` of ${number(figures.rows)}`, figures.kappa != null && `, κ ${figures.kappa.toFixed(2)}`);
+    const part = (name, figures) => figures?.rows > 0 && h("span", { class: "review-part" }, `${name} `, h("b", { class: "n" }, percent(figures.agree / figures.rows)), ` of ${number(figures.rows)}`, figures.kappa != null && `, κ ${figures.kappa.toFixed(2)}`);
     try {
         const found = await context.api.get(`/v1/review/agreement${filters.policy && `?policy=${encodeURIComponent(filters.policy)}`}`);
         const parts = [part("with the model", found.with_model), part("between reviewers", found.between_reviewers), part("random sample", found.sampled)].filter(Boolean);
-        fill(agree, "Agreement", parts.length ? parts : "nothing is decided yet");
+        fill(agree, "Agreement ", parts.length ? parts : "is known after some decisions");
     } catch (error) { context.report(error); }
 }
 

@@ -25,13 +25,13 @@ function figures({ state, rows, done, violation, seconds_left }) {
     return [state === "done" ? total : `${number(done)} of ${total}`, done > 0 && `${percent(violation / done)} violation`, seconds_left > 0 && `${duration(seconds_left)} left`].filter(Boolean).join(", ");
 }
 
-/** Returns a time as the reader's clock shows it. */
+/** Returns a time, in seconds since 1970, as the reader's clock shows it. */
 export function when(time) {
-    return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+    return new Date(time * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
 
 /** Returns a view that is off, with the flags that switch it on. */
 export function off(title, words, flags) {
-    const element = h("section", { class: "panel" }, h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, words), h("p", {}, h("code", {}, `magistrate serve ${flags}`))));
+    const element = h("section", { class: "panel" }, h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, words), h("p", {}, h("code", {}, `magistrate serve ${flags}`))));
     return { element, show() {}, hide() {}, keys: [] };
 }

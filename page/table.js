@@ -36,11 +36,12 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
 
     function draw() {
         isDue = false;
-        const first = grid.scrollTop * pace(), end = Math.min(total, Math.ceil(first) + inSight() + SPARE), missing = new Set(), next = new Map();
+        // All sizes are read before anything is written, so that the browser lays out once.
+        const { scrollTop } = grid, first = scrollTop * pace(), end = Math.min(total, Math.ceil(first) + inSight() + SPARE), missing = new Set(), next = new Map();
         for (let index = Math.max(0, Math.floor(first) - SPARE); index < end; index++) {
             const row = rows.get(index), known = lines.get(index), node = known && known.row === row ? known : line(index, row);
             if (!row) missing.add(Math.floor(index / PAGE));
-            node.style.transform = `translateY(${Math.round(grid.scrollTop + (index - first) * rowHeight)}px)`;
+            node.style.transform = `translateY(${Math.round(scrollTop + (index - first) * rowHeight)}px)`;
             node.classList.toggle("vt-active", index === active);
             node.setAttribute("aria-selected", index === chosen);
             next.set(index, node);
