@@ -79,7 +79,7 @@ export function flipsList(rows, comparison, isSame, open) {
     const kinds = { fixed: [], broken: [], other: [] };
     for (const row of flips) kinds[row.expectedFlag === null || asFlag(row.given) === null && asFlag(row.before) === null ? "other" : row.outcome === "right" ? "fixed" : asFlag(row.before) === row.expectedFlag ? "broken" : "other"].push(row);
     const p = comparison?.p_value;
-    const chance = typeof p !== "number" || !flips.length ? "" : ` McNemar's test: p = ${p < 0.001 ? "<0.001" : p.toFixed(3)}${p < 0.05 ? ", hardly by chance." : ", may be chance."}`;
+    const chance = typeof p !== "number" || !flips.length ? "" : ` McNemar's test over texts that both versions decide: p = ${p < 0.001 ? "<0.001" : p.toFixed(3)}${p < 0.05 ? ", hardly by chance." : ", may be chance."}`;
     if (!flips.length) return h("p", { class: "empty" }, "No verdict flips against the saved version.");
     const head = h("p", {}, h("b", {}, `${count(flips.length, "flip")}`), ` against the saved version: ${kinds.fixed.length} fixed, ${kinds.broken.length} broken, ${kinds.other.length} other.${chance}`);
     const line = (row, word, kind) => entry(row, open, h("span", { class: `badge ${kind}` }, word), verdictMark(row.before), h("span", { "aria-label": "becomes" }, "→"), verdictMark(row.given));

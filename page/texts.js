@@ -101,7 +101,7 @@ function rowNode(row, actions) {
     const details = h("div", { class: "details", hidden: true });
     const more = button("⋯", () => toggle(), { class: "quiet small", "aria-label": "Details", "aria-expanded": "false" });
     const element = h("div", { class: "row", role: "listitem", tabindex: "0", on: { keydown: keys } },
-        h("div", { class: "toggles", role: "group", "aria-label": "Expected label" }, yes, no), h("div", { class: "middle" }, text, meta, details), more);
+        h("div", { class: "toggles", role: "group", "aria-label": "Expected label" }, yes, no), h("div", { class: "middle" }, text, meta), more, details);
     let before = "";
 
     function toggle() {
