@@ -2,6 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { button, clear, fill, h, percent } from "./dom.js";
+import { el } from "./parts.js";
 
 const KINDS = ".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.xlsx,.txt,.gz,.zst";
 
@@ -13,24 +14,24 @@ export function fileArea(label, hint, accept, take) {
         element.classList.toggle("drop-over", event.type === "dragover");
         if (event.type === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
     };
-    const element = h("div", { class: "drop", on: { dragover: over, dragleave: over, drop: over } }, h("b", {}, label), h("p", { class: "muted small" }, hint), button("Choose a file", () => input.click(), { class: "primary" }), input);
+    const element = h("div", { class: "drop", on: { dragover: over, dragleave: over, drop: over } }, el("b", label), el("p.muted.small", hint), button("Choose a file", () => input.click(), { class: "primary" }), input);
     return element;
 }
 
 /** Returns the area for the file of a new run; `made(run)` is called once it is on the server. */
 export function dropArea({ api, report }, made) {
-    const status = h("div", {});
+    const status = el("div");
     const take = file => {
-        const bar = h("progress", { "aria-label": `Upload of ${file.name}` }), words = h("span", { class: "n" });
+        const bar = h("progress", { "aria-label": `Upload of ${file.name}` }), words = el("span.n");
         const show = share => {
             bar.value = share;
             fill(words, share < 1 ? percent(share, 0) : "the server reads it…");
         };
         const request = new XMLHttpRequest(), cancel = button("Cancel", () => request.abort(), { class: "small push" });
-        fill(status, h("div", { class: "card stack" }, h("div", { class: "cluster" }, h("b", { class: "text" }, file.name), words, cancel), bar));
+        fill(status, el("div.card.stack", el("div.cluster", el("b.text", file.name), words, cancel), bar));
         upload(request, api, file, show).then(made, report).finally(() => clear(status));
     };
-    return h("div", { class: "stack" }, fileArea("Drop a file of texts here", "CSV, JSON Lines, Parquet or Excel (.xlsx), also packed by gzip or zstd. It stays on this server.", KINDS, take), status);
+    return el("div.stack", fileArea("Drop a file of texts here", "CSV, JSON Lines, Parquet or Excel (.xlsx), also packed by gzip or zstd. It stays on this server.", KINDS, take), status);
 }
 
 /** Sends a file as the body of a new run. `fetch` reports no progress of a body, so this is an XMLHttpRequest. */

@@ -4,10 +4,11 @@ import { button, clear, count, dialog, fill, h } from "./dom.js";
 import { runPanel } from "./label-run.js";
 import { setup } from "./label-setup.js";
 import { dropArea } from "./label-upload.js";
+import { el } from "./parts.js";
 import { off, pathOf, runList } from "./runs.js";
 
 const POLL_MS = 1000, HIDDEN_POLL_MS = 10_000;
-const element = h("div", { class: "stack" });
+const element = el("div.stack");
 const keys = [["↑ ↓", "moves through the rows"], ["Page up, Page down, Home, End", "moves further"], ["Enter", "shows the row"]];
 let context, id, run, panel, timer, isVisible;
 
@@ -26,12 +27,12 @@ async function show(params) {
     id = params.run;
     panel = null;
     if (!id) return list();
-    fill(element, h("p", { class: "empty" }, "Fetching the run…"));
+    fill(element, el("p.empty", "Fetching the run…"));
     try {
         await refresh();
     } catch (error) {
         if (error.status !== 404) throw error;
-        fill(element, back(), h("p", { class: "notice warn" }, "This run is not here any more. It was deleted, or belongs to another server."));
+        fill(element, back(), el("p.notice.warn", "This run is not here any more. It was deleted, or belongs to another server."));
     }
 }
 
@@ -47,8 +48,8 @@ async function list() {
         context.announce(`${name} is uploaded, ${count(rows ?? 0, "row")}`);
         context.navigate("label", { run: id });
     };
-    const runs = h("div", { class: "stack" });
-    fill(element, h("h2", {}, "Label a file"), dropArea(context, made), runs);
+    const runs = el("div.stack");
+    fill(element, el("h2", "Label a file"), dropArea(context, made), runs);
     await fillRuns(runs);
 }
 
@@ -56,7 +57,7 @@ async function fillRuns(place) {
     const { runs } = await context.api.get("/v1/runs");
     const remover = run => button("Delete", () => remove(run), { class: "small quiet danger", "aria-label": `Delete ${run.name}` });
     if (!runs.length) return clear(place);
-    fill(place, h("h2", {}, "Earlier runs"), runList(runs, "label", remover));
+    fill(place, el("h2", "Earlier runs"), runList(runs, "label", remover));
     if (runs.some(({ state }) => state === "running")) poll(() => place.isConnected && fillRuns(place));
 }
 
@@ -108,6 +109,6 @@ function remove(run) {
             await (id ? context.navigate("label") : list());
         } catch (error) { context.report(error); }
     };
-    const box = dialog(`Delete ${run.name}?`, h("p", {}, `Its copy of the file and ${count(run.done, "verdict")} are removed from the workspace.`),
-        h("div", { class: "cluster" }, button("Delete", go, { class: "danger" }), button("Keep", () => box.close())));
+    const box = dialog(`Delete ${run.name}?`, el("p", `Its copy of the file and ${count(run.done, "verdict")} are removed from the workspace.`),
+        el("div.cluster", button("Delete", go, { class: "danger" }), button("Keep", () => box.close())));
 }

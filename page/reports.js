@@ -2,9 +2,10 @@
 
 import { button, download, fill, h } from "./dom.js";
 import { fileArea } from "./label-upload.js";
+import { el } from "./parts.js";
 import { pathOf, runList } from "./runs.js";
 
-const element = h("div", { class: "stack" });
+const element = el("div.stack");
 let context, shown;
 
 /** Returns the reports view. */
@@ -21,22 +22,22 @@ async function show({ run = null }) {
 }
 
 async function list() {
-    const runs = h("div", { class: "stack" }), hint = ["The file that ", h("code", {}, "magistrate eval --json"), " writes. Nothing of it is stored."];
-    fill(element, h("h2", {}, "Reports"), fileArea("Drop the JSON of an evaluation here", hint, ".json", ofFile), runs);
-    if (!context.page.workspace) return fill(runs, h("p", { class: "muted" }, "Reports of runs need ", h("code", {}, "magistrate serve --workspace FOLDER")));
+    const runs = el("div.stack"), hint = ["The file that ", el("code", "magistrate eval --json"), " writes. Nothing of it is stored."];
+    fill(element, el("h2", "Reports"), fileArea("Drop the JSON of an evaluation here", hint, ".json", ofFile), runs);
+    if (!context.page.workspace) return fill(runs, el("p.muted", "Reports of runs need ", el("code", "magistrate serve --workspace FOLDER")));
     const judged = (await context.api.get("/v1/runs")).runs.filter(({ done }) => done > 0);
-    if (judged.length) fill(runs, h("h2", {}, "Runs"), runList(judged, "reports"));
+    if (judged.length) fill(runs, el("h2", "Runs"), runList(judged, "reports"));
 }
 
 async function ofRun(id) {
-    fill(element, back(), h("p", { class: "empty" }, "Making the report…"));
+    fill(element, back(), el("p.empty", "Making the report…"));
     try {
         const [{ name }, response] = await Promise.all([context.api.get(pathOf(id)), context.api.send(`${pathOf(id)}/report`)]);
         const html = await response.text();
         if (shown === id) open(name, html);
     } catch (error) {
         shown = undefined;
-        fill(element, back(), h("p", { class: "notice warn" }, `The report could not be made: ${error.message}`));
+        fill(element, back(), el("p.notice.warn", `The report could not be made: ${error.message}`));
     }
 }
 
@@ -51,7 +52,7 @@ async function ofFile(file) {
 function open(name, html) {
     const save = button("Download the page", () => download(`${name.replace(/\.[^.]*$/, "")}.report.html`, html, "text/html"), { class: "push" });
     const frame = h("iframe", { sandbox: "allow-scripts", title: `Report of ${name}`, class: "report", srcdoc: html });
-    fill(element, h("div", { class: "cluster" }, back(), h("h2", { class: "text" }, name), save), frame);
+    fill(element, el("div.cluster", back(), el("h2.text", name), save), frame);
     context.announce(`The report of ${name} is open`);
 }
 

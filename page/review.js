@@ -1,6 +1,7 @@
 // The review view: one text after the other, decided by keyboard alone.
 
 import { button, count, debounce, excerpt, field, fill, h, number, percent, select, verdictMark } from "./dom.js";
+import { el } from "./parts.js";
 import { REASONS, decisionWords, itemCard } from "./review-card.js";
 import { HELP, categoryList, keyBar, keyListener } from "./review-keys.js";
 import { again, connect, decide, queue, skip, start, undo, unskip } from "./review-queue.js";
@@ -12,18 +13,18 @@ const measure = debounce(agreement, 1200), press = keyListener(act);
 let context, kept, filters, mark = {}, drawn, toolsKey, isMouse;
 
 const tools = h("div", { class: "cluster review-tools", on: { pointerdown: () => { isMouse = true; }, keydown: () => { isMouse = false; } } });
-const counts = h("span", { class: "n" }), agree = h("p", { class: "muted small" }), last = h("div", { class: "review-last" });
+const counts = el("span.n"), agree = el("p.muted.small"), last = el("div.review-last");
 const progress = h("progress", { "aria-label": "Share of decided texts" });
 const card = h("article", { class: "panel review-card", tabindex: -1, "aria-label": "Text to decide" });
 const list = h("ol", { class: "review-categories", "aria-label": "Categories" });
 const note = h("textarea", { rows: 2, maxlength: 2000, on: { keydown: leaveNote, input: () => { mark.note = note.value; } } });
 const noteField = field("Note", note, "Enter keeps it.");
-const golden = h("p", {}, h("span", { class: "badge good" }, "★ goes into the golden set"));
+const golden = el("p.good", "★ goes into the golden set");
 const side = h("aside", { class: "panel review-side", "aria-label": "Decision" }, list, golden, noteField, last);
-const bar = keyBar(act);
+const desk = el("div.review-desk", card, side), bar = keyBar(act);
 const element = h("div", { class: "review stack", on: { keydown: event => { if (event.key === "Escape" && event.target.matches("select")) focusCard(true); } } },
-    h("div", { class: "review-head stack" }, h("div", { class: "cluster" }, tools, h("span", { class: "push" }, counts)), progress, agree),
-    h("div", { class: "review-desk" }, card, side), bar.element);
+    el("div.review-head.stack", el("div.cluster", tools, el("span.push", counts)), progress, agree),
+    desk, bar.element);
 
 /** Returns the review view. */
 export function view(shell) {
@@ -52,10 +53,15 @@ const reviewer = () => context.page.reviewer ?? kept.reviewer;
 
 function act(key) {
     const item = queue.current;
-    if (key === "b") keep({ isBlind: !kept.isBlind }, `Blind mode is ${kept.isBlind ? "off" : "on"}`);
+    if (key === "b") toggleBlind();
     else if (!reviewer()) focusCard();
     else if (key === "z") takeBack();
     else if (item) ({ v: () => settle("violation"), s: () => settle("safe"), u: putAside, g: markGolden, n: openNote, r: reveal }[key] ?? (() => byDigit(item, key)))();
+}
+
+function toggleBlind() {
+    keep({ isBlind: !kept.isBlind });
+    context.announce(`Blind mode is ${kept.isBlind ? "on" : "off"}`);
 }
 
 function byDigit(item, digit) {
@@ -65,30 +71,31 @@ function byDigit(item, digit) {
 }
 
 function settle(verdict, category = null) {
-    const item = queue.current, decision = { verdict, category, note: mark.note.trim() || null, golden: mark.isGolden, blind: kept.isBlind, ...(!context.page.reviewer && { reviewer: kept.reviewer }) };
+    const item = queue.current, { note, golden } = mark;
+    const decision = { verdict, category, note: note.trim() || null, golden, blind: kept.isBlind, ...(!context.page.reviewer && { reviewer: kept.reviewer }) };
     decide(decision);
-    context.announce(`${decisionWords(decision, item)}. ${nextWords()}`);
+    say(decisionWords(decision, item));
     measure();
 }
 
 function putAside() {
     skip();
-    context.announce(`Skipped. ${nextWords()}`);
+    say("Skipped");
 }
 
 function takeBack() {
     const entry = undo();
     if (!entry) return context.announce("There is nothing to undo");
-    if (entry.decision) Object.assign(mark, { isGolden: entry.decision.golden, note: entry.decision.note ?? "" });
+    if (entry.decision) Object.assign(mark, { golden: entry.decision.golden, note: entry.decision.note ?? "" });
     render();
-    context.announce(`Taken back. ${nextWords()}`);
+    say("Taken back");
     measure();
 }
 
 function markGolden() {
-    mark.isGolden = !mark.isGolden;
+    mark.golden = !mark.golden;
     render();
-    context.announce(mark.isGolden ? "Marked for the golden set" : "Not marked for the golden set");
+    context.announce(`${mark.golden ? "In" : "Not in"} the golden set`);
 }
 
 function openNote() {
@@ -107,25 +114,25 @@ function reveal() {
     if (!queue.current.severe) return;
     mark.isRevealed = !mark.isRevealed;
     render(true);
-    context.announce(nextWords("The text"));
+    say(mark.isRevealed ? "Shown" : "Hidden");
 }
 
-function keep(changes, words) {
+function keep(changes) {
     Object.assign(kept, changes);
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
     render(true);
-    if (words) context.announce(words);
 }
 
 const isBlurred = item => item.severe && !mark.isRevealed && !kept.isOpen;
 
-function nextWords(word = "Next") {
+/** Says what was done, and the text that is in sight now. */
+function say(words) {
     const item = queue.current;
-    return !item ? "No text is left" : isBlurred(item) ? `${word}: severe, hidden` : `${word}: ${excerpt(item.text, 300)}`;
+    context.announce(`${words}. ${!item ? "No text is left" : isBlurred(item) ? "A severe text, hidden" : excerpt(item.text, 300)}`);
 }
 
 async function agreement() {
-    const part = (name, figures) => figures?.rows > 0 && h("span", { class: "review-part" }, `${name} `, h("b", { class: "n" }, percent(figures.agree / figures.rows)), ` of ${number(figures.rows)}`, figures.kappa != null && `, κ ${figures.kappa.toFixed(2)}`);
+    const part = (name, figures) => figures?.rows > 0 && el("span.review-part", `${name} `, el("b.n", percent(figures.agree / figures.rows)), ` of ${number(figures.rows)}`, figures.kappa != null && `, κ ${figures.kappa.toFixed(2)}`);
     try {
         const found = await context.api.get(`/v1/review/agreement${filters.policy && `?policy=${encodeURIComponent(filters.policy)}`}`);
         const parts = [part("with the model", found.with_model), part("between reviewers", found.between_reviewers), part("random sample", found.sampled)].filter(Boolean);
@@ -137,15 +144,15 @@ async function agreement() {
 function render(isAgain = false) {
     const item = queue.current, { open, decided, skipped } = queue;
     if (item !== mark.item) {
-        mark = { item, isGolden: false, note: "", isRevealed: false };
+        mark = { item, golden: false, note: "", isRevealed: false };
         noteField.hidden = true;
     }
     renderTools();
-    fill(counts, h("b", {}, number(open)), " open, ", h("b", {}, number(decided)), " decided", skipped.length > 0 && `, ${number(skipped.length)} skipped`);
+    fill(counts, el("b", number(open)), " open, ", el("b", number(decided)), " decided", skipped.length > 0 && `, ${number(skipped.length)} skipped`);
     progress.value = decided / Math.max(1, open + decided);
-    for (const [key, isOn] of [["g", mark.isGolden], ["b", kept.isBlind], ["r", mark.isRevealed]]) bar.set(key, "aria-pressed", isOn);
+    for (const [key, isOn] of [["g", mark.golden], ["b", kept.isBlind], ["r", mark.isRevealed]]) bar.set(key, "aria-pressed", isOn);
     bar.set("r", "aria-disabled", !item?.severe);
-    golden.hidden = !mark.isGolden;
+    golden.hidden = !mark.golden;
     if (note.value !== mark.note) note.value = mark.note;
     if (mark.note) noteField.hidden = false;
     fill(last, queue.last && lastDecision(queue.last));
@@ -156,7 +163,7 @@ function render(isAgain = false) {
 }
 
 function renderCard(item) {
-    const hadFocus = (card.contains(document.activeElement) || side.contains(document.activeElement)) && document.activeElement !== note;
+    const hadFocus = desk.contains(document.activeElement) && document.activeElement !== note;
     side.hidden = !item || !reviewer();
     if (!reviewer()) fill(card, askName());
     else if (!item) fill(card, theEnd());
@@ -168,20 +175,20 @@ function renderCard(item) {
 }
 
 function theEnd() {
-    if (queue.isLoading) return h("div", { class: "empty" }, "Fetching texts…");
+    if (queue.isLoading) return el("div.empty", "Fetching texts…");
     const skipped = queue.skipped.length;
-    return h("div", { class: "empty" }, h("h2", {}, skipped ? "Only skipped texts are left" : "No text is left to decide"), h("p", {}, "New ones come as the server judges; other policies or reasons may have some."),
-        h("p", {}, skipped > 0 && button(`Show ${count(skipped, "skipped text")}`, unskip, { class: "primary" }), " ", button("Look again", again)));
+    return el("div.empty", el("h2", skipped ? "Only skipped texts are left" : "No text is left to decide"), el("p", "New ones come as the server judges."),
+        el("p", skipped > 0 && button(`Show ${count(skipped, "skipped text")}`, unskip, { class: "primary" }), " ", button("Look again", again)));
 }
 
 function askName() {
     const input = h("input", { required: true, maxlength: 80, autocomplete: "nickname", spellcheck: "false" });
     const submit = event => {
         event.preventDefault();
-        keep({ reviewer: input.value.trim() }, nextWords());
+        keep({ reviewer: input.value.trim() });
         focusCard(true);
     };
-    return h("form", { class: "stack review-ask", on: { submit } }, h("h2", {}, "Who reviews?"), field("Your name", input, "It stands beside each decision, and is kept in this tab."), h("div", {}, h("button", { class: "primary" }, "Begin")));
+    return h("form", { class: "stack review-ask", on: { submit } }, el("h2", "Who reviews?"), field("Your name", input, "It stands beside each decision, and is kept in this tab."), el("div", el("button.primary", "Begin")));
 }
 
 function renderTools() {
@@ -192,8 +199,8 @@ function renderTools() {
     const open = h("input", { type: "checkbox", checked: kept.isOpen, on: { change: () => keep({ isOpen: open.checked }) } });
     const policies = queue.policies.map(({ id, open }) => [id, `${id} (${number(open)})`]);
     fill(tools, pick("Policy", [["", "all policies"], ...policies], "policy"), pick("Reason", [["", "all reasons"], ...Object.entries(REASONS)], "reason"), pick("State", STATES, "state"),
-        h("label", { class: "check small" }, open, "Never hide severe texts"),
-        reviewer() && h("span", { class: "muted small" }, "You: ", h("b", {}, reviewer()), " ", !context.page.reviewer && button("change", () => keep({ reviewer: "" }), { class: "link" })));
+        el("label.check.small", open, "Never hide severe texts"),
+        reviewer() && el("span.muted.small", "You: ", el("b", reviewer()), " ", !context.page.reviewer && button("change", () => keep({ reviewer: "" }), { class: "link" })));
 }
 
 async function filter(changes) {
@@ -207,9 +214,9 @@ async function filter(changes) {
 }
 
 function lastDecision({ item, decision }) {
-    const verdict = item.verdict, words = verdict === decision.verdict ? "as the model" : verdict === "unresolved" ? "the model had no verdict" : `the model: ${verdict}`;
-    return [h("p", { class: "muted small" }, "Your last decision"), h("div", { class: "cluster" }, verdictMark(decision.verdict), decision.category && h("code", {}, decision.category),
-        decision.golden && h("span", { class: "badge good" }, "★ golden set"), h("span", { class: verdict === decision.verdict ? "muted" : "badge warn" }, words))];
+    const isSame = item.verdict === decision.verdict;
+    return [el("p.muted.small", "Your last decision"), el("div.cluster", verdictMark(decision.verdict), decision.category && el("code", decision.category),
+        decision.golden && el("span.good", "★"), h("span", { class: isSame ? "muted" : "badge warn" }, isSame ? "as the model" : `the model: ${item.verdict}`))];
 }
 
 /** Puts the focus on the card, if it is nowhere or `isForced`. */

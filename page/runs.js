@@ -1,6 +1,7 @@
 // A run in words, as several views show it.
 
 import { count, duration, h, number, percent } from "./dom.js";
+import { el } from "./parts.js";
 
 const STATES = { uploaded: ["mark", "ready to start"], running: ["mark", "running"], stopped: ["warn", "stopped"], done: ["good", "done"], failed: ["bad", "failed"] };
 
@@ -15,8 +16,8 @@ export function stateMark({ state }) {
 
 /** Returns runs as a list of links to a view; `extra(run)` ends a line. */
 export function runList(runs, view, extra) {
-    return h("ul", { class: "panel run-list" }, runs.map(run => h("li", { class: "cluster" }, h("a", { href: `#${view}?run=${encodeURIComponent(run.id)}` }, run.name), stateMark(run),
-        h("span", { class: "muted n" }, figures(run)), h("span", { class: "muted small push" }, when(run.created)), extra?.(run))));
+    return el("ul.panel.run-list", runs.map(run => el("li.cluster", h("a", { href: `#${view}?run=${encodeURIComponent(run.id)}` }, run.name), stateMark(run),
+        el("span.muted.n", figures(run)), el("span.muted.small.push", when(run.created)), extra?.(run))));
 }
 
 function figures({ state, rows, done, violation, seconds_left }) {
@@ -32,6 +33,6 @@ export function when(time) {
 
 /** Returns a view that is off, with the flags that switch it on. */
 export function off(title, words, flags) {
-    const element = h("section", { class: "panel" }, h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, words), h("p", {}, h("code", {}, `magistrate serve ${flags}`))));
+    const element = el("section.panel", el("div.empty", el("h2", title), el("p", words), el("p", el("code", `magistrate serve ${flags}`))));
     return { element, show() {}, hide() {}, keys: [] };
 }
