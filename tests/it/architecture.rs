@@ -78,7 +78,7 @@ fn each_heavy_dependency_has_one_place() {
             "label/source/whole_file/parquet.rs",
         ],
     );
-    only_in(&["flate2", "zstd::"], &["label/unpack.rs", "label/export/pack.rs", "workbook"]);
+    only_in(&["flate2", "zstd::"], &["label/unpack.rs", "label/export/pack.rs", "workbook", "serve/page.rs"]);
     only_in(&["quick_xml", "rawzip"], &["workbook"]);
     only_in(&["encoding_rs"], &["label/records/encoding.rs", "label/decode.rs"]);
     only_in(&["glob::"], &["cli/"]);

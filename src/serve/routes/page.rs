@@ -1,7 +1,9 @@
 //! `/`, `/page/NAME` and `/v1/page`: the files of the page, and the facts that it begins with.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
@@ -69,6 +71,10 @@ fn file(call: &Call, name: &str) -> Result<Response<Body>, ApiError> {
         let mut unchanged = Response::new(Body::empty());
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         unchanged
+    } else if call.header("accept-encoding").is_some_and(takes_gzip) {
+        let mut packed = typed(file.kind(), file.packed());
+        packed.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        packed
     } else {
         typed(file.kind(), file.text)
     };
@@ -76,6 +82,7 @@ fn file(call: &Call, name: &str) -> Result<Response<Body>, ApiError> {
     for (name, value) in [
         (ETAG, tag.as_str()),
         (CACHE_CONTROL, "no-cache"),
+        (VARY, "accept-encoding"),
         (CONTENT_SECURITY_POLICY, security_policy()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -85,6 +92,15 @@ fn file(call: &Call, name: &str) -> Result<Response<Body>, ApiError> {
         }
     }
     Ok(response)
+}
+
+/// Reports whether a header `Accept-Encoding` allows gzip.
+fn takes_gzip(header: &str) -> bool {
+    let named = |part: &str| {
+        let (name, weight) = part.split_once(';').unwrap_or((part, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0"].contains(&weight.trim())
+    };
+    header.split(',').any(named)
 }
 
 async fn facts(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
