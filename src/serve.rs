@@ -34,6 +34,7 @@ mod queue;
 mod reload;
 mod route;
 mod routes;
+pub mod runs;
 mod state;
 
 use std::io;
@@ -53,6 +54,7 @@ use self::keys::Keys;
 use self::listen::Bound;
 use self::policies::{Origin, Policies};
 use self::queue::Queue;
+use self::runs::Runs;
 use self::state::{Model, State};
 use crate::engine::Engine;
 use crate::hint::{Hint, Setting};
@@ -83,6 +85,8 @@ pub struct ServerConfig {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The files that are labeled, if a folder is named for them.
+    pub runs: Option<Runs>,
 }
 
 /// The error that ends a server.
@@ -114,7 +118,7 @@ impl Server {
     ///
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
-        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches } =
+        let ServerConfig { mut config, origins, moderation, first, limits, keys, hosts, audit, hooks, batches, runs } =
             settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
@@ -135,6 +139,7 @@ impl Server {
             audit,
             hooks,
             batches,
+            runs,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),
@@ -193,6 +198,9 @@ impl Server {
                 }
             };
             let _ = state.model.set(Model::of(&engine));
+            // The first text of a request shares the engine with texts in the background, and must not take several times
+            // as long.
+            state.queue.limit_batches(engine.config().parallel / 4);
             judges::run(&engine, &state.config, &state.messages, &inbox);
             match serving.join() {
                 Ok(Ok(())) if state.has_failed() => Err(ServeError::Stopped),
@@ -234,4 +242,5 @@ async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event
     }
     state.set_ready();
     report(Event::Ready);
+    runs::work::resume(state);
 }

@@ -12,6 +12,8 @@ mod moderations;
 mod openapi;
 mod pigeon;
 mod policies;
+mod reports;
+mod runs;
 mod stored;
 mod zentropi;
 
@@ -44,6 +46,8 @@ fn table() -> Vec<Route> {
         zentropi::routes(),
         files::routes(),
         batches::routes(),
+        runs::routes(),
+        reports::routes(),
         health::routes(),
         openapi::routes(),
     ]

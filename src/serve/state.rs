@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
 use super::queue::Queue;
+use super::runs::Runs;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
 use crate::policy::{Policy, PolicyLibrary};
@@ -30,6 +31,8 @@ pub struct Limits {
     pub queue: usize,
     /// Open connections.
     pub connections: usize,
+    /// Bytes of a file to label.
+    pub max_upload: u64,
     /// The time for a request's verdicts.
     pub request_timeout: Duration,
     /// The time for a body to arrive.
@@ -65,6 +68,8 @@ pub struct State {
     pub hooks: Hooks,
     /// The files and batches, if a folder is named for them.
     pub batches: Option<Batches>,
+    /// The files that are labeled, if a folder is named for them.
+    pub runs: Option<Runs>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.
@@ -221,10 +226,13 @@ impl State {
         self.stop_batches();
     }
 
-    /// Stops batches, which go on at the next start.
+    /// Stops batches and runs, which go on at the next start.
     pub(super) fn stop_batches(&self) {
         if let Some(batches) = &self.batches {
             batches.stop();
+        }
+        if let Some(runs) = &self.runs {
+            runs.end();
         }
     }
 

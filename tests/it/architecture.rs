@@ -267,6 +267,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "calibration",
             "content",
             "engine",
+            "eval",
             "files",
             "gguf",
             "hint",

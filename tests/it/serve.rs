@@ -9,6 +9,7 @@ mod decisions;
 mod hooks;
 mod moderations;
 mod roost;
+mod runs;
 
 use std::io::{Read, Write};
 use std::process::Command;

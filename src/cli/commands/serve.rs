@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::cache;
 use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
 use magistrate::serve::batches::Batches;
@@ -16,6 +17,7 @@ use magistrate::serve::hooks::Hooks;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
+use magistrate::serve::runs::Runs;
 use magistrate::serve::{Event, Limits, ServeError, Server, ServerConfig};
 
 use self::flags::ServeArgs;
@@ -60,6 +62,7 @@ impl Serve {
         let config = judging.resolve(&planned)?;
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
         let batches = serve.batches.as_deref().map(batches).transpose()?;
+        let runs = serve.workspace.as_deref().map(runs).transpose()?;
         let server = Server::new(ServerConfig {
             config: config.clone(),
             moderation: serve.moderation.clone(),
@@ -71,6 +74,7 @@ impl Serve {
             audit,
             hooks: hooks(&serve.hooks)?,
             batches,
+            runs,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -172,10 +176,18 @@ fn batches(folder: &Path) -> anyhow::Result<Batches> {
     Batches::open(folder).with_context(|| format!("{} cannot keep batches", folder.display()))
 }
 
+/// Opens the runs in a workspace.
+fn runs(workspace: &Path) -> anyhow::Result<Runs> {
+    let failed = || format!("{} cannot be used", workspace.display());
+    cache::make(workspace).with_context(failed)?;
+    Runs::open(&workspace.join("runs")).with_context(failed)
+}
+
 impl ServeArgs {
     fn limits(&self) -> Limits {
         Limits {
             max_body: self.max_body,
+            max_upload: self.max_upload,
             max_texts: self.max_texts,
             queue: self.queue,
             connections: self.max_connections,

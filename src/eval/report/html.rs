@@ -18,6 +18,7 @@ use crate::eval::metrics::{Figure, Metrics, NAMES};
 use crate::eval::mistakes::{Counts, worst};
 use crate::eval::thresholds::{AtThreshold, thresholds};
 use crate::hint::{Hint, Hints};
+use crate::label::report::{SCRIPT, STYLE};
 
 /// The page's template cannot be filled.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +35,8 @@ impl Hints for ReportError {
 const TEMPLATES: [(&str, &str); 4] = [
     ("report.html", include_str!("../../../templates/report.html.jinja")),
     ("comparison.html", include_str!("../../../templates/page/comparison.html.jinja")),
-    ("style.css", include_str!("../../../templates/page/style.css")),
-    ("rows.js", include_str!("../../../templates/page/rows.js")),
+    ("style.css", STYLE),
+    ("rows.js", SCRIPT),
 ];
 
 /// Returns the report of the evaluations of a golden set as an HTML page, which needs no other file.
@@ -45,6 +46,7 @@ const TEMPLATES: [(&str, &str); 4] = [
 /// [`ReportError`] if a template is wrong, which the tests rule out.
 pub fn html(evaluations: &[Evaluation]) -> Result<String, ReportError> {
     let mut environment = Environment::new();
+    environment.set_keep_trailing_newline(true);
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }

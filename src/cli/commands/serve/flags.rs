@@ -56,6 +56,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub batches: Option<PathBuf>,
 
+    /// Folder that the page writes to: files that are labeled, and their rows. Without it `/v1/runs` is off
+    #[arg(long, value_name = "FOLDER")]
+    pub workspace: Option<PathBuf>,
+
+    /// Most bytes of a file to label
+    #[arg(long, value_name = "BYTES", default_value = "2000000000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_upload: u64,
+
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     pub queue: usize,
