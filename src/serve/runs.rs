@@ -1,6 +1,7 @@
 //! Runs: files that are labeled in the server, as `label` labels them.
 //!
-//! A run has a folder with its file, its journal and its record. It needs no connection, and it goes on after a restart.
+//! A run has a folder with its file, its journal and its record. A run needs no connection, and goes on after
+//! a restart.
 
 mod counts;
 pub mod file;
@@ -45,7 +46,7 @@ pub struct Runs {
     ending: AtomicBool,
 }
 
-/// A run, as far as it is in memory.
+/// A run in memory.
 #[derive(Debug)]
 struct Kept {
     record: RunRecord,
@@ -67,7 +68,7 @@ pub struct NewFile {
 }
 
 impl Runs {
-    /// Opens the runs in a folder. It is made if it is missing.
+    /// Opens the runs in a folder, and makes a missing folder.
     ///
     /// # Errors
     ///
@@ -145,7 +146,7 @@ impl Runs {
         self.folder.remove(&id);
     }
 
-    /// Notes that a run is at work on an order. Returns `None` if it is already.
+    /// Notes that a run is at work on an order. Returns `None` for a run at work.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// Status 404, or 409 if it is at work.
+    /// Status 404, or 409 for a run at work.
     pub fn remove(&self, id: &str) -> Result<(), ApiError> {
         let mut inner = self.lock();
         let kept = inner.get(id).ok_or_else(|| missing(id))?;
@@ -226,7 +227,7 @@ impl Runs {
         Ok(())
     }
 
-    /// Returns the index of a run's rows. It is read from the journal if nobody has asked for it before.
+    /// Returns the index of a run's rows. The first call reads the journal.
     fn index(&self, id: &str) -> Result<SharedIndex, ApiError> {
         let shared = {
             let mut inner = self.lock();
@@ -244,7 +245,7 @@ impl Runs {
         Ok(shared)
     }
 
-    /// Opens the journal of a run for reading. `None` if it has none yet.
+    /// Opens the journal of a run for reading. `None` before the first row.
     fn journal(&self, id: &str) -> Option<File> {
         File::open(self.folder.journal(id)).ok()
     }
@@ -278,7 +279,7 @@ pub fn too_large(most: u64) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
-/// Returns the error for an id that no run has. Only what can be an id is repeated.
+/// Returns the error for an id that no run has. Other texts are not repeated.
 fn missing(id: &str) -> ApiError {
     let id = if is_id(id, RUN) { format!("the id `{id}`") } else { "this id".to_owned() };
     ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("no run has {id}; GET /v1/runs lists them"))

@@ -32,11 +32,9 @@ impl Hints for ReportError {
 }
 
 /// The templates of the page: itself, and its parts.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 2] = [
     ("report.html", include_str!("../../../templates/report.html.jinja")),
     ("comparison.html", include_str!("../../../templates/page/comparison.html.jinja")),
-    ("style.css", STYLE),
-    ("rows.js", SCRIPT),
 ];
 
 /// Returns the report of the evaluations of a golden set as an HTML page, which needs no other file.
@@ -46,7 +44,6 @@ const TEMPLATES: [(&str, &str); 4] = [
 /// [`ReportError`] if a template is wrong, which the tests rule out.
 pub fn html(evaluations: &[Evaluation]) -> Result<String, ReportError> {
     let mut environment = Environment::new();
-    environment.set_keep_trailing_newline(true);
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
@@ -57,6 +54,8 @@ pub fn html(evaluations: &[Evaluation]) -> Result<String, ReportError> {
 /// The values that the page's template is filled with.
 #[derive(Serialize)]
 struct Page<'run> {
+    style: &'static str,
+    script: &'static str,
     title: String,
     sections: Vec<Section<'run>>,
     /// Each figure with its values under the policies. `None` for a single policy.
@@ -160,6 +159,8 @@ impl<'run> Page<'run> {
             [] => Vec::new(),
         };
         Self {
+            style: STYLE,
+            script: SCRIPT,
             title: format!("{} on {golden}", policies.join(", ")),
             comparisons,
             sections: evaluations.iter().map(Section::new).collect(),

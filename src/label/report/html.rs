@@ -27,6 +27,8 @@ impl Hints for ReportError {
 /// The values that the page's template is filled with.
 #[derive(Serialize)]
 struct Page<'report> {
+    style: &'static str,
+    script: &'static str,
     title: String,
     date: &'report str,
     rows: u64,
@@ -96,12 +98,9 @@ impl Report {
     /// [`ReportError`] if the template is wrong, which the tests rule out.
     pub fn html(&self, date: &str) -> Result<String, ReportError> {
         let mut environment = Environment::new();
-        environment.set_keep_trailing_newline(true);
         for (name, source) in [
             ("label.html", include_str!("../../../templates/label.html.jinja")),
             ("listed.html", include_str!("../../../templates/page/listed.html.jinja")),
-            ("style.css", STYLE),
-            ("rows.js", SCRIPT),
         ] {
             environment.add_template(name, source)?;
         }
@@ -123,6 +122,8 @@ impl<'report> Page<'report> {
         let table = TABLE / policies.len().max(1);
         let sets: Vec<Vec<&ShownRow>> = report.policies.values().map(|policy| policy.rows.in_order(table)).collect();
         Self {
+            style: STYLE,
+            script: SCRIPT,
             title: format!("{} on {inputs}", policies.join(", ")),
             date,
             rows: report.summary.rows(),

@@ -1,7 +1,7 @@
 //! The parts that the pages of all reports share.
 //!
-//! A page has exactly one style element with [`STYLE`] and one script element with [`SCRIPT`], byte for byte. So a server
-//! can allow both by their digests, and nothing else.
+//! A page has exactly one style element with [`STYLE`] and one script element with [`SCRIPT`], byte for byte. So a
+//! server can allow both by their digests, and nothing else.
 
 /// The style sheet.
 pub const STYLE: &str = include_str!("../../../templates/page/style.css");

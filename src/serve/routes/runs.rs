@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
@@ -42,8 +42,9 @@ struct AskedRun {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    let run = Some(SchemaGenerator::subschema_for::<Run> as fn(&mut SchemaGenerator) -> _);
-    let asked = Some(SchemaGenerator::subschema_for::<AskedRun> as fn(&mut SchemaGenerator) -> _);
+    type Describe = fn(&mut SchemaGenerator) -> Schema;
+    let run = Some(SchemaGenerator::subschema_for::<Run> as Describe);
+    let asked = Some(SchemaGenerator::subschema_for::<AskedRun> as Describe);
     let route = Route::new;
     let upload = route(Method::POST, "/v1/runs", "Uploads a file to label; ?name= is its name", handler!(upload));
     let list = route(Method::GET, "/v1/runs", "Lists the runs", handler!(list));

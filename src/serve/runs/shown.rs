@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::counts::Counts;
 use super::file::{Column, FileAbout};
 use super::live::Live;
-use super::record::{Order, RunRecord, RunState};
+use super::record::{RunRecord, RunState};
 use crate::policy::Effort;
 
 /// A run at one moment.

@@ -18,6 +18,7 @@ use crate::label::run::{EarlierVerdicts, Limit, Run, RunError, Settings, run};
 use crate::label::run_terms::run_terms;
 use crate::label::source::Source;
 use crate::label::summary::Summary;
+use crate::policy::Policy;
 use crate::serve::api_error::ApiError;
 use crate::serve::asked::AskedOptions;
 use crate::serve::judges::{Loan, Message};
@@ -115,7 +116,7 @@ impl Work {
         let config = config(state, order).map_err(|error| error.message)?;
         let source = runs.source(record, order).map_err(|error| error.message)?;
         let terms = config.terms(engine.model(), engine.config(), policies);
-        let conditions = |policy: &_| config.conditions(engine.model(), engine.config(), policy);
+        let conditions = |policy: &Policy| config.conditions(engine.model(), engine.config(), policy);
         let terms = run_terms(&terms, &source, None, policies, conditions);
         let path = runs.folder.journal(&record.id);
         let (journal, past) = Journal::open(&path, &terms, Existing::Resume).map_err(|error| told(&error))?;
