@@ -129,6 +129,12 @@ impl Hint {
         self
     }
 
+    /// Reports whether the hint names a setting.
+    #[must_use]
+    pub fn has_setting(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Setting(..)))
+    }
+
     /// Returns the hint in words, with each setting written by `name`, which gets the value if the hint has one.
     pub fn render(&self, name: impl Fn(Setting, Option<&str>) -> String) -> String {
         let part = |part: &Part| match part {

@@ -31,6 +31,8 @@ pub mod report;
 pub mod row;
 pub mod run;
 #[doc(hidden)]
+pub mod run_terms;
+#[doc(hidden)]
 pub mod shard;
 pub mod sink;
 pub mod source;

@@ -37,6 +37,7 @@ mod review_run;
 pub mod reviewing;
 mod route;
 mod routes;
+pub mod runs;
 mod state;
 pub mod workspace;
 
@@ -58,6 +59,7 @@ use self::listen::Bound;
 use self::policies::{Origin, Policies};
 use self::queue::Queue;
 use self::reviewing::{ReviewConfig, Reviewing};
+use self::runs::Runs;
 use self::state::{Model, State};
 use self::workspace::Workspace;
 use crate::engine::Engine;
@@ -93,6 +95,8 @@ pub struct ServerConfig {
     pub workspace: Option<Workspace>,
     /// The review queue, if a folder is named for it.
     pub review: Option<ReviewConfig>,
+    /// The files that are labeled, if a folder is named for them.
+    pub runs: Option<Runs>,
 }
 
 /// The error that ends a server.
@@ -125,7 +129,7 @@ impl Server {
     /// A message if a policy cannot be read.
     pub fn new(settings: ServerConfig) -> Result<Self, String> {
         let ServerConfig { mut config, mut origins, moderation, first, limits, keys, .. } = settings;
-        let ServerConfig { hosts, audit, hooks, batches, workspace, review, .. } = settings;
+        let ServerConfig { hosts, audit, hooks, batches, workspace, runs, review, .. } = settings;
         config.hint = in_properties;
         routes::check(&hooks)?;
         origins.extend(workspace.as_ref().map(Workspace::origin));
@@ -149,6 +153,7 @@ impl Server {
             batches,
             workspace,
             reviewing,
+            runs,
             messages,
             connections: 0.into(),
             document: OnceLock::new(),
@@ -215,6 +220,9 @@ impl Server {
                 }
             };
             let _ = state.model.set(Model::of(&engine));
+            // The first text of a request shares the engine with texts in the background, and must not take several times
+            // as long.
+            state.queue.limit_batches(engine.config().parallel / 4);
             judges::run(&engine, &state.config, &state.messages, &inbox);
             match serving.join() {
                 Ok(Ok(())) if state.has_failed() => Err(ServeError::Stopped),
@@ -256,4 +264,5 @@ async fn open_first(state: &Arc<State>, first: &[String], report: &(dyn Fn(Event
     }
     state.set_ready();
     report(Event::Ready);
+    runs::work::resume(state);
 }

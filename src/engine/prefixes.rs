@@ -74,6 +74,8 @@ struct Prefix {
     place: Place,
     /// The state when it was last resident, byte for byte.
     saved: Option<Vec<u8>>,
+    /// The number of sessions that have it.
+    sessions: usize,
     /// The number of items that are decoded behind it.
     users: usize,
     last_use: u64,
@@ -124,12 +126,25 @@ impl Prefixes {
         restored
     }
 
+    /// Adds a prefix for a session. Sessions with the same tokens share one.
     pub(super) fn add(&mut self, tokens: Vec<Token>) -> PrefixId {
+        if let Some((id, prefix)) = self.all.iter_mut().find(|(_, prefix)| prefix.tokens == tokens) {
+            prefix.sessions += 1;
+            return *id;
+        }
         let id = PrefixId(self.next);
         self.next += 1;
-        let prefix = Prefix { tokens, place: Place::Absent, saved: None, users: 0, last_use: 0, suspect: false };
+        let (place, saved) = (Place::Absent, None);
+        let prefix = Prefix { tokens, place, saved, sessions: 1, users: 0, last_use: 0, suspect: false };
         self.all.insert(id, prefix);
         id
+    }
+
+    /// Takes a prefix from a session. Returns true if that was the last one.
+    pub(super) fn release(&mut self, id: PrefixId) -> bool {
+        let prefix = self.known(id);
+        prefix.sessions -= 1;
+        prefix.sessions == 0
     }
 
     /// Removes a prefix that has no users.

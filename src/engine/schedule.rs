@@ -128,13 +128,16 @@ impl<'backend> Schedule<'backend> {
         self.backend.limits()
     }
 
-    /// Adds a prefix. It is decoded when a job needs it.
+    /// Adds a prefix. It is decoded when a job needs it. Equal prefixes are one, which is removed as often as it was added.
     pub fn add_prefix(&mut self, tokens: Vec<Token>) -> PrefixId {
         self.prefixes.add(tokens)
     }
 
-    /// Removes a prefix. Its jobs are canceled.
+    /// Removes a prefix. Its jobs are canceled, unless another session has it.
     pub fn remove_prefix(&mut self, prefix: PrefixId) {
+        if !self.prefixes.release(prefix) {
+            return;
+        }
         // The jobs end first: a prefix may be removed only after its last user.
         let waiting = self.waiting.iter().map(|waiting| &waiting.job);
         let jobs: Vec<JobId> = waiting

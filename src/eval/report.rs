@@ -8,6 +8,6 @@ mod markdown;
 mod terminal;
 mod wording;
 
-pub use html::{ReportError, html, page_script, page_style};
+pub use html::{ReportError, html};
 pub use markdown::markdown;
 pub use terminal::{comparison, gate, mistakes, side_by_side, text};

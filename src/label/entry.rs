@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::columns::Columns;
+use super::columns::{self, Columns};
 use super::records::Record;
 use super::row::{self, RowFields, RowVerdict, without_basis};
 
@@ -120,6 +120,16 @@ impl Entry {
                 format!("{{\"id\":{id},\"verdict\":\"{verdict}\",\"verdicts\":{{{rows}}}}}")
             }
         }
+    }
+
+    /// Returns the text: the column with its digest, else all texts among its columns.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Columns(all) = &self.columns;
+        let texts =
+            || all.iter().filter(|(_, value)| value.get().starts_with('"')).map(|(_, value)| columns::text(value));
+        let judged = texts().find(|text| Hash::of(text.as_bytes()) == self.hash);
+        judged.unwrap_or_else(|| texts().collect::<Vec<_>>().join("\n"))
     }
 
     /// Returns the rows, without their ids.

@@ -21,6 +21,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use super::entry::Entry;
 use crate::calibration::terms::Terms;
 use crate::text::with_ending;
 
@@ -40,6 +41,15 @@ pub fn terms(path: &Path) -> Result<Terms, JournalError> {
     let failed = |error| JournalError::Io { path: path.to_owned(), error };
     let file = std::fs::File::open(path).map_err(failed)?;
     scan::first_terms(path, &mut std::io::BufReader::new(file)).map(|(terms, _)| terms)
+}
+
+/// Reads the record at a place of a journal. `None` if its line is damaged.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn entry_at(file: &std::fs::File, place: u64) -> std::io::Result<Option<Entry>> {
+    Ok(line::at(file, place)?.and_then(|line| serde_json::from_slice(&line).ok()))
 }
 
 /// Returns the path of the journal that belongs to an output.

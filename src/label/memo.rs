@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -216,10 +216,8 @@ impl MemoLine {
     }
 }
 
-fn read_at(file: &mut File, hash: &Hash, place: u64) -> Option<Verdicts> {
-    let mut line = Vec::new();
-    file.seek(SeekFrom::Start(place)).ok()?;
-    BufReader::with_capacity(4096, file).read_until(b'\n', &mut line).ok()?;
+fn read_at(file: &File, hash: &Hash, place: u64) -> Option<Verdicts> {
+    let line = line::at(file, place).ok()??;
     MemoLine::read(&line).filter(|(of, _)| of == hash).map(|(_, verdicts)| verdicts)
 }
 

@@ -5,7 +5,6 @@
 
 mod array;
 mod batch;
-#[cfg(any(feature = "parquet", feature = "xlsx"))]
 mod calendar;
 mod conversation;
 mod cut;
@@ -41,6 +40,7 @@ pub mod xlsx;
 
 pub(super) use array::each as each_element;
 pub(crate) use batch::MODERATIONS;
+pub(super) use calendar::date;
 pub(super) use conversation::text_of;
 pub use defect::Defect;
 pub(super) use encoding::Census;
@@ -49,6 +49,7 @@ pub(super) use format::BYTE_ORDER_MARK;
 pub use format::InputFormat;
 pub(super) use layout::Layout;
 pub use limits::{LARGEST, MOST_COLUMNS};
+pub use names::likely as likely_text;
 pub(super) use names::{Names, did_you_mean, in_quotes, shown};
 pub use notice::Notice;
 pub use reader::{Records, RecordsError};

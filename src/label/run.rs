@@ -24,7 +24,7 @@ use send::Sender;
 use write::Writer;
 
 pub use error::RunError;
-pub use settings::{EarlierVerdicts, Event, GRACE, Settings};
+pub use settings::{EarlierVerdicts, Event, GRACE, Limit, Settings};
 
 /// Records that are read ahead.
 const READ_AHEAD: usize = 8;

@@ -17,7 +17,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::records::{InputFormat, Notice, RecordFields, Seen};
+use super::records::{Encoding, InputFormat, Notice, RecordFields, Seen};
 use crate::hint::{Hint, Setting};
 use crate::label::about::TableForm;
 use error::Problem;
@@ -187,6 +187,19 @@ impl Source {
     #[must_use]
     pub fn names(&self) -> Option<&[String]> {
         self.open.as_ref().and_then(|open| open.info.names.as_deref())
+    }
+
+    /// Returns the format of the first input, its encoding if it is a text, and its separator if it is a table in text.
+    #[must_use]
+    pub fn layout(&self) -> Option<(InputFormat, Option<Encoding>, Option<u8>)> {
+        self.infos.first().map(|info| (info.format, info.encoding, info.separator))
+    }
+
+    /// Returns the names of the columns of the first input, as far as it was examined. Plain lines have none.
+    #[must_use]
+    pub fn seen_columns(&self) -> &[String] {
+        let first = self.infos.first().filter(|info| info.format != InputFormat::Lines);
+        first.map_or(&[], |info| &info.seen.names)
     }
 
     /// Reports whether the id of a record is its column `id`.

@@ -44,9 +44,6 @@ pub async fn run(state: Arc<State>, routes: &'static [Route]) {
         }
         sleep(LOOK).await;
     }
-    let parallel = state.model().map_or(1, |model| model.parallel);
-    // The first text of another request shares the engine with these, and must not take several times as long.
-    state.queue.limit_batches(parallel / 4);
     for id in batches.unread() {
         let _ = on_disk(&state, move |batches| batches.validate(&id)).await;
     }

@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use tokio::sync::Notify;
 
-use self::folder::{BATCH, FILE, Folder, is_id, new_id};
+use self::folder::{BATCH, FILE, Folder};
 use self::journal::Finished;
 use self::objects::{BatchError, BatchErrors, BatchObject, BatchRecord, BatchStatus, FileObject, FileRecord};
 use self::requests::{Counted, Requests, count};
@@ -26,7 +26,7 @@ use super::api_error::ApiError;
 use crate::files::Draft;
 
 pub use ending::id_of;
-pub use folder::now;
+pub use folder::{is_id, locked, new_id, now, put_record, read_record};
 
 /// The endpoints whose requests can be in a batch.
 pub const ENDPOINTS: [&str; 4] = ["/v1/chat/completions", "/v1/moderations", "/v1/decisions", "/v1/check"];

@@ -4,6 +4,7 @@
 //! result goes back through a channel of its own. A policy is decoded on a thread beside it, so that texts of other
 //! policies do not wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +63,22 @@ pub enum Answer {
     Refused(String),
 }
 
+/// Work that borrows the engine, on a thread of its own.
+pub struct Loan(Box<dyn FnOnce(&Engine) + Send>);
+
+impl Loan {
+    /// Returns a loan for some work.
+    pub fn new(work: impl FnOnce(&Engine) + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+}
+
+impl std::fmt::Debug for Loan {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Loan")
+    }
+}
+
 /// A message to the thread.
 #[derive(Debug)]
 pub enum Message {
@@ -69,6 +86,8 @@ pub enum Message {
     Job(Box<Job>),
     /// Decodes a policy, so that its first text need not wait. The sender is dropped once that is done.
     Open(Arc<Served>, Arc<JudgeOptions>, oneshot::Sender<()>),
+    /// Lends the engine to some work. The work is dropped if no thread can be started for it.
+    Lend(Loan),
     /// A session was opened.
     Opened,
     /// Ends the thread, after the jobs before it.
@@ -146,6 +165,7 @@ pub fn run(engine: &Engine, config: &RunConfig, messages: &Sender<Message>, inbo
                         told.push(done);
                     }
                 }
+                Message::Lend(loan) => judges.lend(loan),
                 Message::Opened => judges.take_opened(),
                 Message::End => break,
             }
@@ -213,6 +233,14 @@ impl Judges<'_, '_> {
             let (key, put) = again;
             put(key, Err(EngineError::Start(error.to_string())));
         }
+    }
+
+    fn lend(&self, Loan(work): Loan) {
+        let engine = self.engine;
+        let _ = Builder::new().name("work".to_owned()).spawn_scoped(self.scope, move || {
+            // A panic would end the server, and the work notes it when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| work(engine)));
+        });
     }
 
     fn take_opened(&mut self) {

@@ -62,6 +62,13 @@ impl Metrics {
 
     /// Counts the row of a text under a policy. `policy` is the id of a served policy, or `ad-hoc`.
     pub fn item(&self, policy: &str, row: &Row, seconds: f64) {
+        self.row(policy, row);
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.item_seconds.entry(policy.to_owned()).or_default().add(seconds);
+    }
+
+    /// Counts a row whose time is not known, as that of a file's.
+    pub fn row(&self, policy: &str, row: &Row) {
         let verdict = match (row.status, row.verdict) {
             (Status::Ok, Some(verdict)) => verdict.as_str(),
             (Status::Unresolved, _) => "unresolved",
@@ -69,7 +76,6 @@ impl Metrics {
         };
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counters.items.entry((policy.to_owned(), verdict)).or_default() += 1;
-        counters.item_seconds.entry(policy.to_owned()).or_default().add(seconds);
         if let Some(usage) = row.usage {
             for (kind, tokens) in [
                 ("content", usage.content_tokens),

@@ -100,12 +100,28 @@ impl Queue {
     ///
     /// Never in practice: the queue is not closed.
     pub async fn wait_for_batch(&self) -> Result<Place, ApiError> {
-        let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_alone = taken.is_none_or(|taken| taken.elapsed() > ALONE);
-        let places = if is_alone { 1 } else { self.most_of_batches.load(Ordering::Relaxed) };
+        let places = if self.is_alone() { 1 } else { self.most_of_batches.load(Ordering::Relaxed) };
         let of_batches = Arc::clone(&self.of_batches).acquire_many_owned(places).await;
         let of_batches = of_batches.map_err(|_| self.overloaded())?;
         Ok(Place { _of_batches: Some(of_batches), ..self.free().await? })
+    }
+
+    /// Returns how many texts of work in the background may be judged at once: as many as a batch may have in the queue.
+    pub fn background(&self) -> usize {
+        let most = self.most_of_batches.load(Ordering::Relaxed);
+        if self.is_alone() { most as usize } else { 1 }
+    }
+
+    /// Reports whether no other requests come.
+    fn is_alone(&self) -> bool {
+        let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.is_none_or(|taken| taken.elapsed() > ALONE)
+    }
+
+    /// Returns the verdicts a second, once that was measured.
+    #[must_use]
+    pub fn per_second(&self) -> Option<f64> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner).per_second
     }
 
     /// Notes that another request than a batch takes a place.

@@ -15,6 +15,8 @@ mod page;
 mod pigeon;
 mod policies;
 mod review;
+mod reports;
+mod runs;
 mod stored;
 mod workspace;
 mod zentropi;
@@ -49,6 +51,8 @@ fn table() -> Vec<Route> {
         files::routes(),
         batches::routes(),
         review::routes(),
+        runs::routes(),
+        reports::routes(),
         health::routes(),
         openapi::routes(),
         page::routes(),

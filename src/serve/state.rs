@@ -16,6 +16,7 @@ use super::metrics::{Gauges, Metrics};
 use super::policies::{Policies, Served};
 use super::queue::Queue;
 use super::reviewing::Reviewing;
+use super::runs::Runs;
 use super::workspace::Workspace;
 use crate::engine::Engine;
 use crate::label::config::RunConfig;
@@ -32,6 +33,8 @@ pub struct Limits {
     pub queue: usize,
     /// Open connections.
     pub connections: usize,
+    /// Bytes of a file to label.
+    pub max_upload: u64,
     /// The time for a request's verdicts.
     pub request_timeout: Duration,
     /// The time for a body to arrive.
@@ -71,6 +74,8 @@ pub struct State {
     pub workspace: Option<Workspace>,
     /// The review queue, if a folder is named for it.
     pub reviewing: Option<Reviewing>,
+    /// The files that are labeled, if a folder is named for them.
+    pub runs: Option<Runs>,
     /// The way to the engine.
     pub messages: Sender<Message>,
     /// Open connections.
@@ -230,10 +235,13 @@ impl State {
         self.stop_batches();
     }
 
-    /// Stops batches, which go on at the next start.
+    /// Stops batches and runs, which go on at the next start.
     pub(super) fn stop_batches(&self) {
         if let Some(batches) = &self.batches {
             batches.stop();
+        }
+        if let Some(runs) = &self.runs {
+            runs.end();
         }
     }
 

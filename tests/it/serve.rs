@@ -11,6 +11,7 @@ mod moderations;
 mod review;
 mod roost;
 mod workspace;
+mod runs;
 
 use std::io::{Read, Write};
 use std::process::Command;

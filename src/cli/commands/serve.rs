@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use magistrate::cache;
 use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
 use magistrate::serve::batches::Batches;
@@ -17,6 +18,7 @@ use magistrate::serve::hooks::Hooks;
 use magistrate::serve::hosts::{Hosts, LOOPBACK};
 use magistrate::serve::keys::Keys;
 use magistrate::serve::listen::Address;
+use magistrate::serve::runs::Runs;
 use magistrate::serve::workspace::Workspace;
 use magistrate::serve::{Event, Limits, ServeError, Server, ServerConfig};
 
@@ -64,6 +66,7 @@ impl Serve {
         let audit = serve.audit.as_deref().map_or_else(|| Ok(Audit::default()), audit)?;
         let batches = serve.batches.as_deref().map(batches).transpose()?;
         let workspace = serve.workspace.as_deref().map(workspace).transpose()?;
+        let runs = serve.workspace.as_deref().map(runs).transpose()?;
         let server = Server::new(ServerConfig {
             config: config.clone(),
             moderation: serve.moderation.clone(),
@@ -77,6 +80,7 @@ impl Serve {
             batches,
             workspace,
             review: review.open()?,
+            runs,
         })
         .map_err(anyhow::Error::msg)?;
         let plan = loading::plan_for(&config, &planned, fitting::SEVERAL)?;
@@ -186,10 +190,17 @@ fn workspace(folder: &Path) -> anyhow::Result<Workspace> {
     Workspace::open(folder).with_context(|| format!("{} cannot be the workspace", folder.display()))
 }
 
+/// Opens the runs in a workspace.
+fn runs(workspace: &Path) -> anyhow::Result<Runs> {
+    let folder = workspace.join("runs");
+    Runs::open(&folder).with_context(|| format!("{} cannot keep runs", folder.display()))
+}
+
 impl ServeArgs {
     fn limits(&self) -> Limits {
         Limits {
             max_body: self.max_body,
+            max_upload: self.max_upload,
             max_texts: self.max_texts,
             queue: self.queue,
             connections: self.max_connections,

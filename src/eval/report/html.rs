@@ -18,6 +18,7 @@ use crate::eval::metrics::{Figure, Metrics, NAMES};
 use crate::eval::mistakes::{Counts, worst};
 use crate::eval::thresholds::{AtThreshold, thresholds};
 use crate::hint::{Hint, Hints};
+use crate::label::report::{SCRIPT, STYLE};
 
 /// The page's template cannot be filled.
 #[derive(Debug, thiserror::Error)]
@@ -31,29 +32,10 @@ impl Hints for ReportError {
 }
 
 /// The templates of the page: itself, and its parts.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 2] = [
     ("report.html", include_str!("../../../templates/report.html.jinja")),
     ("comparison.html", include_str!("../../../templates/page/comparison.html.jinja")),
-    ("style.css", STYLE),
-    ("rows.js", SCRIPT),
 ];
-
-/// The style of every report.
-const STYLE: &str = include_str!("../../../templates/page/style.css");
-/// The script of the page, which filters its rows.
-const SCRIPT: &str = include_str!("../../../templates/page/rows.js");
-
-/// Returns the style of every report: the text between the tags of a page.
-#[must_use]
-pub fn page_style() -> &'static str {
-    STYLE.trim_end_matches('\n')
-}
-
-/// Returns the script of the report: the text between the tags of a page.
-#[must_use]
-pub fn page_script() -> &'static str {
-    SCRIPT.trim_end_matches('\n')
-}
 
 /// Returns the report of the evaluations of a golden set as an HTML page, which needs no other file.
 ///
@@ -72,6 +54,8 @@ pub fn html(evaluations: &[Evaluation]) -> Result<String, ReportError> {
 /// The values that the page's template is filled with.
 #[derive(Serialize)]
 struct Page<'run> {
+    style: &'static str,
+    script: &'static str,
     title: String,
     sections: Vec<Section<'run>>,
     /// Each figure with its values under the policies. `None` for a single policy.
@@ -175,6 +159,8 @@ impl<'run> Page<'run> {
             [] => Vec::new(),
         };
         Self {
+            style: STYLE,
+            script: SCRIPT,
             title: format!("{} on {golden}", policies.join(", ")),
             comparisons,
             sections: evaluations.iter().map(Section::new).collect(),

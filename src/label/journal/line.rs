@@ -2,6 +2,9 @@
 //!
 //! Damage anywhere in a line shows in that line, and its neighbors stay readable.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+
 use serde::Serialize;
 
 use crate::digest::Hash;
@@ -30,6 +33,14 @@ pub(in crate::label) fn is_whole(line: &[u8]) -> bool {
     parts.is_some_and(|(line, written)| {
         line.strip_suffix(BEFORE.as_bytes()).is_some_and(|line| sum(line).as_bytes() == written.as_slice())
     })
+}
+
+/// Reads the line at a place of a file. `None` if it is damaged, or torn.
+pub(in crate::label) fn at(mut file: &File, place: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(place))?;
+    BufReader::with_capacity(4096, file).read_until(b'\n', &mut line)?;
+    Ok(is_whole(&line).then_some(line))
 }
 
 fn sum(bytes: &[u8]) -> String {

@@ -101,9 +101,14 @@ impl Ordered {
         JournalError::Damaged { path: self.path.clone(), line: lines.unwrap_or_default() + 1 }
     }
 
-    fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
+    /// Takes the next record, with the place of its line.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read, or is damaged.
+    pub fn next_placed(&mut self) -> Result<Option<(u64, Entry)>, JournalError> {
         let Some((at, line)) = self.next_line()? else { return Ok(None) };
-        serde_json::from_slice(&line).map(Some).map_err(|_| self.damaged(at))
+        serde_json::from_slice(&line).map(|entry| Some((at, entry))).map_err(|_| self.damaged(at))
     }
 }
 
@@ -111,7 +116,7 @@ impl Iterator for Ordered {
     type Item = Result<Entry, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_entry().transpose()
+        self.next_placed().map(|placed| placed.map(|(_, entry)| entry)).transpose()
     }
 }
 

@@ -4,7 +4,7 @@
 //! in both directions.
 
 /// Returns a day, counted from 1970-01-01.
-pub(super) fn date(day: i64) -> String {
+pub fn date(day: i64) -> String {
     // Years begin in March here, so that the leap day is the last; 400 years have 146,097 days.
     let shifted = i128::from(day) + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -18,6 +18,7 @@ pub(super) fn date(day: i64) -> String {
 }
 
 /// Returns a time within its day. A second has `10^digits` units.
+#[cfg_attr(not(any(feature = "parquet", feature = "xlsx")), allow(dead_code, reason = "only these have such times"))]
 pub(super) fn time(units: i64, digits: u32) -> String {
     let per_second = 10_i64.pow(digits);
     let (seconds, rest) = (units.div_euclid(per_second), units.rem_euclid(per_second));

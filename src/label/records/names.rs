@@ -83,7 +83,8 @@ impl<'names> Names<'names> {
 }
 
 /// Returns the place of the column that usually contains the text, if one has such a name.
-fn likely(names: &[&str]) -> Option<usize> {
+#[must_use]
+pub fn likely(names: &[&str]) -> Option<usize> {
     const USUAL: [&str; 13] = [
         "text",
         "post",

@@ -5,9 +5,11 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::bins::Histogram;
-use super::nearest::Near;
-use super::{MIDDLE, PolicyReport, Report};
+use super::least::ShownRow;
+use super::page::{SCRIPT, STYLE};
+use super::{MIDDLE, PolicyReport, Report, TABLE};
 use crate::hint::{Hint, Hints};
+use crate::label::records::date;
 use crate::label::row::Row;
 use crate::label::summary::Summary;
 
@@ -25,12 +27,17 @@ impl Hints for ReportError {
 /// The values that the page's template is filled with.
 #[derive(Serialize)]
 struct Page<'report> {
+    style: &'static str,
+    script: &'static str,
     title: String,
     date: &'report str,
     rows: u64,
     /// The number of rows with each verdict over all policies.
     verdicts: Vec<(&'static str, u64)>,
     policies: Vec<Section<'report>>,
+    /// The rows in the table of each policy.
+    table: usize,
+    data: String,
 }
 
 /// The part of the page about one policy.
@@ -44,10 +51,33 @@ struct Section<'report> {
     /// The count of each bin, and the height of its bar from 0 to 1.
     histogram: Vec<(u64, f64)>,
     threshold: f64,
-    /// The shares of violation, review, safe and undecided in each stretch of the input.
-    timeline: Vec<[f64; 4]>,
-    stretch: u64,
-    nearest: Vec<Near>,
+    timeline: Timeline<'report>,
+    nearest: Vec<&'report ShownRow>,
+    violations: Vec<&'report ShownRow>,
+}
+
+/// The verdicts over the input or over time.
+#[derive(Serialize)]
+struct Timeline<'report> {
+    /// The column with the time. `None` for the order of the input.
+    column: Option<&'report str>,
+    /// The length of a stretch, in words.
+    length: String,
+    stretches: Vec<Stretch>,
+    /// The rows of the longest stretch.
+    most: u64,
+}
+
+/// A stretch of the input, or of time.
+#[derive(Serialize)]
+struct Stretch {
+    /// Where it begins.
+    label: String,
+    /// Rows with the verdicts violation, review, safe and undecided.
+    counts: [u64; 4],
+    /// The shares of these counts.
+    shares: [f64; 4],
+    all: u64,
 }
 
 /// A line of the table of categories.
@@ -70,7 +100,7 @@ impl Report {
         let mut environment = Environment::new();
         for (name, source) in [
             ("label.html", include_str!("../../../templates/label.html.jinja")),
-            ("style.css", include_str!("../../../templates/page/style.css")),
+            ("listed.html", include_str!("../../../templates/page/listed.html.jinja")),
         ] {
             environment.add_template(name, source)?;
         }
@@ -88,34 +118,85 @@ impl<'report> Page<'report> {
             [first, others @ ..] => format!("{first} and {} more", others.len()),
         };
         let verdicts = &report.summary.verdicts;
+        // A page with many policies is not longer than that of one.
+        let table = TABLE / policies.len().max(1);
+        let sets: Vec<Vec<&ShownRow>> = report.policies.values().map(|policy| policy.rows.in_order(table)).collect();
         Self {
+            style: STYLE,
+            script: SCRIPT,
             title: format!("{} on {inputs}", policies.join(", ")),
             date,
             rows: report.summary.rows(),
             verdicts: verdicts.iter().map(|(verdict, count)| (verdict.word(), *count)).collect(),
-            policies: report.policies.iter().map(|(id, policy)| Section::new(id, policy, &report.summary)).collect(),
+            policies: report.policies.iter().map(|(id, policy)| Section::new(id, policy, report)).collect(),
+            table,
+            // Only `<` could end the element.
+            data: serde_json::to_string(&sets).unwrap_or_default().replace('<', "\\u003c"),
         }
     }
 }
 
 impl<'report> Section<'report> {
-    #[allow(clippy::cast_precision_loss, reason = "shares for people")]
-    fn new(id: &'report str, policy: &'report PolicyReport, summary: &'report Summary) -> Self {
-        let share = |count: u64, all: u64| count as f64 / all.max(1) as f64;
-        let timeline = policy.timeline.stretches.iter();
+    fn new(id: &'report str, policy: &'report PolicyReport, report: &'report Report) -> Self {
         let reasons = policy.reasons.iter();
         Self {
             id,
             row: &policy.row,
-            categories: categories(id, summary),
+            categories: categories(id, &report.summary),
             reasons: reasons.map(|(code, (count, message))| (code.as_str(), *count, message.as_str())).collect(),
             histogram: bars(&policy.histogram),
             threshold: policy.row.threshold.unwrap_or(MIDDLE),
-            timeline: timeline.map(|counts| counts.map(|count| share(count, counts.iter().sum()))).collect(),
-            stretch: policy.timeline.length,
+            timeline: Timeline::new(policy, report),
             nearest: policy.nearest.rows(),
+            violations: policy.violations.rows(),
         }
     }
+}
+
+impl<'report> Timeline<'report> {
+    /// Returns the verdicts over time if nearly all records have one, else over the input.
+    fn new(policy: &'report PolicyReport, report: &'report Report) -> Self {
+        let (times, order) = (&policy.times, &policy.timeline);
+        let spans = times.all();
+        let is_over_time = spans.len() > 1 && times.records * 10 >= report.summary.rows() * 9;
+        let stretches: Vec<Stretch> = if is_over_time {
+            spans.into_iter().map(|(begin, counts)| Stretch::new(moment(begin, times.length()), counts)).collect()
+        } else {
+            let first = (0..).map(|at| (at * order.length + 1).to_string());
+            first.zip(&order.stretches).map(|(label, counts)| Stretch::new(label, *counts)).collect()
+        };
+        let records = |count: u64| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+        Self {
+            column: report.clock.column().filter(|_| is_over_time),
+            length: if is_over_time { span(times.length()) } else { records(order.length) },
+            most: stretches.iter().map(|stretch| stretch.all).max().unwrap_or(0),
+            stretches,
+        }
+    }
+}
+
+impl Stretch {
+    #[allow(clippy::cast_precision_loss, reason = "shares for people")]
+    fn new(label: String, counts: [u64; 4]) -> Self {
+        let all: u64 = counts.iter().sum();
+        Self { label, counts, shares: counts.map(|count| count as f64 / all.max(1) as f64), all }
+    }
+}
+
+/// Returns the begin of a span of time: a date, with the time of day for spans shorter than a day.
+fn moment(begin: i64, length: i64) -> String {
+    let (day, seconds) = (date(begin.div_euclid(86_400)), begin.rem_euclid(86_400));
+    if length >= 86_400 { day } else { format!("{day} {:02}:{:02}", seconds / 3600, seconds / 60 % 60) }
+}
+
+/// Returns a length of time in words.
+fn span(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        86_400.. => (seconds / 86_400, "day"),
+        3_600.. => (seconds / 3_600, "hour"),
+        _ => (seconds / 60, "minute"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
 /// Returns the verdicts and categories of a policy, the most frequent first.
@@ -185,16 +266,23 @@ mod tests {
             "251 rows",
             "Bait &amp; more",
             "Text 77 &lt;b&gt;&amp;&lt;&#x2f;b&gt; {{ x }}",
+            r"Text 77 \u003cb>&\u003c/b> {{ x }}",
             "P(violation) 0.480",
             "line 252: &lt;empty&gt;",
             "threshold 0.5",
-            "stretches of 4 records",
+            "stretches of 8 records",
         ] {
             assert!(page.contains(part), "{part} is missing in\n{page}");
         }
         let first = page.find("Text 77").unwrap();
         assert!(page.find("Text 5 ").is_none_or(|at| first < at), "the nearest comes first");
         assert!(!page.contains("<b>&") && !page.contains("src=") && !page.contains("://"), "{page}");
+        // A server allows the style and the script by their digests.
+        assert_eq!(page.matches("<style").count() + page.matches("<script").count(), 3);
+        assert!(
+            page.contains(&format!("<style>{STYLE}</style>")) && page.contains(&format!("<script>{SCRIPT}</script>"))
+        );
+        assert!(!page.contains("style="), "no attribute has a style");
         assert!(Report::default().html("").unwrap().contains("0 rows"));
     }
 }

@@ -89,10 +89,21 @@ impl<'run> Sender<'run> {
             (None, Ok(content)) => match self.memo.claim(&hash, number) {
                 Claim::Known(verdicts) => Awaited::Known(verdicts),
                 Claim::Pending(_) => Awaited::Equal(content),
-                Claim::Unknown => Awaited::Answers(self.submit(&content)),
+                Claim::Unknown => {
+                    self.wait_for_room();
+                    Awaited::Answers(self.submit(&content))
+                }
             },
         };
         Ok(Slot { record: HashedRecord { number, input, row, digest, hash, record }, awaited, before })
+    }
+
+    /// Waits until the run may judge another text. Only the sender waits: the writer makes the room.
+    fn wait_for_room(&self) {
+        let Some(limit) = &self.settings.limit else { return };
+        while self.settings.at_work.load(Ordering::Relaxed) >= limit.now() && !self.is_over() {
+            thread::sleep(RETRY_INTERVAL);
+        }
     }
 
     /// Sends a content to each judge.

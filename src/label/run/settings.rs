@@ -1,5 +1,6 @@
 //! The settings of a run, the verdicts that it starts with, and the events that it reports.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
@@ -32,6 +33,30 @@ pub struct Settings {
     pub stop: Arc<AtomicBool>,
     /// The number of texts that are being judged, which the run keeps up to date for other threads.
     pub at_work: Arc<AtomicUsize>,
+    /// The most texts that are judged at once. `None`: as many as keep the engine busy.
+    pub limit: Option<Limit>,
+}
+
+/// The most texts of a run that are judged at once. It may change at any time, so that a run gives way to other work.
+#[derive(Clone)]
+pub struct Limit(Arc<dyn Fn() -> usize + Send + Sync>);
+
+impl Limit {
+    /// Returns a limit that is asked for before each text. At least one text is judged at a time.
+    pub fn new(most: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        Self(Arc::new(most))
+    }
+
+    /// Returns the limit of now.
+    pub(super) fn now(&self) -> usize {
+        (self.0)().max(1)
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Limit({})", self.now())
+    }
 }
 
 setters! {
@@ -43,6 +68,7 @@ setters! {
         with_unordered: unordered, bool;
         with_stop: stop, Arc<AtomicBool>;
         with_at_work: at_work, Arc<AtomicUsize>;
+        with_limit: limit, Option<Limit>;
     }
 }
 

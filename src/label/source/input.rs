@@ -69,7 +69,7 @@ impl Input {
             format,
             &RecordFields { encoding: Some(encoding), ..fields.clone() },
         )?;
-        let mut info = InputInfo { marked, ..open.info };
+        let mut info = InputInfo { marked, encoding: Some(encoding), ..open.info };
         info.notes.splice(0..0, note);
         Ok(OpenInput { read: (packed || !is_utf8).then_some(read), size, info, ..open })
     }
@@ -133,6 +133,7 @@ impl Input {
             input: Arc::clone(&self.name),
             format,
             names,
+            encoding: None,
             separator,
             seen,
             notes: Vec::new(),

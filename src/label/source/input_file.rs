@@ -24,6 +24,12 @@ impl Input {
         Self { name: name_of(&path).into(), path: Some(path) }
     }
 
+    /// Returns the same input under another name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// Returns the input that is piped in.
     #[must_use]
     pub fn stdin() -> Self {

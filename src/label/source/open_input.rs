@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::label::records::{InputFormat, Notice, Record, Seen};
+use crate::label::records::{Encoding, InputFormat, Notice, Record, Seen};
 
 /// An input that is being read.
 pub(super) struct OpenInput {
@@ -24,6 +24,8 @@ pub(super) struct InputInfo {
     pub format: InputFormat,
     /// The names of a table's columns.
     pub names: Option<Vec<String>>,
+    /// The encoding of a text. `None` if the input is no text, or is not read as one yet.
+    pub encoding: Option<Encoding>,
     /// The separator of a table in text.
     pub separator: Option<u8>,
     pub seen: Seen,

@@ -39,16 +39,7 @@ impl Folder {
     ///
     /// An I/O error: others may write to it, or another server uses it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        cache::make(path)?;
-        let lock = files::options().read(true).write(true).create(true).truncate(false).open(path.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another server uses this folder"));
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), _lock: locked(path)? })
     }
 
     /// Reads all records. A record that cannot be read is an error: its batch would be forgotten in silence.
@@ -67,8 +58,8 @@ impl Folder {
                 continue;
             }
             match name.strip_suffix(".json") {
-                Some(id) if is_id(id, FILE) => files.push(record(&path)?),
-                Some(id) if is_id(id, BATCH) => batches.push(record(&path)?),
+                Some(id) if is_id(id, FILE) => files.push(read_record(&path)?),
+                Some(id) if is_id(id, BATCH) => batches.push(read_record(&path)?),
                 _ => {}
             }
         }
@@ -102,10 +93,7 @@ impl Folder {
     ///
     /// An I/O error. The record of before is then unchanged.
     pub fn put(&self, id: &str, record: &impl Serialize) -> io::Result<()> {
-        let draft = Draft::private(&self.path.join(format!("{id}.json")))?;
-        draft.file().write_all(&serde_json::to_vec(record)?)?;
-        draft.file().sync_all()?;
-        draft.put()
+        put_record(&self.path.join(format!("{id}.json")), record)
     }
 
     /// Removes a file: first its record, so that no record is left without its bytes.
@@ -119,8 +107,41 @@ impl Folder {
     }
 }
 
+/// Makes a folder for its user alone, and locks it for this process. The lock lasts as long as the file is open.
+///
+/// # Errors
+///
+/// An I/O error: others may write to the folder, or another server uses it.
+pub fn locked(path: &Path) -> io::Result<File> {
+    cache::make(path)?;
+    let lock = files::options().read(true).write(true).create(true).truncate(false).open(path.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another server uses this folder"))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Writes a record whole, for its user alone.
+///
+/// # Errors
+///
+/// An I/O error. The record of before is then unchanged.
+pub fn put_record(path: &Path, record: &impl Serialize) -> io::Result<()> {
+    let draft = Draft::private(path)?;
+    draft.file().write_all(&serde_json::to_vec(record)?)?;
+    draft.file().sync_all()?;
+    draft.put()
+}
+
 /// Reads a record.
-fn record<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+///
+/// # Errors
+///
+/// An I/O error that names the record.
+pub fn read_record<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
     let named = |error: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
     let bytes = fs::read(path).map_err(|error| named(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| named(error.to_string()))

@@ -1,18 +1,16 @@
 //! `/v1/files`: files of requests and of results, as OpenAI's clients upload and read them.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode};
-use http_body_util::BodyExt;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::{Duration, Instant, timeout_at};
 
-use super::stored::{List, batches, blocking, listed};
+use super::stored::{List, PIECE, batches, blocking, listed, received, sent};
 use super::{Route, handler};
 use crate::files::Draft;
 use crate::serve::api_error::ApiError;
@@ -20,13 +18,8 @@ use crate::serve::batches::multipart::{Event, FormError, Multipart, boundary};
 use crate::serve::batches::objects::{FileObject, FileRecord};
 use crate::serve::batches::requests::MOST_BYTES;
 use crate::serve::batches::{Batches, now};
-use crate::serve::call::{Call, json as reply, typed};
-use crate::serve::pieces::pieces;
+use crate::serve::call::{Call, json as reply};
 
-/// Bytes a second that an upload must bring.
-const LEAST_RATE: f64 = 65_536.0;
-/// Bytes that are written at once.
-const PIECE: usize = 1 << 20;
 /// Bytes of a field that is no file, at most.
 const LONGEST_FIELD: usize = 4096;
 
@@ -72,34 +65,9 @@ async fn upload(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
         let (id, draft) = batches(&state)?.begin_file()?;
         Ok(Upload { form: Multipart::new(&kind), id, draft, purpose: None, file: None, field: None, bytes: 0 })
     });
-    let upload = received(&call, body, upload.await?).await?;
+    let upload = received(&call, body, upload.await?, Upload::take).await?;
     let (state, owner) = (Arc::clone(&call.state), call.owner().map(str::to_owned));
     blocking(move || Ok(reply(&upload.kept(batches(&state)?, owner)?))).await
-}
-
-/// Takes the pieces of a body. A body that is too slow is given up.
-async fn received(call: &Call, mut body: Body, mut upload: Upload) -> Result<Upload, ApiError> {
-    let begun = Instant::now();
-    let (mut count, mut piece) = (0_u32, Vec::new());
-    loop {
-        let ends = begun + call.state.limits.body_timeout + Duration::from_secs_f64(f64::from(count) / LEAST_RATE);
-        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time");
-        let frame = timeout_at(ends, body.frame()).await.map_err(late)?;
-        let is_over = frame.is_none();
-        if let Some(frame) = frame {
-            let frame = frame.map_err(|_| ApiError::invalid("incomplete", "the body broke off"))?;
-            let Ok(data) = frame.into_data() else { continue };
-            count = count.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
-            piece.extend_from_slice(&data);
-        }
-        if piece.len() >= PIECE || is_over {
-            let taken = std::mem::take(&mut piece);
-            upload = blocking(move || upload.take(&taken)).await?;
-        }
-        if is_over {
-            return Ok(upload);
-        }
-    }
 }
 
 /// A file on its way to the disk.
@@ -215,17 +183,8 @@ async fn content(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     let file = batches.file(call.param("file"), call.owner())?;
     let path = batches.content(&file);
     let gone = |_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", "the file cannot be read");
-    let mut opened = blocking(move || std::fs::File::open(path).map_err(gone)).await?;
-    let (out, response) = pieces();
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; 1 << 16];
-        while let Ok(count @ 1..) = opened.read(&mut buffer) {
-            if out.blocking_send(Bytes::copy_from_slice(&buffer[..count])).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(typed("application/octet-stream", response))
+    let opened = blocking(move || std::fs::File::open(path).map_err(gone)).await?;
+    Ok(sent(opened, "application/octet-stream"))
 }
 
 async fn remove(call: Call, _: Body) -> Result<Response<Body>, ApiError> {

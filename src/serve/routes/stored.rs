@@ -1,13 +1,23 @@
 //! The parts that routes of files and of batches share: lists, owners, and work that waits for the disk.
 
-use axum::http::StatusCode;
+use std::fs::File;
+use std::io::Read;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Response, StatusCode};
+use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::serve::api_error::ApiError;
 use crate::serve::batches::Batches;
-use crate::serve::call::Call;
+use crate::serve::call::{Call, typed};
+use crate::serve::pieces::pieces;
 use crate::serve::state::State;
+
+/// Bytes that are written at once.
+pub const PIECE: usize = 1 << 20;
 
 /// A list, with the ids at its ends.
 #[derive(Serialize, JsonSchema)]
@@ -42,6 +52,52 @@ pub fn listed<T>(call: &Call, mut all: Vec<T>, usual: usize, id: impl Fn(&T) -> 
     all.truncate(limit);
     let (first_id, last_id) = (all.first().map(|one| id(one).clone()), all.last().map(|one| id(one).clone()));
     Ok(List { object: "list", data: all, first_id, last_id, has_more })
+}
+
+/// Takes the pieces of a body, and writes each to the disk. A body that is too slow is given up.
+pub async fn received<T: Send + 'static>(
+    call: &Call,
+    mut body: Body,
+    mut taker: T,
+    take: fn(T, &[u8]) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    /// Bytes a second that an upload must bring.
+    const LEAST_RATE: f64 = 65_536.0;
+    let begun = Instant::now();
+    let (mut count, mut piece) = (0_u32, Vec::new());
+    loop {
+        let ends = begun + call.state.limits.body_timeout + Duration::from_secs_f64(f64::from(count) / LEAST_RATE);
+        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time");
+        let frame = timeout_at(ends, body.frame()).await.map_err(late)?;
+        let is_over = frame.is_none();
+        if let Some(frame) = frame {
+            let frame = frame.map_err(|_| ApiError::invalid("incomplete", "the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            count = count.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
+            piece.extend_from_slice(&data);
+        }
+        if piece.len() >= PIECE || is_over {
+            let taken = std::mem::take(&mut piece);
+            taker = blocking(move || take(taker, &taken)).await?;
+        }
+        if is_over {
+            return Ok(taker);
+        }
+    }
+}
+
+/// Sends a file from its place to its end.
+pub fn sent(mut file: File, kind: &'static str) -> Response<Body> {
+    let (out, response) = pieces();
+    tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = file.read(&mut buffer) {
+            if out.blocking_send(Bytes::copy_from_slice(&buffer[..count])).is_err() {
+                return;
+            }
+        }
+    });
+    typed(kind, response)
 }
 
 /// Runs a function that waits for the disk on a thread of its own.

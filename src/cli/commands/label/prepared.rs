@@ -4,21 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use magistrate::calibration::terms::{COLUMNS, SHARD, Terms};
+use magistrate::calibration::terms::Terms;
 use magistrate::files::Files;
-use magistrate::label::about::{PolicyAbout, RunAbout};
-use magistrate::label::columns::{ColumnRenamer, Columns};
-use magistrate::label::config::{COLUMNS_TO_JUDGE, DECIDING, RATIONALE, RunConfig};
+use magistrate::label::config::{DECIDING, RATIONALE, RunConfig};
 use magistrate::label::entry::OutputForm;
 use magistrate::label::export;
 use magistrate::label::finished::finished;
 use magistrate::label::journal::{self, Existing, Journal, JournalError, Past};
-use magistrate::label::row::{self, RowVerdict};
+use magistrate::label::row::RowVerdict;
 use magistrate::label::run::Settings;
+use magistrate::label::run_terms::run_terms;
 use magistrate::label::source::Source;
 use magistrate::policy::{Form, Policy};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::flags::{LabelFlags, MemoArgs};
 use super::journal_place::JournalPlace;
@@ -131,8 +129,8 @@ impl Prepared {
         }
         let beside = self.target.file.as_deref().filter(|_| !is_stream);
         let mut place = beside.map_or_else(JournalPlace::passing, |file| Ok(JournalPlace::beside(file)))?;
-        let mut terms = run_terms(terms, &self.source, &self.settings, &self.policies);
-        self.about(planned).put(&mut terms);
+        let conditions = |policy: &Policy| planned.conditions(&self.config, policy);
+        let terms = run_terms(terms, &self.source, self.settings.shard, &self.policies, conditions);
         let opened = Journal::open(&place.path, &terms, self.existing);
         let opened = opened.map_err(|error| self.decided_anew(error, &place.path, &terms))?;
         place.hide();
@@ -144,18 +142,6 @@ impl Prepared {
             ));
         }
         Ok(Some((place, opened)))
-    }
-
-    /// Returns the facts that outputs need, and rows do not depend on.
-    fn about(&self, planned: &Planned) -> RunAbout {
-        let policy =
-            |policy: &Policy| (policy.id.clone(), PolicyAbout::new(policy, planned.conditions(&self.config, policy)));
-        RunAbout {
-            table: self.source.table_form(),
-            id: self.source.has_usual_id(),
-            text: self.source.text_columns().into_iter().map(str::to_owned).collect(),
-            policies: self.policies.iter().map(policy).collect(),
-        }
     }
 
     /// Adds a hint to the refusal of a journal that differs by its threshold or certificate alone: it can be decided
@@ -201,29 +187,4 @@ fn keep_rationales(config: &mut RunConfig, policies: &[Policy], target: &Target)
         output::note(&format!("the rows have no rationales, because {why}. --restart judges again"));
     }
     config.options.no_rationale = !had;
-}
-
-/// Returns the terms that all rows of a run have in common, beside the inputs.
-fn run_terms(terms: &Terms, source: &Source, settings: &Settings, policies: &[Policy]) -> Terms {
-    let mut terms = terms.clone();
-    terms.0.insert(COLUMNS_TO_JUDGE.to_owned(), source.reading());
-    if let Some(columns) = table_columns(source, policies) {
-        terms.0.insert(COLUMNS.to_owned(), columns.into());
-    }
-    if let Some(shard) = settings.shard {
-        terms.0.insert(SHARD.to_owned(), shard.to_string().into());
-    }
-    terms
-}
-
-/// Returns the columns of tables as rows name them, so that an output without rows has them, too. `id` is that of the id.
-fn table_columns(source: &Source, policies: &[Policy]) -> Option<Vec<String>> {
-    let names = source.table_columns()?;
-    let is_id = |name: &str| name == "id" && source.has_usual_id();
-    let null = |name: &&str| ((*name).to_owned(), RawValue::NULL.to_owned());
-    let mut columns = Columns(names.iter().filter(|name| !is_id(name)).map(null).collect());
-    ColumnRenamer::new(row::names(policies.iter().map(|policy| policy.id.as_str()))).rename(&mut columns);
-    let mut renamed = columns.names().map(str::to_owned);
-    let name = |name: &str| if is_id(name) { Some(name.to_owned()) } else { renamed.next() };
-    Some(names.into_iter().filter_map(name).collect())
 }

@@ -57,11 +57,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub batches: Option<PathBuf>,
 
-    /// Folder of policies that the page writes, with their golden sets and history. Without it nothing is saved
+    /// Folder that the page writes to: policies with golden sets and history, and labeled files. Without it the page
+    /// saves nothing
     #[arg(long, value_name = "FOLDER")]
     pub workspace: Option<PathBuf>,
     #[command(flatten)]
     pub review: ReviewArgs,
+    /// Most bytes of a file to label
+    #[arg(long, value_name = "BYTES", default_value = "2000000000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_upload: u64,
 
     /// Most texts waiting or being judged. Further requests are refused with a time to wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]

@@ -33,6 +33,7 @@ impl Input {
             input: Arc::clone(&self.name),
             format: InputFormat::Parquet,
             names: Some(names),
+            encoding: None,
             separator: None,
             seen,
             notes: Vec::new(),

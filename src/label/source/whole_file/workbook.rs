@@ -46,6 +46,7 @@ impl Input {
             format: InputFormat::Xlsx,
             seen: Seen::of_table(names.clone()),
             names: Some(names),
+            encoding: None,
             separator: None,
             notes,
             assumed,
