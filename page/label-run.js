@@ -12,9 +12,8 @@ const CUT = 2000;
 const FORMATS = ["csv", "jsonl", "parquet", "xlsx"];
 
 /** Returns the panel of a run: its `element`, and `update(run)`. */
-export function runPanel(run, context, { stop, resume, remove }) {
-    const progress = progressPanel(run, context, { stop, resume, remove });
-    const rows = rowsPanel(run, context);
+export function runPanel(run, context, acts) {
+    const progress = progressPanel(run, context, acts), rows = rowsPanel(run, context);
     return { element: el("div.stack", progress.element, rows.element), update: next => { progress.update(next); rows.update(next); } };
 }
 
@@ -63,8 +62,10 @@ function rowsPanel(run, context) {
         return answer;
     }
     async function filter() {
+        const asked = JSON.stringify(filters);
         try {
             const { total } = await ask(0, 1);
+            if (asked !== JSON.stringify(filters)) return;
             table.reset(total);
             context.announce(count(total, "row"));
         } catch (error) { context.report(error); }

@@ -10,9 +10,10 @@ const KINDS = ".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.xlsx,.txt,.gz,.zst";
 export function fileArea(label, hint, accept, take) {
     const input = h("input", { type: "file", accept, hidden: true, "aria-label": label, on: { change: () => { take(input.files[0]); input.value = ""; } } });
     const over = event => {
+        const { type, dataTransfer: { files } } = event;
         event.preventDefault();
-        element.classList.toggle("drop-over", event.type === "dragover");
-        if (event.type === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+        element.classList.toggle("drop-over", type === "dragover");
+        if (type === "drop" && files[0]) take(files[0]);
     };
     const element = h("div", { class: "drop", on: { dragover: over, dragleave: over, drop: over } }, el("b", label), el("p.muted.small", hint), button("Choose a file", () => input.click(), { class: "primary" }), input);
     return element;

@@ -27,12 +27,12 @@ async function show(params) {
     id = params.run;
     panel = null;
     if (!id) return list();
-    fill(element, el("p.empty", "Fetching the run…"));
+    fill(element, back());
     try {
         await refresh();
     } catch (error) {
         if (error.status !== 404) throw error;
-        fill(element, back(), el("p.notice.warn", "This run is not here any more. It was deleted, or belongs to another server."));
+        fill(element, back(), el("p.notice.warn", "This run is not here any more."));
     }
 }
 

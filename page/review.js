@@ -188,7 +188,7 @@ function askName() {
         keep({ reviewer: input.value.trim() });
         focusCard(true);
     };
-    return h("form", { class: "stack review-ask", on: { submit } }, el("h2", "Who reviews?"), field("Your name", input, "It stands beside each decision, and is kept in this tab."), el("div", el("button.primary", "Begin")));
+    return h("form", { class: "stack", on: { submit } }, el("h2", "Who reviews?"), field("Your name", input, "It stands beside each decision, and is kept in this tab."), el("div", el("button.primary", "Begin")));
 }
 
 function renderTools() {

@@ -17,8 +17,8 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
     let lines = new Map(), total = count, active = -1, chosen = -1, edition = 0, isDue = false, timer;
     const head = h("div", { class: "vt-head", role: "row", "aria-rowindex": 1 }, columns.map((column, place) => h("div", { class: kinds[place], role: "columnheader" }, column.title)));
     const space = h("div", { class: "vt-space", role: "presentation" });
-    const sizes = columns.map(({ size = "1fr" }) => size).join(" "), fewer = columns.filter(({ wide }) => !wide).map(({ size = "1fr" }) => size).join(" ");
-    const body = h("div", { role: "rowgroup", style: { "--vt-sizes": sizes, "--vt-fewer": fewer, "--vt-row": `${rowHeight}px` } }, head, space);
+    const sizes = some => some.map(({ size = "1fr" }) => size).join(" ");
+    const body = h("div", { role: "rowgroup", style: { "--vt-sizes": sizes(columns), "--vt-fewer": sizes(columns.filter(({ wide }) => !wide)), "--vt-row": `${rowHeight}px` } }, head, space);
     const grid = h("div", { class: "vt", role: "grid", tabindex: 0, "aria-label": label, "aria-colcount": columns.length, on: { keydown: press, click, scroll: later } }, body);
     const empty = h("p", { class: "empty card" }, "No rows");
 
@@ -28,10 +28,8 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
     const pace = () => height() < LONGEST ? 1 / rowHeight : Math.max(0, total - inSight()) / (height() + head.offsetHeight - grid.clientHeight);
 
     function line(index, row) {
-        const cells = row ? columns.map((column, place) => h("div", { class: kinds[place], role: "gridcell" }, column.cell(row)))
-            : h("div", { class: "vt-cell vt-wait", role: "gridcell", "aria-colspan": columns.length }, "…");
-        const node = h("div", { class: "vt-row", role: "row", id: `${id}-${index}`, "aria-rowindex": index + 2 }, cells);
-        return Object.assign(node, { row });
+        const cells = columns.map((column, place) => h("div", { class: kinds[place], role: "gridcell" }, row ? column.cell(row) : "…"));
+        return Object.assign(h("div", { class: "vt-row", role: "row", id: `${id}-${index}`, "aria-rowindex": index + 2 }, cells), { row, index });
     }
 
     function draw() {
@@ -89,7 +87,7 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
         if (!rows.has(index)) return;
         chosen = active = index;
         draw();
-        onSelect(rows.get(index), index);
+        onSelect(rows.get(index));
     }
 
     function press(event) {
@@ -103,7 +101,7 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
 
     function click(event) {
         const node = event.target.closest(".vt-row");
-        if (node) choose(Number(node.id.slice(id.length + 1)));
+        if (node) choose(node.index);
     }
 
     /** Changes the number of rows; rows that are known stay. */
@@ -114,6 +112,7 @@ export function virtualTable({ columns, count = 0, fetchRows, rowHeight = 36, on
         grid.setAttribute("aria-rowcount", total + 1);
         grid.hidden = total === 0;
         empty.hidden = total > 0;
+        if (total && !rows.size) load(0);
         later();
     }
 
