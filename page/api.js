@@ -4,9 +4,9 @@ const KEY = "magistrate.key";
 
 /** An answer that is an error, or no answer at all (`code` is then `offline`). */
 export class ApiError extends Error {
-	constructor(status, { message, code, param, ...rest }, retryAfter = null) {
+	constructor(status, { message, code, param }, retryAfter = null) {
 		super(message);
-		Object.assign(this, { status, code, param, retryAfter, rest });
+		Object.assign(this, { status, code, param, retryAfter });
 	}
 }
 
@@ -50,9 +50,8 @@ export class Api extends EventTarget {
 
 	/** Sends a value as JSON, and returns the answer's. `options`: `headers`, `signal`. */
 	async json(method, path, body, { headers = {}, signal } = {}) {
-		const type = body === undefined ? {} : { "content-type": "application/json" };
-		const text = body === undefined ? undefined : JSON.stringify(body);
-		const response = await this.send(path, { method, body: text, headers: { ...type, ...headers }, signal });
+		const type = body && { "content-type": "application/json" };
+		const response = await this.send(path, { method, body: body && JSON.stringify(body), headers: { ...type, ...headers }, signal });
 		return response.status === 204 ? null : response.json();
 	}
 
@@ -78,14 +77,9 @@ export class Api extends EventTarget {
 
 	/** Reports whether the server answers. */
 	async isAlive() {
-		try {
-			await fetch("/health", { cache: "no-store" });
-			this.#connected(true);
-			return true;
-		} catch {
-			this.#connected(false);
-			return false;
-		}
+		const is = await fetch("/health", { cache: "no-store" }).then(() => true, () => false);
+		this.#connected(is);
+		return is;
 	}
 
 	#connected(is) {
@@ -97,12 +91,6 @@ export class Api extends EventTarget {
 
 async function errorOf(response) {
 	const retry = Number(response.headers.get("retry-after")) || null;
-	const text = await response.text().catch(() => "");
-	try {
-		const body = JSON.parse(text);
-		const error = body.error ?? body;
-		return new ApiError(response.status, { ...body, ...error, message: error.message ?? `status ${response.status}` }, retry);
-	} catch {
-		return new ApiError(response.status, { message: `the server answers with status ${response.status}`, code: "status" }, retry);
-	}
+	const body = await response.json().catch(() => ({}));
+	return new ApiError(response.status, { message: `the server answers with status ${response.status}`, ...body, ...body.error }, retry);
 }

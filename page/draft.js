@@ -40,39 +40,17 @@ export function draftYaml(title, violation, fine) {
 	const talk = { title: "Talk about it", rule: `Quotes, reports or explains ${topic}, or asks about it.` };
 	const allowed = [...rules(fine, "Allowed"), talk].map((rule, index) => ({ ...rule, code: `${letters}0.${letter(index)}`, verdict: "safe" }));
 	const worst = categories.at(-1)?.code ?? `${letters}1.a`;
-	return `id: ${id}
-title: ${scalar(title)}
-version: "1.0"
-summary: ${scalar(`${title}, and what only looks like it.`)}
-effort: low
-
-# The form of a reply: \`label\` is the label alone, \`category\` also names the rule, \`rationale\` also gives the reason.
-contract:
-  form: rationale
-
-instruction: ${scalar(`Decide whether the text itself is ${topic}, by the rules below.`)}
-
-# Forbidden and allowed content. An answer names a category by its code.
-categories:
-${[...categories, ...allowed].map(category).join("")}
-# The order of rules where several apply.
-precedence:
-  - If several rules apply, the highest number decides, then the first letter.
-
-# Guidance for doubt.
-ambiguity:
-  - If no rule is met in full, the text is safe.
-
-# Cases that people decide.
-escalation:
-  - ${worst} goes to a moderator. A lower rule is never chosen out of leniency.
-
-# Add four to six examples near the boundary (text, category, why), and delete the next line.
-# lint: allow(few-examples)
-
-source:
-  note: Written on the page of magistrate.
-`;
+	return [
+		`id: ${id}`, `title: ${scalar(title)}`, 'version: "1.0"', `summary: ${scalar(`${title}, and what only looks like it.`)}`, "effort: low",
+		"", "# The form of a reply: `label` is the label alone, `category` also names the rule, `rationale` also gives the reason.", "contract:", "  form: rationale",
+		"", `instruction: ${scalar(`Decide whether the text itself is ${topic}, by the rules below.`)}`,
+		"", "# Forbidden and allowed content. An answer names a category by its code.", "categories:", ...[...categories, ...allowed].flatMap(category),
+		"", "# The order of rules where several apply.", "precedence:", "  - If several rules apply, the highest number decides, then the first letter.",
+		"", "# Guidance for doubt.", "ambiguity:", "  - If no rule is met in full, the text is safe.",
+		"", "# Cases that people decide.", "escalation:", `  - ${worst} goes to a moderator. A lower rule is never chosen out of leniency.`,
+		"", "# Add four to six examples near the boundary (text, category, why), and delete the next line.", "# lint: allow(few-examples)",
+		"", "source:", "  note: Written on the page of magistrate.", "",
+	].join("\n");
 }
 
 function letter(index) {
@@ -80,8 +58,7 @@ function letter(index) {
 }
 
 function category({ code, title, verdict, severity, rule }) {
-	const level = severity ? `    severity: ${severity}\n` : "";
-	return `  - code: ${code}\n    title: ${scalar(title)}\n    verdict: ${verdict}\n${level}    criteria:\n      - ${scalar(rule)}\n`;
+	return [`  - code: ${code}`, `    title: ${scalar(title)}`, `    verdict: ${verdict}`, ...(severity ? [`    severity: ${severity}`] : []), "    criteria:", `      - ${scalar(rule)}`];
 }
 
 /** Returns the categories that a text in YAML names, as far as its lines show them. */
@@ -99,11 +76,5 @@ export function categoriesOf(text) {
 
 /** Returns the id that a text in YAML names, or null. */
 export function idIn(text) {
-	const found = /^id:\s*["']?([a-z0-9-]+)["']?\s*(?:#.*)?$/m.exec(text);
-	return found ? found[1] : null;
-}
-
-/** Returns the effort that a text in YAML names; `medium` is the format's default. */
-export function effortIn(text) {
-	return /^effort:\s*(none|low|medium|high)\b/m.exec(text)?.[1] ?? "medium";
+	return /^id:\s*["']?([a-z0-9-]+)["']?\s*(?:#.*)?$/m.exec(text)?.[1] ?? null;
 }

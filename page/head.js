@@ -5,7 +5,7 @@ import { exportPolicy, historyDialog, idOfDocument, shareDialog } from "./saving
 
 const START = "magistrate serve --workspace FOLDER";
 
-/** Returns the head. `draw({isSame, hasSameGolden})` shows the state of the document. */
+/** Returns the head. `draw({isSame, hasSameGolden, isPristine})` shows the state of the document. */
 export function head({ api, page, doc, state, announce, report, save, restore, close, clear }) {
 	let isSame = true;
 	const name = h("h2");
@@ -21,7 +21,6 @@ export function head({ api, page, doc, state, announce, report, save, restore, c
 	function draw(now) {
 		isSame = now.isSame;
 		const errors = doc.findings.filter(finding => finding.level === "error").length;
-		const isSaved = isSame && now.hasSameGolden;
 		const [kind, word] = errors ? ["bad", count(errors, "error")] : !doc.base ? ["warn", "not saved"] : !isSame ? ["warn", "changed"]
 			: !now.hasSameGolden ? ["warn", "golden set changed"] : doc.base.editable ? ["good", "saved"] : ["", "shipped, not changed"];
 		const isUnknown = page.model.trained_for && !page.model.trained_for.includes(doc.id) && isSame && !doc.base.editable;
@@ -30,7 +29,7 @@ export function head({ api, page, doc, state, announce, report, save, restore, c
 			isUnknown && h("span.badge.warn", { title: "Its texts stay unresolved until you change it." }, "the built-in model does not know it"));
 		saveButton.disabled = !page.workspace || errors > 0;
 		history.disabled = !page.workspace || !doc.base?.editable;
-		note.hidden = page.workspace && isSaved;
+		note.hidden = page.workspace && now.isPristine;
 	}
 	return { element, draw };
 }

@@ -1,8 +1,9 @@
 // Saving a policy, its history, and its address for others.
 
 import { button, dialog, download, field, fill, h, select } from "./dom.js";
-import { idIn } from "./draft.js";
 import { diffView } from "./diff.js";
+import { tagOf } from "./document.js";
+import { idIn } from "./draft.js";
 import { pack } from "./session.js";
 
 const pathOf = id => `/v1/policies/${encodeURIComponent(id)}`;
@@ -10,11 +11,6 @@ const pathOf = id => `/v1/policies/${encodeURIComponent(id)}`;
 /** Returns the id under which a document is saved. */
 export function idOfDocument(doc) {
 	return doc.notation === "yaml" ? idIn(doc.text) ?? doc.id : doc.id;
-}
-
-/** Returns the tag of a version: of its very text and golden set where the server names one, else of the policy. */
-export function tagOf({ etag, digest }) {
-	return etag ?? digest;
 }
 
 /** Saves a document and its golden set. Returns the server's answer, or null if its author took the other version. */

@@ -1,5 +1,7 @@
 // Drafts and texts that outlive a reload: kept in this tab alone. Also packs a policy's text for an address.
 
+import { newRow } from "./rows.js";
+
 const DRAFT = "magistrate.draft.";
 const LAST = "magistrate.write.last";
 const LARGEST = 1 << 20;
@@ -18,7 +20,7 @@ export class Session {
 	/** Keeps a draft and its texts, and reports whether there was room. */
 	keep({ id, notation, text, base, rows }) {
 		try {
-			const kept = rows.map(({ id, text, expected, note, rest }) => ({ id, text, expected, note, rest }));
+			const kept = rows.map(({ text, expected, note, rest }) => ({ text, expected, note, rest }));
 			sessionStorage.setItem(DRAFT + id, JSON.stringify({ id, notation, text, base, rows: kept }));
 			return true;
 		} catch {
@@ -28,11 +30,8 @@ export class Session {
 
 	/** Returns the draft of a policy, or null. */
 	read(id) {
-		try {
-			return JSON.parse(sessionStorage.getItem(DRAFT + id));
-		} catch {
-			return null;
-		}
+		const kept = JSON.parse(sessionStorage.getItem(DRAFT + id));
+		return kept && { ...kept, rows: kept.rows.map(({ text, expected, note, rest }) => newRow(text, expected, note, rest)) };
 	}
 
 	/** Returns the ids that have a draft. */

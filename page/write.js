@@ -2,15 +2,16 @@
 
 import { adding } from "./adding.js";
 import { button, count, debounce, download, duration, fill, h, select } from "./dom.js";
+import { baseOf, compute, goldenOf, policyOf, tagOf } from "./document.js";
 import { categoriesOf, idIn } from "./draft.js";
 import { editor } from "./editor.js";
 import { figuresPanel, strip } from "./figures.js";
 import { head } from "./head.js";
-import { asFlag, given, Judge, version } from "./judge.js";
+import { Judge, version } from "./judge.js";
 import { startPanel } from "./opening.js";
 import { resultsPanel } from "./results.js";
-import { casesOf, expectedVerdict, rowOfCase } from "./rows.js";
-import { idOfDocument, save, tagOf } from "./saving.js";
+import { casesOf, rowOfCase } from "./rows.js";
+import { idOfDocument, save } from "./saving.js";
 import { Session, unpack } from "./session.js";
 import { textsList } from "./texts.js";
 
@@ -29,35 +30,23 @@ export function view(context) {
 	let [threshold, effortName, judging, linting, frame, isStopped] = [null, "none", null, null, 0, false];
 
 	// ---- The versions that judge
-	const policyOf = ({ text, notation }) => notation === "yaml" ? { yaml: text } : { markdown: text };
 	const draft = () => version(policyOf(doc), effortName);
 	const saved = () => doc.base && version(policyOf(doc.base), effortName);
 	const isSame = () => doc.base !== null && doc.base.text === doc.text;
+	const hasSameGolden = () => goldenOf(doc.rows) === (doc.base?.golden ?? "[]");
+	const isPristine = () => isSame() && hasSameGolden() && doc.rows.every(row => row.expected !== null);
 	const textsOf = () => doc.rows.map(row => row.text);
 
-	// Computes what depends on verdicts, labels and threshold, and shows it.
+	// Shows what depends on verdicts, labels and threshold.
 	function refresh() {
-		const [now, before] = [draft(), isSame() ? null : saved()];
-		const categories = categoriesOf(doc.text);
-		for (const row of doc.rows) {
-			const known = judge.row(now, row.text);
-			// Until the draft's verdict comes, the last one stays, marked as old.
-			row.isOld = known === undefined && row.result?.of === row.text;
-			row.result = known ? { ...known, of: row.text } : row.isOld ? row.result : null;
-			row.given = given(row.result, threshold);
-			row.before = before && !row.isOld ? given(judge.row(before, row.text), threshold) : null;
-			row.flip = row.given !== null && row.before !== null && row.given !== row.before;
-			row.expectedVerdict = expectedVerdict(row.expected, categories);
-			row.expectedFlag = asFlag(row.expectedVerdict);
-			row.outcome = outcomeOf(row);
-		}
+		compute({ doc, judge, threshold, now: draft(), before: isSame() ? null : saved() });
 		list.update(doc.rows, threshold);
 		figures.update(doc.rows);
 		fill(parts.strip, strip(doc.rows, threshold));
 		fill(parts.count, `${count(doc.rows.length, "text")}, ${doc.rows.filter(row => row.expected !== null).length} labeled`);
 		parts.none.hidden = doc.rows.length > 0;
 		results.draw();
-		top.draw({ isSame: isSame(), hasSameGolden: goldenOf(doc.rows) === (doc.base?.golden ?? "[]") });
+		top.draw({ isSame: isSame(), hasSameGolden: hasSameGolden(), isPristine: isPristine() });
 		drawPace();
 	}
 
@@ -93,9 +82,14 @@ export function view(context) {
 		return judge.pace(effortName).each === null ? page.model.is_demonstration : judge.isLive(effortName, isNew);
 	}
 
-	const keep = debounce(() => {
-		if (doc.id !== null) parts.full.hidden = session.keep(doc);
-	}, 300);
+	// Keeps the draft and its texts in this tab, unless they are as on the server.
+	function keepNow() {
+		if (doc.id === null) return;
+		if (isPristine()) session.forget(doc.id);
+		parts.full.hidden = isPristine() || session.keep(doc);
+	}
+	const keep = debounce(keepNow, 300);
+	addEventListener("pagehide", keepNow);
 
 	function changed() {
 		isStopped = false;
@@ -201,6 +195,7 @@ export function view(context) {
 		try {
 			const answer = await save({ api, doc, cases: casesOf(rows), take: source => { doc.base = baseOf(source.id, source); restore(source.text); } });
 			if (!answer) return;
+			session.forget(doc.id);
 			doc.id = session.last = answer.id;
 			doc.base = { id: answer.id, text, notation: doc.notation, tag: tagOf(answer), editable: true, golden: goldenOf(rows) };
 			state.write({ policy: doc.id });
@@ -218,6 +213,7 @@ export function view(context) {
 
 	function clearAll() {
 		session.forget(doc.id);
+		doc.id = null;
 		if (doc.base) open(doc.base.id).catch(report);
 		else close();
 		announce("The draft and its texts are cleared");
@@ -225,6 +221,7 @@ export function view(context) {
 
 	function load({ id, notation = "yaml", text, base = null, rows = [] }) {
 		judging?.abort();
+		keepNow();
 		Object.assign(doc, { id, notation, text, base, rows, findings: [], loads: true });
 		edit.value = text;
 		session.last = id;
@@ -242,11 +239,14 @@ export function view(context) {
 		if (!kept) { load({ ...base, base, rows: source.golden.map(rowOfCase) }); return; }
 		const isDraft = kept.base === null || kept.text !== kept.base.text;
 		if (isDraft && kept.base?.tag !== base.tag) report(new Error("this policy was saved elsewhere meanwhile. Your draft is kept; Save shows the difference."));
-		load(isDraft ? { ...kept, base: kept.base ?? base } : { ...base, base, rows: kept.rows });
+		const isOwnGolden = goldenOf(kept.rows) !== kept.base?.golden;
+		const rows = isOwnGolden ? kept.rows : [...source.golden.map(rowOfCase), ...kept.rows.filter(row => row.expected === null)];
+		load(isDraft ? { ...kept, base: kept.base ?? base } : { ...base, base, rows });
 	}
 
 	function close() {
 		judging?.abort();
+		keepNow();
 		Object.assign(doc, { id: null, base: null, rows: [] });
 		session.last = null;
 		state.write({ policy: null, threshold: null, tab: null });
@@ -308,20 +308,4 @@ export function view(context) {
 		results.stop();
 	}
 	return { element, show, hide, keys: KEYS };
-}
-
-function goldenOf(rows) {
-	return JSON.stringify(casesOf(rows));
-}
-
-function baseOf(id, source) {
-	const { text, notation, editable, golden } = source;
-	return { id, text, notation, tag: tagOf(source), editable, golden: goldenOf(golden.map(rowOfCase)) };
-}
-
-function outcomeOf({ expectedFlag, given }) {
-	if (expectedFlag === null || given === null) return null;
-	const flag = asFlag(given);
-	if (flag === null) return "undecided";
-	return flag === expectedFlag ? "right" : expectedFlag ? "missed" : "false_alarm";
 }
