@@ -18,7 +18,7 @@ export function bars(entries, { title = "texts" } = {}) {
 }
 
 function columns(width, counts, threshold, title) {
-	const left = 40, right = width - 12, top = 18, base = 154, bins = counts.length;
+	const left = 40, right = width - 12, top = 24, base = 154, bins = counts.length;
 	const ticks = niceTicks(Math.max(1, ...counts), 4), x = share => left + share * (right - left), y = value => base - value / ticks.at(-1) * (base - top);
 	const rect = (value, bin) => {
 		const kind = threshold === null ? "plain" : (bin + .5) / bins >= threshold ? "violation" : "safe";

@@ -159,6 +159,8 @@ function render(isAgain = false) {
 	if (key === drawn && !isAgain) return;
 	drawn = key;
 	renderCard(item);
+	// On a narrow screen the next text may be above what is in sight.
+	if (!isAgain && card.getBoundingClientRect().top < 64) card.scrollIntoView();
 }
 
 function renderCard(item) {
