@@ -9,101 +9,101 @@ const LONGEST_COLORED = 2000;
 
 /** Returns an editor: `{element, value, setFindings, goTo, focus}`. `changed(text)` is called after each edit. */
 export function editor(changed) {
-    const mirror = h("div", { class: "mirror", "aria-hidden": "true" });
-    const area = h("textarea", { spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-label": "Policy", "aria-describedby": "findings-count", rows: "1" });
-    const scroller = h("div", { class: "code" }, mirror, area);
-    const summary = h("p", { id: "findings-count", class: "small muted", role: "status" });
-    const list = h("ol", { class: "findings" });
-    let lines = [];
-    let marks = new Map();
+	const mirror = h("div.mirror", { "aria-hidden": "true" });
+	const area = h("textarea", { spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-label": "Policy", "aria-describedby": "findings-count", rows: "1" });
+	const scroller = h("div.code", mirror, area);
+	const summary = h("p", { id: "findings-count", class: "small muted", role: "status" });
+	const list = h("ol.findings");
+	let lines = [];
+	let marks = new Map();
 
-    const draw = () => {
-        const next = area.value.split("\n");
-        drawLines(mirror, lines, next, marks);
-        lines = next;
-    };
-    area.addEventListener("input", () => { draw(); changed(area.value); });
-    area.addEventListener("keydown", event => indent(event, area));
+	const draw = () => {
+		const next = area.value.split("\n");
+		drawLines(mirror, lines, next, marks);
+		lines = next;
+	};
+	area.addEventListener("input", () => { draw(); changed(area.value); });
+	area.addEventListener("keydown", event => indent(event, area));
 
-    function setFindings(findings, word) {
-        const before = marks;
-        marks = new Map();
-        for (const { line, level } of [...findings].reverse()) if (line) marks.set(line - 1, level);
-        for (const index of new Set([...before.keys(), ...marks.keys()])) mark(mirror.children[index], marks.get(index));
-        fill(list, findings.map(finding => item(finding, goTo)));
-        if (summary.textContent !== word) summary.textContent = word;
-    }
+	function setFindings(findings, word) {
+		const before = marks;
+		marks = new Map();
+		for (const { line, level } of [...findings].reverse()) if (line) marks.set(line - 1, level);
+		for (const index of new Set([...before.keys(), ...marks.keys()])) mark(mirror.children[index], marks.get(index));
+		fill(list, findings.map(finding => item(finding, goTo)));
+		if (summary.textContent !== word) summary.textContent = word;
+	}
 
-    function goTo(line) {
-        const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
-        area.focus({ preventScroll: true });
-        area.setSelectionRange(start, start + (lines[line - 1]?.length ?? 0));
-        mirror.children[line - 1]?.scrollIntoView({ block: "center" });
-    }
+	function goTo(line) {
+		const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
+		area.focus({ preventScroll: true });
+		area.setSelectionRange(start, start + (lines[line - 1]?.length ?? 0));
+		mirror.children[line - 1]?.scrollIntoView({ block: "center" });
+	}
 
-    return {
-        element: h("div", { class: "editor" }, scroller, summary, list),
-        get value() { return area.value; },
-        set value(text) {
-            if (area.value !== text) area.value = text;
-            marks = new Map();
-            draw();
-            setFindings([], "");
-        },
-        setFindings,
-        goTo,
-        focus: () => area.focus(),
-    };
+	return {
+		element: h("div.editor", scroller, summary, list),
+		get value() { return area.value; },
+		set value(text) {
+			if (area.value !== text) area.value = text;
+			marks = new Map();
+			draw();
+			setFindings([], "");
+		},
+		setFindings,
+		goTo,
+		focus: () => area.focus(),
+	};
 }
 
 // Draws the lines that changed: those between the common start and the common end.
 function drawLines(mirror, before, after, marks) {
-    let start = 0;
-    while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
-    let end = 0;
-    while (end < before.length - start && end < after.length - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
-    for (let index = before.length - end - 1; index >= start; index -= 1) mirror.children[index].remove();
-    const next = mirror.children[start] ?? null;
-    const fragment = document.createDocumentFragment();
-    for (let index = start; index < after.length - end; index += 1) fragment.append(mark(colored(after[index]), marks.get(index)));
-    mirror.insertBefore(fragment, next);
+	let start = 0;
+	while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
+	let end = 0;
+	while (end < before.length - start && end < after.length - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+	for (let index = before.length - end - 1; index >= start; index -= 1) mirror.children[index].remove();
+	const next = mirror.children[start] ?? null;
+	const fragment = document.createDocumentFragment();
+	for (let index = start; index < after.length - end; index += 1) fragment.append(mark(colored(after[index]), marks.get(index)));
+	mirror.insertBefore(fragment, next);
 }
 
 function mark(node, level) {
-    if (!node) return node;
-    node.className = level ? `line ${level}` : "line";
-    if (level) node.dataset.sign = SIGNS[level];
-    else delete node.dataset.sign;
-    return node;
+	if (!node) return node;
+	node.className = level ? `line ${level}` : "line";
+	if (level) node.dataset.sign = SIGNS[level];
+	else delete node.dataset.sign;
+	return node;
 }
 
 // Returns a line with the colors of YAML and Markdown: comments, keys and headings.
 function colored(text) {
-    const line = h("div", { class: "line" });
-    if (text.length > LONGEST_COLORED) line.append(text);
-    else if (/^\s*#/.test(text)) line.append(h("span", { class: "comment" }, text));
-    else {
-        const [, key, rest] = /^(\s*(?:- )?[\w.-]+:(?=\s|$))?(.*)$/s.exec(text);
-        if (key) line.append(h("span", { class: "key" }, key));
-        line.append(rest);
-    }
-    if (!text) line.append("\u200b");
-    return line;
+	const line = h("div.line");
+	if (text.length > LONGEST_COLORED) line.append(text);
+	else if (/^\s*#/.test(text)) line.append(h("span.comment", text));
+	else {
+		const [, key, rest] = /^(\s*(?:- )?[\w.-]+:(?=\s|$))?(.*)$/s.exec(text);
+		if (key) line.append(h("span.key", key));
+		line.append(rest);
+	}
+	if (!text) line.append("\u200b");
+	return line;
 }
 
 function item({ line, level, message, hint, rule }, goTo) {
-    const sign = h("span", { class: `sign ${level}`, "aria-hidden": "true" }, SIGNS[level]);
-    const place = line ? button(`Line ${line}`, () => goTo(line), { class: "link" }) : h("span", {}, "File");
-    return h("li", {}, sign, h("span", {}, place, ` ${level}: `, message, hint && h("span", { class: "muted" }, ` – ${hint}`), rule && h("code", { class: "muted" }, ` ${rule}`)));
+	const sign = h("span", { class: `sign ${level}`, "aria-hidden": "true" }, SIGNS[level]);
+	const place = line ? button(`Line ${line}`, () => goTo(line), "link") : h("span", "File");
+	return h("li", sign, h("span", place, ` ${level}: `, message, hint && h("span.muted", ` – ${hint}`), rule && h("code.muted", ` ${rule}`)));
 }
 
 // Tab leaves the editor, as everywhere. Enter keeps the indentation of the line.
 function indent(event, area) {
-    if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.shiftKey || event.isComposing) return;
-    const line = area.value.slice(area.value.lastIndexOf("\n", area.selectionStart - 1) + 1, area.selectionStart);
-    const space = /^\s*(?:- )?/.exec(line)[0].replace("- ", "  ");
-    if (!space) return;
-    event.preventDefault();
-    area.setRangeText(`\n${space}`, area.selectionStart, area.selectionEnd, "end");
-    area.dispatchEvent(new Event("input"));
+	if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.shiftKey || event.isComposing) return;
+	const line = area.value.slice(area.value.lastIndexOf("\n", area.selectionStart - 1) + 1, area.selectionStart);
+	const space = /^\s*(?:- )?/.exec(line)[0].replace("- ", "  ");
+	if (!space) return;
+	event.preventDefault();
+	area.setRangeText(`\n${space}`, area.selectionStart, area.selectionEnd, "end");
+	area.dispatchEvent(new Event("input"));
 }
