@@ -61,7 +61,7 @@ export function view(context) {
 		const abort = judging = new AbortController();
 		const texts = textsOf();
 		const versions = [draft(), isSame() ? null : saved()].filter(Boolean);
-		const isWanted = doc.loads && doc.text.trim() && versions.some(version => judge.missing(version, texts).length);
+		const isWanted = doc.loads && doc.isLinted && doc.text.trim() && versions.some(version => judge.missing(version, texts).length);
 		if (!isWanted || !(isForced || isLiveNow())) { judging = null; soon(); return; }
 		try {
 			for (const [index, version] of versions.entries()) {
@@ -122,11 +122,11 @@ export function view(context) {
 		if (doc.id === null || !doc.text.trim()) return;
 		try {
 			const { findings, loads } = await api.post("/v1/policies/lint", policyOf(doc), { signal: abort.signal });
-			Object.assign(doc, { findings, loads });
+			Object.assign(doc, { findings, loads, isLinted: true });
 			const of = level => count(findings.filter(finding => finding.level === level).length, level);
 			edit.setFindings(findings, findings.length ? `${of("error")}, ${of("warning")}, ${of("note")}` : "No findings.");
 			soon();
-			runSoon();
+			run(false);
 		} catch (error) { report(error); }
 	}, 300);
 
@@ -137,7 +137,7 @@ export function view(context) {
 		none: h("div.empty", h("p", "No texts yet. Type one above, or paste a list with labels."), h("p.small", "Ten texts near the boundary show more than a hundred easy ones.")),
 		full: h("p.notice.warn", { hidden: true }, "The draft and its texts are too large to be kept over a reload: save or export."),
 	};
-	const edit = editor(text => { doc.text = text; changed(); lint(); });
+	const edit = editor(text => { Object.assign(doc, { text, isLinted: false }); changed(); lint(); });
 	const label = (row, expected) => { row.expected = expected; announce(`Expected: ${expected ?? "no label"}`); changed(); };
 	const list = textsList({
 		codes: () => categoriesOf(doc.text),
@@ -155,7 +155,7 @@ export function view(context) {
 			} catch (error) { return error.message; }
 		},
 	});
-	const field = adding({ judge, draft, threshold: () => threshold, isLive: () => doc.loads && isLiveNow(), codes: () => categoriesOf(doc.text), add: addRows });
+	const field = adding({ judge, draft, threshold: () => threshold, isLive: () => doc.loads && doc.isLinted && isLiveNow(), codes: () => categoriesOf(doc.text), add: addRows });
 	const textsTab = h("div", field, list.element, parts.none);
 	const openRow = row => { results.choose("texts"); list.focus(row); };
 	const results = resultsPanel({
@@ -205,7 +205,7 @@ export function view(context) {
 	}
 
 	function restore(text) {
-		doc.text = text;
+		Object.assign(doc, { text, isLinted: false });
 		edit.value = text;
 		changed();
 		lint();
@@ -222,7 +222,7 @@ export function view(context) {
 	function load({ id, notation = "yaml", text, base = null, rows = [] }) {
 		judging?.abort();
 		keepNow();
-		Object.assign(doc, { id, notation, text, base, rows, findings: [], loads: true });
+		Object.assign(doc, { id, notation, text, base, rows, findings: [], loads: true, isLinted: false });
 		edit.value = text;
 		session.last = id;
 		fill(element, workbench);
