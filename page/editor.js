@@ -2,10 +2,12 @@
 //
 // The mirror and the textarea share a font and a box, so the lines wrap alike, and the box scrolls both at once.
 
-import { button, fill, h } from "./dom.js";
+import { button, clear, fill, h } from "./dom.js";
 
 const SIGNS = { error: "✕", warning: "!", note: "i" };
 const LONGEST_COLORED = 2000;
+// Longer texts have neither numbers nor colors, so that typing stays fast.
+const MOST_LINES = 3000;
 
 /** Returns an editor: `{element, value, setFindings, goTo, focus}`. `changed(text)` is called after each edit. */
 export function editor(changed) {
@@ -19,7 +21,10 @@ export function editor(changed) {
 
 	const draw = () => {
 		const next = area.value.split("\n");
-		drawLines(mirror, lines, next, marks);
+		const isLong = next.length > MOST_LINES;
+		scroller.classList.toggle("plain", isLong);
+		if (isLong) clear(mirror);
+		else drawLines(mirror, lines.length > MOST_LINES ? [] : lines, next, marks);
 		lines = next;
 	};
 	area.addEventListener("input", () => { draw(); changed(area.value); });
@@ -62,11 +67,13 @@ function drawLines(mirror, before, after, marks) {
 	while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
 	let end = 0;
 	while (end < before.length - start && end < after.length - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
-	for (let index = before.length - end - 1; index >= start; index -= 1) mirror.children[index].remove();
-	const next = mirror.children[start] ?? null;
+	const old = document.createRange();
+	old.setStart(mirror, start);
+	old.setEnd(mirror, before.length - end);
+	old.deleteContents();
 	const fragment = document.createDocumentFragment();
 	for (let index = start; index < after.length - end; index += 1) fragment.append(mark(colored(after[index]), marks.get(index)));
-	mirror.insertBefore(fragment, next);
+	mirror.insertBefore(fragment, mirror.childNodes[start] ?? null);
 }
 
 function mark(node, level) {
@@ -104,6 +111,6 @@ function indent(event, area) {
 	const space = /^\s*(?:- )?/.exec(line)[0].replace("- ", "  ");
 	if (!space) return;
 	event.preventDefault();
-	area.setRangeText(`\n${space}`, area.selectionStart, area.selectionEnd, "end");
-	area.dispatchEvent(new Event("input"));
+	// The only way that keeps the browser's undo.
+	document.execCommand("insertText", false, `\n${space}`);
 }

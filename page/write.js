@@ -5,7 +5,7 @@ import { button, count, debounce, download, duration, fill, h, select } from "./
 import { baseOf, compute, goldenOf, policyOf, tagOf } from "./document.js";
 import { categoriesOf, idIn } from "./draft.js";
 import { editor } from "./editor.js";
-import { figuresPanel, strip } from "./figures.js";
+import { figuresPanel } from "./figures.js";
 import { head } from "./head.js";
 import { Judge, version } from "./judge.js";
 import { startPanel } from "./opening.js";
@@ -14,6 +14,7 @@ import { casesOf, rowOfCase } from "./rows.js";
 import { idOfDocument, save } from "./saving.js";
 import { Session, unpack } from "./session.js";
 import { textsList } from "./texts.js";
+import { thresholdControl } from "./threshold.js";
 
 const EFFORTS = [["none", "none (fast)"], ["own", "the policy's own"], ["low", "low"], ["medium", "medium"], ["high", "high"]];
 const KEYS = [
@@ -27,7 +28,8 @@ export function view(context) {
 	const judge = new Judge(api, page.max_texts);
 	const session = new Session();
 	const doc = { id: null, notation: "yaml", text: "", base: null, rows: [], findings: [], loads: true };
-	let [threshold, effortName, judging, linting, frame, isStopped] = [null, "none", null, null, 0, false];
+	let [effortName, judging, linting, frame, isStopped] = ["none", null, null, 0, false];
+	const threshold = thresholdControl(() => { state.write({ threshold: threshold.value }); soon(); });
 
 	// ---- The versions that judge
 	const draft = () => version(policyOf(doc), effortName);
@@ -39,10 +41,10 @@ export function view(context) {
 
 	// Shows what depends on verdicts, labels and threshold.
 	function refresh() {
-		compute({ doc, judge, threshold, now: draft(), before: isSame() ? null : saved() });
-		list.update(doc.rows, threshold);
+		compute({ doc, judge, threshold: threshold.value, now: draft(), before: isSame() ? null : saved() });
+		list.update(doc.rows, threshold.value);
 		figures.update(doc.rows);
-		fill(parts.strip, strip(doc.rows, threshold));
+		threshold.draw(doc.rows);
 		fill(parts.count, `${count(doc.rows.length, "text")}, ${doc.rows.filter(row => row.expected !== null).length} labeled`);
 		parts.none.hidden = doc.rows.length > 0;
 		results.draw();
@@ -61,7 +63,7 @@ export function view(context) {
 		const abort = judging = new AbortController();
 		const texts = textsOf();
 		const versions = [draft(), isSame() ? null : saved()].filter(Boolean);
-		const isWanted = doc.loads && doc.text.trim() && versions.some(version => judge.missing(version, texts).length);
+		const isWanted = doc.loads && doc.isLinted && doc.text.trim() && versions.some(version => judge.missing(version, texts).length);
 		if (!isWanted || !(isForced || isLiveNow())) { judging = null; soon(); return; }
 		try {
 			for (const [index, version] of versions.entries()) {
@@ -122,22 +124,22 @@ export function view(context) {
 		if (doc.id === null || !doc.text.trim()) return;
 		try {
 			const { findings, loads } = await api.post("/v1/policies/lint", policyOf(doc), { signal: abort.signal });
-			Object.assign(doc, { findings, loads });
+			Object.assign(doc, { findings, loads, isLinted: true });
 			const of = level => count(findings.filter(finding => finding.level === level).length, level);
 			edit.setFindings(findings, findings.length ? `${of("error")}, ${of("warning")}, ${of("note")}` : "No findings.");
 			soon();
-			runSoon();
+			run(false);
 		} catch (error) { report(error); }
 	}, 300);
 
 	// ---- Parts
 	const parts = {
-		pace: h("div.cluster.push"), count: h("span.muted.small"), strip: h("div"), threshold: h("output.n"),
+		pace: h("div.cluster.push"), count: h("span.muted.small"), 
 		failure: h("div.notice.bad", { role: "alert", hidden: true }),
 		none: h("div.empty", h("p", "No texts yet. Type one above, or paste a list with labels."), h("p.small", "Ten texts near the boundary show more than a hundred easy ones.")),
 		full: h("p.notice.warn", { hidden: true }, "The draft and its texts are too large to be kept over a reload: save or export."),
 	};
-	const edit = editor(text => { doc.text = text; changed(); lint(); });
+	const edit = editor(text => { Object.assign(doc, { text, isLinted: false }); changed(); lint(); });
 	const label = (row, expected) => { row.expected = expected; announce(`Expected: ${expected ?? "no label"}`); changed(); };
 	const list = textsList({
 		codes: () => categoriesOf(doc.text),
@@ -155,30 +157,18 @@ export function view(context) {
 			} catch (error) { return error.message; }
 		},
 	});
-	const field = adding({ judge, draft, threshold: () => threshold, isLive: () => doc.loads && isLiveNow(), codes: () => categoriesOf(doc.text), add: addRows });
+	const field = adding({ judge, draft, threshold: () => threshold.value, isLive: () => doc.loads && doc.isLinted && isLiveNow(), codes: () => categoriesOf(doc.text), add: addRows });
 	const textsTab = h("div", field, list.element, parts.none);
 	const openRow = row => { results.choose("texts"); list.focus(row); };
 	const results = resultsPanel({
 		judge,
-		source: () => ({ rows: doc.rows, threshold, policy: policyOf(doc), isSame: isSame() || !doc.base }),
+		source: () => ({ rows: doc.rows, threshold: threshold.value, policy: policyOf(doc), isSame: isSame() || !doc.base }),
 		texts: textsTab,
 		actions: { open: openRow, label, announce, report, chosen: name => state.write({ tab: name === "texts" ? null : name }) },
 	});
 	const figures = figuresPanel(api, comparison => { results.comparison = comparison; });
 	const top = head({ api, page, doc, state, announce, report, save: saveNow, restore, close, clear: clearAll });
-	const slider = h("input", { type: "range", min: "0", max: "1", step: "0.01", value: "0.5", "aria-label": "Threshold of P(violation)", on: { input: event => setThreshold(Number(event.target.value)) } });
-	const reset = button("use the policy's own rule", () => setThreshold(null), "link small");
 	const effort = select(EFFORTS, "none", value => { effortName = value; state.write({ effort: value === "none" ? null : value }); changed(); }, "small");
-
-	function setThreshold(value) {
-		threshold = value;
-		slider.value = String(value ?? 0.5);
-		slider.setAttribute("aria-valuetext", value === null ? "the policy's own rule" : value.toFixed(2));
-		fill(parts.threshold, value === null ? "the policy's own rule" : value.toFixed(2));
-		reset.hidden = value === null;
-		state.write({ threshold: value });
-		soon();
-	}
 
 	function addRows(rows) {
 		const known = new Set(textsOf());
@@ -205,7 +195,7 @@ export function view(context) {
 	}
 
 	function restore(text) {
-		doc.text = text;
+		Object.assign(doc, { text, isLinted: false });
 		edit.value = text;
 		changed();
 		lint();
@@ -222,7 +212,7 @@ export function view(context) {
 	function load({ id, notation = "yaml", text, base = null, rows = [] }) {
 		judging?.abort();
 		keepNow();
-		Object.assign(doc, { id, notation, text, base, rows, findings: [], loads: true });
+		Object.assign(doc, { id, notation, text, base, rows, findings: [], loads: true, isLinted: false });
 		edit.value = text;
 		session.last = id;
 		fill(element, workbench);
@@ -260,7 +250,7 @@ export function view(context) {
 	const panel = (name, title, ...children) => h("section", { class: `panel ${name}`, "aria-label": title }, children);
 	const workbench = h("div.workbench", panel("head", "Policy and actions", top.element, parts.full), panel("policy", "Policy", edit.element),
 		panel("texts", "Texts", h("header", h("h2", "Verdicts"), parts.count, parts.pace), parts.failure,
-			h("div.threshold", h("div.cluster", h("span", "Threshold: ", parts.threshold), reset, h("label.check.push.small", "Effort", effort)), parts.strip, slider, figures.element),
+			h("div.threshold", h("div.cluster", h("span", "Threshold: ", threshold.shown), threshold.reset, h("label.check.push.small", "Effort", effort)), threshold.marks, threshold.slider, figures.element),
 			results.tabs, results.pane));
 	const element = h("div.write");
 	element.addEventListener("keydown", event => {
@@ -276,7 +266,7 @@ export function view(context) {
 		effort.value = effortName;
 		results.tab = params.tab;
 		const wanted = Number.parseFloat(params.threshold);
-		setThreshold(wanted >= 0 && wanted <= 1 ? wanted : null);
+		threshold.set(wanted >= 0 && wanted <= 1 ? wanted : null);
 		try {
 			await showPolicy(params);
 		} catch (error) {
