@@ -59,6 +59,7 @@ pub const FILES: &[PageFile] = included![
     "session.js",
     "table.js",
     "texts.js",
+    "threshold.js",
     "try.js",
     "write.js",
 ];
