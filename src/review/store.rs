@@ -24,7 +24,8 @@ const MOST_LISTED: usize = 8 << 20;
 /// The review queue of a server.
 #[derive(Debug)]
 pub struct Store {
-    folder: Folder,
+    /// Holds the lock.
+    _folder: Folder,
     inner: Mutex<Inner>,
 }
 
@@ -101,7 +102,7 @@ impl Store {
         let mut index = Index::default();
         let items = Journal::open(&folder.items(), |place, line| index.add(place, line))?;
         let decisions = Journal::open(&folder.decisions(), |_, line| index.apply(line))?;
-        Ok(Self { folder, inner: Mutex::new(Inner { items, decisions, index }) })
+        Ok(Self { _folder: folder, inner: Mutex::new(Inner { items, decisions, index }) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
