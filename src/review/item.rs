@@ -1,5 +1,6 @@
 //! An item of the review queue, and the decision of a reviewer about it, as their journals have them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
@@ -206,9 +207,12 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-/// Returns a new id. Later ids are greater, and nobody can guess one.
+/// Returns a new id. Later ids of this process are greater, and nobody can guess one.
 #[must_use]
 pub fn new_id(prefix: &str) -> String {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
-    format!("{prefix}{time:014x}{}", files::random())
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
+    let later = |last: u64| u64::try_from(now).unwrap_or(0).max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last))).unwrap_or(0);
+    format!("{prefix}{:014x}{}", later(last), files::random())
 }

@@ -8,10 +8,11 @@ mod clients;
 mod decisions;
 mod hooks;
 mod moderations;
+mod page;
 mod review;
 mod roost;
-mod workspace;
 mod runs;
+mod workspace;
 
 use std::io::{Read, Write};
 use std::process::Command;
