@@ -25,6 +25,7 @@ test("a file is labeled to its end although the tab is closed in the middle", as
   const first = await openPage(browser, server, "#label");
   await first.locator("input[type=file]").setInputFiles(join(server.home, "posts.csv"));
   await first.getByText(COLUMN, { exact: true }).click();
+  await first.getByLabel("Effort").selectOption("none");
   await first.getByRole("button", { name: "Start" }).click();
   await first.getByRole("button", { name: "Stop" }).waitFor();
   const address = first.url();

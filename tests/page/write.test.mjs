@@ -1,11 +1,11 @@
 // Write: a policy from nothing to its flips.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { closePage, openBrowser, openPage } from "./browser.mjs";
 import { command, removeServer, startServer } from "./server.mjs";
-import { join } from "node:path";
 
 const TEXTS = [
   ["WINNER!! You have won a cruise. Reply YES to claim your prize", "violation"],
@@ -39,7 +39,7 @@ test("a policy is written from nothing, mended, judged, saved and changed, and i
   await page.getByLabel("What is a violation?").fill("Bait: Promises a prize or easy money in return for a reply.\nAdvertising: Offers goods that nobody asked for.");
   await page.getByLabel("What is fine?").fill("Garden talk: Asks or answers a question about plants.");
   await page.getByRole("button", { name: "Write the policy" }).click();
-  const editor = page.getByLabel("Policy", { exact: true }).locator("textarea").or(page.locator("textarea[aria-label=Policy]"));
+  const editor = page.getByRole("textbox", { name: "Policy", exact: true });
   await editor.waitFor();
   await page.getByText("No findings.").waitFor();
 
@@ -57,7 +57,7 @@ test("a policy is written from nothing, mended, judged, saved and changed, and i
   // Ten texts with labels are pasted and judged by themselves.
   await page.getByRole("button", { name: "Paste or open…" }).click();
   const table = [["text", "expected"], ...TEXTS].map((cells) => cells.map((cell) => `"${cell}"`).join(","));
-  await page.getByLabel("Texts", { exact: true }).fill(table.join("\n"));
+  await page.getByRole("textbox", { name: "Texts" }).fill(table.join("\n"));
   await page.getByRole("button", { name: "Add 10 texts" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".row .verdict").length >= 10);
   const sum = async () => {
