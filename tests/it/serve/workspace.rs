@@ -55,9 +55,10 @@ fn the_page_has_its_files_with_a_policy_and_an_unchanged_file_is_not_sent_again(
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
-        let tag = reply.header("etag").unwrap();
+        // The client has its headers in small letters.
+        let tag = &reply.header("etag").unwrap().replace("w/", "W/");
         let again = server.send("GET", path, &[("if-none-match", tag)], "");
-        assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", Some(tag)));
+        assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", reply.header("etag")));
     }
     for path in ["/page/nothing.js", "/page/..%2FCargo.toml", "/page/%2e%2e/secret"] {
         assert_eq!(server.get(path).status, 404, "{path}");

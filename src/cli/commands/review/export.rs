@@ -21,7 +21,7 @@ pub struct Export {
     folder: PathBuf,
 
     /// Export the decisions about this policy alone
-    #[arg(short, long = "policy", value_name = "ID", help_heading = "Input")]
+    #[arg(short = 'p', long = "policy", value_name = "ID", help_heading = "Input")]
     of_policy: Option<String>,
 
     /// Export the texts alone that are in the queue for this reason: unresolved, review, near, sample, flip, disagreement
