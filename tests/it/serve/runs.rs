@@ -12,6 +12,7 @@ use super::client::Server;
 use super::{FINE, wait_for};
 
 const ROWS: usize = 2000;
+const DISTINCT: usize = 400;
 const COLUMN: &str = "Post text";
 
 /// A response of any bytes: its status, its head in small letters, and its body.
@@ -44,7 +45,8 @@ fn upload(server: &Server, name: &str, bytes: &[u8]) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 
-/// A table with semicolons in Windows-1252, with a column that has a blank in its name.
+/// A table with semicolons in Windows-1252, with a column that has a blank in its name. Its last rows repeat the texts of
+/// the first.
 fn posts() -> Vec<u8> {
     let text = |number: usize| match number % 50 {
         0 => String::new(),
@@ -54,7 +56,8 @@ fn posts() -> Vec<u8> {
     };
     let mut table = format!("id;{COLUMN};posted\r\n");
     for number in 1..=ROWS {
-        table.push_str(&format!("{number};{};2026-{:02}-{:02}\r\n", text(number), number % 12 + 1, number % 28 + 1));
+        let (month, day) = (number % 12 + 1, number % 28 + 1);
+        table.push_str(&format!("{number};{};2026-{month:02}-{day:02}\r\n", text(number % DISTINCT)));
     }
     // All characters are below 256.
     table.chars().map(|character| character as u8).collect()
@@ -75,8 +78,16 @@ fn run(server: &Server, id: &str) -> Value {
 /// Waits until a run has ended, and returns it.
 #[track_caller]
 fn ended(server: &Server, id: &str) -> Value {
-    wait_for(|| run(server, id)["state"] != "running");
-    run(server, id)
+    let begun = Instant::now();
+    loop {
+        let now = run(server, id);
+        if now["state"] != "running" {
+            return now;
+        }
+        // A busy machine judges a few texts a second.
+        assert!(begun.elapsed() < Duration::from_mins(5), "{now}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Returns the output of `label` on the same file with the same settings.
@@ -133,9 +144,9 @@ fn a_run_outlives_its_client_and_its_server_and_its_output_is_that_of_label() {
     let mut stream = server.connect();
     stream.write_all(head.as_bytes()).unwrap();
     drop(stream);
-    wait_for(|| run(&server, &id)["done"].as_u64().unwrap() > 200);
+    wait_for(|| run(&server, &id)["done"].as_u64().unwrap() > 100);
     let rows = server.get(&format!("/v1/runs/{id}/rows?limit=5")).json();
-    assert!(rows["total"].as_u64().unwrap() > 200, "{rows}");
+    assert!(rows["total"].as_u64().unwrap() > 100, "{rows}");
     server.signal("KILL");
     server.wait();
 
@@ -255,9 +266,9 @@ fn a_file_that_cannot_be_used_is_refused_with_a_reason_and_leaves_nothing() {
     assert_eq!(refused("a.xlsx", b"text\nhello\n"), (400, "invalid_file".to_owned()));
     // A body without a length is counted as it arrives.
     let mut stream = server.connect();
-    let head = "POST /v1/runs?name=a.csv HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /v1/runs?name=a.csv HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                transfer-encoding: chunked\r\n\r\n";
     stream.write_all(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "a".repeat(2000)).as_bytes()).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(super::client::reply(stream).error(), (413, "too_large".to_owned()));
     // A client that goes in the middle.
     let mut stream = server.connect();
