@@ -150,11 +150,12 @@ impl Check<'_> {
             Some(_) => Ok(word),
             None => {
                 let codes: Vec<&str> = policy.categories().iter().map(|category| category.code.as_str()).collect();
-                Err(self.wrong(code.span, format!("no category has the code {}", quoted(&word))).with_hint(suggestion(
-                    &word,
-                    &codes,
-                    "declared are",
-                )))
+                let wrong = self.wrong(code.span, format!("no category has the code {}", quoted(&word)));
+                Err(if codes.is_empty() {
+                    wrong.with_hint("the policy has no categories: a case is a `violation`, or `safe`")
+                } else {
+                    wrong.with_hint(suggestion(&word, &codes, "declared are"))
+                })
             }
         }
     }

@@ -141,7 +141,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn source(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     let (state, id) = (Arc::clone(&call.state), policy_id(&call)?);
     let reply = blocking(move || {
-        let found = Source::open(state.workspace.as_ref(), &state.policies, &id).map_err(unread)?;
+        let found = Source::open(state.workspace.as_ref(), &state.policies, &id).map_err(|error| unread(&error))?;
         let found = found.ok_or_else(unknown)?;
         Ok(SourceReply {
             notation: notation(found.notation == Notation::Yaml),
@@ -198,7 +198,7 @@ async fn save(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
 async fn versions(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     let (state, id) = (Arc::clone(&call.state), policy_id(&call)?);
     let versions = blocking(move || {
-        let versions = workspace(&state)?.versions(&id).map_err(unread)?;
+        let versions = workspace(&state)?.versions(&id).map_err(|error| unread(&error))?;
         if versions.is_empty() {
             state.policies.now().find(&id)?;
         }
@@ -220,7 +220,7 @@ async fn version(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
     let number: Option<u64> = call.param("number").parse().ok();
     let version = blocking(move || {
         let workspace = workspace(&state)?;
-        let found = number.map(|number| workspace.version(&id, number)).transpose().map_err(unread)?;
+        let found = number.map(|number| workspace.version(&id, number)).transpose().map_err(|error| unread(&error))?;
         found.flatten().ok_or_else(|| {
             let message = "the policy has no version with this number; its history lists them";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", message)

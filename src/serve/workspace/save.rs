@@ -68,7 +68,7 @@ impl Workspace {
         let policy = parsed(draft)?;
         let golden = draft.golden.as_ref().map(|cases| cases_of(cases, &policy)).transpose()?;
         policies.save(|| {
-            let before = Source::open(Some(self), policies, &draft.id).map_err(unread)?;
+            let before = Source::open(Some(self), policies, &draft.id).map_err(|error| unread(&error))?;
             draft.replaces.check(before.as_ref())?;
             let golden = match &golden {
                 None => before.as_ref().filter(|before| before.is_own).and_then(|before| before.golden.clone()),
@@ -78,7 +78,7 @@ impl Workspace {
             let source = Source { notation, text, golden, policy: Some(policy.clone()), is_own: true };
             let is_new = before.is_none();
             let saved = self.write(&draft.id, before.as_ref(), &source, draft.time, draft.by.as_deref());
-            let (policy, number) = saved.map_err(unwritten)?;
+            let (policy, number) = saved.map_err(|error| unwritten(&error))?;
             Ok((Some(policy.clone()), Saved { source, policy, number, is_new }))
         })
     }
@@ -200,12 +200,12 @@ fn golden_text(policy: &Policy, cases: &[GoldenCase], yaml: &str, before: Option
 }
 
 /// Returns the error for a folder that cannot be read.
-pub fn unread(error: io::Error) -> ApiError {
+pub fn unread(error: &io::Error) -> ApiError {
     let message = format!("the workspace cannot be read: {error}; look at the folder on the server");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "workspace", message)
 }
 
-fn unwritten(error: io::Error) -> ApiError {
+fn unwritten(error: &io::Error) -> ApiError {
     let message = format!("the policy was not saved: {error}; look at the folder on the server");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "workspace", message)
 }
