@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use magistrate::cache;
 use magistrate::policy::Policy;
 use magistrate::serve::audit::Audit;
 use magistrate::serve::batches::Batches;

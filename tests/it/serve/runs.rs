@@ -92,11 +92,12 @@ fn ended(server: &Server, id: &str) -> Value {
 
 /// Returns the output of `label` on the same file with the same settings.
 fn labeled(folder: &Path, table: &[u8], ending: &str) -> Vec<u8> {
-    let (input, output) = (folder.join("posts.csv"), folder.join(format!("out.{ending}")));
-    std::fs::write(&input, table).unwrap();
+    // Errors name the input, so its name is that of the upload.
+    let (input, output) = ("my posts.csv", folder.join(format!("out.{ending}")));
+    std::fs::write(folder.join(input), table).unwrap();
     let mut label = Command::new(cargo_bin!("magistrate"));
     label.args(["label", "-p", "spam", "--effort", "none", "--threshold", "0.6", "--text-column", COLUMN]);
-    label.arg(&input).arg("-o").arg(&output).env("MAGISTRATE_CACHE", folder.join("cache"));
+    label.arg(input).arg("-o").arg(&output).current_dir(folder).env("MAGISTRATE_CACHE", folder.join("cache"));
     let done = label.output().unwrap();
     assert!(output.exists(), "{}", String::from_utf8_lossy(&done.stderr));
     std::fs::read(output).unwrap()
