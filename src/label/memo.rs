@@ -305,7 +305,7 @@ impl Archive {
 
     fn get(&mut self, hash: &Hash) -> Option<Verdicts> {
         let place = self.table.get(hash)?;
-        read_at(&mut self.file, hash, place)
+        read_at(&self.file, hash, place)
     }
 
     /// Keeps the verdicts on a text. A failed write is no error: the text is judged again the next time.

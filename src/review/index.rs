@@ -108,6 +108,7 @@ impl Index {
     }
 
     /// Iterates over all items, the oldest first.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(id, entry)| (id.as_str(), entry))
     }

@@ -210,8 +210,8 @@ impl Set {
         for policies in [others, own] {
             let mut ids: Vec<&str> = policies.iter().flatten().map(|served| served.policy.id.as_str()).collect();
             ids.sort_unstable();
-            if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(format!("two policies have the id `{}`", pair[0]));
+            if let Some((id, _)) = ids.iter().zip(&ids[1.min(ids.len())..]).find(|(one, other)| one == other) {
+                return Err(format!("two policies have the id `{id}`"));
             }
         }
         Ok(())

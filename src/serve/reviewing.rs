@@ -194,7 +194,9 @@ impl Reviewing {
             Err(error) => error,
         };
         let why = if matches!(error, StoreError::Full) { "full" } else { "storage" };
-        items.iter().for_each(|_| metrics.review_lost(why));
+        for _ in items {
+            metrics.review_lost(why);
+        }
         match error {
             StoreError::Disk(error) => Err(error.kind().to_string()),
             other => Err(other.to_string()),

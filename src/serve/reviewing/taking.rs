@@ -73,6 +73,7 @@ impl Drop for Room {
 
 impl Beside {
     /// Asks a shadow policy. A certificate is of the served policy, and left out.
+    #[must_use]
     pub fn new(policy: &Arc<Served>, options: &Arc<JudgeOptions>, content: Content) -> Self {
         let options = match options.certificate {
             None => Arc::clone(options),
@@ -84,11 +85,13 @@ impl Beside {
 
 impl Taken {
     /// Returns the item and its room.
+    #[must_use]
     pub fn split(self) -> (Item, Room) {
         (self.item, self.room)
     }
 
     /// Reports whether a person should look at the text.
+    #[must_use]
     pub fn has_reason(&self) -> bool {
         !self.item.reasons.is_empty()
     }
@@ -130,6 +133,7 @@ pub fn item(served: &Served, row: &Row, text: String, reasons: Vec<Reason>) -> I
 
 /// Reports whether the texts of a policy may harm their readers. Of a policy that is not shipped, the severities of its
 /// categories tell it.
+#[must_use]
 pub fn severe(policy: &Policy) -> bool {
     if PolicyLibrary::shipped().ids().any(|id| id == policy.id) {
         return SEVERE.contains(&policy.id.as_str());
@@ -141,7 +145,7 @@ pub fn severe(policy: &Policy) -> bool {
 mod tests {
     use super::*;
 
-    fn row(more: serde_json::Value) -> Row {
+    fn row(more: &serde_json::Value) -> Row {
         let mut row = serde_json::json!({ "status": "ok", "policy": { "id": "p" } });
         row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(row).unwrap()
@@ -161,7 +165,7 @@ mod tests {
             (serde_json::json!({ "verdict": "review", "probability": 0.1 }), false, vec![Review]),
             (serde_json::json!({ "status": "unresolved", "decision": "review" }), true, vec![Unresolved, Sample]),
         ] {
-            assert_eq!(reasons(&row(more.clone()), 0.1, is_sampled), wanted, "{more}");
+            assert_eq!(reasons(&row(&more), 0.1, is_sampled), wanted, "{more}");
         }
     }
 

@@ -77,8 +77,8 @@ pub async fn received<T: Send + 'static>(
             piece.extend_from_slice(&data);
         }
         if piece.len() >= PIECE || is_over {
-            let taken = std::mem::take(&mut piece);
-            taker = blocking(move || take(taker, &taken)).await?;
+            let full = std::mem::take(&mut piece);
+            taker = blocking(move || take(taker, &full)).await?;
         }
         if is_over {
             return Ok(taker);

@@ -210,7 +210,7 @@ async fn versions(call: Call, _: Body) -> Result<Response<Body>, ApiError> {
         digest: version.digest,
         by: version.by,
         title: version.title,
-        version: version.version,
+        version: version.wording,
     });
     Ok(json(&Versions { versions: versions.collect() }))
 }

@@ -47,12 +47,11 @@ impl Folder {
                 continue;
             }
             let path = self.path(&id, RECORD);
-            match path.exists() {
-                true => {
-                    files::sweep(&path);
-                    records.push(read_record(&path)?);
-                }
-                false => self.remove(&id),
+            if path.exists() {
+                files::sweep(&path);
+                records.push(read_record(&path)?);
+            } else {
+                self.remove(&id);
             }
         }
         Ok(records)

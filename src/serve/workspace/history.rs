@@ -24,7 +24,7 @@ pub struct Version {
     /// The policy's title.
     pub title: String,
     /// The author's version of the wording.
-    pub version: String,
+    pub wording: String,
     /// True if the text is YAML.
     pub is_yaml: bool,
     /// The text.
@@ -43,7 +43,7 @@ impl Version {
             by: by.map(str::to_owned),
             digest: source.digest(),
             title: named(|policy| &policy.title).unwrap_or_default(),
-            version: named(|policy| &policy.version).unwrap_or_default(),
+            wording: named(|policy| &policy.version).unwrap_or_default(),
             is_yaml: source.notation == Notation::Yaml,
             text: source.text.clone(),
             golden: source.golden.clone(),

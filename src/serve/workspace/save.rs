@@ -168,7 +168,8 @@ fn parsed(draft: &Draft) -> Result<Policy, ApiError> {
     if policy.id != *id && *notation == Notation::Yaml {
         return Err(wrong(format!("the text has the id `{}`, and the address `{id}`: they must be equal", policy.id)));
     }
-    let is_elsewhere = |file: &PathBuf| *file != PathBuf::from(format!("golden/{id}.yaml"));
+    let usual = PathBuf::from(format!("golden/{id}.yaml"));
+    let is_elsewhere = |file: &PathBuf| *file != usual;
     if policy.golden_file.as_ref().is_some_and(is_elsewhere) {
         let message = format!("the golden set of a policy in the workspace is golden/{id}.yaml; leave out `golden`");
         return Err(wrong(message));
