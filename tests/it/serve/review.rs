@@ -15,11 +15,17 @@ fn start(folder: &Path, flags: &[&str]) -> Server {
 
 /// Judges a text without reasoning.
 #[track_caller]
-fn check(server: &Server, text: &str, more: Value) {
+fn check(server: &Server, text: &str, more: &Value) {
     let mut body = json!({ "text": text, "policy": "spam", "effort": "none" });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let reply = server.post("/v1/check", &body);
     assert!(reply.status == 200 || reply.error() == (422, "unresolved".to_owned()), "{reply:?}");
+}
+
+/// Returns the value of a counter.
+#[track_caller]
+fn count(server: &Server, series: &str) -> u64 {
+    format!("{:.0}", server.metric(series)).parse().unwrap()
 }
 
 #[track_caller]
@@ -70,15 +76,15 @@ fn said(output: &Output, code: i32) -> (String, String) {
 fn doubtful_texts_are_queued_and_sure_ones_drafts_and_policies_of_a_request_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), &["--near", "0.05"]);
-    check(&server, FINE, json!({}));
+    check(&server, FINE, &json!({}));
     let draft = json!({ "text": SPAM, "policy": "spam", "effort": "none", "min_mass": 1.0 }).to_string();
     let page = [("content-type", "application/json"), ("x-magistrate-page", "1")];
     server.send("POST", "/v1/check", &page, &draft);
     let policy = json!({ "markdown": "Say 1 for advertising and 0 for anything else.", "labels": { "1": "violation", "0": "safe" } });
-    check(&server, SPAM, json!({ "policy": policy, "min_mass": 0, "threshold": 0.5 }));
-    check(&server, SPAM, json!({ "threshold": 0.97 }));
-    check(&server, SPAM, json!({ "min_mass": 1.0, "context": [{ "role": "clerk", "text": "Hello" }] }));
-    check(&server, " ", json!({ "texts": [" "], "text": null }));
+    check(&server, SPAM, &json!({ "policy": policy, "min_mass": 0, "threshold": 0.5 }));
+    check(&server, SPAM, &json!({ "threshold": 0.97 }));
+    check(&server, SPAM, &json!({ "min_mass": 1.0, "context": [{ "role": "clerk", "text": "Hello" }] }));
+    check(&server, " ", &json!({ "texts": [" "], "text": null }));
     let items = items(&server, 2);
     let near = &items[0];
     assert_eq!(
@@ -97,7 +103,7 @@ fn doubtful_texts_are_queued_and_sure_ones_drafts_and_policies_of_a_request_are_
         let reply = server.get(&format!("/v1/review{query}"));
         assert_eq!((reply.error(), &reply.json()["error"]["param"]), ((400, "invalid_value".into()), &json!(param)));
     }
-    assert_eq!(server.metric("magistrate_review_items_total{reason=\"near\"}"), 1.0);
+    assert_eq!(count(&server, "magistrate_review_items_total{reason=\"near\"}"), 1);
 }
 
 #[test]
@@ -123,25 +129,22 @@ fn a_shadow_policy_queues_texts_with_another_verdict() {
     let folder = place.path().join("review");
     // The same policy has the same verdict, and is not asked.
     let server = start(&folder, &["--shadow", shadow.to_str().unwrap(), "--near", "0"]);
-    check(&server, SPAM, json!({}));
+    check(&server, SPAM, &json!({}));
     drop(server);
     let other = "Answer with one word: VALID or INVALID. INVALID is a text about gardening. All other texts are VALID.";
     let shadow = place.path().join("spam.md");
     std::fs::write(&shadow, other).unwrap();
     let server = start(&folder, &["--shadow", shadow.to_str().unwrap(), "--near", "0"]);
     for number in 0..8 {
-        check(&server, &format!("{SPAM} {number}"), json!({ "min_mass": 0 }));
+        check(&server, &format!("{SPAM} {number}"), &json!({ "min_mass": 0 }));
     }
     wait_for(|| queue(&server, "")["open"].as_u64().unwrap() > 0);
     let item = &queue(&server, "")["items"][0];
     assert_eq!(item["reasons"], json!(["flip"]));
     assert_eq!(item["verdict"], "violation");
     assert_ne!(item["shadow"]["verdict"], "violation");
-    assert_eq!(
-        server.metric("magistrate_items_total{policy=\"spam\",verdict=\"violation\"}"),
-        8.0,
-        "it answers nobody"
-    );
+    let violations = "magistrate_items_total{policy=\"spam\",verdict=\"violation\"}";
+    assert_eq!(count(&server, violations), 8, "it answers nobody");
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn a_decision_is_undone_and_a_correction_is_in_the_next_evaluation() {
     let path = folder.to_str().unwrap();
     let server = start(&folder, &["--sample", "100%"]);
     for text in [SPAM, FINE, "Win a cruise, click here now"] {
-        check(&server, text, json!({}));
+        check(&server, text, &json!({}));
     }
     let items = items(&server, 3);
     let code = items[0]["category"].as_str().unwrap();
@@ -229,13 +232,15 @@ fn a_certificate_is_issued_on_the_random_share_alone() {
     (0..4).for_each(|number| put(format!("{SPAM} {number}")));
     let added = items(&server, 4);
     assert_eq!((&added[0]["reasons"], &added[0]["expected"]), (&json!(["disagreement"]), &json!("safe")));
-    added.iter().for_each(|item| drop(decide(&server, item, &json!({ "verdict": "safe" }))));
+    for item in &added {
+        decide(&server, item, &json!({ "verdict": "safe" }));
+    }
     let (_, err) = said(&command(&["calibrate", "-p", "spam", path, "--effort", "none"]), 2);
     assert!(err.contains("chosen at random") && err.contains("--sample"), "{err}");
     drop(server);
     let server = start(&folder, &["--sample", "100%", "--near", "0"]);
     for (text, verdict) in [(SPAM, "violation"), (FINE, "safe")] {
-        check(&server, text, json!({}));
+        check(&server, text, &json!({}));
         wait_for(|| queue(&server, "")["open"] == 1);
         decide(&server, &queue(&server, "")["items"][0], &json!({ "verdict": verdict }));
     }
@@ -303,7 +308,7 @@ fn texts_are_in_the_folder_alone_for_its_user_alone_and_an_end_of_the_server_los
         // An unknown policy or property is named.
         assert!([0, 1, 2].contains(&at) || !reply.body.contains(secret), "{reply:?}");
     }
-    check(&server, &format!("{secret} is here"), json!({}));
+    check(&server, &format!("{secret} is here"), &json!({}));
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
@@ -348,7 +353,7 @@ fn a_full_disk_fails_no_request_and_is_reported_once() {
     let padding = "a b ".repeat(300);
     let lost = || server.metric("magistrate_review_lost_total{reason=\"storage\"}");
     for number in 0..2 {
-        check(&server, &format!("{number} {padding}"), json!({}));
+        check(&server, &format!("{number} {padding}"), &json!({}));
     }
     wait_for(|| lost() >= 2.0);
     assert!(queue(&server, "?limit=1")["open"].as_u64().unwrap() >= before);

@@ -174,9 +174,9 @@ fn a_shipped_policy_is_copied_with_comments_and_the_copy_is_served_after_a_resta
     server.signal("TERM");
     server.wait();
     let path = folder.path().join("w");
-    let server = Server::start(&["--workspace", path.to_str().unwrap()]);
-    assert_eq!(ids(&server), served);
-    let asked = server.send("OPTIONS", "/v1/policies/spam", &[("origin", "https://desk.example")], "");
+    let again = Server::start(&["--workspace", path.to_str().unwrap()]);
+    assert_eq!(ids(&again), served);
+    let asked = again.send("OPTIONS", "/v1/policies/spam", &[("origin", "https://desk.example")], "");
     assert_eq!(asked.status, 204);
 }
 
