@@ -14,7 +14,6 @@ from typing import (
     Any,
     Callable,
     Dict,
-    Iterable,
     List,
     Mapping,
     Optional,
@@ -29,7 +28,7 @@ from . import _label, _policy, _program
 from ._errors import MagistrateError, TextRefused
 from ._http import Connection
 from ._policy import Policies, PolicyLike
-from ._tables import opened, plain
+from ._tables import Table, opened, plain
 from ._types import Progress, Row, Settings
 
 if TYPE_CHECKING:
@@ -196,35 +195,26 @@ class Client:
 
         `label` names the column of the answers, and `positive` the answers that are violations.
         """
+        if self._server:
+            raise MagistrateError("a server measures no policy", "magistrate.eval measures it by the local program")
         flags = {"label_column": label, "positive": positive, "negative": negative, "fail_under": fail_under}
         is_file = isinstance(golden, (str, os.PathLike))
         with tempfile.TemporaryDirectory(prefix="magistrate-") as folder, _policy.named([policy]) as named:
-            command = ["eval", "--json", *named, *_program.flags(flags), f"--report={folder}/report.html"]
-            files = [os.fspath(golden)] if is_file else []
-            if golden is not None and not is_file:
-                table = opened(golden, text)
-                files.append(_written(table.records(), folder, "golden.jsonl"))
-            if files and (text != "text" or not is_file):
-                command.append(f"--text-column={text}")
-            if self._server is None:
-                command += _program.flags(settings)
-            elif golden is None or is_file:
-                raise MagistrateError("a server needs the golden set as a table", "read the file, and pass the table")
-            else:
-                texts = table.texts()
-                judged = self._server.label(texts, [policy], [], settings, False)
-                rows = ({**next(iter(one["verdicts"].values()), one), text: of} for of, one in zip(texts, judged))
-                command.append("--from=" + _written(rows, folder, "rows.jsonl"))
-            result = _program.checked(_program.run([*command, "--", *files]), 0, 1, 3)
-            return Evaluation(json.loads(result.output), Path(folder, "report.html").read_text("utf-8"))
+            page = Path(folder, "report.html")
+            command = ["eval", "--json", *named, *_program.flags({**flags, **settings}), f"--report={page}"]
+            if golden is not None:
+                # The text of a set such as OpenAI's is found without a name.
+                command += [] if is_file and text == "text" else [f"--text-column={text}"]
+                command += ["--", os.fspath(golden) if is_file else _written(opened(golden, text), folder)]
+            result = _program.checked(_program.run(command), 0, 1, 3)
+            return Evaluation(json.loads(result.output), page.read_text("utf-8"))
 
 
-def _written(records: Iterable[Mapping[str, Any]], folder: str, name: str) -> str:
-    """Writes records as lines of JSON, and returns the path."""
-    path = Path(folder, name)
+def _written(table: Table, folder: str) -> str:
+    """Writes a table as lines of JSON, and returns the path."""
+    path = Path(folder, "golden.jsonl")
     with open(path, "w", encoding="ascii") as file:
-        for record in records:
-            file.write(json.dumps(record, default=plain) + "\n")
+        file.writelines(json.dumps(record, default=plain) + "\n" for record in table.records())
     return str(path)
 
 

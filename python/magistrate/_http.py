@@ -9,10 +9,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ._errors import MagistrateError, ServerError, TextRefused
-from ._label import Judged
+from ._label import Judged, whole
 from ._policy import Policy, PolicyLike
 from ._types import Progress
 
@@ -40,9 +40,9 @@ class Connection:
         if fault := _fault(text):
             raise TextRefused(fault["message"], None, None, fault["code"])
         rows: Dict[str, Any] = {}
-        for request in _requests(policies, settings):
+        for request, id in _requests(policies, settings):
             with self._open(json.dumps({"text": text, **request}), "application/json") as response:
-                rows.update(json.load(response)["verdicts"])
+                rows.update(_verdicts(json.load(response), id))
         return rows
 
     def label(
@@ -54,20 +54,20 @@ class Connection:
         progress: Progress,
     ) -> List[Judged]:
         """Returns the results for texts, in order."""
-        options = {**settings, "fields": list(dict.fromkeys(["verdict", *fields]))} if fields else settings
+        options = {**settings, "fields": whole(["verdict", *fields])}
         requests = list(_requests(policies, options))
         judged: List[Judged] = []
         for start in range(0, len(texts), LINES):
             part: List[Judged] = [{"verdicts": {}, "error": _fault(text)} for text in texts[start : start + LINES]]
             sent = [(one, text) for one, text in zip(part, texts[start:]) if not one["error"]]
-            for request in requests if sent else []:
+            for request, id in requests if sent else []:
                 lines = (json.dumps({"text": text, **request}) for _, text in sent)
                 with self._open("\n".join(lines), "application/x-ndjson") as response:
                     answers = [json.loads(line) for line in response if line.strip()]
                 if len(answers) != len(sent):
                     raise ServerError(f"{len(sent)} texts have {len(answers)} answers", "ask again")
                 for (one, _), answer in zip(sent, answers):
-                    one["verdicts"].update(answer.get("verdicts", {}))
+                    one["verdicts"].update(_verdicts(answer, id))
                     one["error"] = answer.get("error") or one["error"]
                     if one["error"] and one["error"]["code"] not in REFUSED | FAILED:
                         raise _error(400, one["error"])
@@ -120,12 +120,23 @@ def _fault(text: Any) -> Optional[Dict[str, str]]:
     return None
 
 
-def _requests(policies: Sequence[PolicyLike], settings: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
-    """Returns the requests about a text. A policy that the server does not have is sent, in a request of its own."""
+def _requests(
+    policies: Sequence[PolicyLike], settings: Mapping[str, Any]
+) -> Iterator[Tuple[Dict[str, Any], Optional[str]]]:
+    """Returns the requests about a text. A policy of the caller is sent, in a request of its own, with its id."""
     common = {**settings, "by_policy": True}
     if all(isinstance(policy, str) for policy in policies):
-        yield {**common, "policy": list(policies)}
+        yield {**common, "policy": list(policies)}, None
         return
     for policy in policies:
-        sent = policy if isinstance(policy, (str, Policy)) else Policy.from_file(policy)
-        yield {**common, "policy": [sent] if isinstance(sent, str) else sent.asked()}
+        if isinstance(policy, str):
+            yield {**common, "policy": [policy]}, None
+        else:
+            sent = policy if isinstance(policy, Policy) else Policy.from_file(policy)
+            yield {**common, "policy": sent.asked()}, sent.given_id
+
+
+def _verdicts(answer: Mapping[str, Any], id: Optional[str]) -> Dict[str, Any]:
+    """Returns the rows of an answer, by policy. A policy without an id of its own has the one that is given here."""
+    verdicts = answer.get("verdicts", {})
+    return {id or name: row for name, row in verdicts.items()}

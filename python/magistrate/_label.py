@@ -44,7 +44,7 @@ def rows(
     """Judges texts by the local program."""
     if not texts:
         return []
-    flags = _program.flags({**settings, "fields": list(dict.fromkeys(["verdict", "policy", *fields]))})
+    flags = _program.flags({**settings, "fields": whole(["verdict", "policy", *fields])})
     terms = [*map(_policy.content, policies), *flags, _identity(settings.get("model"))]
     with _policy.named(policies) as named, _folder(texts, terms, keep) as folder:
         output = folder / "verdicts.jsonl"
@@ -58,6 +58,11 @@ def rows(
     if len(judged) != len(texts):
         raise MagistrateError(f"{len(texts)} texts have {len(judged)} rows", "restart=True judges all texts anew")
     return judged
+
+
+def whole(fields: Sequence[str]) -> List[str]:
+    """Returns the fields of a row that contain the fields at some paths, such as `usage` for `usage.content_tokens`."""
+    return list(dict.fromkeys(field.split(".")[0] for field in fields))
 
 
 def columns(judged: Sequence[Judged], policies: Sequence[PolicyLike], is_list: bool, fields: Sequence[str]) -> Columns:

@@ -58,12 +58,17 @@ class Policy:
     @property
     def id(self) -> str:
         """The id of the policy. A policy in prose has that of its file."""
+        if given := self.given_id:
+            return given
+        with self.file() as path:
+            result = _program.run_briefly(["policy", "show", "--json", "--", path])
+        return str(json.loads(_program.checked(result, 0).output)["id"])
+
+    @property
+    def given_id(self) -> Optional[str]:
+        """The id that does not stand in the text. `None` for YAML with its own."""
         if self._id is None and not self.is_yaml():
             return self._path.stem if self._path else "policy"
-        if self._id is None:
-            with self.file() as path:
-                result = _program.run_briefly(["policy", "show", "--json", "--", path])
-            self._id = str(json.loads(_program.checked(result, 0).output)["id"])
         return self._id
 
     def lint(self) -> List[Dict[str, Any]]:

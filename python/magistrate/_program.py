@@ -162,8 +162,16 @@ def checked(result: Result, *fine: int) -> Result:
         raise error_of(result)
     for line in result.messages.splitlines():
         if line.startswith(("note: ", "warning: ")):
-            warnings.warn(line, MagistrateWarning, stacklevel=4)
+            warnings.warn(line, MagistrateWarning, stacklevel=_callers_level())
     return result
+
+
+def _callers_level() -> int:
+    """Returns the level of the first frame outside this package, as `warnings.warn` counts in `checked`."""
+    level = 1
+    while sys._getframe(level).f_globals.get("__package__") == __package__:
+        level += 1
+    return level
 
 
 def error_of(result: Result) -> MagistrateError:
