@@ -91,6 +91,8 @@ class Client:
 
         An unresolved text is a row whose `verdict` is `None`. A text that cannot be judged raises `TextRefused`.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"the text is {type(text).__name__}, not str")
         policies, is_list = _policy.listed(policy)
         options = {**settings, "fields": [*fields, "status", "error"]} if fields else dict(settings)
         if self._server:

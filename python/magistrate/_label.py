@@ -119,7 +119,8 @@ def _folder(
     else:
         root = Path(keep).absolute()
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _remove_old(root)
+    if keep is True:
+        _remove_old(root)
     draft = Path(tempfile.mkdtemp(prefix="new-", dir=root))
     try:
         digest = _write(texts, draft)

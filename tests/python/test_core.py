@@ -46,6 +46,8 @@ class Checks(Case):
             with self.assertRaises(magistrate.TextRefused) as raised:
                 magistrate.check(text, "spam")
             self.assertEqual((raised.exception.code, raised.exception.exit_code), (code, 2))
+        with self.assertRaises(TypeError):
+            magistrate.check(None, "spam")
         # No text is taken for a flag, a file or a line end.
         for text in ["--help", "-f", __file__, "a\n", "\r", " ü\u2028 ẞ"]:
             if text.strip():
@@ -73,6 +75,13 @@ class Checks(Case):
                 magistrate.check(SAFE, "spam")
         finally:
             os.environ["MAGISTRATE_PROGRAM"] = named
+
+    @unittest.skipIf(os.name == "nt", "a daemon listens on a socket of Unix")
+    def test_a_daemon_keeps_the_model(self):
+        self.addCleanup(_program.run_briefly, ["daemon", "stop"])
+        rows = [magistrate.check(SPAM, "spam", daemon=60, fields=["verdict"]) for _ in range(2)]
+        self.assertEqual([row["verdict"] for row in rows], ["violation"] * 2)
+        self.assertNotIn("no daemon", _program.run_briefly(["daemon", "status"]).messages)
 
     def test_settings_become_flags(self):
         settings = {"min_mass": 0.4, "chunk": True, "cascade": (0.1, 0.9), "fields": ["a", "b"], "budget": None}
@@ -184,13 +193,14 @@ class Lists(Case):
         self.assertEqual(before, {run: sorted(file.name for file in run.iterdir()) for run in runs})
 
     def test_an_old_run_is_removed(self):
-        root = self.cache / "old runs"
-        magistrate.label([SPAM], "spam", keep=root)
-        (run,) = root.iterdir()
-        for file in [*run.iterdir(), run]:
-            os.utime(file, (0, 0))
-        magistrate.label([SAFE], "spam", keep=root)
-        self.assertFalse(run.exists())
+        folder, root = self.cache / "kept", self.cache / "python"
+        for keep, path in [(folder, folder), (True, root)]:
+            magistrate.label([SPAM + " at once"], "spam", keep=keep)
+            for run in path.iterdir():
+                for file in [*run.iterdir(), run]:
+                    os.utime(file, (0, 0))
+            magistrate.label([SAFE + " as ever"], "spam", keep=keep)
+        self.assertEqual([len(list(path.iterdir())) for path in (folder, root)], [2, 1])
 
 
 class Evaluations(Case):
