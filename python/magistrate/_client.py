@@ -94,7 +94,7 @@ class Client:
         if not isinstance(text, str):
             raise TypeError(f"the text is {type(text).__name__}, not str")
         policies, is_list = _policy.listed(policy)
-        options = {**settings, "fields": [*fields, "status", "error"]} if fields else dict(settings)
+        options = {**settings, "fields": _label.whole([*fields, "status", "error"])} if fields else dict(settings)
         if self._server:
             rows: Dict[str, Row] = self._server.check(text, policies, options)
         else:
@@ -109,7 +109,8 @@ class Client:
         row = next(iter(rows.values()))
         error = row.get("error")
         if error and row.get("status") == "error":
-            raise TextRefused(error["message"], error.get("hint"), 2, error["code"])
+            kind = TextRefused if error["code"] in _program.REFUSED else MagistrateError
+            raise kind(error["message"], error.get("hint"), 2, error["code"])
         return row
 
     @overload

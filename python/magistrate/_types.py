@@ -22,7 +22,7 @@ class RowError(TypedDict, total=False):
 
 
 class Row(TypedDict, total=False):
-    """The verdict on one text under one policy. With `fields=`, only those fields are in it."""
+    """The verdict on one text under one policy. With `fields=`, it has those, `status` and `error`."""
 
     id: Union[str, int, float, None]
     status: str

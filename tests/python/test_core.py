@@ -33,7 +33,7 @@ class Checks(Case):
         self.assertEqual((row["verdict"], row["status"]), ("violation", "ok"))
         self.assertGreater(row["probability"], 0.99)
         self.assertEqual(set(row), set(magistrate.Row.__annotations__))
-        row = magistrate.check(SPAM, "spam", fields=["verdict"], effort="none", threshold=1.0, cascade=None)
+        row = magistrate.check(SPAM, "spam", fields=["verdict", "error"], effort="none", threshold=1.0, cascade=None)
         self.assertEqual(row["verdict"], "safe")
 
     def test_several_policies_have_a_row_each(self):
