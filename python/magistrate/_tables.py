@@ -40,8 +40,8 @@ class PandasTable(Table):
         self.names = dict.fromkeys(map(str, self.data.columns))
 
     def texts(self) -> List[Any]:
-        texts: List[Any] = self.data[self.text].tolist()
-        return texts
+        # NaN is a missing text, as None is in other tables.
+        return [None if isinstance(text, float) and text != text else text for text in self.data[self.text].tolist()]
 
     def records(self) -> Iterable[Mapping[str, Any]]:
         records: List[Mapping[str, Any]] = self.data.to_dict("records")
