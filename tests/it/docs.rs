@@ -373,6 +373,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_python_work() {
+        works("docs/python.md");
+    }
+
+    #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
     }
@@ -387,6 +392,7 @@ mod run {
             "lint-rules",
             "models",
             "policies",
+            "python",
             "reference",
             "serving-clients",
             "serving",

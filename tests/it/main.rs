@@ -47,6 +47,7 @@ mod files;
 mod gate;
 mod kept;
 mod nano;
+mod python;
 mod serve;
 mod signals;
 mod terminal;
