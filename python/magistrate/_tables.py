@@ -1,4 +1,4 @@
-"""Tables of many kinds: their texts out, new columns in. The table itself stays as it is."""
+"""Tables of many kinds: their texts out, new columns in. The table itself does not change."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def value(row: Mapping[str, Any], field: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Returns a value that JSON does not have as one that it has. An unknown one becomes null, or its text."""
+    """Returns a value in a form that JSON has. An unknown value becomes null, or text."""
     if hasattr(value, "tolist"):
         return value.tolist()
     return value.isoformat() if hasattr(value, "isoformat") else None
