@@ -22,7 +22,7 @@ RUN = """
 import magistrate, support
 def progress(done, total):
     print(done, flush=True)
-rows = magistrate.label(support.texts(2000, 100), "spam", progress=progress, parallel=2)
+rows = magistrate.label(support.texts(2000, 70), "spam", progress=progress, parallel=2)
 print("rows", len(rows), sum(row["verdict"] == "violation" for row in rows))
 """
 
@@ -313,10 +313,10 @@ class Interruptions(Case):
         lines = last.communicate(timeout=240)[0].split("\n")
         self.assertGreaterEqual(int(lines[0]), done)
         rows = [line for line in lines if line.startswith("rows")]
-        undisturbed = magistrate.label(texts(2000, 100), "spam", keep=False)
+        undisturbed = magistrate.label(texts(2000, 70), "spam", keep=False)
         self.assertEqual(rows, [f"rows 2000 {sum(row['verdict'] == 'violation' for row in undisturbed)}"])
         began = time.monotonic()
-        magistrate.label(texts(2000, 100), "spam", parallel=2)
+        magistrate.label(texts(2000, 70), "spam", parallel=2)
         self.assertLess(time.monotonic() - began, 5)
 
 
