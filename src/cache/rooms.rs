@@ -5,7 +5,7 @@ pub const VARIABLE: &str = "MAGISTRATE_CACHE";
 
 /// The folders in the cache, with the endings of the names in each. The rest of a name is hexadecimal, 16 digits or
 /// more.
-pub const ROOMS: [(&str, &[&str]); 9] = [
+pub const ROOMS: [(&str, &[&str]); 10] = [
     ("canary", &[".json"]),
     ("daemons", &[".sock", ".lock", ""]),
     ("evaluations", &[".jsonl"]),
@@ -13,6 +13,7 @@ pub const ROOMS: [(&str, &[&str]); 9] = [
     ("models", &["/magistrate-nano.gguf"]),
     ("notes", &[""]),
     ("prefixes", &[".prefix"]),
+    ("python", &["/texts.jsonl", "/verdicts.jsonl", "/verdicts.jsonl.journal"]),
     ("tuned", &[".json"]),
     ("verdicts", &[".jsonl"]),
 ];

@@ -16,7 +16,7 @@ fn folder_of(files: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "canary/gguf1-00ff00ff00ff00ff.json",
     "canary/gguf2-00ff00ff00ff00ff.json",
     "evaluations/00ff00ff00ff00ff.jsonl",
@@ -26,6 +26,7 @@ const OURS: [&str; 11] = [
     "notes/00ff00ff00ff00ff",
     "prefixes/00ff00ff00ff00ff.prefix",
     "prefixes/00ff00ff00ff00ff.prefix.0123456789abcdef.part",
+    "python/00ff00ff00ff00ff/texts.jsonl",
     "tuned/00ff00ff00ff00ff.json",
     "verdicts/00ff00ff00ff00ff.jsonl",
 ];

@@ -27,8 +27,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Remove the parts that magistrate made: decoded policies, verdicts of --cache, the unpacked built-in model.
-    /// Journals beside outputs stay
+    /// Remove the parts that magistrate made: decoded policies, verdicts of --cache, the unpacked built-in model,
+    /// runs of the Python package. Journals beside outputs stay
     Clear,
 }
 
