@@ -170,7 +170,7 @@ fn a_list_keeps_to_its_policy_its_reason_and_its_limit() {
         .list(&Query { policy: Some("spam".into()), reason: Some(Reason::Flip), limit: 9, ..Query::default() })
         .unwrap();
     assert_eq!((page.items.len(), page.open, page.items[0].0.text.as_str()), (1, 1, "b"));
-    assert_eq!(page.policies, [("spam".to_owned(), 2), ("hate".to_owned(), 1)]);
+    assert_eq!(page.policies, [("hate".to_owned(), 1), ("spam".to_owned(), 2)], "as their oldest items");
     let page = store.list(&Query { limit: 1, ..Query::default() }).unwrap();
     assert_eq!((page.items.len(), page.open), (1, 3));
     let long = "x".repeat(5 << 20);
