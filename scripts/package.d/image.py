@@ -25,11 +25,11 @@ GPU = re.compile(r"libggml-(vulkan|cuda|hip)")
 
 
 def library(name):
-    """Returns the path of a library of this system."""
+    """Returns the path of a library of this system, as the loader's list has it."""
     for line in run("ldconfig", "-p").splitlines():
         found = re.match(rf"\s*{re.escape(name)} \(.*\) => (.*)", line)
         if found and ("x86-64" in line or "AArch64" in line):
-            return os.path.realpath(found[1])
+            return found[1]
     return fail(f"{name} is not on this system")
 
 
@@ -69,14 +69,15 @@ def base():
     contents = {}
     loaders = [name for name in found if name.startswith("ld-linux")]
     for name, path in found.items():
-        folder = "lib" if name in loaders else f"lib/{machine}-linux-gnu"
+        # A loader looks into the folders of its own system.
+        folder = "lib" if name in loaders else os.path.dirname(path).removeprefix("/usr").strip("/")
         contents[f"usr/{folder}/{name}"] = (read(path), 0o755)
     contents["etc/passwd"] = (f"root:x:0:0:root:/:/nonexistent\n{NAME}:x:{USER}:{USER}::/home/{NAME}:/nonexistent\n", 0o644)
     contents["etc/group"] = (f"root:x:0:\n{NAME}:x:{USER}:\n", 0o644)
     contents["etc/nsswitch.conf"] = ("hosts: files dns\n", 0o644)
     if os.path.exists("/etc/os-release"):
         contents["etc/os-release"] = (read("/etc/os-release"), 0o644)
-    for package, entry in owners(found.values()).items():
+    for package, entry in owners(map(os.path.realpath, found.values())).items():
         contents[f"var/lib/dpkg/status.d/{package}"] = (entry, 0o644)
         terms = f"/usr/share/doc/{package}/copyright"
         if os.path.exists(terms):
