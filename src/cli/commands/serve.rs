@@ -51,7 +51,7 @@ impl Serve {
             return flags::new_key(name);
         }
         if serve.health {
-            return health::ask(&serve.listen, &serve.listen_shown());
+            return Ok(health::ask(&serve.listen, &serve.listen_shown()));
         }
         if judging.lists_devices() {
             return devices::list();

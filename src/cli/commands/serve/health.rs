@@ -16,14 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const HEAD: u64 = 64;
 
 /// Asks the server at an address whether it takes texts. Exits 0 if it does, else 1.
-pub fn ask(address: &Address, shown: &str) -> anyhow::Result<ExitCode> {
+pub fn ask(address: &Address, shown: &str) -> ExitCode {
     let (message, code) = match status(address) {
         Ok(200) => ("ready".to_owned(), exit::DONE),
         Ok(status) => (format!("{shown} does not take texts now: status {status}"), exit::FINDING),
         Err(error) => (format!("{shown} does not answer: {error}"), exit::FINDING),
     };
     output::message(&message);
-    Ok(ExitCode::from(code))
+    ExitCode::from(code)
 }
 
 /// Returns the status that the server answers.
