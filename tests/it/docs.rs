@@ -361,6 +361,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_installing_work() {
+        works("docs/installing.md");
+    }
+
+    #[test]
     fn commands_of_the_page_on_internals_work() {
         works("docs/internals.md");
     }
@@ -386,6 +391,7 @@ mod run {
     fn every_page_is_run() {
         let run = [
             "evaluating",
+            "installing",
             "internals",
             "judging",
             "labelling",

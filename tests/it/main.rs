@@ -10,6 +10,7 @@ mod support;
 mod architecture;
 mod docs;
 mod language;
+mod packages;
 
 // The library without llama.cpp: prompts, tokens and model files.
 mod models;

@@ -1,6 +1,7 @@
 //! `serve`: policies over HTTP, for programs that can be pointed at an address.
 
 mod flags;
+mod health;
 mod origins;
 mod review;
 
@@ -51,6 +52,9 @@ impl Serve {
         let Self { mut policy, listening: serve, judging } = self;
         if let Some(name) = &serve.new_key {
             return flags::new_key(name);
+        }
+        if serve.health {
+            return Ok(health::ask(&serve.listen, &serve.listen_shown()));
         }
         if judging.lists_devices() {
             return devices::list();

@@ -57,7 +57,7 @@ class extra_buffer_type {
     virtual tensor_traits * get_tensor_traits(const ggml_tensor * operation) = 0;
 };
 #ifdef MAGISTRATE_DYNAMIC_BACKENDS
-// The functions of the library cannot be linked.
+// Destructors of the library cannot be linked.
 tensor_traits::~tensor_traits() = default;
 extra_buffer_type::~extra_buffer_type() = default;
 #endif

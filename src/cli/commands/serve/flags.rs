@@ -29,6 +29,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub new_key: Option<String>,
 
+    /// Ask the server at --listen if it takes texts, exit 0 or 1, and serve nothing
+    #[arg(long, conflicts_with = "new_key")]
+    pub health: bool,
+
     /// Serve other machines without a key
     #[arg(long)]
     pub insecure: bool,
