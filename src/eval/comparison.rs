@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluated_row::place;
 
-pub(crate) use pairs::mcnemar;
+pub use pairs::mcnemar;
 pub(super) use pairs::pairs;
 
 /// The differences between two evaluations.

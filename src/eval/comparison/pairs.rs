@@ -68,8 +68,10 @@ fn terms(first: &Terms, second: &Terms) -> Vec<String> {
     differences.map(|(name, before, now)| format!("{name} {before}, then {now}")).collect()
 }
 
-/// Returns the p-value of the exact test: by chance, each row that differs goes either way with probability 0.5.
-pub(crate) fn mcnemar(first: u64, second: u64) -> f64 {
+/// Returns the p-value of McNemar's exact test, two-sided, from 0 to 1. `first` and `second` are the numbers of rows on
+/// which one alone is right: by chance, each of them goes either way with probability 0.5.
+#[must_use]
+pub fn mcnemar(first: u64, second: u64) -> f64 {
     (2.0 * binomial(first.min(second), first + second, 0.5)).min(1.0)
 }
 
