@@ -8,7 +8,7 @@
 //! integers. Blocks are added in their order, with one rounding each. So a sum depends on its row and its column only:
 //! not on the other columns, the number of threads, or the instruction set.
 //!
-//! [`product`] parts the work between threads. [`scalar`] is the reference that the others are tested against.
+//! [`product`] parts the work between threads. `scalar` is the reference that the others are tested against.
 #![allow(unsafe_code, clippy::wildcard_imports, clippy::cast_ptr_alignment, reason = "instructions work on memory")]
 #![allow(
     clippy::cast_possible_truncation,

@@ -218,7 +218,7 @@ pub struct RowError {
 pub struct Verdicts {
     /// The rows, in the order of the policies.
     pub rows: Vec<Row>,
-    /// A JSON array of the rows, without their ids. Each ends in its [`Basis`], which [`without_basis`] cuts off.
+    /// A JSON array of the rows, without their ids. Each ends in its [`Basis`], which a reader cuts off.
     pub json: Box<RawValue>,
 }
 
