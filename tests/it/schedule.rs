@@ -320,6 +320,23 @@ fn a_prefix_that_is_in_the_store_is_not_decoded_and_judges_alike() {
 }
 
 #[test]
+fn sessions_with_the_same_prefix_share_it_until_the_last_one_ends() {
+    let mut backend = Scripted::new(setup(vec![]).limits, tokenizer().len(), model);
+    let mut schedule = Schedule::new(&mut backend, 8, 0);
+    let [one, same, other] = [1000, 1000, 1001].map(|seed| schedule.add_prefix(tokens(100, seed)));
+    assert!(one == same && one != other);
+    schedule.submit(JobId(0), one, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
+    schedule.remove_prefix(same);
+    let ended = loop {
+        if let Some((_, ended)) = schedule.step().pop() {
+            break ended;
+        }
+    };
+    assert!(ended.unwrap().is_some(), "the job of the other session goes on");
+    [one, other].into_iter().for_each(|prefix| schedule.remove_prefix(prefix));
+}
+
+#[test]
 fn a_prefix_is_decoded_once_for_all() {
     let count = |items| watch(&setup(jobs(items, &PLAIN)), |_| None).0;
     let item = count(1) - 100;
