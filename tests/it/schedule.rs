@@ -333,7 +333,9 @@ fn sessions_with_the_same_prefix_share_it_until_the_last_one_ends() {
         }
     };
     assert!(ended.unwrap().is_some(), "the job of the other session goes on");
-    [one, other].into_iter().for_each(|prefix| schedule.remove_prefix(prefix));
+    for prefix in [one, other] {
+        schedule.remove_prefix(prefix);
+    }
 }
 
 #[test]
