@@ -5,4 +5,5 @@ pub mod interval;
 pub mod map;
 pub mod reliability;
 pub mod setup;
+pub mod stop;
 pub mod terms;

@@ -39,7 +39,7 @@ pub mod tune;
 mod worker;
 
 pub use backend::Layout;
-pub use completion::{Cascade, Completion, Reasoning, Usage};
+pub use completion::{Cascade, Completion, Reasoning, ReasoningEnd, Usage};
 pub use config::{Band, CacheType, EngineConfig, FlashAttention, Kernels, Mode, Sampling, SessionOptions};
 pub use error::EngineError;
 pub use handle::{Engine, Progress};

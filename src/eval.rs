@@ -15,12 +15,14 @@ pub mod expected;
 pub mod gate;
 pub mod golden;
 mod known;
+pub mod ladder;
 pub mod metrics;
 pub mod mistakes;
 pub mod pass;
 pub mod past_run;
 pub mod report;
 pub mod thresholds;
+pub mod traces;
 pub mod versions;
 
 use std::fs::File;

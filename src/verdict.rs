@@ -6,6 +6,7 @@
 mod answer;
 mod candidate;
 mod decision;
+pub mod ladder;
 mod outcome;
 mod rationale;
 mod tree;

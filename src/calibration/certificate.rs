@@ -76,14 +76,7 @@ impl Certificate {
     /// Names each term that differs from those of the certificate. Returns `None` if it holds.
     #[must_use]
     pub fn unlike(&self, terms: &Terms) -> Option<String> {
-        let different: Vec<String> = self
-            .about
-            .terms
-            .differences(terms)
-            .into_iter()
-            .map(|(name, theirs, ours)| format!("another {name} ({theirs}, and here {ours})"))
-            .collect();
-        (!different.is_empty()).then(|| format!("it was issued for {}", different.join(", ")))
+        self.about.unlike(terms)
     }
 
     /// Returns the calibrated probability, and the verdict that may be acted on there. `None` if a person must look.

@@ -23,3 +23,17 @@ pub struct EvaluationSetup {
     #[serde(default)]
     pub terms: Terms,
 }
+
+impl EvaluationSetup {
+    /// Names each term that differs from those of the setup. Returns `None` if all are equal.
+    #[must_use]
+    pub fn unlike(&self, terms: &Terms) -> Option<String> {
+        let different: Vec<String> = self
+            .terms
+            .differences(terms)
+            .into_iter()
+            .map(|(name, theirs, ours)| format!("another {name} ({theirs}, and here {ours})"))
+            .collect();
+        (!different.is_empty()).then(|| format!("it was issued for {}", different.join(", ")))
+    }
+}

@@ -16,6 +16,9 @@ pub const SHARD: &str = "shard";
 /// The name of the term that lists the columns of the inputs. It is present if all inputs are tables.
 pub const COLUMNS: &str = "columns of the tables";
 
+/// The name of the term that is the share from which on a verdict ends the reasoning.
+pub const SURE: &str = "--sure";
+
 /// The name under which a journal keeps facts about its run. They are not compared.
 pub const ABOUT: &str = "about";
 
@@ -50,6 +53,12 @@ impl Terms {
         let mut terms = self.clone();
         terms.0.shift_remove(SHARD);
         terms
+    }
+
+    /// Reports whether a term is given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Returns the texts of a term that is a list. Empty if the term is missing or no list.

@@ -50,7 +50,9 @@ pub fn claim(config: &RunConfig, files: &mut Files) -> Result<(), Refused> {
     if let Some(folder) = &config.template_folder {
         Templates::files(folder).iter().try_for_each(|path| files.read("a template", path))?;
     }
-    config.certificate.iter().try_for_each(|(path, _)| files.read("the certificate", path))
+    let certificates = config.certificate.iter().map(|(path, _)| path);
+    let early = config.stop_certificate.iter().map(|(path, _)| path);
+    certificates.chain(early).try_for_each(|path| files.read("the certificate", path))
 }
 
 /// Loads a model to judge by these policies, `parallel` texts at once. Prints notes on its memory and its quality.

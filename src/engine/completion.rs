@@ -1,5 +1,6 @@
 //! The result of classifying one content.
 
+use crate::verdict::ladder::Probe;
 use crate::verdict::{Outcome, Unresolved};
 
 /// The result of classifying one content.
@@ -11,6 +12,8 @@ pub struct Completion {
     pub cascade: Option<Cascade>,
     /// The model's reasoning, if it reasoned. For developers: it may be wrong, or as harmful as the content.
     pub reasoning: Option<Reasoning>,
+    /// The answers at the rungs of the ladder, in order. Empty without a ladder.
+    pub probes: Vec<Probe>,
     /// The tokens that it took.
     pub usage: Usage,
 }
@@ -19,7 +22,8 @@ impl Completion {
     /// Returns a completion without a verdict, for which nothing was decoded.
     #[must_use]
     pub fn without_work(why: Unresolved) -> Self {
-        Self { outcome: Outcome::Unresolved(why), cascade: None, reasoning: None, usage: Usage::default() }
+        let (cascade, reasoning, probes) = (None, None, Vec::new());
+        Self { outcome: Outcome::Unresolved(why), cascade, reasoning, probes, usage: Usage::default() }
     }
 }
 
@@ -37,8 +41,19 @@ pub struct Cascade {
 pub struct Reasoning {
     /// The text.
     pub text: String,
-    /// True if the model ended it by itself. False if the budget ran out.
-    pub finished: bool,
+    /// The way in which it ended.
+    pub end: ReasoningEnd,
+}
+
+/// The way in which reasoning ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasoningEnd {
+    /// The model ended it.
+    Itself,
+    /// The budget ran out.
+    Budget,
+    /// The verdict was sure at a rung of the ladder.
+    Sure,
 }
 
 /// Tokens of one completion, by their use.
@@ -50,6 +65,8 @@ pub struct Usage {
     pub suffix: usize,
     /// Tokens sampled as reasoning. All tokens of the turn where the model writes freely.
     pub reasoning: usize,
+    /// Tokens of forks in which answers were scored ahead, at the rungs of the ladder.
+    pub probes: usize,
     /// Tokens appended and scored for the answers.
     pub answer: usize,
     /// Tokens sampled as rationale.

@@ -14,6 +14,7 @@ use crate::policy::Effort;
 use crate::setters::setters;
 use crate::tokenizer::Token;
 use crate::verdict::DecisionRule;
+use crate::verdict::ladder::Ladder;
 
 /// Settings for loading a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +173,13 @@ pub struct SessionOptions {
     pub budget: Option<usize>,
     /// Answers without reasoning first, and reasons only if the probability is in this band. Default: off.
     pub cascade: Option<Band>,
+    /// Ends the reasoning once a verdict has this share of the answers' mass, 0.5 to 1. Default: `None`, never.
+    ///
+    /// Answers are scored ahead at rungs: after 0, 32, 64, 96, 128, 192, 256 tokens and so on. Below 128 tokens two rungs
+    /// in a row must be sure of the same verdict. It has no effect in a cascade.
+    pub sure: Option<f64>,
+    /// Scores the answers at every rung, and never ends the reasoning there. Default: off.
+    pub trace: bool,
     /// Lets the model write its whole turn, headers included, and parses the text. Default: off.
     ///
     /// Such a verdict has no probability.
@@ -240,6 +248,13 @@ impl SessionOptions {
         (!self.free).then_some(self.rule)
     }
 
+    /// Returns the ladder of a mode, if answers are scored ahead.
+    #[must_use]
+    pub fn ladder(&self, mode: Mode) -> Option<Ladder> {
+        let sure = if self.trace { Some(1.0) } else { self.sure.filter(|sure| *sure < 1.0) };
+        sure.filter(|_| matches!(mode, Mode::Reason { .. })).map(|sure| Ladder { sure })
+    }
+
     /// Returns the decoding mode for a policy with this effort of its own.
     #[must_use]
     pub fn mode(&self, policy: Effort) -> Mode {
@@ -290,6 +305,8 @@ setters! {
         with_effort: effort, Option<Effort>;
         with_budget: budget, Option<usize>;
         with_cascade: cascade, Option<Band>;
+        with_sure: sure, Option<f64>;
+        with_trace: trace, bool;
         with_free: free, bool;
         with_rule: rule, DecisionRule;
         with_sampling: sampling, Sampling;

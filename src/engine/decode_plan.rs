@@ -10,10 +10,11 @@ use super::config::{Mode, Sampling, SessionOptions};
 use crate::harmony::{Control, Segment};
 use crate::policy::{Answer, Form, Policy};
 use crate::tokenizer::{Token, Tokenizer};
+use crate::verdict::ladder::Ladder;
 use crate::verdict::{AnswerTree, DecisionRule, NodeId, Step, Target};
 
 /// The decoding plan of a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DecodePlan {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) form: Form,
@@ -36,6 +37,8 @@ pub struct DecodePlan {
     /// The control tokens that the model may write where it writes its headers itself.
     pub(super) controls: Vec<Token>,
     pub(super) mode: Mode,
+    /// The ladder, if answers are scored ahead.
+    pub(super) ladder: Option<Ladder>,
     pub(super) rule: DecisionRule,
     pub(super) sampling: Sampling,
 }
@@ -49,7 +52,7 @@ impl SessionOptions {
     pub fn decode_plan(&self, tokenizer: &Arc<Tokenizer>, policy: &Policy) -> DecodePlan {
         let (form, mode) = (policy.contract.form, self.mode(policy.effort));
         let plan = DecodePlan::new(Arc::clone(tokenizer), form, policy.answers(), mode, self.rule, self.sampling);
-        DecodePlan { rationale: plan.rationale && !self.no_rationale, ..plan }
+        DecodePlan { rationale: plan.rationale && !self.no_rationale, ladder: self.ladder(mode), ..plan }
     }
 }
 
@@ -93,6 +96,7 @@ impl DecodePlan {
             answers,
             tree,
             mode,
+            ladder: None,
             rule,
             sampling,
         }
@@ -112,6 +116,12 @@ impl DecodePlan {
         Self { analysis: Vec::new(), opener: appended.to_vec(), stops: Vec::new(), ..plan }
     }
 
+    /// Scores answers ahead on a ladder.
+    #[must_use]
+    pub fn with_ladder(self, ladder: Ladder) -> Self {
+        Self { ladder: Some(ladder), ..self }
+    }
+
     /// Returns the most cells that an item fills beyond its prefix, for a suffix of `suffix` tokens and at most `forks`
     /// forks at once.
     ///
@@ -125,7 +135,7 @@ impl DecodePlan {
         // The sums saturate, as a budget may be any number that a user wrote.
         suffix.saturating_add(match self.mode {
             Mode::Answer => answers + behind,
-            // The first answer of a cascade takes less, and is cleared before the second.
+            // An answer before the last takes less, and is cleared before the next.
             Mode::Reason { budget } | Mode::Cascade { budget, .. } => {
                 budget.saturating_add(self.analysis.len() + answers + behind)
             }
@@ -133,9 +143,9 @@ impl DecodePlan {
         })
     }
 
-    /// Returns the number of sequences that an item reserves: its own, and in a cascade the fork of its first answer.
+    /// Returns the number of sequences that an item reserves: its own, and the fork of an answer before the last one.
     pub(super) fn sequences(&self) -> usize {
-        if matches!(self.mode, Mode::Cascade { .. }) { 2 } else { 1 }
+        if matches!(self.mode, Mode::Cascade { .. }) || self.ladder.is_some() { 2 } else { 1 }
     }
 
     /// Returns the tokens that a body consists of.

@@ -2,7 +2,8 @@
 //!
 //! The headers are fixed, and the model only fills bodies. `analysis` is sampled within a budget, then the header of
 //! `final` is appended and the answers are scored. A rationale is sampled behind the answer that won. In a cascade the
-//! answers are first scored in a fork, and the item reasons only if the probability is too close to call.
+//! answers are first scored in a fork, and the item reasons only if the probability is too close to call. On a ladder they
+//! are scored in forks while it reasons, and reasoning ends once a verdict is sure.
 //!
 //! An item only names the tokens that it wants decoded, and advances when it is given their logits. The share of its
 //! tokens in a batch, and the other items there, are not known here.
@@ -10,7 +11,7 @@
 use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
-use super::completion::{Cascade, Completion, Reasoning, Usage};
+use super::completion::{Cascade, Completion, Reasoning, ReasoningEnd, Usage};
 use super::config::Mode;
 use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
@@ -19,6 +20,7 @@ use super::sequence::Sequence;
 use crate::harmony::{Control, Segment, completion};
 use crate::policy::Answer;
 use crate::tokenizer::{Token, Tokenizer};
+use crate::verdict::ladder::{Probe, is_rung, is_sure};
 use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, candidates, label_shares, read_answer};
 
 /// The sliding window of gpt-oss, in tokens.
@@ -31,16 +33,20 @@ pub struct Item {
     phase: Phase,
     /// The item's own sequence. The forks that score answers belong to the scoring.
     sequence: Sequence,
-    /// The fork in which a cascade scores its first answer.
+    /// The fork in which an answer before the last one is scored: the first of a cascade, or that at a rung.
     probe: Option<Sequence>,
     scoring: Option<Scoring>,
     cascade: Option<Cascade>,
     /// Tokens of a first answer that led to reasoning.
     probed: usize,
+    /// The answers at the rungs so far.
+    probes: Vec<Probe>,
+    /// The next token of the reasoning, which waits for the answers at a rung.
+    next: Option<Token>,
     sampler: Sampler,
     /// The sampled tokens of the reasoning, or of the whole turn where the model writes freely.
     written: Vec<Token>,
-    finished: bool,
+    end: ReasoningEnd,
     rationale: Rationale,
     /// The index of the answer that won and its scores, once the answers are scored.
     verdict: Result<(usize, Scores), Unresolved>,
@@ -54,6 +60,8 @@ enum Phase {
     /// The first answer of a cascade is scored.
     Probe,
     Reason,
+    /// The answers at a rung are scored in a fork.
+    Rung,
     Free,
     Answer,
     Rationale,
@@ -71,10 +79,12 @@ impl Item {
             scoring: None,
             cascade: None,
             probed: 0,
+            probes: Vec::new(),
+            next: None,
             // Every item draws the same random numbers, so its tokens depend on no other item.
             sampler: Sampler::new(plan.sampling),
             written: Vec::new(),
-            finished: false,
+            end: ReasoningEnd::Budget,
             rationale: Rationale::default(),
             verdict: Err(Unresolved::OffContract { mass: 0.0, least: plan.rule.min_mass }),
             usage: Usage { prefix, suffix: suffix.len(), ..Usage::default() },
@@ -139,10 +149,14 @@ impl Item {
         match self.phase {
             Phase::Read => self.open_probe(backend, free),
             Phase::Probe => self.score_probe(backend, free),
+            Phase::Rung => self.score_rung(backend, free),
             Phase::Answer => self.score(backend, free),
             Phase::Done => Ok(()),
             Phase::Reason | Phase::Free | Phase::Rationale => match self.sequence.take_rows().pop() {
-                Some((_, row)) => self.write(backend.logits(row)),
+                Some((_, row)) => {
+                    self.write(backend.logits(row))?;
+                    if self.phase == Phase::Rung { self.open_rung(backend, free) } else { Ok(()) }
+                }
                 // The batch had no room for the last token.
                 None => Ok(()),
             },
@@ -162,8 +176,11 @@ impl Item {
                 // `<|end|>` may end the analysis alone. The turn ends with it only if a complete reply was written.
                 let ended =
                     token != plan.tokenizer.control(Control::End) || completion::parse(&self.segments()).is_ok();
-                self.finished = stopped && ended;
-                if self.finished || self.written.len() >= budget {
+                let finished = stopped && ended;
+                if finished {
+                    self.end = ReasoningEnd::Itself;
+                }
+                if finished || self.written.len() >= budget {
                     self.phase = Phase::Done;
                     return Ok(());
                 }
@@ -176,26 +193,36 @@ impl Item {
                     return Ok(());
                 }
             }
-            (_, mode) => {
-                self.finished = stopped;
-                if stopped {
-                    // The sampled token is not decoded. The header of the answer begins with a token of its own.
-                    self.open_answer();
-                    return Ok(());
-                }
-                self.written.push(token);
-                self.usage.reasoning += 1;
-                if matches!(mode, Mode::Reason { budget } | Mode::Cascade { budget, .. } if self.written.len() >= budget)
-                {
-                    // Decoded without logits: the next token is known, as it is the first of the header.
-                    self.sequence.feed(&[token], 1);
-                    self.open_answer();
-                    return Ok(());
-                }
+            _ if stopped => {
+                self.end = ReasoningEnd::Itself;
+                // The sampled token is not decoded. The header of the answer begins with a token of its own.
+                self.open_answer();
+                return Ok(());
+            }
+            _ if plan.ladder.is_some() && is_rung(self.written.len()) => {
+                self.next = Some(token);
+                self.phase = Phase::Rung;
+                return Ok(());
+            }
+            _ => {
+                self.reason(token);
+                return Ok(());
             }
         }
         self.sequence.feed(&[token], 0);
         Ok(())
+    }
+
+    /// Continues the reasoning with a token.
+    fn reason(&mut self, token: Token) {
+        self.written.push(token);
+        self.usage.reasoning += 1;
+        self.sequence.feed(&[token], 0);
+        let (Mode::Reason { budget } | Mode::Cascade { budget, .. }) = self.plan.mode else { return };
+        if self.written.len() >= budget {
+            // The logits behind the token are not read: the next token is known, as it is the first of the header.
+            self.open_answer();
+        }
     }
 
     /// Reports whether the item is complete.
@@ -229,7 +256,7 @@ impl Item {
         };
         let reasoning = reasoned.then(|| Reasoning {
             text: String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned(),
-            finished: self.finished,
+            end: self.end,
         });
         let outcome = match self.verdict {
             Ok((leaf, scores)) => {
@@ -242,7 +269,7 @@ impl Item {
             }
             Err(why) => Outcome::Unresolved(why),
         };
-        Completion { outcome, cascade: self.cascade, reasoning, usage: self.usage }
+        Completion { outcome, cascade: self.cascade, reasoning, probes: self.probes, usage: self.usage }
     }
 
     fn free_completion(self) -> Completion {
@@ -259,7 +286,7 @@ impl Item {
                 reply.analysis,
             ),
             // A turn that ran out of its budget is cut off, whatever else is wrong with it.
-            Err(_) if !self.finished => {
+            Err(_) if self.end == ReasoningEnd::Budget => {
                 let text = String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned();
                 (Outcome::Unresolved(completion::NoFinal::Truncated.into()), text)
             }
@@ -268,7 +295,8 @@ impl Item {
         Completion {
             outcome,
             cascade: None,
-            reasoning: Some(Reasoning { text: analysis, finished: self.finished }),
+            reasoning: Some(Reasoning { text: analysis, end: self.end }),
+            probes: Vec::new(),
             usage: self.usage,
         }
     }
@@ -287,13 +315,69 @@ impl Item {
         let Some(seq) = free.take() else { return Ok(()) };
         let mut probe = Sequence::new(seq, self.sequence.position);
         self.scoring = Some(Scoring::open(&self.plan, &self.plan.direct, &mut probe));
+        self.phase = Phase::Probe;
+        self.fork(probe, backend)
+    }
+
+    /// Forks the reasoning for the answers at a rung. Waits if no sequence is free.
+    fn open_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
+        let Some(seq) = free.take() else { return Ok(()) };
+        let mut probe = Sequence::new(seq, self.sequence.position);
+        self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut probe));
+        self.fork(probe, backend)
+    }
+
+    /// Forks the item's own sequence, for an answer before the last one.
+    fn fork(&mut self, probe: Sequence, backend: &mut dyn Backend) -> Result<(), Fault> {
+        let (own, seq) = (self.sequence.seq, probe.seq);
         // Recorded before the backend is called: after a fault, `release` gives the fork back.
         self.probe = Some(probe);
-        self.phase = Phase::Probe;
         if self.is_long() {
-            backend.compact(self.sequence.seq)?;
+            backend.compact(own)?;
         }
-        backend.fork(self.sequence.seq, seq);
+        backend.fork(own, seq);
+        Ok(())
+    }
+
+    /// Scores the answers at a rung, until the verdicts are known. If one is sure, reasoning ends and the fork goes on with
+    /// its answer. Else the fork is cleared and the reasoning goes on.
+    fn score_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
+        let plan = Arc::clone(&self.plan);
+        let long = self.is_long();
+        let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else {
+            return self.open_rung(backend, free);
+        };
+        let over = scoring.advance(&plan, &mut probe, long, backend, free);
+        let opened = probe.position >= self.sequence.position + plan.opener.len() + plan.trunk.len();
+        let logs = if opened { scoring.ahead(&plan, &probe) } else { None };
+        let (Ok(over), Some(logs)) = (&over, logs) else {
+            // Also after a fault, so that `release` gives the fork back.
+            self.probe = Some(probe);
+            return over.map(|_| ());
+        };
+        self.probes.push(answers_at(&plan, self.written.len(), &logs));
+        let next = self.next.take();
+        if plan.ladder.is_some_and(|ladder| is_sure(&self.probes, ladder.sure)) {
+            self.end = ReasoningEnd::Sure;
+            let unused = std::mem::replace(&mut self.sequence, probe).seq;
+            backend.clear(unused);
+            free.give(unused);
+            self.phase = Phase::Answer;
+            self.usage.answer = self.probed + scoring.tokens;
+            if *over {
+                self.conclude();
+            }
+            return Ok(());
+        }
+        self.usage.probes += plan.opener.len() + scoring.tokens - scoring.left() - probe.left();
+        scoring.release(backend, free);
+        self.scoring = None;
+        backend.clear(probe.seq);
+        free.give(probe.seq);
+        if let Some(token) = next {
+            self.phase = Phase::Reason;
+            self.reason(token);
+        }
         Ok(())
     }
 
@@ -343,10 +427,16 @@ impl Item {
         let Some(scoring) = &mut self.scoring else { return Ok(()) };
         let over = scoring.advance(&plan, &mut self.sequence, long, backend, free)?;
         self.usage.answer = self.probed + scoring.tokens;
-        if !over {
-            return Ok(());
+        if over {
+            self.conclude();
         }
-        match plan.rule.decide(&plan.answers, &scoring.logs) {
+        Ok(())
+    }
+
+    /// Decides between the answers, all of which are scored.
+    fn conclude(&mut self) {
+        let Some(scoring) = &self.scoring else { return };
+        match self.plan.rule.decide(&self.plan.answers, &scoring.logs) {
             Ok((leaf, scores)) => self.decide(leaf, scores),
             // Off the contract there is nothing to explain.
             Err(why) => {
@@ -354,7 +444,6 @@ impl Item {
                 self.verdict = Err(why);
             }
         }
-        Ok(())
     }
 
     /// Records the answer that won. Where a rationale follows, the rest of the answer is appended first.
@@ -373,6 +462,17 @@ impl Item {
 
     fn segments(&self) -> Vec<Segment> {
         segments(&self.plan.tokenizer, &self.written)
+    }
+}
+
+/// Returns the answers at a rung, from the logarithm of each answer's probability.
+fn answers_at(plan: &DecodePlan, tokens: usize, logs: &[f64]) -> Probe {
+    match plan.rule.decide(&plan.answers, logs) {
+        Ok((leaf, scores)) => {
+            let share = candidates(&plan.answers, logs).iter().fold(0.0, |most: f64, one| most.max(one.probability));
+            Probe { tokens, verdict: Some(plan.answers[leaf].verdict), probability: scores.probability, share }
+        }
+        Err(_) => Probe { tokens, verdict: None, probability: 0.0, share: 0.0 },
     }
 }
 

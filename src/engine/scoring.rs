@@ -158,6 +158,28 @@ impl Scoring {
         Ok(over)
     }
 
+    /// Returns the logarithm of each answer's probability as far as verdicts need it. `None` while a branch that is not
+    /// scored can lead to different verdicts.
+    ///
+    /// One answer of such a branch stands for all of them.
+    pub(super) fn ahead(&self, plan: &DecodePlan, own: &Sequence) -> Option<Vec<f64>> {
+        let alike = |one: usize, other: usize| plan.answers[one].verdict == plan.answers[other].verdict;
+        let mut logs = self.logs.clone();
+        let forked = self.branches.iter().filter(|(sequence, _)| !sequence.over()).map(|(_, branch)| branch);
+        let grown = Some(&self.trunk).filter(|_| !own.over());
+        for branch in forked.chain(&self.waiting).chain(grown) {
+            let node = *branch.nodes.first()?;
+            if !plan.tree.are_alike(node, &alike) {
+                return None;
+            }
+            logs[plan.tree.leaf(node)?] = branch.log;
+        }
+        for (leaf, share) in &self.passed {
+            logs[*leaf] = self.likeliest + share;
+        }
+        Some(logs)
+    }
+
     /// Returns the branches that can matter, the likeliest first. Records the answers of the others.
     fn worth_following(&mut self, plan: &DecodePlan, mut branches: Vec<Branch>) -> Vec<Branch> {
         branches.sort_by(|one, two| two.log.total_cmp(&one.log));

@@ -47,6 +47,8 @@ impl Collector<'_> {
             reasoning: row.reasoning.clone(),
             error: row.error_code().map(str::to_owned),
             slice: slice.clone(),
+            reasoning_tokens: row.usage.map(|usage| usage.reasoning_tokens),
+            rungs: row.rungs(),
         });
     }
 }

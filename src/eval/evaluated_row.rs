@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::expected::Expected;
 use crate::digest::Hash;
 use crate::policy::Verdict;
+use crate::verdict::ladder::Probe;
 
 /// A text of the golden set with the expected answer and the model's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +41,12 @@ pub struct EvaluatedRow {
     pub error: Option<String>,
     /// The value of the column by which the evaluation is sliced.
     pub slice: Option<String>,
+    /// Tokens of the model's reasoning. `None` if the text was not judged, and in evaluations of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<usize>,
+    /// The answers at the rungs of the reasoning. Empty if they were not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Probe>,
 }
 
 impl EvaluatedRow {
@@ -91,6 +98,8 @@ impl EvaluatedRow {
             reasoning: None,
             error: None,
             slice: None,
+            reasoning_tokens: None,
+            rungs: Vec::new(),
         }
     }
 }

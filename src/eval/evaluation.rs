@@ -12,6 +12,7 @@ use super::collector::Collector;
 use super::comparison::Comparison;
 use super::evaluated_row::{EvaluatedRow, probabilities};
 use super::gate::Gate;
+use super::ladder::LadderFigures;
 use super::metrics::Metrics;
 use crate::calibration::reliability::Reliability;
 use crate::calibration::setup::EvaluationSetup;
@@ -56,6 +57,9 @@ pub struct Evaluation {
     /// The comparison with an earlier evaluation, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// The figures by effort and by the end of the reasoning, if they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<LadderFigures>,
     /// The gate that was applied, if one was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
@@ -111,6 +115,7 @@ impl Evaluation {
             date: None,
             titles: BTreeMap::new(),
             comparison: None,
+            ladder: None,
             gate: None,
             tokens: 0,
             seconds: 0.0,

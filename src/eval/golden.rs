@@ -33,7 +33,7 @@ pub(super) use texts::Answer;
 use texts::{DistinctText, Relation, Texts};
 
 /// A golden set.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Golden {
     /// The records to judge: those with an answer under at least one policy, each text once.
     pub records: Vec<Placed>,
@@ -52,6 +52,12 @@ pub struct Golden {
 }
 
 impl Golden {
+    /// Returns records without answers.
+    #[must_use]
+    pub fn without_answers(records: Vec<Placed>) -> Self {
+        Self { records, ..Self::default() }
+    }
+
     /// Reads a set. The options name the column with the answers, or it is found.
     ///
     /// # Errors

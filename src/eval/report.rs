@@ -4,6 +4,7 @@
 
 mod curve;
 mod html;
+mod ladder;
 mod markdown;
 mod terminal;
 mod wording;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::judge::{Chunking, Judge};
 use super::row::{Provenance, RowFields};
 use crate::calibration::certificate::Certificate;
-use crate::calibration::terms::Terms;
+use crate::calibration::stop::StopCertificate;
+use crate::calibration::terms::{SURE, Terms};
 use crate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
 use crate::engine::tune::Tuning;
 use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
@@ -43,6 +44,8 @@ pub struct RunConfig {
     pub composition: String,
     /// A certificate, and its file.
     pub certificate: Option<(PathBuf, Arc<Certificate>)>,
+    /// The certificate of the early end that the options have, and its file.
+    pub stop_certificate: Option<(PathBuf, Arc<StopCertificate>)>,
 }
 
 /// The composition of a text that is one column, one line or one file.
@@ -84,6 +87,8 @@ pub(super) const CERTIFICATE: &str = "certificate";
 pub(super) const REASONING: &str = "--reasoning";
 /// The name of the term that is true if rows have a rationale.
 pub const RATIONALE: &str = "rationale";
+/// The name of the term that is true if journals have the answers at every rung of the reasoning.
+const RUNGS: &str = "rungs";
 /// The name of the term that is the way of decoding, and its value without probabilities.
 pub(super) const FREE: (&str, &str) = ("--decode", "free");
 /// The names of the terms that a finished run can be decided anew by.
@@ -132,6 +137,7 @@ impl RunConfig {
             hint: Hint::to_string,
             composition: ONE_COLUMN.to_owned(),
             certificate: None,
+            stop_certificate: None,
         }
     }
 
@@ -211,7 +217,8 @@ impl RunConfig {
     /// Settings that change only the order of sums are left out. That order changes from one text to the next anyway.
     #[must_use]
     pub fn terms(&self, model: &ModelFile, config: &EngineConfig, policies: &[Policy]) -> Terms {
-        let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, .. } = &self.options;
+        let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, trace, .. } =
+            &self.options;
         let rule = self.options.rule();
         let terms = json!({
             "model": format!("{} {}", model.name, model.digest),
@@ -219,6 +226,8 @@ impl RunConfig {
             "policies": self.policy_terms(policies),
             "--budget": budget,
             "--cascade": cascade.map(|band| format!("{}:{}", band.low, band.high)),
+            SURE: self.options.sure.filter(|sure| *sure < 1.0),
+            RUNGS: trace.then_some(true),
             "--decode": if *free { "free" } else { "phased" },
             "--threshold": rule.and_then(|rule| rule.threshold),
             "--min-mass": rule.map(|rule| rule.min_mass),
@@ -263,7 +272,7 @@ impl RunConfig {
         let Terms(mut terms) = self.terms(model, config, std::slice::from_ref(policy));
         // A probability does not depend on these, and the names below replace `policies`.
         for of_journals in
-            ["policies", "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
+            ["policies", RUNGS, "--max-content-tokens", "--reasoning", "--reproducible", "rationale", "certificate"]
         {
             terms.shift_remove(of_journals);
         }
@@ -275,6 +284,7 @@ impl RunConfig {
             ("text", json!(self.composition)),
             ("--budget", json!(budget)),
             ("--cascade", json!(band)),
+            (SURE, json!(self.options.sure.filter(|sure| *sure < 1.0 && matches!(mode, Mode::Reason { .. })))),
             // Nothing is drawn at temperature 0.
             ("--seed", json!((temperature > 0.0).then_some(seed))),
         ] {
@@ -292,7 +302,7 @@ impl RunConfig {
         }
     }
 
-    /// Refuses a certificate that does not hold under these conditions.
+    /// Refuses certificates that do not hold under these conditions.
     ///
     /// # Errors
     ///
@@ -303,10 +313,12 @@ impl RunConfig {
         config: &EngineConfig,
         policy: &Policy,
     ) -> Result<(), RunConfigError> {
-        let Some((path, certificate)) = &self.certificate else { return Ok(()) };
-        match certificate.unlike(&self.conditions(model, config, policy)) {
+        let conditions = self.conditions(model, config, policy);
+        let of_verdicts = self.certificate.as_ref().map(|(path, certificate)| (path, certificate.unlike(&conditions)));
+        let of_end = self.stop_certificate.as_ref().map(|(path, certificate)| (path, certificate.unlike(&conditions)));
+        match of_verdicts.into_iter().chain(of_end).find_map(|(path, unlike)| Some((path, unlike?))) {
             None => Ok(()),
-            Some(differences) => Err(RunConfigError::OtherConditions { path: path.clone(), differences }),
+            Some((path, differences)) => Err(RunConfigError::OtherConditions { path: path.clone(), differences }),
         }
     }
 
@@ -320,6 +332,7 @@ impl RunConfig {
         let effort = self.effort(policy);
         let provenance = Provenance::new(policy, engine.model(), engine.templates(), effort, self.options.rule())
             .with_fields(self.fields.clone())
+            .with_rungs(self.options.trace)
             .with_hints(self.hint);
         Ok(match &self.certificate {
             None => provenance,

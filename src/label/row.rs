@@ -154,11 +154,15 @@ pub struct RowUsage {
     pub content_tokens: usize,
     /// Sampled as reasoning.
     pub reasoning_tokens: usize,
+    /// Appended in forks to score the answers while the model reasoned.
+    #[serde(default)]
+    #[schemars(!default)]
+    pub probe_tokens: usize,
     /// Appended and scored for the answers.
     pub answer_tokens: usize,
     /// Sampled as rationale.
     pub rationale_tokens: usize,
-    /// `itself` or `budget`: the end of the reasoning. Null without reasoning.
+    /// `itself`, `budget` or `sure`: the end of the reasoning. Null without reasoning.
     pub reasoning_ended: Option<ReasoningEnd>,
 }
 
@@ -180,6 +184,8 @@ pub enum ReasoningEnd {
     Itself,
     /// The budget ended it.
     Budget,
+    /// The verdict was sure before the end.
+    Sure,
 }
 
 /// The pieces of a long content. The row is that of the worst piece, with its probability and mass.
@@ -335,7 +341,7 @@ mod tests {
             "model": { "id": "m", "digest": "2" }, "template": { "id": "t", "digest": "3" }, "effort": "low",
             "version": "0.1.0",
             "usage": {
-                "prefix_tokens": 1, "content_tokens": 2, "reasoning_tokens": 3, "answer_tokens": 4,
+                "prefix_tokens": 1, "content_tokens": 2, "reasoning_tokens": 3, "probe_tokens": 6, "answer_tokens": 4,
                 "rationale_tokens": 5, "reasoning_ended": "budget",
             },
             "pieces": { "count": 2, "tokens": 80, "overlap": 10, "worst": 1, "undecided": 0 },

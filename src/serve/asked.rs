@@ -19,13 +19,17 @@ use crate::label::judge::Chunking;
 use crate::label::records::dialogue;
 use crate::label::row::RowFields;
 use crate::policy::{Effort, Notation, Policy, PolicySource, Verdict};
+use crate::verdict::ladder::SURE;
 
 /// The settings that a request may set. Each replaces the server's own.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AskedOptions {
-    /// How much the model reasons before it answers.
-    pub effort: Option<Effort>,
+    /// How much the model reasons before it answers. With `auto` it reasons as the policy asks, until the verdict is sure.
+    pub effort: Option<AskedEffort>,
+    /// The probability of a verdict from which on the reasoning ends. With `auto` 0.98.
+    #[schemars(range(min = 0.5, max = 1.0))]
+    pub sure: Option<f64>,
     /// The most tokens of reasoning.
     pub budget: Option<usize>,
     /// The lowest probability that counts as a violation.
@@ -56,6 +60,23 @@ pub struct AskedOptions {
     pub certificate: Option<bool>,
     /// The longest time for the request, in milliseconds.
     pub deadline_ms: Option<u64>,
+}
+
+/// An effort in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AskedEffort {
+    /// The policy's effort, until the verdict is sure.
+    Auto,
+    /// This effort.
+    #[serde(untagged)]
+    Of(Effort),
+}
+
+impl From<Effort> for AskedEffort {
+    fn from(effort: Effort) -> Self {
+        Self::Of(effort)
+    }
 }
 
 /// A way of decoding.
@@ -237,6 +258,16 @@ impl AskedOptions {
                 "a cascade needs reasoning to go on to: an effort above none, a budget above 0, and decode phased";
             return Err(ApiError::invalid("invalid_value", message).of("cascade"));
         }
+        if (self.sure.is_some() || self.effort == Some(AskedEffort::Auto))
+            && (options.session.free
+                || options.session.cascade.is_some()
+                || options.session.budget == Some(0)
+                || policies.iter().any(none))
+        {
+            let message =
+                "an early end needs reasoning: an effort above none, a budget above 0, decode phased and no cascade";
+            return Err(ApiError::invalid("invalid_value", message).of("sure"));
+        }
         Ok(Question {
             policies,
             options: Arc::new(options),
@@ -249,7 +280,18 @@ impl AskedOptions {
     /// Puts the values into the settings of a session.
     fn session(&self, options: &mut JudgeOptions) -> Result<(), ApiError> {
         let session = &mut options.session;
-        session.effort = self.effort.or(session.effort);
+        match self.effort {
+            Some(AskedEffort::Of(effort)) => session.effort = Some(effort),
+            Some(AskedEffort::Auto) => session.sure = session.sure.or(Some(SURE)),
+            None => {}
+        }
+        if let Some(sure) = self.sure {
+            if !(0.5..=1.0).contains(&sure) {
+                let message = "it is a number from 0.5 to 1";
+                return Err(ApiError::invalid("invalid_value", message).of("sure"));
+            }
+            session.sure = Some(sure);
+        }
         session.budget = self.budget.or(session.budget);
         session.max_content = self.max_content_tokens.or(session.max_content);
         session.date = self.date.clone().or_else(|| session.date.take());

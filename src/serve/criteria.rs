@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::api_error::ApiError;
-use super::asked::AskedOptions;
+use super::asked::{AskedEffort, AskedOptions};
 use super::policies::Served;
 use super::state::State;
 use crate::policy::{Effort, Label, Notation, Policy, PolicyError, PolicyErrorKind, PolicySource, Verdict};
@@ -58,7 +58,7 @@ pub fn options(state: &State, effort: Option<&str>) -> Result<AskedOptions, ApiE
             .map_err(|_| ApiError::invalid("invalid_value", "this is no effort: none, low, medium or high"))?,
         None => state.config.options.effort.unwrap_or(Effort::None),
     };
-    Ok(AskedOptions { effort: Some(effort), ..AskedOptions::default() })
+    Ok(AskedOptions { effort: Some(AskedEffort::Of(effort)), ..AskedOptions::default() })
 }
 
 #[cfg(test)]

@@ -119,6 +119,19 @@ impl AnswerTree {
         }
     }
 
+    /// Reports whether all answers below a node are alike.
+    #[must_use]
+    pub fn are_alike(&self, node: NodeId, alike: &impl Fn(usize, usize) -> bool) -> bool {
+        let first = self.leaf(node);
+        self.edges(node).iter().all(|edge| match edge.to {
+            Target::Leaf(leaf) => first.is_some_and(|first| alike(first, leaf)),
+            Target::Node(next) => {
+                self.leaf(next).zip(first).is_some_and(|(leaf, first)| alike(first, leaf))
+                    && self.are_alike(next, alike)
+            }
+        })
+    }
+
     /// Returns the tokens of one complete answer, without its stop.
     #[must_use]
     pub fn path(&self, leaf: usize) -> &[Token] {

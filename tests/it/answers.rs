@@ -1,6 +1,7 @@
 //! Decoding against a scripted model: every answer is possible, and the probabilities are those of the model.
 
 mod free;
+mod ladder;
 
 use crate::support;
 
@@ -11,7 +12,7 @@ use magistrate::engine::backend::{Backend, Fault, Layout, Limits};
 use magistrate::engine::decode_plan::DecodePlan;
 use magistrate::engine::schedule::{JobId, Schedule};
 use magistrate::engine::scripted::Scripted;
-use magistrate::engine::{Mode, Sampling};
+use magistrate::engine::{Mode, ReasoningEnd, Sampling};
 use magistrate::harmony::{Control, Segment};
 use magistrate::policy::{Contract, Policy, Verdict};
 use magistrate::tokenizer::{Token, Tokenizer};
@@ -107,7 +108,15 @@ fn decode(
     let mut backend = Scripted::new(limits, tokenizer.len(), |history, logits| author.logits(history, logits));
     let plan =
         DecodePlan::new(Arc::clone(tokenizer), policy.contract.form, policy.answers(), mode, rule, Sampling::default());
-    let plan = Arc::new(plan);
+    decode_with(&mut backend, plan)
+}
+
+/// Runs one item by a plan and checks that nothing of it stays behind.
+fn decode_with<F: FnMut(&[Token], &mut [f32])>(
+    backend: &mut Scripted<F>,
+    plan: DecodePlan,
+) -> Result<Completion, Fault> {
+    let (plan, tokenizer, limits) = (Arc::new(plan), tokenizer(), backend.limits());
     let prefix = [tokenizer.encode("A policy."), vec![tokenizer.control(Control::Message)]].concat();
     let suffix = tokenizer.encode_segments(&[
         Segment::Text("A text.".into()),
@@ -115,7 +124,7 @@ fn decode(
         Segment::Control(Control::Start),
         Segment::Text("assistant".into()),
     ]);
-    let completion = run(&mut backend, &prefix, &plan, &suffix);
+    let completion = run(backend, &prefix, &plan, &suffix);
     let needed = plan.cells(suffix.len(), limits.sequences - 2);
     assert_eq!(backend.used(), prefix.len(), "every cell is given back");
     assert!(backend.peak <= prefix.len() + needed, "{} cells in use, {needed} foreseen", backend.peak - prefix.len());
@@ -337,7 +346,8 @@ fn reasoning_ends_by_itself_or_by_its_budget_and_an_answer_follows_either_way() 
     for (budget, finished, length) in [(20, true, 5), (3, false, 3)] {
         let completion = decode(&policy, &author, Mode::Reason { budget }, support::any_mass(), LIMITS).unwrap();
         let reasoning = completion.reasoning.unwrap();
-        assert_eq!((reasoning.finished, completion.usage.reasoning), (finished, length));
+        let itself = reasoning.end == ReasoningEnd::Itself;
+        assert_eq!((itself, completion.usage.reasoning), (finished, length));
         assert!(matches!(completion.outcome, Outcome::Verdict(Judgement { verdict: Verdict::Violation, .. })));
     }
 }

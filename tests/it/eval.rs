@@ -128,6 +128,8 @@ fn row(number: u64, text: &str, verdict: Option<Verdict>) -> EvaluatedRow {
         reasoning: None,
         error: None,
         slice: Some("<i>".into()),
+        reasoning_tokens: None,
+        rungs: Vec::new(),
     }
 }
 

@@ -336,3 +336,139 @@ fn devices_are_listed_and_nothing_else_is_done() {
         );
     }
 }
+
+/// Texts of every length, one a line.
+const LINES: &str = "WINNER!! Reply YES to claim your prize\nSee you at lunch then\nCall 0800 123 now for free tickets\n\
+    I will be late, start without me\nCheap pills, no prescription, click here\nok\n";
+
+#[test]
+fn a_verdict_that_is_never_sure_enough_leaves_every_byte_of_a_run() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("texts.txt"), LINES).unwrap();
+    for effort in ["low", "medium", "high"] {
+        let rows = |more: &[&str]| {
+            let label =
+                ["label", "-p", "spam", "texts.txt", "-o", "-", "--effort", effort, "--reproducible", "--reasoning"];
+            let output = place.run(&[&label, more].concat());
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(rows(&["--sure", "1"]), rows(&[]), "{effort}");
+    }
+}
+
+#[test]
+fn answers_at_the_rungs_change_no_digit_of_a_reproducible_run() {
+    use magistrate::content::Content;
+    use magistrate::engine::{Completion, Engine, EngineConfig, SessionOptions, Usage};
+    use magistrate::policy::Effort;
+
+    let folder = tempfile::tempdir().unwrap();
+    let nano = magistrate::models::nano::unpack_into(folder.path()).unwrap();
+    let policy = PolicyLibrary::shipped().get("spam").unwrap().clone();
+    for (model, budget) in [(nano, 200), (support::demonstration(), 150)] {
+        let engine = Engine::load(&EngineConfig::new(model).with_reproducible(true).with_threads(1)).unwrap();
+        for effort in [Effort::Low, Effort::Medium, Effort::High] {
+            let options = SessionOptions::from(effort).with_budget(Some(budget)).with_no_rationale(true);
+            let judge = |options: SessionOptions| -> Vec<Completion> {
+                let session = engine.session(&policy, options).unwrap();
+                LINES.lines().map(|line| session.classify(&Content::new(line)).unwrap()).collect()
+            };
+            let traced = judge(options.clone().with_trace(true));
+            assert!(traced.iter().all(|one| !one.probes.is_empty() && one.usage.probes > 0));
+            let bare = traced.into_iter().map(|one| Completion {
+                probes: Vec::new(),
+                usage: Usage { probes: 0, ..one.usage },
+                ..one
+            });
+            assert_eq!(bare.collect::<Vec<_>>(), judge(options), "{effort}");
+        }
+    }
+}
+
+#[test]
+fn an_early_end_is_told_in_the_row_and_by_a_certificate_for_it_alone() {
+    let place = Place::new();
+    let text = "WINNER!! Reply YES to claim your prize";
+    let early = place.row(&["-p", "spam", "--effort", "high", "--sure", "0.7", text]);
+    assert_eq!((&early["verdict"], &early["usage"]["reasoning_ended"]), (&"violation".into(), &"sure".into()));
+    assert_eq!(early["usage"]["reasoning_tokens"], 32);
+
+    let issued = place.run(&[
+        "calibrate",
+        "-p",
+        "spam",
+        "--stop",
+        "--alpha",
+        "0.2",
+        "--agreement",
+        "3",
+        "-o",
+        "stop.json",
+        "--effort",
+        "high",
+    ]);
+    let said = String::from_utf8_lossy(&issued.stdout);
+    assert_eq!(issued.status.code(), Some(0), "{issued:?}");
+    assert!(
+        said.contains("End the reasoning when a verdict has") && said.contains("of 3 texts have the same"),
+        "{said}"
+    );
+    let row = place.row(&["-p", "spam", "--effort", "high", "--sure", "stop.json", text]);
+    assert_eq!(row["verdict"], "violation");
+    let other = place.run(&["check", "-p", "spam", "--effort", "low", "--sure", "stop.json", text]);
+    let why = String::from_utf8_lossy(&other.stderr);
+    assert!(other.status.code() == Some(2) && why.contains("another effort (high, and here low)"), "{why}");
+
+    let few = place.run(&["calibrate", "-p", "spam", "--stop", "--alpha", "0.01", "--effort", "high"]);
+    let why = String::from_utf8_lossy(&few.stderr);
+    assert!(few.status.code() == Some(2) && why.contains("at least 230 are needed"), "{why}");
+}
+
+#[test]
+fn a_ladder_compares_every_effort_and_every_early_end() {
+    let place = Place::new();
+    let output = place.run(&[
+        "eval",
+        "-p",
+        "spam",
+        "--ladder",
+        "--effort",
+        "high",
+        "--json",
+        "--report",
+        "ladder.html",
+        "--report",
+        "ladder.md",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let evaluation: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ladder = &evaluation["ladder"];
+    let names = |part: &str| -> Vec<&str> {
+        ladder[part].as_array().unwrap().iter().map(|rung| rung["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!((ladder["full"].as_str(), names("efforts")), (Some("high"), vec!["none", "low", "medium", "high"]));
+    assert_eq!(ladder["efforts"][3]["flips"], 0);
+    assert_eq!(names("tokens")[..2], ["0", "32"]);
+    for (file, mark) in [("ladder.html", "F1 against the tokens of reasoning"), ("ladder.md", "### Reasoning")] {
+        let report = std::fs::read_to_string(place.0.path().join(file)).unwrap();
+        assert!(report.contains(mark), "{file}");
+    }
+    let refused = place.run(&["eval", "-p", "spam", "--ladder", "--effort", "none"]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && why.contains("--ladder needs reasoning"), "{why}");
+}
+
+#[test]
+fn a_policy_that_was_read_ahead_is_not_read_again() {
+    let place = Place::new();
+    let warm = place.run(&["warm", "-p", "spam", "-p", "hate", "--effort", "low"]);
+    assert_eq!(warm.status.code(), Some(0), "{warm:?}");
+    assert!(String::from_utf8_lossy(&warm.stderr).contains("spam: 9"), "{warm:?}");
+    let stored = || std::fs::read_dir(place.0.path().join("cache/prefixes")).unwrap().count();
+    assert_eq!(stored(), 2);
+    place.row(&["-p", "spam", "--effort", "low", "Hello"]);
+    assert_eq!(stored(), 2, "a check uses the stored state");
+    let refused = place.run(&["warm", "-p", "spam", "--no-prefix-store"]);
+    assert_eq!(refused.status.code(), Some(2));
+}

@@ -25,6 +25,7 @@ use magistrate::engine::{Band, Mode, Sampling};
 use magistrate::policy::Form;
 use magistrate::tokenizer::Token;
 use magistrate::verdict::Outcome;
+use magistrate::verdict::ladder::Ladder;
 use proptest::prelude::*;
 
 use support::demonstration_tokenizer as tokenizer;
@@ -74,6 +75,11 @@ fn branching(mode: Mode) -> Arc<DecodePlan> {
     ))
 }
 
+/// The same on a ladder.
+fn ladder(plan: &Arc<DecodePlan>, sure: f64) -> Arc<DecodePlan> {
+    Arc::new(DecodePlan::clone(plan).with_ladder(Ladder { sure }))
+}
+
 /// A job of a run: its arrival, its prefix, its length, its decoding, and its cancellation.
 #[derive(Clone, Debug)]
 struct Job {
@@ -111,6 +117,8 @@ fn plans() -> Vec<Arc<DecodePlan>> {
         plan(Mode::Free { budget: 9 }),
         plan(Mode::Cascade { budget: 7, band: Band { low: 0.3, high: 0.6 } }),
         branching(Mode::Cascade { budget: 20, band: Band { low: 0.4, high: 0.7 } }),
+        ladder(&plan(Mode::Reason { budget: 150 }), 1.0),
+        ladder(&branching(Mode::Reason { budget: 70 }), 0.55),
     ]
 }
 
@@ -188,7 +196,7 @@ fn setups() -> impl Strategy<Value = Setup> {
             sequences,
         },
     );
-    let job = (0usize..60, 0usize..4, 1usize..150, 0usize..7, prop::option::weighted(0.2, 0usize..40))
+    let job = (0usize..60, 0usize..4, 1usize..150, 0usize..9, prop::option::weighted(0.2, 0usize..40))
         .prop_map(|(after, prefix, suffix, plan, cancelled)| Job { after, prefix, suffix, plan, cancelled });
     let lengths = prop::collection::vec(1usize..250, 4);
     (limits, prop::bool::weighted(0.2), 1usize..20, 0usize..2000, lengths, prop::collection::vec(job, 1..40)).prop_map(

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use magistrate::eval::Evaluation;
+use magistrate::eval::golden::Golden;
 use magistrate::files::Files;
 
 use self::keep::JournalArgs;
@@ -20,7 +21,7 @@ use self::set::{Set, print_notes};
 use super::judging::JudgingArgs;
 use super::policy::PolicyArgs;
 use crate::cli::loading;
-use crate::cli::terminal::error::in_file;
+use crate::cli::terminal::error::{ensure_hint, in_file};
 use crate::cli::terminal::summary;
 
 pub use keep::KeepArgs;
@@ -74,6 +75,21 @@ impl GoldenArgs {
             Some(from) => Ok(Rows::Judged(self.past(&from, files)?)),
             None => Ok(Rows::ToJudge(Box::new(self.prepare(used, files)?))),
         }
+    }
+
+    /// Reads texts without their labels.
+    pub fn texts(self, files: &mut Files) -> Result<Prepared, anyhow::Error> {
+        ensure_hint!(self.from.is_none(), "--stop judges texts, and --from names rows", "give the texts themselves");
+        self.policy.reads(files)?;
+        let policies = self.policy.load()?;
+        let set = self.set.records(&policies, Decisions::All, files)?;
+        self.keep.claim(files)?;
+        let mut config = self.judging.resolve(&policies)?;
+        config.composition = self.set.composition();
+        loading::claim(&config, files)?;
+        let Set { name, reading, records, .. } = set;
+        let golden = Golden::without_answers(records);
+        Ok(Prepared { policies, golden, config, name, reading, keep: self.keep })
     }
 
     fn past(self, from: &Path, files: &mut Files) -> Result<Vec<Evaluation>, anyhow::Error> {

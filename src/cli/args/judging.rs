@@ -1,16 +1,18 @@
 //! The flags that set how texts are judged, shared by `check`, `label`, `verify`, `eval` and `calibrate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use magistrate::calibration::certificate::Certificate;
+use magistrate::calibration::stop::StopCertificate;
 use magistrate::engine::{Band, Sampling, SessionOptions};
 use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::RowFields;
 use magistrate::policy::{Effort, Policy};
+use magistrate::verdict::ladder::SURE;
 use magistrate::verdict::{DecisionRule, MIN_MASS};
 
 use super::engine::{EngineArgs, at_least_one};
@@ -62,6 +64,11 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "LOW:HIGH", value_parser = band)]
     cascade: Option<Band>,
 
+    /// End the reasoning once a verdict is this probable, 0.5 to 1, or as a FILE of calibrate --stop certifies [default with
+    /// --effort auto: 0.98]
+    #[arg(long, value_name = "P|FILE", value_parser = SureArg::parse, conflicts_with = "cascade")]
+    sure: Option<SureArg>,
+
     /// Decoding. phased: headers are fixed and answers are scored. free: the model writes everything, for comparison
     #[arg(long, value_name = "HOW", default_value = "phased")]
     decode: Decode,
@@ -79,6 +86,23 @@ pub struct JudgingArgs {
 
     #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// The sureness that ends the reasoning.
+#[derive(Clone, Debug, PartialEq)]
+enum SureArg {
+    Share(f64),
+    Certificate(PathBuf),
+}
+
+impl SureArg {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse::<f64>() {
+            Ok(share) if (0.5..=1.0).contains(&share) => Ok(Self::Share(share)),
+            Ok(_) => Err("not a number from 0.5 to 1".to_owned()),
+            Err(_) => Ok(Self::Certificate(text.into())),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -109,18 +133,36 @@ impl JudgingArgs {
                 );
             }
         }
-        if self.cascade.is_some() {
-            let none = |policy: &Policy| self.prompt.effort.unwrap_or(policy.effort) == Effort::None;
-            ensure_hint!(
-                self.decode == Decode::Phased && self.budget != Some(0) && !policies.iter().any(none),
-                "--cascade needs reasoning to go on to",
-                "leave out --decode free, --budget 0 and --effort none"
-            );
-        }
+        let none = |policy: &Policy| self.prompt.effort().unwrap_or(policy.effort) == Effort::None;
+        let reasons = self.decode == Decode::Phased && self.budget != Some(0) && !policies.iter().any(none);
+        ensure_hint!(
+            self.cascade.is_none() || reasons,
+            "--cascade needs reasoning to go on to",
+            "leave out --decode free, --budget 0 and --effort none"
+        );
+        ensure_hint!(
+            self.sure.is_none() || reasons,
+            "--sure needs reasoning to end",
+            "leave out --decode free and --budget 0, and give --effort low, medium or high"
+        );
+        ensure_hint!(
+            !self.prompt.is_auto() || (reasons && self.cascade.is_none()),
+            "--effort auto needs reasoning to end",
+            "leave out --cascade, --decode free and --budget 0; for a policy without reasoning give --effort low --sure 0.98"
+        );
+        let (sure, stop_certificate) = match self.sure {
+            Some(SureArg::Share(share)) => (Some(share), None),
+            Some(SureArg::Certificate(path)) => {
+                let certificate = early_end(&path)?;
+                (Some(certificate.sure), Some((path, Arc::new(certificate))))
+            }
+            None => (self.prompt.is_auto().then_some(SURE), None),
+        };
         let options = SessionOptions::default()
-            .with_effort(self.prompt.effort)
+            .with_effort(self.prompt.effort())
             .with_budget(self.budget)
             .with_cascade(self.cascade)
+            .with_sure(sure)
             .with_free(self.decode == Decode::Free)
             .with_rule(
                 DecisionRule::default().with_threshold(self.threshold).with_min_mass(self.min_mass.unwrap_or(MIN_MASS)),
@@ -138,10 +180,11 @@ impl JudgingArgs {
         // The hint in a row names flags, as the hints on stderr do.
         config.hint = with_flags;
         config.certificate = self.certificate.map(certificate).transpose()?;
+        config.stop_certificate = stop_certificate;
         ensure_hint!(
-            config.certificate.is_none() || policies.len() == 1,
+            (config.certificate.is_none() && config.stop_certificate.is_none()) || policies.len() == 1,
             "a certificate is of one policy",
-            "give one -p with --certificate"
+            "give one -p with it"
         );
         for policy in policies {
             config.prompt(policy)?;
@@ -155,6 +198,14 @@ pub fn certificate(path: PathBuf) -> Result<(PathBuf, Arc<Certificate>), anyhow:
     let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let certificate = Certificate::read(&bytes).map_err(|error| in_file(path.display(), error))?;
     Ok((path, Arc::new(certificate)))
+}
+
+/// Reads a certificate of an early end.
+fn early_end(path: &Path) -> Result<StopCertificate, anyhow::Error> {
+    let bytes = std::fs::read(path).with_context(|| {
+        format!("--sure: {} is neither a number from 0.5 to 1 nor a file that can be read", path.display())
+    })?;
+    StopCertificate::read(&bytes).map_err(|error| in_file(path.display(), error))
 }
 
 fn band(text: &str) -> Result<Band, String> {

@@ -10,11 +10,13 @@ use clap::Args;
 use magistrate::calibration::certificate::{Certificate, possible};
 use magistrate::calibration::map::FitMethod;
 use magistrate::calibration::setup::EvaluationSetup;
+use magistrate::calibration::stop::{self, NoStop, StopCertificate};
 use magistrate::eval::Evaluation;
 use magistrate::files::{self, Files};
 use magistrate::random::Random;
+use serde::Serialize;
 
-use self::table::{table, warnings};
+use self::table::{early_end, table, warnings};
 use crate::cli::args::golden::{Decisions, GoldenArgs, Rows, without_verdicts};
 use crate::cli::devices;
 use crate::cli::terminal::error::ensure_hint;
@@ -50,6 +52,16 @@ pub struct Calibrate {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     trials: Option<u64>,
 
+    /// Certify how sure a verdict must be to end the reasoning early, on texts without labels. --alpha is then the share of
+    /// texts whose verdict may change
+    #[arg(long, help_heading = "Input")]
+    stop: bool,
+
+    /// Number of texts that are judged twice more with --stop, at temperature 1, to see how often the model agrees with
+    /// itself; 0 skips that
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "stop", help_heading = "Input")]
+    agreement: usize,
+
     #[command(flatten)]
     golden: GoldenArgs,
 }
@@ -65,15 +77,16 @@ impl Calibrate {
         if self.golden.lists_devices() {
             return devices::list();
         }
+        if self.stop {
+            return self.early_end();
+        }
         let method = match self.method {
             MethodArg::Temperature => FitMethod::Temperature,
             MethodArg::Isotonic => FitMethod::Isotonic,
         };
         let mut files = Files::new();
         let Self { golden, output: file, json: as_json, alpha, delta, split, trials, .. } = self;
-        let to_stdout = as_json || file.as_deref().is_some_and(|path| path.as_os_str() == "-");
-        let file = file.filter(|path| path.as_os_str() != "-");
-        file.iter().try_for_each(|path| files.write("the certificate", "-o", path))?;
+        let place = Place::new(file, as_json, &mut files)?;
         let evaluation = match golden.open(Decisions::Sampled, &mut files)? {
             Rows::Judged(evaluations) => earlier(evaluations)?,
             Rows::ToJudge(prepared) => {
@@ -99,21 +112,62 @@ impl Calibrate {
         if let Some(trials) = trials {
             text.push_str(&tried(&rows, method, [alpha, delta], trials));
         }
-        let json = format!("{}\n", serde_json::to_string_pretty(&certificate)?);
-        if let Some(path) = &file {
-            files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
-        }
-        if to_stdout {
-            // stdout carries the certificate alone then.
-            output::message(text.trim_end());
-            output::data(&json)?;
-        } else {
-            output::print(&text)?;
-        }
+        place.write(&text, &certificate)?;
         for warning in warnings(&certificate) {
             output::message(&warning);
         }
         Ok(ExitCode::from(exit::DONE))
+    }
+}
+
+impl Calibrate {
+    /// Certifies how sure a verdict must be to end the reasoning.
+    fn early_end(self) -> Result<ExitCode, anyhow::Error> {
+        let Self { golden, output: file, json: as_json, alpha, delta, agreement, .. } = self;
+        let mut files = Files::new();
+        let place = Place::new(file, as_json, &mut files)?;
+        let prepared = golden.texts(&mut files)?;
+        let (have, need) = (prepared.golden.records.len() as u64, stop::least(alpha, delta));
+        if have < need {
+            // Known before the model is loaded.
+            return Err(NoStop::TooFew { have, need }.into());
+        }
+        let Some(traced) = prepared.trace(agreement)? else { return Ok(ExitCode::from(exit::STOPPED)) };
+        let mut certificate = StopCertificate::issue(traced.about, &traced.texts, alpha, delta)?;
+        certificate.agreement = traced.agreement;
+        place.write(&early_end(&certificate), &certificate)?;
+        Ok(ExitCode::from(exit::DONE))
+    }
+}
+
+/// The place of a certificate.
+struct Place {
+    file: Option<PathBuf>,
+    to_stdout: bool,
+}
+
+impl Place {
+    fn new(file: Option<PathBuf>, as_json: bool, files: &mut Files) -> Result<Self, anyhow::Error> {
+        let to_stdout = as_json || file.as_deref().is_some_and(|path| path.as_os_str() == "-");
+        let file = file.filter(|path| path.as_os_str() != "-");
+        file.iter().try_for_each(|path| files.write("the certificate", "-o", path))?;
+        Ok(Self { file, to_stdout })
+    }
+
+    /// Writes a certificate to its file, and its text or JSON to stdout.
+    fn write(&self, text: &str, certificate: &impl Serialize) -> Result<(), anyhow::Error> {
+        let json = format!("{}\n", serde_json::to_string_pretty(certificate)?);
+        if let Some(path) = &self.file {
+            files::write(path, json.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        if self.to_stdout {
+            // stdout carries the certificate alone then.
+            output::message(text.trim_end());
+            output::data(&json)?;
+        } else {
+            output::print(text)?;
+        }
+        Ok(())
     }
 }
 

@@ -43,6 +43,10 @@ pub struct Eval {
     #[arg(long, value_name = "DROP", requires = "baseline", allow_negative_numbers = true, help_heading = "Output")]
     max_drop: Option<Fall>,
 
+    /// Judge at every effort, and report quality, changed verdicts and tokens of each, and of reasoning that ends early
+    #[arg(long, help_heading = "Output", conflicts_with = "from")]
+    ladder: bool,
+
     #[command(flatten)]
     golden: GoldenArgs,
 }
@@ -58,7 +62,7 @@ impl Eval {
         if self.golden.lists_devices() {
             return devices::list();
         }
-        let Self { json, report, errors, fail_under, baseline, max_drop, golden } = self;
+        let Self { json, report, errors, fail_under, baseline, max_drop, ladder, golden } = self;
         let mut files = Files::new();
         report.iter().try_for_each(|report| files.write("a report", "--report", &report.path))?;
         baseline.iter().try_for_each(|path| files.read("the baseline", path))?;
@@ -68,7 +72,7 @@ impl Eval {
             Rows::ToJudge(prepared) => {
                 // These checks need the set alone, so they come before the model is loaded.
                 check(&prepared, fail_under.is_some() || max_drop.is_some(), baseline.as_ref(), max_drop.is_some())?;
-                prepared.evaluate()?
+                if ladder { prepared.climb()?.map(|evaluation| vec![evaluation]) } else { prepared.evaluate()? }
             }
         };
         let Some(mut evaluations) = evaluations else { return Ok(ExitCode::from(exit::STOPPED)) };

@@ -42,7 +42,7 @@ impl Prompt {
         let policies = self.policy.load()?;
         let [policy] = policies.as_slice() else { bail_hint!("a prompt has one policy", "pass -p once") };
         let templates = self.how.templates()?;
-        let effort = self.how.effort.unwrap_or(policy.effort);
+        let effort = self.how.effort().unwrap_or(policy.effort);
         let prompt = prompt::Prompt::new(&templates, policy, effort, self.how.date.as_deref())?;
         let segments = prompt.segments(self.text.read()?.text());
         let ids: Option<Vec<u32>> = if self.tokens {

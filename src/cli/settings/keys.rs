@@ -81,6 +81,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(["chunk", "MAGISTRATE_CHUNK"], ["JudgingArgs", "chunk"], Kind::Count, "1024"),
     key(["cascade", "MAGISTRATE_CASCADE"], ["JudgingArgs", "cascade"], Kind::Text, "\"0.2:0.8\""),
+    key(["sure", "MAGISTRATE_SURE"], ["JudgingArgs", "sure"], Kind::Text, "\"0.98\""),
     key(["parallel", "MAGISTRATE_PARALLEL"], ["EngineArgs", "parallel"], Kind::Count, "8"),
     key(["workers", "MAGISTRATE_WORKERS"], ["EngineArgs", "workers"], Kind::Count, "1"),
     key(["context", "MAGISTRATE_CONTEXT"], ["EngineArgs", "context"], Kind::Count, "16384"),

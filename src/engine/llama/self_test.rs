@@ -31,7 +31,10 @@ pub fn passes() -> Result<(), &'static str> {
     // On a thread of its own: OpenMP keeps a team of threads for each thread that computes, until that one ends. With more
     // of them than CPUs, all threads of the process sleep at a barrier instead of spinning, which costs up to nine tenths
     // of the speed.
-    *RESULT.get_or_init(|| std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or(Err("any product")))
+    *RESULT.get_or_init(|| {
+        let thread = std::thread::Builder::new().name("self-test".to_owned()).spawn(run);
+        thread.map_or(Err("any product"), |thread| thread.join().unwrap_or(Err("any product")))
+    })
 }
 
 fn run() -> Result<(), &'static str> {

@@ -7,6 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::curve::{merged, precision_recall};
+use super::ladder::Plot;
 use super::wording::{below_row, figures_of_all, threshold, title};
 use crate::calibration::reliability::{Bin, Reliability};
 use crate::calibration::setup::EvaluationSetup;
@@ -89,6 +90,7 @@ struct Section<'run> {
     calibration: Option<&'run Reliability>,
     bins: Vec<Bin>,
     curve: Vec<[f64; 2]>,
+    ladder: Option<Plot>,
     undecided: &'run BTreeMap<String, u64>,
     unknown: u64,
     repeated: u64,
@@ -207,6 +209,7 @@ impl<'run> Section<'run> {
             calibration: evaluation.calibration.as_ref(),
             bins: evaluation.calibration.as_ref().map_or_else(Vec::new, |calibration| merged(&calibration.bins)),
             curve: precision_recall(&evaluation.rows),
+            ladder: evaluation.ladder.as_ref().map(Plot::new),
             undecided: &evaluation.undecided,
             unknown: evaluation.unknown,
             repeated: evaluation.repeated,

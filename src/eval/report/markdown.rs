@@ -1,5 +1,6 @@
 //! The report as Markdown, for a pull request.
 
+use super::ladder;
 use super::wording::{
     LISTED, below_row, figures_of_all, left_out, more, probability, threshold, title, violations, with_interval,
 };
@@ -76,6 +77,9 @@ fn one(evaluation: &Evaluation) -> String {
     text.push_str(&parts("category", categories, |scores| scores.violations));
     let slices = evaluation.slices_in_order().into_iter().map(|(name, scores)| (name.clone(), scores));
     text.push_str(&parts("slice", slices, |scores| scores.rows));
+    if let Some(figures) = &evaluation.ladder {
+        text.push_str(&ladder::markdown(figures));
+    }
     text.push_str(&other_thresholds(evaluation));
     text.push_str(&errors(evaluation));
     text

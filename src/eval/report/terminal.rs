@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::ladder;
 use super::wording::{
     LISTED, figures_of_all, left_out, more, on_one_line, probability, title, violations, with_interval,
 };
@@ -40,6 +41,9 @@ pub fn text(evaluation: &Evaluation) -> String {
     }
     for (slice, scores) in evaluation.slices_in_order() {
         text.push_str(&part(slice, scores, ""));
+    }
+    if let Some(figures) = &evaluation.ladder {
+        text.push_str(&ladder::text(figures));
     }
     if evaluation.seconds > 0.0 {
         #[allow(clippy::cast_precision_loss, reason = "a rate for people")]

@@ -71,6 +71,7 @@ pub(super) fn combine(mut results: Vec<Result<Completion, EngineError>>, chunkin
         prefix: completion.usage.prefix,
         suffix: sum.suffix + completion.usage.suffix,
         reasoning: sum.reasoning + completion.usage.reasoning,
+        probes: sum.probes + completion.usage.probes,
         answer: sum.answer + completion.usage.answer,
         rationale: sum.rationale + completion.usage.rationale,
     });
@@ -134,13 +135,14 @@ mod tests {
             outcome: Outcome::Verdict(judgement),
             cascade: None,
             reasoning: None,
+            probes: Vec::new(),
             usage: Usage { prefix: 100, suffix: 10, answer: 1, ..Usage::default() },
         })
     }
 
     fn unresolved() -> Result<Completion, EngineError> {
         let outcome = Outcome::Unresolved(Unresolved::Unparsed);
-        Ok(Completion { outcome, cascade: None, reasoning: None, usage: Usage::default() })
+        Ok(Completion { outcome, cascade: None, reasoning: None, probes: Vec::new(), usage: Usage::default() })
     }
 
     fn worst(pieces: Vec<Result<Completion, EngineError>>) -> (Option<Verdict>, usize) {

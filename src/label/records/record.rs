@@ -10,6 +10,7 @@ use crate::content::Content;
 use crate::label::columns::Columns;
 
 /// One record of a stream.
+#[derive(Clone)]
 pub struct Record {
     /// The line on which it begins, from 1.
     pub number: u64,

@@ -7,8 +7,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{ReasoningEnd, Row, RowCascade, RowError, Status};
 use crate::calibration::certificate::{Certificate, Decision};
+use crate::calibration::terms::SURE;
 use crate::label::judge::worst;
 use crate::policy::{Severity, Verdict};
+use crate::verdict::ladder::Probe;
 use crate::verdict::{Candidate, DecisionRule, Judgement};
 
 /// The answers that a verdict was chosen from. Empty without probabilities.
@@ -23,6 +25,9 @@ pub struct Basis {
     /// The pieces of a content, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pieces: Vec<Piece>,
+    /// The answers at the rungs of the reasoning. Empty for a content in pieces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rungs: Vec<Probe>,
 }
 
 /// The values of a row that belong to one piece of a content.
@@ -65,7 +70,13 @@ impl Basis {
     #[must_use]
     pub fn of_judgement(judgement: &Judgement) -> Self {
         let Judgement { candidates, labels, .. } = judgement;
-        Self { answers: candidates.clone(), labels: labels.clone(), pieces: Vec::new() }
+        Self { answers: candidates.clone(), labels: labels.clone(), ..Self::default() }
+    }
+
+    /// Adds the answers at the rungs of the reasoning.
+    #[must_use]
+    pub fn with_rungs(self, rungs: &[Probe]) -> Self {
+        Self { rungs: rungs.to_vec(), ..self }
     }
 
     /// Returns the basis of a content in pieces: the row of the piece that decided, those of the others in order, and
@@ -118,6 +129,12 @@ impl Piece {
 }
 
 impl Row {
+    /// Returns the answers at the rungs of the reasoning. Empty if they were not recorded.
+    #[must_use]
+    pub fn rungs(&self) -> Vec<Probe> {
+        self.basis.as_deref().map(Basis::read).unwrap_or_default().rungs
+    }
+
     /// Decides by another rule, from the row's basis. A row without a verdict stays without one.
     ///
     /// A rationale explains one verdict and category. If another follows, it is removed.
@@ -194,8 +211,11 @@ impl Row {
         if let (Some(certificate), Some(probability)) = (certificate, self.probability) {
             let (calibrated, certified) = certificate.decide(probability);
             self.calibrated = Some(calibrated);
+            // Reasoning that ran out of its budget before the verdict was sure is a sign of doubt.
+            let is_doubtful = certificate.about.terms.has(SURE)
+                && self.usage.is_some_and(|usage| usage.reasoning_ended == Some(ReasoningEnd::Budget));
             // A threshold of the user can give another verdict than the certified one.
-            let is_certified = certified.is_some() && certified == self.verdict;
+            let is_certified = certified.is_some() && certified == self.verdict && !is_doubtful;
             self.decision = Some(if is_certified { Decision::Auto } else { Decision::Review });
         }
     }

@@ -10,7 +10,7 @@ pub struct RowFields(BTreeSet<String>);
 
 /// The columns that a row fills in a table, each with its path and its kind. A field with several values has a path for
 /// each of them, with a dot.
-pub(in crate::label) const PATHS: [(&str, ColumnKind); 41] = [
+pub(in crate::label) const PATHS: [(&str, ColumnKind); 42] = [
     ("id", ColumnKind::Text),
     ("status", ColumnKind::Text),
     ("verdict", ColumnKind::Text),
@@ -41,6 +41,7 @@ pub(in crate::label) const PATHS: [(&str, ColumnKind); 41] = [
     ("usage.prefix_tokens", ColumnKind::Integer),
     ("usage.content_tokens", ColumnKind::Integer),
     ("usage.reasoning_tokens", ColumnKind::Integer),
+    ("usage.probe_tokens", ColumnKind::Integer),
     ("usage.answer_tokens", ColumnKind::Integer),
     ("usage.rationale_tokens", ColumnKind::Integer),
     ("usage.reasoning_ended", ColumnKind::Text),

@@ -7,13 +7,14 @@ use super::{Basis, Named, ReasoningEnd, Row, RowCascade, RowError, RowFields, Ro
 use crate::calibration::certificate::{Certificate, Decision};
 use crate::calibration::setup::EvaluationSetup;
 use crate::calibration::terms::Terms;
-use crate::engine::{Cascade, Completion, EngineError, Reasoning, Usage};
+use crate::engine::{self, Cascade, Completion, EngineError, Reasoning, Usage};
 use crate::gguf::ModelFile;
 use crate::hint::{Hint, Hints};
 use crate::label::judge::{Judged, Pieces};
 use crate::label::records::Defect;
 use crate::policy::{Category, Effort, Policy};
 use crate::prompt::Templates;
+use crate::verdict::ladder::Probe;
 use crate::verdict::{DecisionRule, Judgement, Outcome, Unresolved};
 
 /// The values that all rows of one run and policy have in common.
@@ -28,6 +29,7 @@ pub struct Provenance {
     rule: Option<DecisionRule>,
     fields: Option<Arc<RowFields>>,
     certificate: Option<Arc<Certificate>>,
+    keeps_rungs: bool,
     hint: fn(&Hint) -> String,
 }
 
@@ -52,6 +54,7 @@ impl Provenance {
             rule,
             fields: None,
             certificate: None,
+            keeps_rungs: false,
             hint: Hint::to_string,
         }
     }
@@ -60,6 +63,12 @@ impl Provenance {
     #[must_use]
     pub fn with_certificate(self, certificate: Arc<Certificate>) -> Self {
         Self { certificate: Some(certificate), ..self }
+    }
+
+    /// Keeps the answers at the rungs of the reasoning in the rows' bases.
+    #[must_use]
+    pub fn with_rungs(self, keeps_rungs: bool) -> Self {
+        Self { keeps_rungs, ..self }
     }
 
     /// Restricts the printed fields.
@@ -122,19 +131,23 @@ impl Provenance {
         if show_reasoning {
             row.reasoning = completion.reasoning.as_ref().map(|reasoning| reasoning.text.clone());
         }
+        let rungs = if self.keeps_rungs { &completion.probes[..] } else { &[] };
         match &completion.outcome {
-            Outcome::Verdict(judgement) => self.decide(row, judgement),
+            Outcome::Verdict(judgement) => self.decide(row, judgement, rungs),
             Outcome::Unresolved(why) => {
                 row.status = Status::Unresolved;
                 if let Unresolved::OffContract { mass, .. } = why {
                     row.mass = Some(*mass);
+                }
+                if !rungs.is_empty() {
+                    row.basis = Basis::default().with_rungs(rungs).to_json();
                 }
                 row.error = Some(self.error(why.code(), why.to_string(), &why.hints()));
             }
         }
     }
 
-    fn decide(&self, row: &mut Row, judgement: &Judgement) {
+    fn decide(&self, row: &mut Row, judgement: &Judgement, rungs: &[Probe]) {
         row.status = Status::Ok;
         row.verdict = Some(judgement.verdict);
         row.label = Some(judgement.label.clone());
@@ -144,7 +157,7 @@ impl Provenance {
             row.severity = category.severity;
         }
         if !judgement.candidates.is_empty() {
-            row.basis = Basis::of_judgement(judgement).to_json();
+            row.basis = Basis::of_judgement(judgement).with_rungs(rungs).to_json();
         }
         row.probability = judgement.scores.map(|scores| scores.probability);
         row.label_probability = judgement.scores.map(|scores| scores.label_probability);
@@ -211,11 +224,16 @@ impl RowPieces {
 
 impl RowUsage {
     fn new(usage: Usage, reasoning: Option<&Reasoning>) -> Self {
-        let end = |reasoning: &Reasoning| if reasoning.finished { ReasoningEnd::Itself } else { ReasoningEnd::Budget };
+        let end = |reasoning: &Reasoning| match reasoning.end {
+            engine::ReasoningEnd::Itself => ReasoningEnd::Itself,
+            engine::ReasoningEnd::Budget => ReasoningEnd::Budget,
+            engine::ReasoningEnd::Sure => ReasoningEnd::Sure,
+        };
         Self {
             prefix_tokens: usage.prefix,
             content_tokens: usage.suffix,
             reasoning_tokens: usage.reasoning,
+            probe_tokens: usage.probes,
             answer_tokens: usage.answer,
             rationale_tokens: usage.rationale,
             reasoning_ended: reasoning.map(end),

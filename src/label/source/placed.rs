@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::label::records::Record;
 
 /// A record, and its place among the inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Placed {
     /// The input's name.
     pub input: Arc<str>,

@@ -15,7 +15,7 @@ use crate::engine::decode_plan::RATIONALE_BUDGET;
 use crate::label::row::Row;
 use crate::policy::{Form as ContractForm, Notation, Policy, Verdict};
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::{AskedOptions, AskedPolicy, read};
+use crate::serve::asked::{AskedEffort, AskedOptions, AskedPolicy, read};
 use crate::serve::judging::{Question, Text};
 use crate::serve::policies::Served;
 use crate::serve::state::State;
@@ -81,7 +81,7 @@ impl Asked {
         let effort = request.effort()?;
         let is_changed = effort.is_some() || !served.is_named;
         let options = AskedOptions {
-            effort,
+            effort: effort.map(AskedEffort::from),
             budget: request.thinking_token_budget,
             threshold: settings.threshold,
             min_mass: settings.min_mass,

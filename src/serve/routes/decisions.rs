@@ -11,7 +11,7 @@ use super::{Route, handler};
 use crate::label::row::Row;
 use crate::policy::Effort;
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::{AskedOptions, Decode};
+use crate::serve::asked::{AskedEffort, AskedOptions, Decode};
 use crate::serve::call::{Call, json};
 use crate::serve::decisions::{Asked, Decision, DecisionsRequest, answered};
 use crate::serve::judging::{Judging, Question, Text};
@@ -35,7 +35,7 @@ async fn decide(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     let asked = request.questions.into_iter().enumerate();
     let asked = asked.map(|(number, question)| Asked::new(&set, question, number)).collect::<Result<Vec<_>, _>>()?;
     let options = AskedOptions {
-        effort: effort.or(call.state.config.options.effort).or(Some(Effort::None)),
+        effort: effort.or(call.state.config.options.effort).or(Some(Effort::None)).map(AskedEffort::from),
         // An answer is a probability, and has no place for a rationale.
         decode: Some(Decode::Phased),
         fields: Some(vec!["verdict".to_owned()]),

@@ -13,7 +13,7 @@ use super::{Route, handler};
 use crate::label::row::Row;
 use crate::policy::Effort;
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::{AskedOptions, Decode, Parts};
+use crate::serve::asked::{AskedEffort, AskedOptions, Decode, Parts};
 use crate::serve::call::{Call, json};
 use crate::serve::ids;
 use crate::serve::moderation::{Input, Moderated, NAMES};
@@ -69,7 +69,7 @@ async fn moderate(call: Call, body: Body) -> Result<Response<Body>, ApiError> {
     let name = &call.state.model()?.name;
     let policies = policies(&call.state, model.as_deref())?;
     let options = AskedOptions {
-        effort: magistrate.effort.or(call.state.config.options.effort).or(Some(Effort::None)),
+        effort: magistrate.effort.or(call.state.config.options.effort).or(Some(Effort::None)).map(AskedEffort::from),
         threshold: magistrate.threshold,
         // A score is a probability, and a reply has no place for a rationale.
         decode: Some(Decode::Phased),

@@ -20,7 +20,7 @@ use crate::label::source::Source;
 use crate::label::summary::Summary;
 use crate::policy::Policy;
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::AskedOptions;
+use crate::serve::asked::{AskedEffort, AskedOptions};
 use crate::serve::judges::{Loan, Message};
 use crate::serve::policies::Served;
 use crate::serve::state::State;
@@ -74,7 +74,11 @@ fn broken_off() -> ApiError {
 
 /// Returns the settings of a run.
 fn config(state: &State, order: &Order) -> Result<RunConfig, ApiError> {
-    let asked = AskedOptions { effort: order.effort, threshold: order.threshold, ..AskedOptions::default() };
+    let asked = AskedOptions {
+        effort: order.effort.map(AskedEffort::from),
+        threshold: order.threshold,
+        ..AskedOptions::default()
+    };
     let served = order.policies.iter().cloned().map(Served::named).map(Arc::new).collect();
     let question = asked.question(state, served)?;
     let mut config = state.config.clone();

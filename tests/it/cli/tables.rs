@@ -74,7 +74,7 @@ fn what_is_exported_may_change_and_a_finished_run_needs_no_model() {
     }
     let all = stage.run(&["merge", "out.csv", "--fields", "all", "--output-format", "csv"]);
     let columns: Vec<&str> = all.stdout.lines().next().unwrap().split(',').collect();
-    assert_eq!((columns.len(), columns[4], columns[44 - 1]), (44, "status", "error.hint"), "{columns:?}");
+    assert_eq!((columns.len(), columns[4], columns[45 - 1]), (45, "status", "error.hint"), "{columns:?}");
     // An added row is judged by the model.
     let grown = stage.file("posts.csv", POSTS.to_owned() + "zoe,p3,,Hello again\n");
     let run = grown.label(&["posts.csv", "-o", "out.csv"]);

@@ -1,6 +1,7 @@
 //! A certificate for people: the verdicts that may be acted on, and the meaning of the accepted errors.
 
 use magistrate::calibration::certificate::{Certificate, Never, Risk, Side};
+use magistrate::calibration::stop::StopCertificate;
 
 /// Returns a certificate for people.
 pub fn table(certificate: &Certificate) -> String {
@@ -25,6 +26,35 @@ pub fn table(certificate: &Certificate) -> String {
         before.brier,
         after.brier,
     )
+}
+
+/// Returns a certificate of an early end for people.
+pub fn early_end(certificate: &StopCertificate) -> String {
+    let StopCertificate { alpha, delta, sure, texts, tested, agreement, .. } = certificate;
+    let mut text = format!(
+        "End the reasoning when a verdict has {sure} of the answers' mass (--sure {sure}, or --sure FILE)\n\
+         promise    at most {:.1} % of the verdicts change, with {:.1} % confidence\n\
+         texts      {texts}\n",
+        100.0 * alpha,
+        100.0 * (1.0 - delta),
+    );
+    for degree in tested {
+        let failed = if degree.bound > *alpha { "  too many" } else { "" };
+        text.push_str(&format!(
+            "{:<10} {} changed, at most {:.2} %; {:.0} % of the reasoning tokens kept{failed}\n",
+            degree.sure,
+            degree.flips,
+            100.0 * degree.bound,
+            100.0 * degree.kept,
+        ));
+    }
+    if let Some(agreement) = agreement {
+        text.push_str(&format!(
+            "agreement  {} of {} texts have the same verdict with other random numbers, at temperature 1\n",
+            agreement.same, agreement.texts,
+        ));
+    }
+    text
 }
 
 /// Describes a side: when its verdict may be acted on, or why never.
