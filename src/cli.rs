@@ -28,7 +28,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::args::global::GlobalArgs;
 use self::commands::{
     bench, cache, calibrate, check, completions, config, dev, doctor, eval, label, man, merge, model, policy, prompt,
-    review, verify,
+    review, verify, warm,
 };
 use self::settings::{Settings, defaults};
 use self::suggestions::suggested;
@@ -74,6 +74,8 @@ pub enum Verb {
     /// Keep a model in memory for check --daemon
     #[cfg(unix)]
     Daemon(commands::daemon::Daemon),
+    /// Read policies ahead, so that later runs begin at once
+    Warm(warm::Warm),
     /// Print the exact prompt of a text and a policy
     Prompt(prompt::Prompt),
     /// List, show, write, import, lint and compare policies
@@ -107,6 +109,7 @@ impl Verb {
             | Self::Dev(_)
             | Self::Calibrate(_)
             | Self::Bench(_)
+            | Self::Warm(_)
             | Self::Doctor(_) => 200,
             #[cfg(unix)]
             Self::Daemon(_) => 200,

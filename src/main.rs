@@ -33,6 +33,7 @@ fn run() -> ExitCode {
         #[cfg(feature = "serve")]
         Verb::Serve(serve) => serve.run(),
         Verb::Review(review) => review.run(),
+        Verb::Warm(warm) => warm.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Model(model) => model.run(),

@@ -21,3 +21,4 @@ pub mod review;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod verify;
+pub mod warm;

@@ -124,6 +124,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("daemon status", &[("List the daemons for a program", "magistrate daemon status --json")]),
     ("daemon stop", &[("Stop all daemons", "magistrate daemon stop")]),
+    ("warm", &[("Read a policy ahead for a large model", "magistrate warm -p rules.yaml -m 20b")]),
     (
         "prompt",
         &[

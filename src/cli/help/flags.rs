@@ -18,6 +18,7 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "serve" => {
             &["policy", "listen", "keys", "new-key", "hooks", "workspace", "review", "threshold", "effort", "model"]
         }
+        "warm" => &["policy", "effort", "model", "device"],
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
         _ => return None,
@@ -62,6 +63,7 @@ pub fn usage(verb: &str) -> Option<&'static str> {
         "calibrate" => "calibrate [OPTIONS] -p <POLICY> [FILE]...",
         "serve" => "serve [OPTIONS] [-p <POLICY|FOLDER>]...",
         "prompt" => "prompt [OPTIONS] -p <POLICY> [TEXT]",
+        "warm" => "warm [OPTIONS] -p <POLICY>",
         _ => return None,
     })
 }

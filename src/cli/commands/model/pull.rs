@@ -91,7 +91,10 @@ impl Pull {
                 output::hint(&format!("magistrate model convert {} -o safeguard.gguf", path.display()));
             }
             Err(error) => output::message(&format!("note: {error}")),
-            Ok(_) => {}
+            Ok(_) => output::summary(&format!(
+                "magistrate warm -p POLICY -m {} reads a policy ahead, so that its first check begins at once",
+                path.display()
+            )),
         }
         output::path(&path, self.json)?;
         Ok(ExitCode::from(exit::DONE))
