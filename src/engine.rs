@@ -44,6 +44,6 @@ pub use config::{Band, CacheType, EngineConfig, FlashAttention, Kernels, Mode, S
 pub use error::EngineError;
 pub use handle::{Engine, Progress};
 
-pub use prefixes::Store;
+pub use prefixes::{Beginning, Store, Window};
 pub use session::{Abandoned, Pending, Plan, Session};
 pub use store::llama_version;

@@ -4,7 +4,8 @@
 //! [`SeqId`] is made by [`Limits`] only. A [`Batch`] is never larger than the backend's limits. Logits exist only for a
 //! [`LogitsRow`] that was asked for.
 //!
-//! A part of a sequence cannot be removed: under a sliding window llama.cpp reports success and computes wrong logits.
+//! A part of a sequence cannot be removed: under a sliding window llama.cpp reports success and computes wrong logits. A
+//! saved copy can be restored in part, with the window that was saved for that place.
 
 use std::collections::BTreeSet;
 
@@ -54,6 +55,21 @@ pub trait Backend {
     ///
     /// A [`Fault`]. The sequence must then be cleared.
     fn restore(&mut self, saved: &[u8], seq: SeqId) -> Result<(), Fault>;
+
+    /// Returns a copy of the window that a sequence had when it was this long, in the backend's own format. `None` if its
+    /// cells are gone. `scratch` is an empty sequence, and is empty afterwards.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]. The sequence is unchanged.
+    fn window(&mut self, seq: SeqId, length: usize, scratch: SeqId) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Reads the beginning of a saved copy into a sequence, which must be empty. `window` is the one of that length.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]. The sequence must then be cleared.
+    fn restore_part(&mut self, saved: &[u8], length: usize, window: &[u8], seq: SeqId) -> Result<(), Fault>;
 
     /// Returns the first and the last position of a sequence in the layers that hold the fewest. `None` if it is empty.
     fn span(&self, seq: SeqId) -> Option<(usize, usize)>;

@@ -235,6 +235,9 @@ impl<'model> Llama<'model> {
 /// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro: the sliding layers only.
 const SLIDING: u32 = 1;
 
+/// The sliding window of gpt-oss, in tokens.
+const WINDOW: usize = 128;
+
 impl Backend for Llama<'_> {
     fn limits(&self) -> Limits {
         self.limits
@@ -330,6 +333,32 @@ impl Backend for Llama<'_> {
         self.set_state(saved, seq, 0)
     }
 
+    fn window(&mut self, seq: SeqId, length: usize, scratch: SeqId) -> Result<Option<Vec<u8>>, Fault> {
+        if self.limits.layout == Layout::Split {
+            // A fork would copy a whole stream.
+            return Ok(None);
+        }
+        self.fork(seq, scratch);
+        self.cut(scratch, length);
+        // Cells beyond the window may have been reused. Without all of them the logits would be wrong.
+        let whole = self
+            .span(scratch)
+            .is_some_and(|(first, last)| last + 1 == length && first <= length.saturating_sub(WINDOW - 1));
+        let window = if whole { self.state(scratch, SLIDING).map(Some) } else { Ok(None) };
+        self.clear(scratch);
+        window
+    }
+
+    fn restore_part(&mut self, saved: &[u8], length: usize, window: &[u8], seq: SeqId) -> Result<(), Fault> {
+        self.restore(saved, seq)?;
+        self.cut(seq, length);
+        self.set_state(window, seq, SLIDING)?;
+        let whole = self
+            .span(seq)
+            .is_some_and(|(first, last)| last + 1 == length && first <= length.saturating_sub(WINDOW - 1));
+        if whole { Ok(()) } else { Err(Fault::Other("a part of a sequence was not restored".to_owned())) }
+    }
+
     fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
         // SAFETY: the context and its memory are valid, and both functions only read them.
         let (first, last) = unsafe {
@@ -341,6 +370,13 @@ impl Backend for Llama<'_> {
 }
 
 impl Llama<'_> {
+    /// Removes the end of a sequence. Its sliding layers lack cells afterwards: the caller checks or replaces them.
+    fn cut(&mut self, seq: SeqId, length: usize) {
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        // SAFETY: the context and its memory are valid.
+        let _ = self.call(|context| unsafe { caught::llama_memory_seq_rm(context.memory, id(seq), length, -1) });
+    }
+
     /// Refuses a sequence with a pending copy, which would read or overwrite the state that is now written or read.
     fn settled(&self, seq: SeqId) -> Result<(), Fault> {
         let pending = self.copies.contains(&seq);

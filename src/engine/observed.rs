@@ -80,6 +80,14 @@ impl<O: Observer> Backend for Observed<'_, O> {
         self.observer.run(|| self.backend.restore(saved, seq))
     }
 
+    fn window(&mut self, seq: SeqId, length: usize, scratch: SeqId) -> Result<Option<Vec<u8>>, Fault> {
+        self.observer.run(|| self.backend.window(seq, length, scratch))
+    }
+
+    fn restore_part(&mut self, saved: &[u8], length: usize, window: &[u8], seq: SeqId) -> Result<(), Fault> {
+        self.observer.run(|| self.backend.restore_part(saved, length, window, seq))
+    }
+
     fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
         self.backend.span(seq)
     }

@@ -18,9 +18,29 @@ pub trait Store {
     /// Returns the state of a prefix, as [`Backend::save`] made it. `None` if it is missing or damaged.
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>>;
 
-    /// Stores the state of a prefix. Nothing reports a failure: the prefix is then decoded again.
-    fn put(&mut self, tokens: &[Token], state: &[u8]);
+    /// Stores the state of a prefix, with the windows at some of its lengths. Nothing reports a failure: the prefix is then
+    /// decoded again.
+    fn put(&mut self, tokens: &[Token], state: &[u8], windows: &[Window]);
+
+    /// Returns the state of a stored prefix that begins as this one does, up to a length that has a window. `None` if no
+    /// such prefix is stored.
+    fn begin(&mut self, tokens: &[Token]) -> Option<Beginning>;
 }
+
+/// The window of a sequence at one length, as [`Backend::window`] made it.
+pub type Window = (usize, Vec<u8>);
+
+/// The state of a stored prefix whose beginning another prefix shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The state of the stored prefix, as [`Backend::save`] made it.
+    pub state: Vec<u8>,
+    /// The windows at the lengths that both prefixes share, in order. There is at least one.
+    pub windows: Vec<Window>,
+}
+
+/// The distance of the lengths whose windows are stored, in tokens. After a change at most this many are decoded twice.
+const STRIDE: usize = 128;
 
 /// The free part of the KV cache.
 ///
@@ -74,6 +94,8 @@ struct Prefix {
     place: Place,
     /// The state when it was last resident, byte for byte.
     saved: Option<Vec<u8>>,
+    /// The windows at lengths that were restored, for the store.
+    windows: Vec<Window>,
     /// The number of sessions that have it.
     sessions: usize,
     /// The number of items that are decoded behind it.
@@ -135,7 +157,8 @@ impl Prefixes {
         let id = PrefixId(self.next);
         self.next += 1;
         let (place, saved) = (Place::Absent, None);
-        let prefix = Prefix { tokens, place, saved, sessions: 1, users: 0, last_use: 0, suspect: false };
+        let windows = Vec::new();
+        let prefix = Prefix { tokens, place, saved, windows, sessions: 1, users: 0, last_use: 0, suspect: false };
         self.all.insert(id, prefix);
         id
     }
@@ -218,9 +241,22 @@ impl Prefixes {
             // A state that cannot be restored is no loss: the prefix is decoded below.
             backend.clear(seq);
         }
-        let mut sequence = Sequence::new(seq, 0);
+        prefix.windows.clear();
+        // One by one, a result must not depend on what is stored.
+        if !self.keep
+            && !prefix.suspect
+            && let Some(Beginning { state, windows }) = store.as_mut().and_then(|store| store.begin(&prefix.tokens))
+            && let Some((length, window)) = windows.last()
+        {
+            match backend.restore_part(&state, *length, window, seq) {
+                Ok(()) => prefix.windows = windows,
+                Err(_) => backend.clear(seq),
+            }
+        }
+        let begun = prefix.windows.last().map_or(0, |(length, _)| *length);
+        let mut sequence = Sequence::new(seq, begun);
         // No logits are wanted: the first ones that matter are behind a content.
-        sequence.feed(&prefix.tokens, prefix.tokens.len());
+        sequence.feed(&prefix.tokens[begun..], prefix.tokens.len());
         prefix.place = Place::Decoding(sequence);
         false
     }
@@ -301,6 +337,9 @@ impl Prefixes {
             {
                 let seq = sequence.seq;
                 let wanted = self.keep || self.store.is_some();
+                if self.store.is_some() {
+                    save_windows(prefix, seq, backend, room);
+                }
                 // Without compaction each fork would keep cells of the sliding layers that left the window.
                 let done =
                     backend.compact(seq).and_then(|()| if wanted { backend.save(seq).map(Some) } else { Ok(None) });
@@ -308,7 +347,7 @@ impl Prefixes {
                 // that goes into the store is read back at once: the first process and later ones compute the same.
                 let done = done.and_then(|state| {
                     if let Some((store, state)) = self.store.as_mut().zip(state.as_deref()) {
-                        store.put(&prefix.tokens, state);
+                        store.put(&prefix.tokens, state, &std::mem::take(&mut prefix.windows));
                         backend.clear(seq);
                         backend.restore(state, seq)?;
                     }
@@ -395,4 +434,17 @@ impl Prefixes {
     fn known(&mut self, id: PrefixId) -> &mut Prefix {
         self.all.get_mut(&id).expect(KNOWN)
     }
+}
+
+/// Saves the windows of a decoded prefix that are still whole, before it is compacted. Windows that were restored stay.
+fn save_windows(prefix: &mut Prefix, seq: SeqId, backend: &mut dyn Backend, room: &mut Room) {
+    let Some(scratch) = room.free.take() else { return };
+    let begun = prefix.windows.last().map_or(0, |(length, _)| *length);
+    for length in (begun + STRIDE..prefix.tokens.len()).step_by(STRIDE) {
+        // A window that is missing only costs time later.
+        if let Ok(Some(window)) = backend.window(seq, length, scratch) {
+            prefix.windows.push((length, window));
+        }
+    }
+    room.free.give(scratch);
 }

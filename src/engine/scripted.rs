@@ -158,6 +158,21 @@ impl<F: FnMut(&[Token], &mut [f32])> Backend for Scripted<F> {
         Ok(())
     }
 
+    fn window(&mut self, seq: SeqId, length: usize, scratch: SeqId) -> Result<Option<Vec<u8>>, Fault> {
+        assert!(self.sequences[scratch.index()].is_empty(), "a scratch sequence in use");
+        let tokens = &self.sequences[seq.index()];
+        assert!((1..=tokens.len()).contains(&length), "the window of a length that a sequence never had");
+        let held =
+            |at: usize| self.window.iter().any(|&(place, holders)| place == at && holders & (1 << seq.index()) != 0);
+        let whole = self.limits.layout == Layout::Unified && (length.saturating_sub(WINDOW - 1)..length).all(held);
+        Ok(whole.then(|| tokens[..length].iter().flat_map(|token| token.0.to_le_bytes()).collect()))
+    }
+
+    fn restore_part(&mut self, saved: &[u8], length: usize, window: &[u8], seq: SeqId) -> Result<(), Fault> {
+        assert_eq!(saved.get(..4 * length), Some(window), "the window of another place or of other tokens");
+        self.restore(window, seq)
+    }
+
     fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
         if self.limits.layout == Layout::Split {
             let last = self.sequences[seq.index()].len().checked_sub(1)?;

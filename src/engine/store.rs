@@ -4,6 +4,7 @@
 //! foreign or changed file counts as missing and is overwritten. The format of a state is the backend's.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
@@ -11,18 +12,21 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::config::EngineConfig;
-use super::prefixes::Store;
+use super::prefixes::{Beginning, Store, Window};
 use crate::cache;
 use crate::gguf::ModelFile;
 use crate::tokenizer::Token;
+
+/// Most bytes of the tokens in a file that is searched for a shared beginning.
+const MOST_TOKENS: usize = 4 << 20;
 
 /// The version of llama.cpp that is built in.
 const LLAMA: &str = "llama-cpp-sys-2 0.1.161";
 
 /// The first bytes of each file.
-const MAGIC: &[u8; 16] = b"magistrate-pfx-1";
+const MAGIC: &[u8; 16] = b"magistrate-pfx-2";
 
-/// Most bytes of all files together. A policy of 2,000 tokens takes some 50 MB with the 20b.
+/// Most bytes of all files together. A policy of 2,000 tokens takes some 100 MB with the 20b, half of them windows.
 const BUDGET: u64 = 4 << 30;
 
 /// Returns the binding of llama.cpp that is built in, with its version.
@@ -69,6 +73,20 @@ impl Folder {
         self.expected.extend(reader.ok().map(|reader| (tokens.to_vec(), reader)));
     }
 
+    /// Returns the tokens of the prefix in a file of this model and these settings.
+    fn tokens_in(&self, path: &Path) -> Option<Vec<Token>> {
+        let mut file = File::open(path).ok()?;
+        let (mut head, _) = self.place(&[]);
+        // The number of bytes of tokens stands last, as 0.
+        head.truncate(head.len() - 8);
+        let mut theirs = vec![0; head.len() + 8];
+        file.read_exact(&mut theirs).ok()?;
+        let length = u64::from_le_bytes(theirs.strip_prefix(head.as_slice())?.try_into().ok()?);
+        let mut tokens = vec![0; usize::try_from(length).ok().filter(|length| *length <= MOST_TOKENS)?];
+        file.read_exact(&mut tokens).ok()?;
+        Some(tokens.as_chunks::<4>().0.iter().map(|bytes| Token(u32::from_le_bytes(*bytes))).collect())
+    }
+
     /// Returns the head of a prefix's file, up to the digest, and the file's path.
     ///
     /// The length of each part stands before it. Two different pairs of settings and tokens thus have different heads.
@@ -106,18 +124,39 @@ impl Store for Folder {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
         let expected = self.expected.iter().position(|(expected, _)| expected == tokens);
         if let Some((_, reader)) = expected.map(|place| self.expected.swap_remove(place)) {
-            return reader.join().unwrap_or(None);
+            return reader.join().unwrap_or(None).and_then(|bytes| Some(parts(bytes)?.0));
         }
         let (head, path) = self.place(tokens);
-        read(&head, &path)
+        Some(parts(read(&head, &path)?)?.0)
     }
 
-    fn put(&mut self, tokens: &[Token], state: &[u8]) {
+    fn begin(&mut self, tokens: &[Token]) -> Option<Beginning> {
+        let (shared, theirs) = fs::read_dir(&self.path)
+            .ok()?
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let theirs = path.extension().filter(|ending| *ending == ENDING).and_then(|_| self.tokens_in(&path))?;
+                Some((tokens.iter().zip(&theirs).take_while(|(one, other)| one == other).count(), theirs))
+            })
+            .max_by_key(|(shared, _)| *shared)?;
+        let (head, path) = self.place(&theirs);
+        let (state, mut windows) = parts(read(&head, &path)?)?;
+        // At least one token is left to decode.
+        windows.retain(|(length, _)| *length <= shared && *length < tokens.len() && *length < theirs.len());
+        (!windows.is_empty()).then_some(Beginning { state, windows })
+    }
+
+    fn put(&mut self, tokens: &[Token], state: &[u8], windows: &[Window]) {
         let (mut bytes, path) = self.place(tokens);
         let head = bytes.len() + 32;
         // The place of the digest stays empty here, as the writer computes it.
         bytes.resize(head, 0);
+        let sizes = std::iter::once(state.len()).chain(windows.iter().flat_map(|(at, window)| [*at, window.len()]));
+        for size in std::iter::once(windows.len()).chain(sizes) {
+            bytes.extend_from_slice(&(size as u64).to_le_bytes());
+        }
         bytes.extend_from_slice(state);
+        windows.iter().for_each(|(_, window)| bytes.extend_from_slice(window));
         let folder = self.path.clone();
         // Written on a thread of its own, as nothing waits for it. A failure, such as a full disk, only costs time
         // later.
@@ -132,7 +171,24 @@ impl Store for Folder {
     }
 }
 
-/// Reads the state from a file. `None` unless the file has this head and is undamaged.
+/// Returns the state and the windows of a file's content. `None` if their sizes do not fit.
+fn parts(bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<Window>)> {
+    let (sizes, _) = bytes.as_chunks::<8>();
+    let size = |at: usize| usize::try_from(u64::from_le_bytes(*sizes.get(at)?)).ok();
+    let count = size(0)?;
+    let mut rest = bytes.get(count.checked_mul(2)?.checked_add(2)?.checked_mul(8)?..)?;
+    let mut windows = Vec::new();
+    let (state, others) = rest.split_at_checked(size(1)?)?;
+    rest = others;
+    for number in 0..count {
+        let (window, others) = rest.split_at_checked(size(3 + 2 * number)?)?;
+        windows.push((size(2 + 2 * number)?, window.to_vec()));
+        rest = others;
+    }
+    rest.is_empty().then(|| (state.to_vec(), windows))
+}
+
+/// Reads the content of a file. `None` unless the file has this head and is undamaged.
 fn read(head: &[u8], path: &Path) -> Option<Vec<u8>> {
     let mut bytes = fs::read(path).ok()?;
     let state = bytes.strip_prefix(head)?;
@@ -167,7 +223,7 @@ mod tests {
     }
 
     fn put(folder: &Path, tokens: &[Token], state: &[u8]) {
-        folder_of(folder, "a model").put(tokens, state);
+        folder_of(folder, "a model").put(tokens, state, &[(1, b"a window".to_vec())]);
     }
 
     #[test]
@@ -250,5 +306,24 @@ mod tests {
         let version = LLAMA.rsplit(' ').next().unwrap();
         let manifest = include_str!("../../Cargo.toml");
         assert!(manifest.contains(&format!("llama-cpp-sys-2 = {{ version = \"={version}\"")), "{LLAMA}");
+    }
+
+    #[test]
+    fn a_prefix_that_begins_alike_gives_its_windows_up_to_the_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let windows = [(2, b"two".to_vec()), (4, b"four".to_vec()), (6, b"six".to_vec())];
+        folder_of(folder, "a model").put(&tokens(8), b"a state", &windows);
+        folder_of(folder, "another model").put(&tokens(9), b"another state", &windows);
+        put(folder, &tokens(3), b"a short state");
+        let begin = |tokens: &[Token]| folder_of(folder, "a model").begin(tokens);
+        let mut changed = tokens(8);
+        changed[5] = Token(99);
+        let Some(Beginning { state, windows: shared }) = begin(&changed) else { panic!("nothing is shared") };
+        assert_eq!((state.as_slice(), shared.as_slice()), (b"a state".as_slice(), &windows[..2]));
+        assert_eq!(begin(&tokens(12)).map(|beginning| beginning.windows.len()), Some(3), "a longer one");
+        assert_eq!(begin(&tokens(6)).map(|beginning| beginning.windows.len()), Some(2), "one token is left to decode");
+        changed[0] = Token(98);
+        assert_eq!(begin(&changed), None);
     }
 }

@@ -190,10 +190,9 @@ fn nothing_asks_for_a_partial_removal() {
     let sources = sources();
     let lines = sources.iter().flat_map(|(name, source)| source.lines().map(move |line| (name, line)));
     let removals: Vec<_> = lines.filter(|(_, line)| line.contains("llama_memory_seq_rm(context")).collect();
-    assert_eq!(removals.len(), 1, "{removals:?}");
-    for (name, line) in removals {
-        assert!(line.contains("-1, -1"), "{name}: {line}");
-    }
+    // One clears a sequence. The other cuts one whose window is checked or replaced behind it.
+    let partial = removals.iter().filter(|(_, line)| !line.contains("-1, -1")).count();
+    assert_eq!((removals.len(), partial), (2, 1), "{removals:?}");
 }
 
 /// The rooms of `src`, from the foot up, each with the rooms that it may use. A room uses only rooms above it in the table.

@@ -426,6 +426,39 @@ fn a_saved_prefix_comes_back_exact() {
 }
 
 #[test]
+fn a_prefix_goes_on_from_any_length_whose_window_is_whole() {
+    let (_folder, path) = support::model(&Shape::exact());
+    for flash_attention in [FlashAttention::Off, FlashAttention::On] {
+        with(&path, flash_attention, |backend| {
+            let seqs = seqs(backend.limits());
+            let policy = tokens(2000, 1);
+            feed(backend, seqs[0], 0, &policy, 0);
+            let lengths: Vec<usize> = (128..2000).step_by(128).collect();
+            let windows: Vec<_> =
+                lengths.iter().map(|length| backend.window(seqs[0], *length, seqs[1]).unwrap()).collect();
+            assert!(windows[0].is_none(), "the cells of the beginning were reused");
+            assert!(windows[8..].iter().all(Option::is_some), "those of the last thousand tokens are there");
+            assert_eq!(backend.span(seqs[1]), None, "the scratch sequence is empty");
+            backend.compact(seqs[0]).unwrap();
+            let saved = backend.save(seqs[0]).unwrap();
+            backend.clear(seqs[0]);
+            for (length, window) in lengths.iter().zip(&windows) {
+                let Some(window) = window else { continue };
+                let changed = tokens(300, 5);
+                backend.restore_part(&saved, *length, window, seqs[0]).unwrap();
+                let resumed = feed(backend, seqs[0], *length, &changed, 8);
+                let whole = [&policy[..*length], &changed].concat();
+                let alone = feed(backend, seqs[2], 0, &whole, 8);
+                let difference = difference(&resumed, &alone);
+                assert!(difference < 1e-3, "{length} tokens, {flash_attention:?}: {difference}");
+                backend.clear(seqs[0]);
+                backend.clear(seqs[2]);
+            }
+        });
+    }
+}
+
+#[test]
 fn a_model_in_two_parts_computes_what_the_whole_one_does() {
     let (_folder, whole) = support::model(&Shape::exact());
     let (_folder, parts) = support::model(&Shape { parts: 2, ..Shape::exact() });

@@ -15,13 +15,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use magistrate::engine::Completion;
-use magistrate::engine::Store;
 use magistrate::engine::backend::{Backend, Batch, Fault, Layout, Limits};
 use magistrate::engine::decode_plan::DecodePlan;
 use magistrate::engine::observed::{Observed, Observer};
 use magistrate::engine::schedule::{JobId, JobResult, OVERTAKEN, Schedule};
 use magistrate::engine::scripted::Scripted;
 use magistrate::engine::{Band, Mode, Sampling};
+use magistrate::engine::{Beginning, Store, Window};
 use magistrate::policy::Form;
 use magistrate::tokenizer::Token;
 use magistrate::verdict::Outcome;
@@ -288,15 +288,59 @@ fn eight_at_once_take_a_fraction_of_the_batches() {
 
 /// A store of prefixes that the test can read.
 #[derive(Clone, Default)]
-struct Drawer(Rc<RefCell<HashMap<Vec<Token>, Vec<u8>>>>);
+struct Drawer(Rc<RefCell<HashMap<Vec<Token>, Beginning>>>);
 
 impl Store for Drawer {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
-        self.0.borrow().get(tokens).cloned()
+        self.0.borrow().get(tokens).map(|stored| stored.state.clone())
     }
 
-    fn put(&mut self, tokens: &[Token], state: &[u8]) {
-        self.0.borrow_mut().insert(tokens.to_vec(), state.to_vec());
+    fn put(&mut self, tokens: &[Token], state: &[u8], windows: &[Window]) {
+        self.0.borrow_mut().insert(tokens.to_vec(), Beginning { state: state.to_vec(), windows: windows.to_vec() });
+    }
+
+    fn begin(&mut self, tokens: &[Token]) -> Option<Beginning> {
+        let drawer = self.0.borrow();
+        let shared = |theirs: &[Token]| tokens.iter().zip(theirs).take_while(|(one, other)| one == other).count();
+        let (theirs, stored) = drawer.iter().max_by_key(|(theirs, _)| shared(theirs))?;
+        let mut beginning = stored.clone();
+        beginning.windows.retain(|(length, _)| *length <= shared(theirs) && *length < tokens.len());
+        Some(beginning).filter(|beginning| !beginning.windows.is_empty())
+    }
+}
+
+#[test]
+fn a_prefix_that_was_changed_at_its_end_is_decoded_from_the_change_on() {
+    for alone in [false, true] {
+        let drawer = Drawer::default();
+        let judge = |prefix: Vec<Token>, drawer: &Drawer| {
+            let mut backend = Scripted::new(Limits { batch: 64, ..setup(vec![]).limits }, tokenizer().len(), model);
+            let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
+            if alone {
+                schedule = schedule.one_by_one();
+            }
+            let id = schedule.add_prefix(prefix);
+            schedule.submit(JobId(0), id, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
+            let completion = loop {
+                if let Some((_, ended)) = schedule.step().pop() {
+                    break ended.unwrap().unwrap();
+                }
+            };
+            schedule.remove_prefix(id);
+            drop(schedule);
+            (completion, backend.batches)
+        };
+        let first = tokens(1000, 1000);
+        let mut changed = first.clone();
+        changed[900..].reverse();
+        judge(first, &drawer);
+        let (from_nothing, from_the_change) =
+            (judge(changed.clone(), &Drawer::default()), judge(changed.clone(), &drawer));
+        assert_eq!(from_nothing.0, from_the_change.0);
+        // 896 tokens are 14 batches of 64. One by one, a result does not depend on what is stored.
+        assert_eq!(from_nothing.1 - from_the_change.1, if alone { 0 } else { 14 });
+        let stored = drawer.0.borrow()[&changed].windows.iter().map(|(length, _)| *length).collect::<Vec<_>>();
+        assert_eq!(stored, [128, 256, 384, 512, 640, 768, 896]);
     }
 }
 
