@@ -59,6 +59,7 @@ class Settings(TypedDict, total=False):
     threshold: float
     min_mass: float
     effort: str
+    sure: Union[float, str]
     cascade: Tuple[float, float]
     budget: int
     chunk: Union[bool, int]

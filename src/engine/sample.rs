@@ -36,8 +36,7 @@ impl Sampler {
             let words = ordinary.clone().zip(words.iter().copied());
             largest(words.chain(controls).map(|(id, logit)| (id, logit / temperature + self.gumbel())))
         } else {
-            let top = maximum(words);
-            let word = ordinary.clone().zip(words).find(|(_, logit)| **logit >= top).map(|(id, _)| (id, top));
+            let word = first_largest(words).map(|(place, top)| (ordinary.start + place, top));
             largest(word.into_iter().chain(controls))
         };
         best.filter(|(_, logit)| logit.is_finite()).map(|(id, _)| Token(id)).ok_or(Fault::NotFinite)
@@ -62,10 +61,27 @@ fn largest(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
     candidates.reduce(|best, other| if other.1 > best.1 || best.1.is_nan() { other } else { best })
 }
 
-/// Returns the largest value. It ignores NaN, and compares eight lanes at a time.
+/// Returns the place of the first of the largest values, and the value. It ignores NaN. `None` if there is no other value.
+///
+/// The values are read from memory once. Only the piece that has the largest is searched for the place.
+fn first_largest(values: &[f32]) -> Option<(u32, f32)> {
+    const PIECE: usize = 2048;
+    let mut best = (0, f32::NEG_INFINITY);
+    for (number, piece) in values.chunks(PIECE).enumerate() {
+        let top = maximum(piece);
+        if top > best.1 {
+            best = (number * PIECE, top);
+        }
+    }
+    let (begin, top) = best;
+    let place = begin + values.get(begin..)?.iter().position(|value| *value >= top)?;
+    Some((u32::try_from(place).ok()?, top))
+}
+
+/// Returns the largest value. It ignores NaN, and compares 64 lanes at a time, so that none waits for the one before.
 fn maximum(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [f32::NEG_INFINITY; 64];
+    let (chunks, rest) = values.as_chunks::<64>();
     for chunk in chunks {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
             *lane = if *value > *lane { *value } else { *lane };

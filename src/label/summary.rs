@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::journal::End;
-use super::row::{Row, RowVerdict};
+use super::row::{ReasoningEnd, Row, RowVerdict};
 use crate::verdict::MIN_MASS;
 
 /// The progress of a run, or its result.
@@ -31,6 +31,12 @@ pub struct Summary {
     pub cascaded: u64,
     /// Contents of a cascade that the model had to reason about.
     pub escalated: u64,
+    /// Contents that the model reasoned about, counted once for each policy.
+    #[serde(skip)]
+    pub reasoned: u64,
+    /// Contents whose reasoning ended because the verdict was sure.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sure: u64,
     /// Tokens that this run decoded or sampled, policies not counted.
     pub tokens: Tokens,
     /// Records whose text this run, or the archive, had judged before.
@@ -49,6 +55,11 @@ pub struct Summary {
     pub end: Option<End>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 #[allow(clippy::ref_option, reason = "serde passes a reference")]
 fn records<S: serde::Serializer>(end: &Option<End>, serializer: S) -> Result<S::Ok, S::Error> {
     end.map(|end| end.records).serialize(serializer)
@@ -61,6 +72,9 @@ pub struct Tokens {
     pub content: u64,
     /// Sampled as reasoning.
     pub reasoning: u64,
+    /// Appended to score answers while the model reasoned on.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub probes: u64,
     /// Appended and scored for answers.
     pub answer: u64,
     /// Sampled as rationale.
@@ -103,7 +117,12 @@ impl Summary {
                 self.cascaded += 1;
                 self.escalated += u64::from(cascade.escalated);
             }
+            if let Some(end) = row.usage.and_then(|usage| usage.reasoning_ended) {
+                self.reasoned += 1;
+                self.sure += u64::from(end == ReasoningEnd::Sure);
+            }
             if let Some(usage) = row.usage.filter(|_| judged) {
+                self.tokens.probes += usage.probe_tokens as u64;
                 self.tokens.content += usage.content_tokens as u64;
                 self.tokens.reasoning += usage.reasoning_tokens as u64;
                 self.tokens.answer += usage.answer_tokens as u64;
@@ -144,6 +163,6 @@ impl Tokens {
     /// Returns the sum.
     #[must_use]
     pub fn all(&self) -> u64 {
-        self.content + self.reasoning + self.answer + self.rationale
+        self.content + self.reasoning + self.probes + self.answer + self.rationale
     }
 }

@@ -193,6 +193,7 @@ fn beside(summary: &Summary, verbose: bool) -> Vec<(&'static str, String)> {
         let parts = [
             (tokens.content, "of texts"),
             (tokens.reasoning, "reasoning"),
+            (tokens.probes, "at rungs"),
             (tokens.answer, "answers"),
             (tokens.rationale, "rationale"),
         ];
@@ -202,6 +203,9 @@ fn beside(summary: &Summary, verbose: bool) -> Vec<(&'static str, String)> {
     }
     if summary.cascaded > 0 {
         lines.push(("cascade", format!("{} of {} escalated", summary.escalated, summary.cascaded)));
+    }
+    if summary.sure > 0 {
+        lines.push(("sure", format!("{} of {} before the end of their reasoning", summary.sure, summary.reasoned)));
     }
     if summary.reused > 0 {
         lines.push(("reused", format!("{} with a text that was judged already", rows(summary.reused))));
