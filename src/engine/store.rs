@@ -124,10 +124,10 @@ impl Store for Folder {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
         let expected = self.expected.iter().position(|(expected, _)| expected == tokens);
         if let Some((_, reader)) = expected.map(|place| self.expected.swap_remove(place)) {
-            return reader.join().unwrap_or(None).and_then(|bytes| Some(parts(bytes)?.0));
+            return reader.join().unwrap_or(None).and_then(|bytes| Some(parts(&bytes)?.0));
         }
         let (head, path) = self.place(tokens);
-        Some(parts(read(&head, &path)?)?.0)
+        Some(parts(&read(&head, &path)?)?.0)
     }
 
     fn begin(&mut self, tokens: &[Token]) -> Option<Beginning> {
@@ -140,7 +140,7 @@ impl Store for Folder {
             })
             .max_by_key(|(shared, _)| *shared)?;
         let (head, path) = self.place(&theirs);
-        let (state, mut windows) = parts(read(&head, &path)?)?;
+        let (state, mut windows) = parts(&read(&head, &path)?)?;
         // At least one token is left to decode.
         windows.retain(|(length, _)| *length <= shared && *length < tokens.len() && *length < theirs.len());
         (!windows.is_empty()).then_some(Beginning { state, windows })
@@ -156,7 +156,9 @@ impl Store for Folder {
             bytes.extend_from_slice(&(size as u64).to_le_bytes());
         }
         bytes.extend_from_slice(state);
-        windows.iter().for_each(|(_, window)| bytes.extend_from_slice(window));
+        for (_, window) in windows {
+            bytes.extend_from_slice(window);
+        }
         let folder = self.path.clone();
         // Written on a thread of its own, as nothing waits for it. A failure, such as a full disk, only costs time
         // later.
@@ -172,7 +174,7 @@ impl Store for Folder {
 }
 
 /// Returns the state and the windows of a file's content. `None` if their sizes do not fit.
-fn parts(bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<Window>)> {
+fn parts(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Window>)> {
     let (sizes, _) = bytes.as_chunks::<8>();
     let size = |at: usize| usize::try_from(u64::from_le_bytes(*sizes.get(at)?)).ok();
     let count = size(0)?;
