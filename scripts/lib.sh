@@ -99,8 +99,8 @@ new_enough() { # VERSION: succeeds from $rust_min on
 }
 
 rust_is_new_enough() {
-	version=$(cd "$root" && rustc --version 2>/dev/null | cut -d ' ' -f 2)
-	[ -n "$version" ] && new_enough "$version"
+	rustc_version=$(cd "$root" && rustc --version 2>/dev/null | cut -d ' ' -f 2)
+	[ -n "$rustc_version" ] && new_enough "$rustc_version"
 }
 
 # Adds the usual folders of cargo to PATH. If rustup's default is too old, takes an installed toolchain of $rust_min.

@@ -109,9 +109,34 @@ def oldest_glibc(tree):
     return oldest
 
 
+def beside(path, library):
+    """Returns the place of a library in the folders in which an ELF file looks, or nothing."""
+    for folder in ":".join(run_paths(path)).split(":"):
+        place = os.path.normpath(os.path.join(folder.replace("$ORIGIN", os.path.dirname(path)), library))
+        if folder and os.path.exists(place):
+            return place
+    return None
+
+
+def loaded(tree):
+    """Returns the names of the libraries of a tree that are loaded when the program starts."""
+    names, waiting = set(), [os.path.join(tree, "bin", NAME)]
+    while waiting:
+        path = waiting.pop()
+        for library in needed(path):
+            place = beside(path, library)
+            if place and library not in names:
+                names.add(library)
+                waiting.append(place)
+    return names
+
+
 def unresolved(tree):
-    """Returns the files of a tree that need a library which is neither in it nor on every system."""
-    here = {os.path.basename(name) for name in files(os.path.join(tree, "lib"))}
+    """Returns the files of a tree that need a library which the loader does not find.
+
+    It finds those of every system, and those in a file's own folders. A backend can also use those of the program.
+    """
+    started = loaded(tree)
     lacking = []
     for name in files(tree):
         path = os.path.join(tree, name)
@@ -119,7 +144,8 @@ def unresolved(tree):
             continue
         drivers = next((names for part, names in DRIVERS.items() if part in name), set())
         for library in needed(path):
-            if library not in here | SYSTEM | drivers:
+            is_started = "/backends/" in name and library in started
+            if library not in SYSTEM | drivers and not is_started and not beside(path, library):
                 lacking.append(f"{name} needs {library}")
     return lacking
 
