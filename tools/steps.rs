@@ -115,14 +115,6 @@ impl Backend for Device {
         Ok(())
     }
 
-    fn window(&mut self, _seq: SeqId, _length: usize, _scratch: SeqId) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(None)
-    }
-
-    fn restore_part(&mut self, _saved: &[u8], _length: usize, _window: &[u8], _seq: SeqId) -> Result<(), Fault> {
-        Ok(())
-    }
-
     fn span(&self, _seq: SeqId) -> Option<(usize, usize)> {
         None
     }

@@ -57,19 +57,23 @@ pub trait Backend {
     fn restore(&mut self, saved: &[u8], seq: SeqId) -> Result<(), Fault>;
 
     /// Returns a copy of the window that a sequence had when it was this long, in the backend's own format. `None` if its
-    /// cells are gone. `scratch` is an empty sequence, and is empty afterwards.
+    /// cells are gone, or if the backend keeps no windows. `scratch` is an empty sequence, and is empty afterwards.
     ///
     /// # Errors
     ///
     /// A [`Fault`]. The sequence is unchanged.
-    fn window(&mut self, seq: SeqId, length: usize, scratch: SeqId) -> Result<Option<Vec<u8>>, Fault>;
+    fn window(&mut self, _seq: SeqId, _length: usize, _scratch: SeqId) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
 
     /// Reads the beginning of a saved copy into a sequence, which must be empty. `window` is the one of that length.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]. The sequence must then be cleared.
-    fn restore_part(&mut self, saved: &[u8], length: usize, window: &[u8], seq: SeqId) -> Result<(), Fault>;
+    /// A [`Fault`]. The sequence must then be cleared. A backend without windows always fails.
+    fn restore_part(&mut self, _saved: &[u8], _length: usize, _window: &[u8], _seq: SeqId) -> Result<(), Fault> {
+        Err(Fault::Other("this backend keeps no windows".to_owned()))
+    }
 
     /// Returns the first and the last position of a sequence in the layers that hold the fewest. `None` if it is empty.
     fn span(&self, seq: SeqId) -> Option<(usize, usize)>;

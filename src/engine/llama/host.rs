@@ -79,8 +79,8 @@ pub fn instructions() -> Result<Instructions, EngineError> {
     let there: [(&str, bool); 0] = [];
     let is_used = |name: &str| used.iter().any(|used| used == name);
     // Code for AVX512_VNNI leaves no work to AVX_VNNI.
-    let helps = |name: &str| !is_used(name) && !(name == "AVX_VNNI" && is_used("AVX512_VNNI"));
-    let idle = there.into_iter().filter_map(|(name, there)| (there && helps(name)).then_some(name)).collect();
+    let needless = |name: &str| is_used(name) || name == "AVX_VNNI" && is_used("AVX512_VNNI");
+    let idle = there.into_iter().filter_map(|(name, there)| (there && !needless(name)).then_some(name)).collect();
     Ok(Instructions { used, idle })
 }
 
