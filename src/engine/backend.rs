@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::tokenizer::Token;
 
+/// The sliding window of gpt-oss, in tokens.
+pub const WINDOW: usize = 128;
+
 /// A program that computes logits, and keeps the keys and values of its sequences.
 pub trait Backend {
     /// Returns the limits of the backend. They never change.

@@ -8,23 +8,22 @@
 //! An item only names the tokens that it wants decoded, and advances when it is given their logits. The share of its
 //! tokens in a batch, and the other items there, are not known here.
 
+mod probe;
+mod result;
+
 use std::sync::Arc;
 
-use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId};
-use super::completion::{Cascade, Completion, Reasoning, ReasoningEnd, Usage};
+use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId, WINDOW};
+use super::completion::{Cascade, ReasoningEnd, Usage};
 use super::config::Mode;
 use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
 use super::scoring::Scoring;
 use super::sequence::Sequence;
-use crate::harmony::{Control, Segment, completion};
-use crate::policy::Answer;
-use crate::tokenizer::{Token, Tokenizer};
-use crate::verdict::ladder::{Probe, is_rung, is_sure};
-use crate::verdict::{Judgement, Outcome, Rationale, Scores, Unresolved, candidates, label_shares, read_answer};
-
-/// The sliding window of gpt-oss, in tokens.
-const WINDOW: usize = 128;
+use crate::harmony::{Control, completion};
+use crate::tokenizer::Token;
+use crate::verdict::ladder::{Probe, is_rung};
+use crate::verdict::{Rationale, Scores, Unresolved};
 
 /// An item that is being decoded.
 #[derive(Debug)]
@@ -242,177 +241,10 @@ impl Item {
         }
     }
 
-    /// Returns the result, once the item is done.
-    #[must_use]
-    pub fn completion(self) -> Completion {
-        if let Mode::Free { .. } = self.plan.mode {
-            return self.free_completion();
-        }
-        let plan = &self.plan;
-        let reasoned = match plan.mode {
-            Mode::Reason { .. } => true,
-            Mode::Cascade { .. } => self.cascade.is_some_and(|cascade| cascade.escalated),
-            Mode::Answer | Mode::Free { .. } => false,
-        };
-        let reasoning = reasoned.then(|| Reasoning {
-            text: String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned(),
-            end: self.end,
-        });
-        let outcome = match self.verdict {
-            Ok((leaf, scores)) => {
-                let rationale = plan.rationale.then(|| self.rationale.text());
-                let logs = self.scoring.as_ref().map_or(&[][..], |scoring| &scoring.logs);
-                let candidates = candidates(&plan.answers, logs);
-                let labels = label_shares(&plan.answers, logs);
-                let judgement = judgement(&plan.answers[leaf], Some(scores), rationale);
-                Outcome::Verdict(Judgement { candidates, labels, ..judgement })
-            }
-            Err(why) => Outcome::Unresolved(why),
-        };
-        Completion { outcome, cascade: self.cascade, reasoning, probes: self.probes, usage: self.usage }
-    }
-
-    fn free_completion(self) -> Completion {
-        let plan = &self.plan;
-        let (outcome, analysis) = match completion::parse(&self.segments()) {
-            Ok(reply) => (
-                match read_answer(plan.form, &plan.answers, &reply.body) {
-                    Some((leaf, rationale)) => Outcome::Verdict(Judgement {
-                        repaired: reply.repaired,
-                        ..judgement(&plan.answers[leaf], None, rationale)
-                    }),
-                    None => Outcome::Unresolved(Unresolved::Unparsed),
-                },
-                reply.analysis,
-            ),
-            // A turn that ran out of its budget is cut off, whatever else is wrong with it.
-            Err(_) if self.end == ReasoningEnd::Budget => {
-                let text = String::from_utf8_lossy(&plan.tokenizer.decode(&self.written)).into_owned();
-                (Outcome::Unresolved(completion::NoFinal::Truncated.into()), text)
-            }
-            Err(why) => (Outcome::Unresolved(why.into()), String::new()),
-        };
-        Completion {
-            outcome,
-            cascade: None,
-            reasoning: Some(Reasoning { text: analysis, end: self.end }),
-            probes: Vec::new(),
-            usage: self.usage,
-        }
-    }
-
     /// Begins to score the answers, behind the reasoning if there was any.
     fn open_answer(&mut self) {
         self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut self.sequence));
         self.phase = Phase::Answer;
-    }
-
-    /// Forks the content for the first answer of a cascade, once the content is read. Waits if no sequence is free.
-    fn open_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        if !self.sequence.over() {
-            return Ok(());
-        }
-        let Some(seq) = free.take() else { return Ok(()) };
-        let mut probe = Sequence::new(seq, self.sequence.position);
-        self.scoring = Some(Scoring::open(&self.plan, &self.plan.direct, &mut probe));
-        self.phase = Phase::Probe;
-        self.fork(probe, backend)
-    }
-
-    /// Forks the reasoning for the answers at a rung. Waits if no sequence is free.
-    fn open_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let Some(seq) = free.take() else { return Ok(()) };
-        let mut probe = Sequence::new(seq, self.sequence.position);
-        self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut probe));
-        self.fork(probe, backend)
-    }
-
-    /// Forks the item's own sequence, for an answer before the last one.
-    fn fork(&mut self, probe: Sequence, backend: &mut dyn Backend) -> Result<(), Fault> {
-        let (own, seq) = (self.sequence.seq, probe.seq);
-        // Recorded before the backend is called: after a fault, `release` gives the fork back.
-        self.probe = Some(probe);
-        if self.is_long() {
-            backend.compact(own)?;
-        }
-        backend.fork(own, seq);
-        Ok(())
-    }
-
-    /// Scores the answers at a rung, until the verdicts are known. If one is sure, reasoning ends and the fork goes on with
-    /// its answer. Else the fork is cleared and the reasoning goes on.
-    fn score_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
-        let long = self.is_long();
-        let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else {
-            return self.open_rung(backend, free);
-        };
-        let over = scoring.advance(&plan, &mut probe, long, backend, free);
-        let opened = probe.position >= self.sequence.position + plan.opener.len() + plan.trunk.len();
-        let logs = if opened { scoring.ahead(&plan, &probe) } else { None };
-        let (Ok(over), Some(logs)) = (&over, logs) else {
-            // Also after a fault, so that `release` gives the fork back.
-            self.probe = Some(probe);
-            return over.map(|_| ());
-        };
-        self.probes.push(answers_at(&plan, self.written.len(), &logs));
-        let next = self.next.take();
-        if plan.ladder.is_some_and(|ladder| is_sure(&self.probes, ladder.sure)) {
-            self.end = ReasoningEnd::Sure;
-            let unused = std::mem::replace(&mut self.sequence, probe).seq;
-            backend.clear(unused);
-            free.give(unused);
-            self.phase = Phase::Answer;
-            self.usage.answer = self.probed + scoring.tokens;
-            if *over {
-                self.conclude();
-            }
-            return Ok(());
-        }
-        self.usage.probes += plan.opener.len() + scoring.tokens - scoring.left() - probe.left();
-        scoring.release(backend, free);
-        self.scoring = None;
-        backend.clear(probe.seq);
-        free.give(probe.seq);
-        if let Some(token) = next {
-            self.phase = Phase::Reason;
-            self.reason(token);
-        }
-        Ok(())
-    }
-
-    /// Scores the first answer of a cascade. Keeps it if it is clear, else begins to reason.
-    fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
-        let long = self.is_long();
-        let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else { return Ok(()) };
-        let over = scoring.advance(&plan, &mut probe, long, backend, free);
-        self.usage.answer = scoring.tokens;
-        let (Ok(true), Mode::Cascade { band, .. }) = (&over, plan.mode) else {
-            // Also after a fault, so that `release` gives the fork back.
-            self.probe = Some(probe);
-            return over.map(|_| ());
-        };
-        let decided = plan.rule.decide(&plan.answers, &scoring.logs).ok();
-        let first = decided.map(|(_, scores)| scores.probability);
-        // A first answer off the contract has no probability. The model may be on it after reasoning.
-        let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
-        self.cascade = Some(Cascade { first, escalated });
-        // One of the two sequences stays: the fork with its answer, or the content as it was.
-        let unused = if escalated { probe.seq } else { std::mem::replace(&mut self.sequence, probe).seq };
-        backend.clear(unused);
-        free.give(unused);
-        match decided.filter(|_| !escalated) {
-            Some((leaf, scores)) => self.decide(leaf, scores),
-            None => {
-                // The scoring is over, so it holds no sequences that would be lost here.
-                self.scoring = None;
-                self.probed = self.usage.answer;
-                self.sequence.feed(&plan.analysis, plan.analysis.len() - 1);
-                self.phase = Phase::Reason;
-            }
-        }
-        Ok(())
     }
 
     /// Reports whether the item's own sequence is longer behind its prefix than the window.
@@ -458,58 +290,5 @@ impl Item {
             self.sequence.feed(rest, rest.len() - 1);
             self.phase = Phase::Rationale;
         }
-    }
-
-    fn segments(&self) -> Vec<Segment> {
-        segments(&self.plan.tokenizer, &self.written)
-    }
-}
-
-/// Returns the answers at a rung, from the logarithm of each answer's probability.
-fn answers_at(plan: &DecodePlan, tokens: usize, logs: &[f64]) -> Probe {
-    match plan.rule.decide(&plan.answers, logs) {
-        Ok((leaf, scores)) => {
-            let share = candidates(&plan.answers, logs).iter().fold(0.0, |most: f64, one| most.max(one.probability));
-            Probe { tokens, verdict: Some(plan.answers[leaf].verdict), probability: scores.probability, share }
-        }
-        Err(_) => Probe { tokens, verdict: None, probability: 0.0, share: 0.0 },
-    }
-}
-
-fn judgement(answer: &Answer, scores: Option<Scores>, rationale: Option<String>) -> Judgement {
-    Judgement {
-        verdict: answer.verdict,
-        label: answer.label.clone(),
-        category: answer.category.clone(),
-        scores,
-        candidates: Vec::new(),
-        labels: Vec::new(),
-        rationale: rationale.filter(|text| !text.is_empty()),
-        repaired: false,
-    }
-}
-
-/// Returns sampled tokens as segments. A control token that harmony does not know becomes text, which no valid header
-/// or body contains.
-fn segments(tokenizer: &Tokenizer, tokens: &[Token]) -> Vec<Segment> {
-    let mut segments = Vec::new();
-    let mut bytes = Vec::new();
-    for &token in tokens {
-        match tokenizer.control_name(token).and_then(Control::from_name) {
-            Some(control) => {
-                flush(&mut segments, &mut bytes);
-                segments.push(Segment::Control(control));
-            }
-            None => bytes.extend_from_slice(tokenizer.bytes(token)),
-        }
-    }
-    flush(&mut segments, &mut bytes);
-    segments
-}
-
-fn flush(segments: &mut Vec<Segment>, bytes: &mut Vec<u8>) {
-    if !bytes.is_empty() {
-        segments.push(Segment::Text(String::from_utf8_lossy(bytes).into_owned()));
-        bytes.clear();
     }
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod caught;
+mod context;
 mod host;
 mod load;
 mod log;
@@ -15,20 +16,17 @@ mod start;
 
 pub use host::{Instructions, devices, instructions};
 
-use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::panic::resume_unwind;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use llama_cpp_sys_2 as sys;
 
 use self::caught::caught;
+use self::context::Context;
 use self::load::{Model, loaded};
 use self::log::{complaint, forget_log};
-use self::start::initialized;
-use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
-use super::config::{CacheType, EngineConfig, FlashAttention, OUTPUTS};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId, WINDOW};
+use super::config::{EngineConfig, OUTPUTS};
 use super::error::EngineError;
 use crate::gguf::ModelFile;
 
@@ -98,23 +96,6 @@ pub fn with_backends<T: Send>(
     })
 }
 
-/// A context that llama.cpp has made.
-struct Context<'model> {
-    raw: NonNull<sys::llama_context>,
-    memory: sys::llama_memory_t,
-    model: PhantomData<&'model Model>,
-}
-
-// SAFETY: a context is bound to no thread, as long as one thread at a time uses it.
-unsafe impl Send for Context<'_> {}
-
-impl Drop for Context<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the context is valid, and only this code frees it.
-        unsafe { sys::llama_free(self.raw.as_ptr()) }
-    }
-}
-
 /// The tokens of a batch, in the arrays that llama.cpp reads.
 #[derive(Default)]
 struct Tokens {
@@ -174,17 +155,8 @@ impl<'model> Llama<'model> {
             outputs: config.sequences.max(OUTPUTS),
             sequences: config.sequences,
         };
-        initialized()?;
-        forget_log();
-        let params = context_params(config, limits, threads, stop);
-        // SAFETY: the model is valid. It and everything that the parameters point to outlive the context.
-        let context = caught(|| unsafe { caught::llama_init_from_model(model.raw(), params) });
-        let raw = NonNull::new(context.map_err(EngineError::Load)?)
-            .ok_or_else(|| EngineError::Load(complaint("llama.cpp gave no reason")))?;
-        // SAFETY: the context is valid, and its memory lives as long.
-        let memory = unsafe { sys::llama_get_memory(raw.as_ptr()) };
         Ok(Self {
-            context: Context { raw, memory, model: PhantomData },
+            context: Context::new(model, config, limits, threads, stop)?,
             tokens: Tokens::default(),
             order: Vec::new(),
             places: Vec::new(),
@@ -234,9 +206,6 @@ impl<'model> Llama<'model> {
 
 /// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro: the sliding layers only.
 const SLIDING: u32 = 1;
-
-/// The sliding window of gpt-oss, in tokens.
-const WINDOW: usize = 128;
 
 impl Backend for Llama<'_> {
     fn limits(&self) -> Limits {
@@ -341,10 +310,7 @@ impl Backend for Llama<'_> {
         self.fork(seq, scratch);
         self.cut(scratch, length);
         // Cells beyond the window may have been reused. Without all of them the logits would be wrong.
-        let whole = self
-            .span(scratch)
-            .is_some_and(|(first, last)| last + 1 == length && first <= length.saturating_sub(WINDOW - 1));
-        let window = if whole { self.state(scratch, SLIDING).map(Some) } else { Ok(None) };
+        let window = if self.is_whole(scratch, length) { self.state(scratch, SLIDING).map(Some) } else { Ok(None) };
         self.clear(scratch);
         window
     }
@@ -353,10 +319,11 @@ impl Backend for Llama<'_> {
         self.restore(saved, seq)?;
         self.cut(seq, length);
         self.set_state(window, seq, SLIDING)?;
-        let whole = self
-            .span(seq)
-            .is_some_and(|(first, last)| last + 1 == length && first <= length.saturating_sub(WINDOW - 1));
-        if whole { Ok(()) } else { Err(Fault::Other("a part of a sequence was not restored".to_owned())) }
+        if self.is_whole(seq, length) {
+            Ok(())
+        } else {
+            Err(Fault::Other("a part of a sequence was not restored".to_owned()))
+        }
     }
 
     fn span(&self, seq: SeqId) -> Option<(usize, usize)> {
@@ -375,6 +342,11 @@ impl Llama<'_> {
         let length = i32::try_from(length).unwrap_or(i32::MAX);
         // SAFETY: the context and its memory are valid.
         let _ = self.call(|context| unsafe { caught::llama_memory_seq_rm(context.memory, id(seq), length, -1) });
+    }
+
+    /// Reports whether a sequence is this long and its sliding layers have all that the next token attends to.
+    fn is_whole(&self, seq: SeqId, length: usize) -> bool {
+        self.span(seq).is_some_and(|(first, last)| last + 1 == length && first <= length.saturating_sub(WINDOW - 1))
     }
 
     /// Refuses a sequence with a pending copy, which would read or overwrite the state that is now written or read.
@@ -402,54 +374,4 @@ impl Llama<'_> {
 
 fn id(seq: SeqId) -> i32 {
     i32::try_from(seq.index()).unwrap_or(i32::MAX)
-}
-
-fn context_params(
-    config: &EngineConfig,
-    limits: Limits,
-    threads: usize,
-    stop: &AtomicBool,
-) -> sys::llama_context_params {
-    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let cells = match limits.layout {
-        Layout::Unified => limits.cells,
-        Layout::Split => limits.cells.saturating_mul(limits.sequences),
-    };
-    let threads = i32::try_from(threads).unwrap_or(i32::MAX);
-    let kv = match config.cache {
-        CacheType::F16 => sys::GGML_TYPE_F16,
-        CacheType::Q8_0 => sys::GGML_TYPE_Q8_0,
-        CacheType::F32 => sys::GGML_TYPE_F32,
-    };
-    let flash_attention = match config.flash_attention {
-        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-        FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-    };
-    // SAFETY: the function takes nothing and returns a plain struct.
-    let mut params = unsafe { sys::llama_context_default_params() };
-    // llama.cpp asserts that a batch, cut to the context, can hold a row of logits for each sequence.
-    params.n_ctx = number(cells.max(limits.sequences));
-    params.n_batch = number(limits.batch.max(limits.sequences));
-    params.n_ubatch = number(limits.batch.min(config.micro_batch));
-    params.n_seq_max = number(limits.sequences);
-    params.n_outputs_max = number(limits.outputs);
-    params.n_threads = threads;
-    params.n_threads_batch = threads;
-    params.type_k = kv;
-    params.type_v = kv;
-    params.flash_attn_type = flash_attention;
-    params.kv_unified = limits.layout == Layout::Unified;
-    // Cells for the whole context in the sliding layers would take memory that the plan does not count.
-    params.swa_full = false;
-    // The flag outlives the context, which lives in `with_backend` or `with_backends`, and is only ever read there.
-    params.abort_callback = Some(stopped);
-    params.abort_callback_data = std::ptr::from_ref(stop).cast_mut().cast::<c_void>();
-    params
-}
-
-/// Reports whether the batch that is being decoded must be given up.
-extern "C" fn stopped(flag: *mut c_void) -> bool {
-    // SAFETY: `context_params` passes a pointer to an AtomicBool that outlives the context.
-    unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }

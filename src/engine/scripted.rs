@@ -3,11 +3,8 @@
 //! The backend is strict where llama.cpp asserts. A broken precondition panics here with a message in a test, rather
 //! than ending a user's process.
 
-use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId};
+use super::backend::{Backend, Batch, Fault, Layout, Limits, LogitsRow, SeqId, WINDOW};
 use crate::tokenizer::Token;
-
-/// The sliding window in tokens.
-const WINDOW: usize = 128;
 
 /// The backend. `model` gets all tokens of a sequence and fills in the logits of the next token.
 pub struct Scripted<F> {

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
@@ -124,10 +125,10 @@ impl Store for Folder {
     fn take(&mut self, tokens: &[Token]) -> Option<Vec<u8>> {
         let expected = self.expected.iter().position(|(expected, _)| expected == tokens);
         if let Some((_, reader)) = expected.map(|place| self.expected.swap_remove(place)) {
-            return reader.join().unwrap_or(None).and_then(|bytes| Some(parts(&bytes)?.0));
+            return reader.join().unwrap_or(None).and_then(state);
         }
         let (head, path) = self.place(tokens);
-        Some(parts(&read(&head, &path)?)?.0)
+        read(&head, &path).and_then(state)
     }
 
     fn begin(&mut self, tokens: &[Token]) -> Option<Beginning> {
@@ -140,7 +141,9 @@ impl Store for Folder {
             })
             .max_by_key(|(shared, _)| *shared)?;
         let (head, path) = self.place(&theirs);
-        let (state, mut windows) = parts(&read(&head, &path)?)?;
+        let content = read(&head, &path)?;
+        let mut windows = windows(&content)?;
+        let state = state(content)?;
         // At least one token is left to decode.
         windows.retain(|(length, _)| *length <= shared && *length < tokens.len() && *length < theirs.len());
         (!windows.is_empty()).then_some(Beginning { state, windows })
@@ -173,21 +176,37 @@ impl Store for Folder {
     }
 }
 
-/// Returns the state and the windows of a file's content. `None` if their sizes do not fit.
-fn parts(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Window>)> {
-    let (sizes, _) = bytes.as_chunks::<8>();
-    let size = |at: usize| usize::try_from(u64::from_le_bytes(*sizes.get(at)?)).ok();
-    let count = size(0)?;
-    let mut rest = bytes.get(count.checked_mul(2)?.checked_add(2)?.checked_mul(8)?..)?;
+/// Returns a size at the beginning of a file's content: the number of windows, the size of the state, and the length and
+/// the size of each window.
+fn size(content: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u64::from_le_bytes(*content.as_chunks::<8>().0.get(at)?)).ok()
+}
+
+/// Returns the place of the state in a file's content, behind the sizes.
+fn place_of_state(content: &[u8]) -> Option<Range<usize>> {
+    let begin = size(content, 0)?.checked_mul(2)?.checked_add(2)?.checked_mul(8)?;
+    let end = begin.checked_add(size(content, 1)?)?;
+    (end <= content.len()).then_some(begin..end)
+}
+
+/// Returns the state in a file's content. `None` if the sizes do not fit.
+fn state(mut content: Vec<u8>) -> Option<Vec<u8>> {
+    let place = place_of_state(&content)?;
+    content.truncate(place.end);
+    content.drain(..place.start);
+    Some(content)
+}
+
+/// Returns the windows in a file's content. `None` if the sizes do not fit.
+fn windows(content: &[u8]) -> Option<Vec<Window>> {
+    let mut rest = content.get(place_of_state(content)?.end..)?;
     let mut windows = Vec::new();
-    let (state, others) = rest.split_at_checked(size(1)?)?;
-    rest = others;
-    for number in 0..count {
-        let (window, others) = rest.split_at_checked(size(3 + 2 * number)?)?;
-        windows.push((size(2 + 2 * number)?, window.to_vec()));
+    for number in 0..size(content, 0)? {
+        let (window, others) = rest.split_at_checked(size(content, 3 + 2 * number)?)?;
+        windows.push((size(content, 2 + 2 * number)?, window.to_vec()));
         rest = others;
     }
-    rest.is_empty().then(|| (state.to_vec(), windows))
+    Some(windows)
 }
 
 /// Reads the content of a file. `None` unless the file has this head and is undamaged.

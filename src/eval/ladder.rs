@@ -1,5 +1,7 @@
 //! The ladder of an evaluation: quality, flips and tokens by effort, by the sureness that ends the reasoning, and by rung.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::evaluated_row::EvaluatedRow;
@@ -58,6 +60,7 @@ impl LadderFigures {
     #[must_use]
     pub fn new(efforts: &[(Effort, &[EvaluatedRow])], full: Effort) -> Self {
         let rows = efforts.iter().find(|(effort, _)| *effort == full).map_or(&[][..], |(_, rows)| *rows);
+        let by_number: HashMap<u64, &EvaluatedRow> = rows.iter().map(|row| (row.number, row)).collect();
         let traces: Vec<Traced> = rows.iter().map(trace).collect();
         let by_sureness = |sure: f64| {
             let ends = rows.iter().zip(&traces).map(|(row, traced)| {
@@ -76,7 +79,7 @@ impl LadderFigures {
         };
         let of_effort = |(effort, judged): &(Effort, &[EvaluatedRow])| {
             let of = |row: &EvaluatedRow| (row.verdict, row.reasoning_tokens.unwrap_or(0), 0);
-            let same = |row: &EvaluatedRow| rows.iter().find(|full| full.number == row.number);
+            let same = |row: &EvaluatedRow| by_number.get(&row.number).copied();
             Rung::of(effort.to_string(), judged.iter().filter_map(|row| Some((same(row)?, of(row)))))
         };
         Self {

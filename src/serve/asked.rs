@@ -19,7 +19,7 @@ use crate::label::judge::Chunking;
 use crate::label::records::dialogue;
 use crate::label::row::RowFields;
 use crate::policy::{Effort, Notation, Policy, PolicySource, Verdict};
-use crate::verdict::ladder::SURE;
+use crate::verdict::ladder::DEFAULT_SURE;
 
 /// The settings that a request may set. Each replaces the server's own.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -282,7 +282,7 @@ impl AskedOptions {
         let session = &mut options.session;
         match self.effort {
             Some(AskedEffort::Of(effort)) => session.effort = Some(effort),
-            Some(AskedEffort::Auto) => session.sure = session.sure.or(Some(SURE)),
+            Some(AskedEffort::Auto) => session.sure = session.sure.or(Some(DEFAULT_SURE)),
             None => {}
         }
         if let Some(sure) = self.sure {

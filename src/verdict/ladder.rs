@@ -33,10 +33,10 @@ pub const EARLY: usize = 128;
 /// Tokens between the first rungs.
 const STEP: usize = 32;
 
-/// The default of [`Ladder::sure`].
+/// The [`Ladder::sure`] of an effort that is chosen automatically.
 ///
 /// On 6,404 public traces of the 20b, a reader of the text alone agreed with 99.3 % of the full verdicts at 0.98.
-pub const SURE: f64 = 0.98;
+pub const DEFAULT_SURE: f64 = 0.98;
 
 /// Reports whether answers are scored after this many tokens of reasoning: 0, 32, 64, 96, 128, 192, 256, 384, 512 and so
 /// on, with two rungs for each doubling.

@@ -309,27 +309,30 @@ impl Store for Drawer {
     }
 }
 
+/// Judges one item behind a prefix, and returns its result and the number of batches.
+fn judge_behind(prefix: Vec<Token>, drawer: &Drawer, batch: usize, alone: bool) -> (Completion, usize) {
+    let mut backend = Scripted::new(Limits { batch, ..setup(vec![]).limits }, tokenizer().len(), model);
+    let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
+    if alone {
+        schedule = schedule.one_by_one();
+    }
+    let id = schedule.add_prefix(prefix);
+    schedule.submit(JobId(0), id, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
+    let completion = loop {
+        if let Some((_, ended)) = schedule.step().pop() {
+            break ended.unwrap().unwrap();
+        }
+    };
+    schedule.remove_prefix(id);
+    drop(schedule);
+    (completion, backend.batches)
+}
+
 #[test]
 fn a_prefix_that_was_changed_at_its_end_is_decoded_from_the_change_on() {
     for alone in [false, true] {
         let drawer = Drawer::default();
-        let judge = |prefix: Vec<Token>, drawer: &Drawer| {
-            let mut backend = Scripted::new(Limits { batch: 64, ..setup(vec![]).limits }, tokenizer().len(), model);
-            let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
-            if alone {
-                schedule = schedule.one_by_one();
-            }
-            let id = schedule.add_prefix(prefix);
-            schedule.submit(JobId(0), id, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
-            let completion = loop {
-                if let Some((_, ended)) = schedule.step().pop() {
-                    break ended.unwrap().unwrap();
-                }
-            };
-            schedule.remove_prefix(id);
-            drop(schedule);
-            (completion, backend.batches)
-        };
+        let judge = |prefix: Vec<Token>, drawer: &Drawer| judge_behind(prefix, drawer, 64, alone);
         let first = tokens(1000, 1000);
         let mut changed = first.clone();
         changed[900..].reverse();
@@ -348,23 +351,7 @@ fn a_prefix_that_was_changed_at_its_end_is_decoded_from_the_change_on() {
 fn a_prefix_that_is_in_the_store_is_not_decoded_and_judges_alike() {
     for alone in [false, true] {
         let (drawer, prefix) = (Drawer::default(), tokens(100, 1000));
-        let judge = || {
-            let mut backend = Scripted::new(setup(vec![]).limits, tokenizer().len(), model);
-            let mut schedule = Schedule::new(&mut backend, 8, 0).with_store(Box::new(drawer.clone()));
-            if alone {
-                schedule = schedule.one_by_one();
-            }
-            let id = schedule.add_prefix(prefix.clone());
-            schedule.submit(JobId(0), id, Arc::clone(&plans()[1]), tokens(20, 1)).unwrap();
-            let completion = loop {
-                if let Some((_, ended)) = schedule.step().pop() {
-                    break ended.unwrap().unwrap();
-                }
-            };
-            schedule.remove_prefix(id);
-            drop(schedule);
-            (completion, backend.batches)
-        };
+        let judge = || judge_behind(prefix.clone(), &drawer, 256, alone);
         let (cold, warm) = (judge(), judge());
         assert_eq!(cold.0, warm.0);
         assert_eq!(cold.1, warm.1 + 1, "the batch that decodes the prefix is spared");

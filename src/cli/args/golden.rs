@@ -3,6 +3,7 @@
 mod keep;
 mod past;
 mod prepared;
+mod reasoning;
 mod review_set;
 mod set;
 mod yaml_set;

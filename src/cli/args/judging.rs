@@ -12,7 +12,7 @@ use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Chunking;
 use magistrate::label::row::RowFields;
 use magistrate::policy::{Effort, Policy};
-use magistrate::verdict::ladder::SURE;
+use magistrate::verdict::ladder::DEFAULT_SURE;
 use magistrate::verdict::{DecisionRule, MIN_MASS};
 
 use super::engine::{EngineArgs, at_least_one};
@@ -156,7 +156,7 @@ impl JudgingArgs {
                 let certificate = early_end(&path)?;
                 (Some(certificate.sure), Some((path, Arc::new(certificate))))
             }
-            None => (self.prompt.is_auto().then_some(SURE), None),
+            None => (self.prompt.is_auto().then_some(DEFAULT_SURE), None),
         };
         let options = SessionOptions::default()
             .with_effort(self.prompt.effort())

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn our_kernels_pass_the_test_at_the_start_where_the_cpu_can_run_them() {
-        crate::engine::llama::initialized().expect("llama.cpp starts");
+        crate::engine::llama::start::initialized().expect("llama.cpp starts");
         if crate::engine::kernels::KernelSet::for_this_cpu().is_some() {
             assert_eq!(passes(), Ok(()));
         }
