@@ -141,10 +141,16 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Reports whether a file holds a beginning of these bytes, and nothing else.
+/// Bytes that a power cut may leave unwritten at a file's end, at most. They are zeros then.
+const UNWRITTEN: u64 = 64 << 10;
+
+/// Reports whether a file is empty, or holds a torn beginning of these bytes. Zeros may follow it.
 fn is_beginning(mut file: &File, of: &[u8]) -> io::Result<bool> {
+    let most = of.len() as u64 + UNWRITTEN;
     file.rewind()?;
     let mut start = Vec::new();
-    file.take(of.len() as u64 + 1).read_to_end(&mut start)?;
-    Ok(start.len() < of.len() && of.starts_with(&start))
+    file.take(most + 1).read_to_end(&mut start)?;
+    let whole = start.len() as u64 <= most;
+    let written = start.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Ok(whole && written < of.len() && of.starts_with(&start[..written]))
 }
