@@ -8,6 +8,7 @@
 //! [`Engine`] and [`Session`] send it requests. [`memory_plan`] chooses the settings with which a model fits.
 
 pub mod backend;
+mod branch;
 mod completion;
 mod config;
 #[doc(hidden)]
@@ -26,6 +27,7 @@ pub mod memory_plan;
 pub mod observed;
 mod prefixes;
 mod queue;
+pub mod remote;
 mod sample;
 #[doc(hidden)]
 pub mod schedule;
@@ -36,6 +38,7 @@ mod session;
 mod store;
 #[doc(hidden)]
 pub mod tune;
+mod turn;
 mod worker;
 
 pub use backend::Layout;

@@ -19,6 +19,7 @@ pub mod rewrite;
 #[cfg(test)]
 mod sample;
 mod source;
+mod tokenizer_json;
 mod trained;
 #[doc(hidden)]
 pub mod value;

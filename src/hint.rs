@@ -68,6 +68,12 @@ pub enum Setting {
     Positive,
     /// Treatment of quotes in CSV and TSV.
     Quote,
+    /// The file with the key for a remote engine.
+    RemoteKey,
+    /// The level at which a remote engine is used.
+    RemoteLevel,
+    /// The model of a remote engine.
+    RemoteModel,
     /// A journal is set aside and its run begins again.
     Restart,
     /// The expected digest of a download.
@@ -195,6 +201,9 @@ impl fmt::Display for Setting {
             Self::Policy => "the policy",
             Self::Positive => "GoldenOptions::positive",
             Self::Quote => "RecordFields::quote",
+            Self::RemoteKey => "RemoteOptions::key",
+            Self::RemoteLevel => "RemoteOptions::level",
+            Self::RemoteModel => "RemoteOptions::model",
             Self::Restart => "Existing::Restart",
             Self::Sha256 => "sha256",
             Self::Sheet => "RecordFields::sheet",

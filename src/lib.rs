@@ -112,6 +112,8 @@ pub mod gguf;
 pub mod harmony;
 #[doc(hidden)]
 pub mod hint;
+#[cfg(any(feature = "hub", feature = "remote"))]
+mod http;
 #[doc(hidden)]
 pub mod machine;
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! Terms: the settings that all rows of a run share, and everything else that a probability depends on besides the text.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::digest::Hash;
 use crate::text::shown;
@@ -18,6 +18,9 @@ pub const COLUMNS: &str = "columns of the tables";
 
 /// The name of the term that is the share from which on a verdict ends the reasoning.
 pub const SURE: &str = "--sure";
+
+/// The name of the term that shows whether a remote engine still has the same model.
+pub const CANARY: &str = "canary";
 
 /// The name under which a journal keeps facts about its run. They are not compared.
 pub const ABOUT: &str = "about";
@@ -42,7 +45,7 @@ impl Terms {
         let value = |terms: &Self, name: &String| terms.0.get(name).cloned().unwrap_or_default();
         names
             .map(|name| (name, value(self, name), value(others, name)))
-            .filter(|(_, here, there)| here != there)
+            .filter(|(_, here, there)| here != there && !are_alike(here, there))
             .map(|(name, here, there)| (name.clone(), in_words(&here), in_words(&there)))
             .collect()
     }
@@ -69,6 +72,26 @@ impl Terms {
     }
 }
 
+/// Returns a term that was measured: whole numbers, and the difference up to which each counts as rounding.
+#[must_use]
+pub fn measured(values: &[i64], rounding: u64) -> Value {
+    json!({ "values": values, "rounding": rounding })
+}
+
+/// Reports whether two terms were measured and differ by no more than rounding.
+fn are_alike(here: &Value, there: &Value) -> bool {
+    let read = |value: &Value| serde_json::from_value::<Measured>(value.clone()).ok();
+    let (Some(here), Some(there)) = (read(here), read(there)) else { return false };
+    here.values.len() == there.values.len()
+        && here.values.iter().zip(&there.values).all(|(one, other)| one.abs_diff(*other) <= here.rounding)
+}
+
+#[derive(Deserialize)]
+struct Measured {
+    values: Vec<i64>,
+    rounding: u64,
+}
+
 /// Returns a value in words. Digests are cut short, and an object is shown as its digest.
 fn in_words(value: &Value) -> String {
     match value {
@@ -91,5 +114,19 @@ fn short(word: &str) -> String {
         format!("{}…", &digest[..SHOWN])
     } else {
         shown(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_terms_are_equal_up_to_rounding() {
+        let terms = |values: &[i64]| Terms([(CANARY.to_owned(), measured(values, 300))].into_iter().collect());
+        assert_eq!(terms(&[1000, -50]).unlike(&terms(&[1250, -300])), None);
+        assert!(terms(&[1000, -50]).unlike(&terms(&[1400, -50])).is_some());
+        assert!(terms(&[1000, -50]).unlike(&terms(&[1000])).is_some());
+        assert!(terms(&[1000]).unlike(&Terms::default()).is_some());
     }
 }

@@ -12,5 +12,7 @@ pub mod model;
 pub mod new_file;
 pub mod policy;
 pub mod prompt;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod target;
 pub mod text;

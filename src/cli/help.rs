@@ -29,8 +29,11 @@ pub fn dressed(command: Command) -> Command {
 
 /// Dresses a verb and the verbs in it. `name` is the verb without `magistrate`, such as `policy lint`.
 fn verb(command: Command, name: &str) -> Command {
-    let settings: Vec<(&str, &str)> =
-        KEYS.iter().filter(|key| takes(&command, key)).map(|key| (key.id, key.variable)).collect();
+    let settings: Vec<(&str, &str)> = KEYS
+        .iter()
+        .filter(|key| takes(&command, key) && !key.variable.is_empty())
+        .map(|key| (key.id, key.variable))
+        .collect();
     let common = flags::common(name);
     let command = command.mut_args(|arg| {
         let variable = settings.iter().find(|(id, _)| arg.get_id() == id).map(|(_, variable)| *variable);

@@ -1,9 +1,17 @@
-//! The loading of a run's model: its header is read, a plan is made, and then the weights are loaded.
+//! The loading of a run's model: its header is read, a plan is made, and then the weights are loaded. A server is asked
+//! what it allows instead.
 //!
 //! The one idea: everything that can be refused is refused from the header, before a large file is read.
 
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(feature = "remote")]
+pub use remote::connect;
+
 use magistrate::calibration::terms::Terms;
 use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
+#[cfg(feature = "remote")]
+use magistrate::engine::remote::Connection;
 use magistrate::engine::{Engine, EngineConfig, EngineError, Session};
 use magistrate::files::{Files, Refused};
 use magistrate::gguf::{Demonstration, ModelFile, Opened};
@@ -17,25 +25,34 @@ use magistrate::prompt::Templates;
 use super::terminal::{load_plan, output, progress};
 use super::{daily, devices, fitting, tuned};
 
-/// A model whose header was read, and the plan for loading the weights.
+/// A model that is known, and whose weights are not loaded yet.
 pub struct Planned {
     model: Opened,
-    machine: Machine,
-    workload: Workload,
-    plan: MemoryPlan,
+    /// The settings of its engine.
+    engine: EngineConfig,
+    place: Place,
     /// A note on policies that the model was not trained for.
     note: Option<String>,
+}
+
+/// The place where a model computes.
+enum Place {
+    /// This machine.
+    Here { machine: Machine, workload: Workload, plan: MemoryPlan },
+    /// A server.
+    #[cfg(feature = "remote")]
+    Remote(Box<Connection>),
 }
 
 impl Planned {
     /// Returns the terms of rows that this model makes.
     pub fn terms(&self, config: &RunConfig, policies: &[Policy]) -> Terms {
-        config.terms(&self.model.file, &self.plan.config, policies)
+        config.terms(&self.model.file, &self.engine, policies)
     }
 
     /// Returns the conditions that a certificate for a policy is compared with.
     pub fn conditions(&self, config: &RunConfig, policy: &Policy) -> Terms {
-        config.conditions(&self.model.file, &self.plan.config, policy)
+        config.conditions(&self.model.file, &self.engine, policy)
     }
 
     /// Returns the note on policies that the model was not trained for.
@@ -60,8 +77,21 @@ pub fn load(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<
     load_planned(config, plan_for(config, policies, parallel)?)
 }
 
-/// Reads the model's header, and plans how the model is loaded. Refuses one that does not fit.
+/// Plans where and how the model computes. Refuses a model that does not fit, and a server that cannot be used.
 pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<Planned, anyhow::Error> {
+    #[cfg(feature = "remote")]
+    if let Some(options) = &config.remote {
+        let connection = connect(config, options)?;
+        remote::announce(&connection, options);
+        let (model, engine) = (connection.model(), connection.config());
+        policies.iter().try_for_each(|policy| config.check_certificate(&model.file, &engine, policy))?;
+        return Ok(Planned { model, engine, place: Place::Remote(Box::new(connection)), note: None });
+    }
+    plan_here(config, policies, parallel)
+}
+
+/// Reads the model's header, and plans how the model is loaded. Refuses one that does not fit.
+fn plan_here(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result<Planned, anyhow::Error> {
     let model = Opened::read(&config.load_options.base.model)?;
     let machine = devices::machine()?;
     let (workload, mut plan) = plan_of(config, &model, policies, parallel, &machine)?;
@@ -72,7 +102,7 @@ pub fn plan_for(config: &RunConfig, policies: &[Policy], parallel: usize) -> Res
         plan.config.prefetch = config.prefix(&model, policy)?;
     }
     let note = untrained_note(&model.file, policies);
-    Ok(Planned { model, machine, workload, plan, note })
+    Ok(Planned { model, engine: plan.config.clone(), place: Place::Here { machine, workload, plan }, note })
 }
 
 /// Plans how a model is loaded, with the tuned setting if many texts are judged.
@@ -89,9 +119,14 @@ pub fn plan_of(
     Ok(config.plan(model, policies, parallel, tuned, machine)?)
 }
 
-/// Loads a model by its plan, or smaller if that fails.
+/// Loads a model by its plan, or smaller if that fails. A server needs no loading.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
-    let Planned { model, machine, workload, plan, note: untrained } = planned;
+    let Planned { model, place, note: untrained, .. } = planned;
+    let (machine, workload, plan) = match place {
+        Place::Here { machine, workload, plan } => (machine, workload, plan),
+        #[cfg(feature = "remote")]
+        Place::Remote(connection) => return Ok(Engine::remote(*connection, config.templates.clone())?),
+    };
     let demonstration = demonstration_note(&model.file);
     output::detail(&format!("model: {}", model.file.path.display()));
     if let Some(note) = load_plan::note(&plan, &config.load_options, &workload) {

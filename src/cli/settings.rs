@@ -57,7 +57,7 @@ impl Settings {
                 settings.read_file(path, is_project, verbs)?;
             }
         }
-        for key in KEYS {
+        for key in KEYS.iter().filter(|key| !key.variable.is_empty()) {
             if let Some(value) = std::env::var_os(key.variable).filter(|value| !value.is_empty()) {
                 let values = of_variable(key, value)?;
                 settings.all.push(Setting { key, verb: None, values, origin: Origin::Variable(key.variable) });

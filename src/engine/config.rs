@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Layout;
 use super::kernels::KernelSet;
+use super::remote::RemoteServer;
 use crate::machine::processors::Processors;
 use crate::policy::Effort;
 use crate::setters::setters;
@@ -71,6 +72,8 @@ pub struct EngineConfig {
     pub repack: bool,
     /// Kernels that compute on the CPU. Default: [`Kernels::here`].
     pub kernels: Kernels,
+    /// The server that computes instead of this machine. Default: `None`.
+    pub remote: Option<RemoteServer>,
     /// Use of flash attention. Default: [`FlashAttention::Auto`].
     pub flash_attention: FlashAttention,
     /// Precision of keys and values. Default: [`CacheType::F16`].
@@ -151,6 +154,7 @@ impl EngineConfig {
             cpu_experts: 0,
             repack: false,
             kernels: Kernels::here(),
+            remote: None,
             flash_attention: FlashAttention::Auto,
             cache: CacheType::F16,
         }
@@ -295,6 +299,7 @@ setters! {
         with_cpu_experts: cpu_experts, u32;
         with_repack: repack, bool;
         with_kernels: kernels, Kernels;
+        with_remote: remote, Option<RemoteServer>;
         with_flash_attention: flash_attention, FlashAttention;
         with_cache: cache, CacheType;
     }

@@ -1,6 +1,7 @@
 //! The error of the engine, with the remedies that it proposes.
 
 use super::backend::Fault;
+use super::remote::RemoteError;
 use crate::gguf::ModelError;
 use crate::hint::{Hint, Hints, Setting};
 use crate::policy::PolicyError;
@@ -92,6 +93,9 @@ pub enum EngineError {
     /// The backend failed.
     #[error("decoding failed: {0}")]
     Fault(#[from] Fault),
+    /// A remote engine cannot be used, or cannot judge a content.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The engine's thread has ended.
     #[error("the engine has stopped: it failed earlier, or llama.cpp did")]
     Stopped,
@@ -103,6 +107,7 @@ impl Hints for EngineError {
             Self::Model(error) => error.hints(),
             Self::Template(error) => error.hints(),
             Self::Policy(error) => error.hints(),
+            Self::Remote(error) => error.hints(),
             Self::NoBackend { variable, .. } => {
                 let hint = format!("put the folder `backends` beside the program, or name it in {variable}");
                 vec![Hint::new(hint)]

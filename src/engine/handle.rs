@@ -13,6 +13,8 @@ use super::backend::Backend;
 use super::config::EngineConfig;
 use super::error::EngineError;
 use super::queue::{Request, WorkerHandle};
+#[cfg(feature = "remote")]
+use super::remote::Connection;
 use super::schedule::Schedule;
 use super::store::Folder;
 use super::worker::Worker;
@@ -95,6 +97,26 @@ impl Engine {
             work(0, &mut backend());
             Ok(())
         })
+    }
+
+    /// Makes an engine on a server that computes instead of this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Load`] if no thread can be started.
+    #[cfg(feature = "remote")]
+    pub fn remote(connection: Connection, templates: Templates) -> Result<Self, EngineError> {
+        let Opened { file: model, tokenizer } = connection.model();
+        let config = connection.config();
+        let (worker, inbox) = WorkerHandle::new();
+        let connection = Arc::new(connection);
+        // Nobody waits for its end: it may have to wait for the server.
+        std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || super::remote::serve(&connection, &inbox))
+            .map_err(|error| EngineError::Load(error.to_string()))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        Ok(Self { workers: vec![worker], thread: None, stop, model, tokenizer, templates, config })
     }
 
     /// Starts the engine's thread, on which `host` makes the backends and runs the function that it is given on each.

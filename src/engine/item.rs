@@ -9,47 +9,36 @@
 //! tokens in a batch, and the other items there, are not known here.
 
 mod probe;
-mod result;
 
 use std::sync::Arc;
 
 use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId, WINDOW};
-use super::completion::{Cascade, ReasoningEnd, Usage};
+use super::completion::{Completion, ReasoningEnd};
 use super::config::Mode;
 use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
 use super::sample::Sampler;
 use super::scoring::Scoring;
 use super::sequence::Sequence;
+use super::turn::Turn;
 use crate::harmony::{Control, completion};
 use crate::tokenizer::Token;
-use crate::verdict::ladder::{Probe, is_rung};
-use crate::verdict::{Rationale, Scores, Unresolved};
+use crate::verdict::ladder::is_rung;
 
 /// An item that is being decoded.
 #[derive(Debug)]
 pub struct Item {
-    plan: Arc<DecodePlan>,
+    turn: Turn,
     phase: Phase,
     /// The item's own sequence. The forks that score answers belong to the scoring.
     sequence: Sequence,
     /// The fork in which an answer before the last one is scored: the first of a cascade, or that at a rung.
     probe: Option<Sequence>,
     scoring: Option<Scoring>,
-    cascade: Option<Cascade>,
     /// Tokens of a first answer that led to reasoning.
     probed: usize,
-    /// The answers at the rungs so far.
-    probes: Vec<Probe>,
     /// The next token of the reasoning, which waits for the answers at a rung.
     next: Option<Token>,
     sampler: Sampler,
-    /// The sampled tokens of the reasoning, or of the whole turn where the model writes freely.
-    written: Vec<Token>,
-    end: ReasoningEnd,
-    rationale: Rationale,
-    /// The index of the answer that won and its scores, once the answers are scored.
-    verdict: Result<(usize, Scores), Unresolved>,
-    usage: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,28 +65,21 @@ impl Item {
             sequence: Sequence::new(seq, prefix),
             probe: None,
             scoring: None,
-            cascade: None,
             probed: 0,
-            probes: Vec::new(),
             next: None,
             // Every item draws the same random numbers, so its tokens depend on no other item.
             sampler: Sampler::new(plan.sampling),
-            written: Vec::new(),
-            end: ReasoningEnd::Budget,
-            rationale: Rationale::default(),
-            verdict: Err(Unresolved::OffContract { mass: 0.0, least: plan.rule.min_mass }),
-            usage: Usage { prefix, suffix: suffix.len(), ..Usage::default() },
-            plan,
+            turn: Turn::new(plan, prefix, suffix.len()),
         };
         let last = |tokens: &[Token]| tokens.len().saturating_sub(1);
-        match item.plan.mode {
+        match item.turn.plan.mode {
             Mode::Answer => {
                 // Logits are wanted from the header behind the suffix on.
                 item.sequence.feed(suffix, suffix.len());
                 item.open_answer();
             }
             Mode::Reason { .. } => {
-                let tokens = [suffix, &item.plan.analysis].concat();
+                let tokens = [suffix, &item.turn.plan.analysis].concat();
                 item.sequence.feed(&tokens, last(&tokens));
                 item.phase = Phase::Reason;
             }
@@ -164,41 +146,41 @@ impl Item {
 
     /// Samples one token of a body.
     fn write(&mut self, logits: &[f32]) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
+        let plan = Arc::clone(&self.turn.plan);
         let allowed = if self.phase == Phase::Free { &plan.controls } else { &plan.stops };
         let token = self.sampler.take(logits, &plan.ordinary(), allowed)?;
         let stopped = plan.stops.contains(&token);
         match (self.phase, plan.mode) {
             (Phase::Free, Mode::Free { budget }) => {
-                self.written.push(token);
-                self.usage.reasoning += 1;
+                self.turn.written.push(token);
+                self.turn.usage.reasoning += 1;
                 // `<|end|>` may end the analysis alone. The turn ends with it only if a complete reply was written.
                 let ended =
-                    token != plan.tokenizer.control(Control::End) || completion::parse(&self.segments()).is_ok();
+                    token != plan.tokenizer.control(Control::End) || completion::parse(&self.turn.segments()).is_ok();
                 let finished = stopped && ended;
                 if finished {
-                    self.end = ReasoningEnd::Itself;
+                    self.turn.end = ReasoningEnd::Itself;
                 }
-                if finished || self.written.len() >= budget {
+                if finished || self.turn.written.len() >= budget {
                     self.phase = Phase::Done;
                     return Ok(());
                 }
             }
             (Phase::Rationale, _) => {
-                self.usage.rationale += usize::from(!stopped);
-                let closed = stopped || self.rationale.push(plan.tokenizer.bytes(token));
-                if closed || self.usage.rationale >= RATIONALE_BUDGET {
+                self.turn.usage.rationale += usize::from(!stopped);
+                let closed = stopped || self.turn.rationale.push(plan.tokenizer.bytes(token));
+                if closed || self.turn.usage.rationale >= RATIONALE_BUDGET {
                     self.phase = Phase::Done;
                     return Ok(());
                 }
             }
             _ if stopped => {
-                self.end = ReasoningEnd::Itself;
+                self.turn.end = ReasoningEnd::Itself;
                 // The sampled token is not decoded. The header of the answer begins with a token of its own.
                 self.open_answer();
                 return Ok(());
             }
-            _ if plan.ladder.is_some() && is_rung(self.written.len()) => {
+            _ if plan.ladder.is_some() && is_rung(self.turn.written.len()) => {
                 self.next = Some(token);
                 self.phase = Phase::Rung;
                 return Ok(());
@@ -214,11 +196,11 @@ impl Item {
 
     /// Continues the reasoning with a token.
     fn reason(&mut self, token: Token) {
-        self.written.push(token);
-        self.usage.reasoning += 1;
+        self.turn.written.push(token);
+        self.turn.usage.reasoning += 1;
         self.sequence.feed(&[token], 0);
-        let (Mode::Reason { budget } | Mode::Cascade { budget, .. }) = self.plan.mode else { return };
-        if self.written.len() >= budget {
+        let (Mode::Reason { budget } | Mode::Cascade { budget, .. }) = self.turn.plan.mode else { return };
+        if self.turn.written.len() >= budget {
             // The logits behind the token are not read: the next token is known, as it is the first of the header.
             self.open_answer();
         }
@@ -243,22 +225,22 @@ impl Item {
 
     /// Begins to score the answers, behind the reasoning if there was any.
     fn open_answer(&mut self) {
-        self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut self.sequence));
+        self.scoring = Some(Scoring::open(&self.turn.plan, &self.turn.plan.opener, &mut self.sequence));
         self.phase = Phase::Answer;
     }
 
     /// Reports whether the item's own sequence is longer behind its prefix than the window.
     fn is_long(&self) -> bool {
-        self.sequence.position > self.usage.prefix + WINDOW
+        self.sequence.position > self.turn.usage.prefix + WINDOW
     }
 
     /// Scores the answers, and decides once all are scored.
     fn score(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
+        let plan = Arc::clone(&self.turn.plan);
         let long = self.is_long();
         let Some(scoring) = &mut self.scoring else { return Ok(()) };
         let over = scoring.advance(&plan, &mut self.sequence, long, backend, free)?;
-        self.usage.answer = self.probed + scoring.tokens;
+        self.turn.usage.answer = self.probed + scoring.tokens;
         if over {
             self.conclude();
         }
@@ -267,28 +249,23 @@ impl Item {
 
     /// Decides between the answers, all of which are scored.
     fn conclude(&mut self) {
-        let Some(scoring) = &self.scoring else { return };
-        match self.plan.rule.decide(&self.plan.answers, &scoring.logs) {
-            Ok((leaf, scores)) => self.decide(leaf, scores),
-            // Off the contract there is nothing to explain.
-            Err(why) => {
-                self.phase = Phase::Done;
-                self.verdict = Err(why);
-            }
-        }
-    }
-
-    /// Records the answer that won. Where a rationale follows, the rest of the answer is appended first.
-    fn decide(&mut self, leaf: usize, scores: Scores) {
         self.phase = Phase::Done;
-        self.verdict = Ok((leaf, scores));
-        let path = &self.plan.tree.path(leaf)[self.plan.trunk.len()..];
-        let held = self.scoring.as_ref().map_or(&[][..], Scoring::held);
+        let Some(scoring) = &self.scoring else { return };
+        // Off the contract there is nothing to explain.
+        let Some(leaf) = self.turn.decide(scoring.logs.clone()) else { return };
+        let path = &self.turn.plan.tree.path(leaf)[self.turn.plan.trunk.len()..];
         // The item's own sequence may have followed another answer. It cannot continue this one then.
-        if let Some(rest @ [.., _]) = path.strip_prefix(held).filter(|_| self.plan.rationale) {
-            self.usage.answer += rest.len();
+        if let Some(rest @ [.., _]) = path.strip_prefix(scoring.held()).filter(|_| self.turn.plan.rationale) {
+            // The rest of the answer is appended, and a rationale follows.
+            self.turn.usage.answer += rest.len();
             self.sequence.feed(rest, rest.len() - 1);
             self.phase = Phase::Rationale;
         }
+    }
+
+    /// Returns the result, once the item is done.
+    #[must_use]
+    pub fn completion(self) -> Completion {
+        self.turn.completion()
     }
 }

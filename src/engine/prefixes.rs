@@ -11,7 +11,7 @@ use crate::tokenizer::Token;
 
 /// The number of a prefix in a [`super::schedule::Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PrefixId(u64);
+pub struct PrefixId(pub(super) u64);
 
 /// A store of decoded prefixes that outlives the KV cache.
 pub trait Store {

@@ -9,6 +9,7 @@ use super::completion::Completion;
 use super::decode_plan::DecodePlan;
 use super::error::EngineError;
 use super::prefixes::PrefixId;
+use crate::policy::Effort;
 use crate::tokenizer::Token;
 
 /// Most requests that wait for a worker. Further senders wait, or get [`EngineError::Overloaded`].
@@ -38,8 +39,9 @@ impl WorkerHandle {
 /// A request to a worker.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Decodes a prefix. `least` is the number of cells that the shortest content takes beside it.
-    Open { prefix: Vec<Token>, least: usize, reply: Sender<OpenEvent> },
+    /// Decodes a prefix. `least` is the number of cells that the shortest content takes beside it, and `effort` the one
+    /// that the prefix names.
+    Open { prefix: Vec<Token>, least: usize, effort: Effort, reply: Sender<OpenEvent> },
     /// Removes a prefix.
     Close(PrefixId),
     /// Judges a content, given as its suffix of the prompt.

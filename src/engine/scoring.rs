@@ -6,36 +6,12 @@
 //! matter is not followed. The use of the probabilities is not known here.
 
 use super::backend::{Backend, Fault, FreeSequences, SeqId};
-use super::decode_plan::{DecodePlan, forced};
+use super::branch::{self, Branch, Lead};
+use super::decode_plan::DecodePlan;
 use super::sample::log_sum_exp;
 use super::sequence::Sequence;
-use crate::harmony::Control;
 use crate::tokenizer::Token;
-use crate::verdict::{NodeId, Step, Target};
-
-/// The share of the likeliest branch below which a branch is not followed, if the likeliest has at least [`CLEAR`].
-///
-/// Such a branch counts as one answer with that share. Each probability is therefore exact to this share for each
-/// branch.
-const NEGLIGIBLE: f64 = 1e-4;
-
-/// The least probability of the likeliest branch for others to be negligible.
-///
-/// Below it the model is hardly on the contract, and its preference for other text does not show which answer will be
-/// the largest.
-const CLEAR: f64 = 0.5;
-
-/// Returns the share that is negligible under a threshold, for a contract with this many answers.
-///
-/// Near 0 and 1 it is 0: there the estimates together could carry a probability across the threshold.
-fn negligible(threshold: Option<f64>, answers: usize) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "a policy has few answers")]
-    let together = NEGLIGIBLE / CLEAR * answers as f64;
-    match threshold {
-        Some(threshold) if threshold.min(1.0 - threshold) < 2.0 * together => 0.0,
-        _ => NEGLIGIBLE,
-    }
-}
+use crate::verdict::NodeId;
 
 /// The scores of one item's answers.
 #[derive(Debug)]
@@ -48,23 +24,7 @@ pub(super) struct Scoring {
     branches: Vec<(Sequence, Branch)>,
     /// Branches that wait for a free sequence.
     waiting: Vec<Branch>,
-    /// The logarithm of the largest probability of a branch so far.
-    likeliest: f64,
-    /// Answers of branches that were not followed, each with the logarithm of its share of the likeliest.
-    passed: Vec<(usize, f64)>,
-}
-
-/// A path down the tree.
-#[derive(Debug, Default)]
-struct Branch {
-    /// Its tokens, from the trunk's end on.
-    path: Vec<Token>,
-    /// The number of its tokens that are scored.
-    scored: usize,
-    /// One node behind each token that is not scored. The trunk's nodes begin with the root.
-    nodes: Vec<NodeId>,
-    /// The logarithm of the probability of the scored tokens.
-    log: f64,
+    lead: Lead,
 }
 
 impl Scoring {
@@ -75,11 +35,10 @@ impl Scoring {
         Self {
             logs: vec![f64::NEG_INFINITY; plan.answers.len()],
             tokens: plan.trunk.len(),
-            trunk: Branch { nodes: plan.trunk_nodes.clone(), ..Branch::default() },
+            trunk: Branch::trunk(plan),
             branches: Vec::new(),
             waiting: Vec::new(),
-            likeliest: f64::NEG_INFINITY,
-            passed: Vec::new(),
+            lead: Lead::default(),
         }
     }
 
@@ -115,7 +74,7 @@ impl Scoring {
         free: &mut FreeSequences,
     ) -> Result<bool, Fault> {
         let children = score(plan, own, &mut self.trunk, &mut self.logs, backend)?;
-        let mut children = self.worth_following(plan, children);
+        let mut children = self.lead.worth_following(plan, children);
         if self.branches.is_empty() && self.waiting.is_empty() && children.len() == 1 {
             // A single way on needs no fork: the trunk grows.
             self.trunk = children.remove(0);
@@ -136,7 +95,7 @@ impl Scoring {
             let (sequence, branch) = &mut self.branches[index];
             let (seq, position) = (sequence.seq, sequence.position);
             let children = score(plan, sequence, branch, &mut self.logs, backend)?;
-            let mut children = self.worth_following(plan, children).into_iter();
+            let mut children = self.lead.worth_following(plan, children).into_iter();
             // One child continues in its parent's sequence, after the others were forked from there.
             let stays = children.next();
             for child in children {
@@ -149,11 +108,7 @@ impl Scoring {
         self.lend(own, backend, free);
         let over = own.over() && self.branches.is_empty() && self.waiting.is_empty();
         if over {
-            // A share is of the likeliest branch, whose own answer is known only now.
-            let largest = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            for (leaf, share) in self.passed.drain(..) {
-                self.logs[leaf] = largest + share;
-            }
+            self.lead.settle(&mut self.logs);
         }
         Ok(over)
     }
@@ -174,25 +129,8 @@ impl Scoring {
             }
             logs[plan.tree.leaf(node)?] = branch.log;
         }
-        for (leaf, share) in &self.passed {
-            logs[*leaf] = self.likeliest + share;
-        }
+        self.lead.settle_ahead(&mut logs);
         Some(logs)
-    }
-
-    /// Returns the branches that can matter, the likeliest first. Records the answers of the others.
-    fn worth_following(&mut self, plan: &DecodePlan, mut branches: Vec<Branch>) -> Vec<Branch> {
-        branches.sort_by(|one, two| two.log.total_cmp(&one.log));
-        self.likeliest = branches.first().map_or(self.likeliest, |branch| branch.log.max(self.likeliest));
-        let share = negligible(plan.rule.threshold, plan.answers.len());
-        let least = if self.likeliest < CLEAR.ln() { f64::NEG_INFINITY } else { self.likeliest + share.ln() };
-        let few = branches.partition_point(|branch| branch.log >= least);
-        for branch in branches.drain(few..) {
-            if let Some(leaf) = branch.nodes.first().and_then(|node| plan.tree.leaf(*node)) {
-                self.passed.push((leaf, branch.log - self.likeliest));
-            }
-        }
-        branches
     }
 
     /// Empties the branches' sequences and gives them back.
@@ -254,47 +192,16 @@ fn score(
     backend: &dyn Backend,
 ) -> Result<Vec<Branch>, Fault> {
     for (place, row) in sequence.take_rows() {
-        let node = branch.nodes[place];
-        let mut ways = Vec::new();
-        for (edge, log) in plan.tree.edges(node).iter().zip(edge_logs(plan, node, backend.logits(row))?) {
-            match (edge.to, edge.step) {
-                (Target::Leaf(leaf), _) => logs[leaf] = branch.log + log,
-                (Target::Node(next), Step::Token(token)) => ways.push((token, next, branch.log + log)),
-                // A stop ends an answer: it leads to no node.
-                (Target::Node(_), Step::Stop) => {}
-            }
+        let edges = edge_logs(plan, branch.nodes[place], backend.logits(row))?;
+        if let Some(children) = branch.score(plan, place, &edges, logs) {
+            return Ok(children);
         }
-        if place + 1 == branch.nodes.len() {
-            return Ok(ways.into_iter().map(|(token, next, log)| branch.child(plan, token, next, log)).collect());
-        }
-        // Inside a forced stretch the single way on is the next token, which is already fed.
-        branch.log = ways.first().map_or(branch.log, |(_, _, log)| *log);
     }
     Ok(Vec::new())
-}
-
-impl Branch {
-    /// Returns the branch that continues from its end with a token, up to the next choice.
-    fn child(&self, plan: &DecodePlan, token: Token, next: NodeId, log: f64) -> Self {
-        let (tokens, nodes) = forced(&plan.tree, next);
-        Self {
-            path: [self.path.as_slice(), &[token], &tokens].concat(),
-            scored: self.path.len(),
-            nodes: [vec![next], nodes].concat(),
-            log,
-        }
-    }
 }
 
 /// Returns the logarithm of the probability of each edge of a node, among the whole vocabulary.
 fn edge_logs(plan: &DecodePlan, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
     let total = log_sum_exp(logits)?;
-    let log = |token: Token| f64::from(logits[token.0 as usize]) - total;
-    let ends = [Control::Return, Control::End].map(|control| plan.tokenizer.control(control));
-    let of_step = |step| match step {
-        Step::Token(token) => log(token),
-        // Either token ends the answer, so their probabilities add up.
-        Step::Stop => ends.map(log).map(f64::exp).iter().sum::<f64>().ln(),
-    };
-    Ok(plan.tree.edges(node).iter().map(|edge| of_step(edge.step)).collect())
+    Ok(branch::edge_logs(plan, node, |token| f64::from(logits[token.0 as usize]) - total))
 }

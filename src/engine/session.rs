@@ -18,7 +18,7 @@ use super::queue::{Caller, InFlight, OpenEvent, QUEUE, Reply, Request, WorkerHan
 use crate::content::Content;
 use crate::gguf::ModelFile;
 use crate::policy::{Policy, PolicyLibrary};
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, named_effort};
 use crate::tokenizer::Token;
 use crate::verdict::Unresolved;
 
@@ -96,7 +96,12 @@ impl Engine {
         let mut openings = Vec::new();
         for worker in &self.workers {
             let (reply, events) = channel();
-            worker.send(Request::Open { prefix: prefix.clone(), least, reply })?;
+            worker.send(Request::Open {
+                prefix: prefix.clone(),
+                least,
+                effort: named_effort(policy, effort),
+                reply,
+            })?;
             openings.push((worker, events));
         }
         let mut failed = None;

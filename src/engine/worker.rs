@@ -67,7 +67,7 @@ impl<'backend> Worker<'backend> {
         let id = JobId(self.next_job);
         self.next_job += 1;
         match request {
-            Request::Open { prefix, least, reply } => match self.open(id, prefix, least) {
+            Request::Open { prefix, least, reply, .. } => match self.open(id, prefix, least) {
                 Ok(prefix) => self.opening.push((id, prefix, reply)),
                 // A reply without a receiver may be lost, here and below.
                 Err(error) => drop(reply.send(OpenEvent::Done(Err(error)))),

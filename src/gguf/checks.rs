@@ -13,7 +13,7 @@ use super::header::{Header, Tensor, Value};
 use crate::text::shown;
 
 /// Sizes of a gpt-oss model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Longest text that the model was made for, in tokens.
     pub context_length: u32,

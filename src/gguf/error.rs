@@ -74,6 +74,8 @@ pub enum Problem {
     TensorType { tensor: String, found: Type, wanted: &'static str },
     #[error("its vocabulary: {0}")]
     Vocabulary(#[from] TokenizerError),
+    #[error("it is no tokenizer.json: {0}")]
+    TokenizerJson(String),
 }
 
 /// A header that cannot be read.
@@ -174,6 +176,7 @@ impl Hints for Problem {
             Self::PartTensors { .. } | Self::RepeatedTensor(_) => {
                 Hint::new("the parts are not of the same model: fetch them again")
             }
+            Self::TokenizerJson(_) => Hint::new("fetch the file tokenizer.json of the model again"),
             Self::Vocabulary(_) => another("the file was converted wrongly or is not gpt-oss: "),
             Self::MissingKey(_)
             | Self::KeyType { .. }

@@ -10,6 +10,7 @@ use super::error::{ModelError, Problem};
 use super::header::{Header, Value};
 use super::model::{Demonstration, ModelFile, Weights};
 use super::parts::{self, Part};
+use super::tokenizer_json;
 use crate::text::shown;
 use crate::tokenizer::{Strings, Tokenizer, Vocabulary};
 
@@ -56,12 +57,16 @@ pub fn inspect(path: &Path) -> Result<ModelFile, ModelError> {
     Ok(model)
 }
 
-/// Returns the tokenizer of the model at `path`. Reads the header of that file alone, so the weights may be missing.
+/// Returns the tokenizer of the model at `path`: the header of a GGUF file, whose weights may be missing, or a
+/// `tokenizer.json`.
 ///
 /// # Errors
 ///
 /// The errors of [`inspect`] and [`ModelFile::tokenizer`] that a header can cause.
 pub fn tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        return tokenizer_json::read(path);
+    }
     let mut part = parts::open_header(path)?;
     architecture(&part.header)
         .and_then(|()| vocabulary(&mut part.header))

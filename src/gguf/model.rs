@@ -100,6 +100,30 @@ pub enum Demonstration {
 }
 
 impl ModelFile {
+    /// Returns the description of a model on another machine, of which only its name, an identity and its context are
+    /// known.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn elsewhere(name: String, digest: String, context_length: u32) -> Self {
+        Self {
+            path: PathBuf::new(),
+            parts: Vec::new(),
+            name,
+            digest,
+            size: 0,
+            vocabulary: Vocabulary::default(),
+            shape: Shape { context_length, ..Shape::default() },
+            expert_type: Type::MXFP4,
+            description: None,
+            general_name: None,
+            demonstration: None,
+            licence: None,
+            parameters: 0,
+            weights: Weights::default(),
+            types: BTreeMap::new(),
+        }
+    }
+
     /// Returns the model with its experts in MXFP4, the type that gpt-oss was published in. `None` if its experts take
     /// no more bytes than that.
     #[must_use]

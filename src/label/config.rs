@@ -9,8 +9,9 @@ use super::judge::{Chunking, Judge};
 use super::row::{Provenance, RowFields};
 use crate::calibration::certificate::Certificate;
 use crate::calibration::stop::StopCertificate;
-use crate::calibration::terms::{SURE, Terms};
+use crate::calibration::terms::{CANARY, SURE, Terms, measured};
 use crate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
+use crate::engine::remote::{ROUNDING, RemoteOptions};
 use crate::engine::tune::Tuning;
 use crate::engine::{Engine, EngineConfig, EngineError, Mode, Sampling, Session, SessionOptions};
 use crate::gguf::{ModelFile, Opened};
@@ -46,6 +47,8 @@ pub struct RunConfig {
     pub certificate: Option<(PathBuf, Arc<Certificate>)>,
     /// The certificate of the early end that the options have, and its file.
     pub stop_certificate: Option<(PathBuf, Arc<StopCertificate>)>,
+    /// A server that computes instead of this machine. The model's file is then only its vocabulary.
+    pub remote: Option<RemoteOptions>,
 }
 
 /// The composition of a text that is one column, one line or one file.
@@ -138,6 +141,7 @@ impl RunConfig {
             composition: ONE_COLUMN.to_owned(),
             certificate: None,
             stop_certificate: None,
+            remote: None,
         }
     }
 
@@ -220,6 +224,9 @@ impl RunConfig {
         let SessionOptions { budget, cascade, free, sampling, date, max_content, no_rationale, trace, .. } =
             &self.options;
         let rule = self.options.rule();
+        // Settings of this machine have no effect on a server.
+        let here = config.remote.is_none();
+        let canary = config.remote.as_ref().filter(|server| !server.canary.is_empty());
         let terms = json!({
             "model": format!("{} {}", model.name, model.digest),
             "template": format!("{} {}", self.templates.id(), self.templates.digest()),
@@ -237,11 +244,12 @@ impl RunConfig {
             "--max-content-tokens": max_content,
             "--chunk": self.chunking.map(|chunking| chunking.size),
             "--reasoning": self.reasoning,
-            "--reproducible": config.reproducible,
-            "--kv": format!("{:?}", config.cache).to_lowercase(),
-            "--flash-attention": format!("{:?}", config.flash_attention).to_lowercase(),
-            "--repack": config.repack,
-            "--kernels": format!("{:?}", config.kernels).to_lowercase(),
+            CANARY: canary.map(|server| measured(&server.canary, ROUNDING)),
+            "--reproducible": here.then_some(config.reproducible),
+            "--kv": here.then(|| format!("{:?}", config.cache).to_lowercase()),
+            "--flash-attention": here.then(|| format!("{:?}", config.flash_attention).to_lowercase()),
+            "--repack": here.then_some(config.repack),
+            "--kernels": here.then(|| format!("{:?}", config.kernels).to_lowercase()),
             "rationale": !no_rationale,
             "certificate": self.certificate.as_ref().map(|(_, certificate)| certificate),
         });

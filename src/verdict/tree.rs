@@ -18,7 +18,7 @@ pub struct AnswerTree {
 }
 
 /// A place in the tree: the tokens up to it are written, and the next token is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(usize);
 
 /// An edge from a node.
@@ -106,6 +106,22 @@ impl AnswerTree {
     #[must_use]
     pub fn edges(&self, node: NodeId) -> &[Edge] {
         &self.nodes[node.0]
+    }
+
+    /// Returns every place with the tokens before it, the beginning first.
+    #[must_use]
+    pub fn places(&self) -> Vec<(NodeId, Vec<Token>)> {
+        let mut places = vec![(Self::ROOT, Vec::new())];
+        let mut next = 0;
+        while let Some((node, path)) = places.get(next).cloned() {
+            for edge in self.edges(node) {
+                if let (Step::Token(token), Target::Node(below)) = (edge.step, edge.to) {
+                    places.push((below, [path.as_slice(), &[token]].concat()));
+                }
+            }
+            next += 1;
+        }
+        places
     }
 
     /// Returns one of the answers below a node.

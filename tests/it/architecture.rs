@@ -68,7 +68,7 @@ fn each_heavy_dependency_has_one_place() {
     only_in(&["toml_span"], &["cli/settings/file.rs"]);
     only_in(&["clap_complete"], &["cli/commands/completions.rs"]);
     only_in(&["clap_mangen"], &["cli/commands/man.rs"]);
-    only_in(&["ureq"], &["models/fetch"]);
+    only_in(&["ureq"], &["http.rs", "models/fetch", "engine/remote"]);
     only_in(
         &["parquet::"],
         &[
@@ -205,13 +205,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("content", &[]),
     ("file_kind", &[]),
     ("workbook", &["hint"]),
+    ("http", &[]),
     ("machine", &[]),
     ("harmony", &[]),
     ("files", &["hint"]),
     ("cache", &["files", "hint"]),
     ("tokenizer", &["harmony", "text"]),
     ("gguf", &["files", "harmony", "hint", "text", "tokenizer"]),
-    ("models", &["cache", "files", "gguf", "hint", "machine", "text"]),
+    ("models", &["cache", "files", "gguf", "hint", "http", "machine", "text"]),
     ("policy", &["content", "file_kind", "harmony", "hint", "text"]),
     ("prompt", &["harmony", "hint", "policy", "text", "tokenizer"]),
     ("verdict", &["harmony", "hint", "policy", "setters", "tokenizer"]),
@@ -224,6 +225,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "gguf",
             "harmony",
             "hint",
+            "http",
             "machine",
             "policy",
             "prompt",

@@ -25,6 +25,10 @@ mod answers;
 mod pieces;
 mod schedule;
 
+// Remote engines, on stubs of the servers.
+#[cfg(feature = "remote")]
+mod remote;
+
 // Labelling and evaluating, on the scripted backend.
 mod eval;
 mod inputs;

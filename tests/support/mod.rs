@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod hostile;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod scripted;
 pub mod synth;
 

@@ -115,6 +115,16 @@ impl EngineArgs {
         self.devices == ["list"]
     }
 
+    /// Returns the number of texts at once, if it is given.
+    pub fn parallel(&self) -> Option<usize> {
+        self.parallel
+    }
+
+    /// Reports whether rows are to be equal to the last byte.
+    pub fn is_reproducible(&self) -> bool {
+        self.reproducible
+    }
+
     /// Resolves the flags, for a model.
     pub fn resolve(&self, model: PathBuf) -> LoadOptions {
         let mut config = EngineConfig::new(model)

@@ -18,6 +18,8 @@ use magistrate::verdict::{DecisionRule, MIN_MASS};
 use super::engine::{EngineArgs, at_least_one};
 use super::model::ModelArgs;
 use super::prompt::PromptArgs;
+#[cfg(feature = "remote")]
+use super::remote::RemoteArgs;
 use crate::cli::terminal::error::{bail_hint, ensure_hint, in_file, with_flags};
 
 #[derive(Debug, Args)]
@@ -86,6 +88,10 @@ pub struct JudgingArgs {
 
     #[command(flatten)]
     engine: EngineArgs,
+
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// The sureness that ends the reasoning.
@@ -171,7 +177,17 @@ impl JudgingArgs {
             .with_date(self.prompt.date.clone())
             .with_max_content(self.max_content_tokens)
             .with_no_rationale(self.fields.as_ref().is_some_and(|fields| !fields.has("rationale")));
+        #[cfg(feature = "remote")]
+        let remote = self.remote.resolve(self.engine.parallel())?;
+        #[cfg(not(feature = "remote"))]
+        let remote = None;
+        ensure_hint!(
+            remote.is_none() || !self.engine.is_reproducible(),
+            "--reproducible cannot be promised for another machine",
+            "leave out --remote or --reproducible"
+        );
         let mut config = RunConfig::new(self.engine.resolve(self.model.path()?), options);
+        config.remote = remote;
         config.templates = self.prompt.templates()?;
         config.template_folder = self.prompt.templates;
         config.chunking = self.chunk.map(Chunking::of);

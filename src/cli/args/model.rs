@@ -17,6 +17,12 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// Reports whether a model is named.
+    #[cfg(feature = "remote")]
+    pub fn is_named(&self) -> bool {
+        self.model.is_some()
+    }
+
     /// Returns the model's file: the named one, or the built-in one.
     pub fn path(&self) -> Result<PathBuf, anyhow::Error> {
         match &self.model {

@@ -36,7 +36,8 @@ impl Check {
         let mut clock = Clock::new(case.verbose);
         let content = text.read()?;
         #[cfg(unix)]
-        if let Some(idle) = daemon
+        // A server has its model in memory already.
+        if let Some(idle) = daemon.filter(|_| case.config.remote.is_none())
             && let Some(code) = client::ask(&case, &content, idle)?
         {
             return Ok(code);

@@ -2,6 +2,8 @@
 
 mod canary;
 mod finding;
+#[cfg(feature = "remote")]
+mod remote;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +14,8 @@ use clap::Args;
 use magistrate::cache;
 use magistrate::engine::kernels::KernelSet;
 use magistrate::engine::memory_plan::LoadOptions;
+#[cfg(feature = "remote")]
+use magistrate::engine::remote::RemoteOptions;
 use magistrate::engine::{Kernels, llama, llama_version};
 use magistrate::files::Draft;
 use magistrate::gguf::Opened;
@@ -22,6 +26,8 @@ use magistrate::machine::{self, DeviceKind, Drivers, Machine};
 use self::finding::{Finding, State};
 use crate::cli::args::engine::EngineArgs;
 use crate::cli::args::model::ModelArgs;
+#[cfg(feature = "remote")]
+use crate::cli::args::remote::RemoteArgs;
 use crate::cli::fitting::SEVERAL;
 use crate::cli::models::places;
 use crate::cli::terminal::units::megabytes;
@@ -47,6 +53,10 @@ pub struct Doctor {
 
     #[command(flatten)]
     engine: EngineArgs,
+
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 impl Doctor {
@@ -69,6 +79,11 @@ impl Doctor {
         for look in [build, processor, cache_folder] {
             report(look())?;
         }
+        #[cfg(feature = "remote")]
+        if let Some(options) = self.remote.resolve(self.engine.parallel())? {
+            self.look_at_server(load_options, &options).into_iter().try_for_each(&mut report)?;
+            return self.end(&findings);
+        }
         match crate::cli::devices::machine() {
             Ok(machine) => {
                 report(memory(&machine))?;
@@ -78,14 +93,43 @@ impl Doctor {
             }
             Err(error) => report(Finding::of("device", &error.into(), "build it on this machine: scripts/run"))?,
         }
+        self.end(&findings)
+    }
+
+    /// Prints the JSON of all findings, or the next step. Exits 1 if there is a problem.
+    fn end(&self, findings: &[Finding]) -> Result<ExitCode, anyhow::Error> {
         if self.json {
-            output::data(&format!("{}\n", serde_json::to_string(&findings)?))?;
+            output::data(&format!("{}\n", serde_json::to_string(findings)?))?;
         }
         let ill = findings.iter().any(|finding| finding.state == State::Problem);
         if !ill && !self.json {
             output::summary(next_step());
         }
         Ok(ExitCode::from(if ill { exit::FINDING } else { exit::DONE }))
+    }
+
+    /// Asks a server, and judges the canary set there. If a model with weights is named, it is judged here, too.
+    #[cfg(feature = "remote")]
+    fn look_at_server(&self, mut load_options: LoadOptions, options: &RemoteOptions) -> Vec<Finding> {
+        load_options.base.model = match self.model.path() {
+            Ok(file) => file,
+            Err(error) => {
+                return vec![Finding::of("model", &error, "magistrate model list lists the models of this machine")];
+            }
+        };
+        let file = &load_options.base.model;
+        let has_weights = !file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let here = RunConfig::new(load_options, magistrate::canary::options());
+        let mut there = here.clone();
+        there.remote = Some(options.clone());
+        let canary = match self.no_canary {
+            true => remote::Canary::Skip,
+            false => {
+                let here = Some(&here).filter(|_| self.model.is_named() && has_weights);
+                remote::Canary::Compare { record: self.record, here }
+            }
+        };
+        remote::look(&there, options, canary)
     }
 
     /// Checks the model, and its verdicts on the canary set if it can be loaded.

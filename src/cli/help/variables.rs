@@ -25,6 +25,11 @@ const STORES: [Variable; 4] = [
 ];
 #[cfg(feature = "serve")]
 const API_KEY: Variable = ("MAGISTRATE_API_KEY", "Key that clients must send, beside those of --keys");
+const REMOTE: &[Variable] = if cfg!(feature = "remote") {
+    &[("MAGISTRATE_REMOTE_KEY", "Key for the server of --remote, where --remote-key names no file")]
+} else {
+    &[]
+};
 const HUB: [Variable; 2] = [
     ("HF_TOKEN", "Token for models of Hugging Face that need one [default: the one of its own program]"),
     ("HF_ENDPOINT, HF_HUB_OFFLINE", "Server of Hugging Face, and 1 for no network"),
@@ -34,12 +39,14 @@ const HUB: [Variable; 2] = [
 pub fn of(verb: &str) -> Vec<Variable> {
     match verb {
         "" => [&[SETTINGS, NO_CONFIG, CACHE, COLOR][..], &STORES, &HUB].concat(),
-        "check" | "label" | "verify" | "eval" | "calibrate" | "bench" | "dev" | "warm" => {
-            [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat()
+        "check" | "label" | "verify" | "eval" | "calibrate" | "dev" => {
+            [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, REMOTE, &[BACKENDS, SPINS, COLOR]].concat()
         }
+        "bench" | "warm" => [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat(),
         #[cfg(feature = "serve")]
-        "serve" => [&[API_KEY, SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat(),
-        "doctor" | "model fit" => [&[SETTINGS, CACHE][..], &STORES, &[BACKENDS, SPINS]].concat(),
+        "serve" => [&[API_KEY, SETTINGS, NO_CONFIG, CACHE][..], &STORES, REMOTE, &[BACKENDS, SPINS, COLOR]].concat(),
+        "doctor" => [&[SETTINGS, CACHE][..], &STORES, REMOTE, &[BACKENDS, SPINS]].concat(),
+        "model fit" => [&[SETTINGS, CACHE][..], &STORES, &[BACKENDS, SPINS]].concat(),
         "daemon" | "daemon status" | "daemon stop" => {
             vec![("XDG_RUNTIME_DIR", "Folder for the daemons' sockets [default: the cache folder]"), CACHE]
         }

@@ -5,7 +5,7 @@
 pub struct Key {
     /// The name in a file, which is the flag's long name.
     pub name: &'static str,
-    /// The environment variable.
+    /// The environment variable. Empty if it has none.
     pub variable: &'static str,
     /// The struct with the flag, which clap has as a group. Verbs without the group ignore the key.
     pub group: &'static str,
@@ -63,10 +63,21 @@ const fn of_user(key: Key) -> Key {
     Key { place: Place::User, ..key }
 }
 
+/// The variable of a key that has none: texts leave this machine only if a flag or the user's file says so.
+const NO_VARIABLE: &str = "";
+
 /// All keys, in the order of help.
 pub const KEYS: &[Key] = &[
     key(["policy", "MAGISTRATE_POLICY"], ["PolicyArgs", "policies"], Kind::Policies, "\"spam\""),
     key(["model", "MAGISTRATE_MODEL"], ["ModelArgs", "model"], Kind::Model, "\"20b\""),
+    of_user(key(["remote", NO_VARIABLE], ["RemoteArgs", "remote"], Kind::Text, "\"http://127.0.0.1:8000\"")),
+    of_user(key(
+        ["remote-model", "MAGISTRATE_REMOTE_MODEL"],
+        ["RemoteArgs", "remote_model"],
+        Kind::Text,
+        "\"openai/gpt-oss-safeguard-20b\"",
+    )),
+    of_user(key(["remote-level", "MAGISTRATE_REMOTE_LEVEL"], ["RemoteArgs", "remote_level"], Kind::Text, "\"exact\"")),
     key(["threshold", "MAGISTRATE_THRESHOLD"], ["JudgingArgs", "threshold"], Kind::Number, "0.8"),
     key(["min-mass", "MAGISTRATE_MIN_MASS"], ["JudgingArgs", "min_mass"], Kind::Number, "0.5"),
     key(["certificate", "MAGISTRATE_CERTIFICATE"], ["JudgingArgs", "certificate"], Kind::Path, "\"spam.cert.json\""),
@@ -113,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_named_after_its_key() {
-        for key in KEYS.iter().filter(|key| !key.variable.starts_with("HF_")) {
+        for key in KEYS.iter().filter(|key| !key.variable.starts_with("HF_") && key.variable != NO_VARIABLE) {
             assert_eq!(key.variable, format!("MAGISTRATE_{}", key.name.to_uppercase().replace('-', "_")));
         }
     }
@@ -121,6 +132,12 @@ mod tests {
     #[test]
     fn a_project_can_start_no_process_and_reach_no_server() {
         let of_user: Vec<&str> = KEYS.iter().filter(|key| key.place == Place::User).map(|key| key.name).collect();
-        assert_eq!(of_user, ["daemon", "hf-endpoint", "offline"]);
+        assert_eq!(of_user, ["remote", "remote-model", "remote-level", "daemon", "hf-endpoint", "offline"]);
+    }
+
+    #[test]
+    fn no_variable_alone_sends_texts_to_a_server() {
+        let without: Vec<&str> = KEYS.iter().filter(|key| key.variable.is_empty()).map(|key| key.name).collect();
+        assert_eq!(without, ["remote"]);
     }
 }

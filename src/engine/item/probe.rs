@@ -6,11 +6,9 @@ use super::{Item, Phase};
 use crate::engine::backend::{Backend, Fault, FreeSequences};
 use crate::engine::completion::{Cascade, ReasoningEnd};
 use crate::engine::config::Mode;
-use crate::engine::decode_plan::DecodePlan;
 use crate::engine::scoring::Scoring;
 use crate::engine::sequence::Sequence;
-use crate::verdict::candidates;
-use crate::verdict::ladder::{Probe, is_sure};
+use crate::verdict::ladder::is_sure;
 
 impl Item {
     /// Forks the content for the first answer of a cascade, once the content is read. Waits if no sequence is free.
@@ -20,7 +18,7 @@ impl Item {
         }
         let Some(seq) = free.take() else { return Ok(()) };
         let mut probe = Sequence::new(seq, self.sequence.position);
-        self.scoring = Some(Scoring::open(&self.plan, &self.plan.direct, &mut probe));
+        self.scoring = Some(Scoring::open(&self.turn.plan, &self.turn.plan.direct, &mut probe));
         self.phase = Phase::Probe;
         self.fork(probe, backend)
     }
@@ -29,7 +27,7 @@ impl Item {
     pub(super) fn open_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
         let Some(seq) = free.take() else { return Ok(()) };
         let mut probe = Sequence::new(seq, self.sequence.position);
-        self.scoring = Some(Scoring::open(&self.plan, &self.plan.opener, &mut probe));
+        self.scoring = Some(Scoring::open(&self.turn.plan, &self.turn.plan.opener, &mut probe));
         self.fork(probe, backend)
     }
 
@@ -48,7 +46,7 @@ impl Item {
     /// Scores the answers at a rung, until the verdicts are known. If one is sure, reasoning ends and the fork goes on with
     /// its answer. Else the fork is cleared and the reasoning goes on.
     pub(super) fn score_rung(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
+        let plan = Arc::clone(&self.turn.plan);
         let long = self.is_long();
         let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else {
             return self.open_rung(backend, free);
@@ -61,21 +59,21 @@ impl Item {
             self.probe = Some(probe);
             return over.map(|_| ());
         };
-        self.probes.push(answers_at(&plan, self.written.len(), &logs));
+        self.turn.add_probe(&logs);
         let next = self.next.take();
-        if plan.ladder.is_some_and(|ladder| is_sure(&self.probes, ladder.sure)) {
-            self.end = ReasoningEnd::Sure;
+        if plan.ladder.is_some_and(|ladder| is_sure(&self.turn.probes, ladder.sure)) {
+            self.turn.end = ReasoningEnd::Sure;
             let unused = std::mem::replace(&mut self.sequence, probe).seq;
             backend.clear(unused);
             free.give(unused);
             self.phase = Phase::Answer;
-            self.usage.answer = self.probed + scoring.tokens;
+            self.turn.usage.answer = self.probed + scoring.tokens;
             if *over {
                 self.conclude();
             }
             return Ok(());
         }
-        self.usage.probes += plan.opener.len() + scoring.tokens - scoring.left() - probe.left();
+        self.turn.usage.probes += plan.opener.len() + scoring.tokens - scoring.left() - probe.left();
         scoring.release(backend, free);
         self.scoring = None;
         backend.clear(probe.seq);
@@ -89,11 +87,11 @@ impl Item {
 
     /// Scores the first answer of a cascade. Keeps it if it is clear, else begins to reason.
     pub(super) fn score_probe(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.plan);
+        let plan = Arc::clone(&self.turn.plan);
         let long = self.is_long();
         let Some((mut probe, scoring)) = self.probe.take().zip(self.scoring.as_mut()) else { return Ok(()) };
         let over = scoring.advance(&plan, &mut probe, long, backend, free);
-        self.usage.answer = scoring.tokens;
+        self.turn.usage.answer = scoring.tokens;
         let (Ok(true), Mode::Cascade { band, .. }) = (&over, plan.mode) else {
             // Also after a fault, so that `release` gives the fork back.
             self.probe = Some(probe);
@@ -103,32 +101,20 @@ impl Item {
         let first = decided.map(|(_, scores)| scores.probability);
         // A first answer off the contract has no probability. The model may be on it after reasoning.
         let escalated = first.is_none_or(|first| band.low <= first && first <= band.high);
-        self.cascade = Some(Cascade { first, escalated });
+        self.turn.cascade = Some(Cascade { first, escalated });
         // One of the two sequences stays: the fork with its answer, or the content as it was.
         let unused = if escalated { probe.seq } else { std::mem::replace(&mut self.sequence, probe).seq };
         backend.clear(unused);
         free.give(unused);
-        match decided.filter(|_| !escalated) {
-            Some((leaf, scores)) => self.decide(leaf, scores),
-            None => {
-                // The scoring is over, so it holds no sequences that would be lost here.
-                self.scoring = None;
-                self.probed = self.usage.answer;
-                self.sequence.feed(&plan.analysis, plan.analysis.len() - 1);
-                self.phase = Phase::Reason;
-            }
+        if escalated {
+            // The scoring is over, so it holds no sequences that would be lost here.
+            self.scoring = None;
+            self.probed = self.turn.usage.answer;
+            self.sequence.feed(&plan.analysis, plan.analysis.len() - 1);
+            self.phase = Phase::Reason;
+        } else {
+            self.conclude();
         }
         Ok(())
-    }
-}
-
-/// Returns the answers at a rung, from the logarithm of each answer's probability.
-fn answers_at(plan: &DecodePlan, tokens: usize, logs: &[f64]) -> Probe {
-    match plan.rule.decide(&plan.answers, logs) {
-        Ok((leaf, scores)) => {
-            let share = candidates(&plan.answers, logs).iter().fold(0.0, |most: f64, one| most.max(one.probability));
-            Probe { tokens, verdict: Some(plan.answers[leaf].verdict), probability: scores.probability, share }
-        }
-        Err(_) => Probe { tokens, verdict: None, probability: 0.0, share: 0.0 },
     }
 }

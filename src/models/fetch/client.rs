@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::http::{is_passing, retry_after, unreachable};
+use crate::http::{is_passing, retry_after, unreachable};
 use crate::models::error::FetchError;
 
 /// Most attempts in a row that bring no byte.

@@ -9,8 +9,9 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::client::{ATTEMPTS, Client, Remote};
-use super::http::{is_passing, length, retry_after, start, strong_tag, unreachable, whole};
+use super::http::{length, start, strong_tag, whole};
 use crate::gguf::sha256;
+use crate::http::{is_passing, retry_after, unreachable};
 use crate::models::error::FetchError;
 use crate::text::with_ending;
 use crate::{cache, files, machine};

@@ -1,0 +1,91 @@
+//! The level exact: a server that reads our tokens and gives the log-probabilities of named ones.
+
+use serde::de::DeserializeOwned;
+
+use super::error::RemoteError;
+use super::ids::Ids;
+use crate::engine::config::Sampling;
+use crate::tokenizer::Token;
+
+/// A server at the level exact.
+pub(super) trait Exact: Send + Sync {
+    /// Lets the model continue a prompt. The last token returned is a stop if the model wrote one. It is shorter than
+    /// [`Writing::most`] without a stop only if the server ended it.
+    fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError>;
+
+    /// Returns, for each query, the log-probability of each wanted token among the whole vocabulary.
+    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError>;
+
+    /// Returns the tokens of a text by the server's own tokenizer, control tokens included. `None` if it has no route
+    /// for that.
+    fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError>;
+
+    /// Returns the log-probabilities of a query while the choice of the next token is restricted. `None` if the server
+    /// cannot restrict it.
+    fn restricted(&self, _query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
+        Ok(None)
+    }
+}
+
+/// A prompt, and the tokens whose probabilities behind it are wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    pub(super) prompt: Ids,
+    pub(super) wanted: Vec<Token>,
+}
+
+/// The settings of a text that the model writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing<'plan> {
+    /// Most tokens.
+    pub(super) most: usize,
+    /// Tokens that end it.
+    pub(super) stops: &'plan [Token],
+    /// Tokens that it may not contain.
+    pub(super) banned: &'plan [Token],
+    pub(super) sampling: Sampling,
+}
+
+/// Checks log-probabilities: each is one, and those of different tokens are no more than a whole.
+pub(super) fn checked(logs: &[f64], wanted: &[Token]) -> Result<(), RemoteError> {
+    // Servers round, and some print a zero as slightly more.
+    const ROUNDING: f64 = 0.01;
+    if let Some(log) = logs.iter().find(|log| log.is_nan() || **log > ROUNDING) {
+        return Err(RemoteError::Reply(format!("{log} is no log-probability")));
+    }
+    let mut seen: Vec<Token> = Vec::with_capacity(wanted.len());
+    let mut sum = 0.0;
+    for (token, log) in wanted.iter().zip(logs) {
+        if !seen.contains(token) {
+            seen.push(*token);
+            sum += log.exp();
+        }
+    }
+    if sum > 1.0 + ROUNDING {
+        return Err(RemoteError::Reply(format!("probabilities of {sum:.3} together")));
+    }
+    Ok(())
+}
+
+/// Checks that a server read as many tokens of a prompt as were sent.
+pub(super) fn read_all(sent: usize, read: Option<usize>) -> Result<(), RemoteError> {
+    match read {
+        Some(read) if read != sent => {
+            Err(RemoteError::Reply(format!("it read a prompt of {read} tokens, and {sent} were sent")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a server gave a result for each prompt.
+pub(super) fn result_for_each(prompts: usize, results: usize) -> Result<(), RemoteError> {
+    if results == prompts {
+        return Ok(());
+    }
+    Err(RemoteError::Reply(format!("{results} results for {prompts} prompts")))
+}
+
+/// Reads a reply in JSON.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RemoteError> {
+    serde_json::from_slice(bytes).map_err(|error| RemoteError::Reply(error.to_string()))
+}

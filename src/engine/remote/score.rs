@@ -1,0 +1,110 @@
+//! The probability of every answer, asked from a server.
+//!
+//! It is the same walk down the tree of answers as on this machine. A request asks for all places that are open. If the
+//! tree is small, one request asks for the whole of it.
+
+use std::collections::HashMap;
+
+use super::error::RemoteError;
+use super::exact::{Exact, Query};
+use super::ids::Ids;
+use crate::engine::branch::{Branch, Lead, edge_logs, edge_tokens};
+use crate::engine::decode_plan::DecodePlan;
+use crate::tokenizer::Token;
+use crate::verdict::NodeId;
+
+/// Most places of a tree that is asked for at once. Each repeats the prompt in the request.
+const SMALL: usize = 8;
+
+/// The logarithm of each answer's probability, and the tokens that were scored for it.
+pub(super) struct Scored {
+    pub(super) logs: Vec<f64>,
+    pub(super) tokens: usize,
+}
+
+/// How far answers are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Until all verdicts are known. One answer of a branch stands for all of them.
+    Verdicts,
+    /// To the end of each answer.
+    Answers,
+}
+
+/// Scores all answers behind a prompt that ends with the header of `final`.
+pub(super) fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) -> Result<Scored, RemoteError> {
+    let mut logs = vec![f64::NEG_INFINITY; plan.answers.len()];
+    let mut known: HashMap<NodeId, Vec<f64>> = HashMap::new();
+    let mut lead = Lead::default();
+    let mut open = vec![Branch::trunk(plan)];
+    let mut tokens = plan.trunk.len();
+    let places = plan.tree.places();
+    if places.len() <= SMALL {
+        ask(server, plan, prompt, places, &mut known)?;
+    }
+    while !open.is_empty() {
+        if depth == Depth::Verdicts && open.iter().all(|branch| is_one_verdict(plan, branch)) {
+            for branch in &open {
+                if let Some(leaf) = branch.nodes.first().and_then(|node| plan.tree.leaf(*node)) {
+                    logs[leaf] = branch.log;
+                }
+            }
+            lead.settle_ahead(&mut logs);
+            return Ok(Scored { logs, tokens });
+        }
+        let places = open.iter().flat_map(|branch| places_of(plan, branch));
+        let unknown = places.filter(|(node, _)| !known.contains_key(node)).collect();
+        ask(server, plan, prompt, unknown, &mut known)?;
+        for mut branch in std::mem::take(&mut open) {
+            for place in 0..branch.nodes.len() {
+                let edges = known.get(&branch.nodes[place]).map_or(&[][..], Vec::as_slice);
+                if let Some(children) = branch.score(plan, place, edges, &mut logs) {
+                    open.extend(lead.worth_following(plan, children));
+                }
+            }
+        }
+        tokens += open.iter().map(|branch| branch.path.len() - branch.scored).sum::<usize>();
+    }
+    lead.settle(&mut logs);
+    Ok(Scored { logs, tokens })
+}
+
+/// Reports whether all answers below a branch have the same verdict.
+fn is_one_verdict(plan: &DecodePlan, branch: &Branch) -> bool {
+    let alike = |one: usize, other: usize| plan.answers[one].verdict == plan.answers[other].verdict;
+    branch.nodes.first().is_some_and(|node| plan.tree.are_alike(*node, &alike))
+}
+
+/// Asks for the probabilities at places of the tree.
+fn ask(
+    server: &dyn Exact,
+    plan: &DecodePlan,
+    prompt: &Ids,
+    places: Vec<(NodeId, Vec<Token>)>,
+    known: &mut HashMap<NodeId, Vec<f64>>,
+) -> Result<(), RemoteError> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let query =
+        |(node, path): &(NodeId, Vec<Token>)| Query { prompt: prompt.with(path), wanted: edge_tokens(plan, *node) };
+    let queries: Vec<Query> = places.iter().map(query).collect();
+    let answers = server.score(&queries)?;
+    for (((node, _), query), logs) in places.into_iter().zip(&queries).zip(answers) {
+        let log = |token: Token| {
+            let place = query.wanted.iter().position(|wanted| *wanted == token);
+            place.and_then(|place| logs.get(place)).map_or(f64::NEG_INFINITY, |log| log.min(0.0))
+        };
+        known.insert(node, edge_logs(plan, node, log));
+    }
+    Ok(())
+}
+
+/// Returns the places of a branch that are not scored, each with the tokens before it.
+fn places_of(plan: &DecodePlan, branch: &Branch) -> Vec<(NodeId, Vec<Token>)> {
+    let is_trunk = branch.path.is_empty();
+    let whole = if is_trunk { plan.trunk.clone() } else { [plan.trunk.as_slice(), &branch.path].concat() };
+    // The trunk's first place is the root, before any token. A branch's first place is behind its first open token.
+    let first = if is_trunk { 0 } else { plan.trunk.len() + branch.scored + 1 };
+    branch.nodes.iter().enumerate().map(|(place, node)| (*node, whole[..first + place].to_vec())).collect()
+}

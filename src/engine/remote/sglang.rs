@@ -1,0 +1,97 @@
+//! `SGLang`, at the level exact.
+//!
+//! `/generate` takes several prompts as token ids, and gives the log-probabilities of named tokens
+//! (`token_ids_logprob`). They are raw where the next token is chosen greedily, as it is here.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::client::Client;
+use super::error::RemoteError;
+use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_each};
+use super::ids::{self, Ids};
+use crate::tokenizer::Token;
+
+pub(super) struct Sglang<'client> {
+    pub(super) client: &'client Client,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    output_ids: Vec<u32>,
+    meta_info: Meta,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    prompt_tokens: Option<usize>,
+    /// For each token that was written: the log-probability, the id and the text of each named token.
+    #[serde(default)]
+    output_token_ids_logprobs: Vec<Option<Vec<Named>>>,
+}
+
+/// A log-probability, its token and the token's text.
+type Named = (Option<f64>, u32, IgnoredAny);
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<u32>,
+}
+
+impl Exact for Sglang<'_> {
+    fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
+        let banned: Vec<String> = writing.banned.iter().map(|token| format!("\"{}\":-100", token.0)).collect();
+        let body = format!(
+            r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":{},"temperature":{},"sampling_seed":{},"top_p":1,"top_k":-1,"min_p":0,"stop_token_ids":{},"logit_bias":{{{}}},"skip_special_tokens":false,"no_stop_trim":true}}}}"#,
+            prompt.json(),
+            writing.most,
+            writing.sampling.temperature,
+            writing.sampling.seed & 0x7FFF_FFFF,
+            ids::json(writing.stops),
+            banned.join(","),
+        );
+        self.client.post("/generate", &body, &|bytes| {
+            let reply: Reply = parse(bytes)?;
+            read_all(prompt.len(), reply.meta_info.prompt_tokens)?;
+            Ok(reply.output_ids.into_iter().map(Token).collect())
+        })
+    }
+
+    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError> {
+        let mut named: Vec<Token> = queries.iter().flat_map(|query| &query.wanted).copied().collect();
+        named.sort_unstable_by_key(|token| token.0);
+        named.dedup();
+        let prompts: Vec<String> = queries.iter().map(|query| query.prompt.json()).collect();
+        let body = format!(
+            r#"{{"input_ids":[{}],"sampling_params":{{"max_new_tokens":1,"temperature":0}},"return_logprob":true,"logprob_start_len":-1,"top_logprobs_num":0,"token_ids_logprob":{}}}"#,
+            prompts.join(","),
+            ids::json(&named),
+        );
+        self.client.post("/generate", &body, &|bytes| {
+            let replies: Vec<Reply> = parse(bytes)?;
+            result_for_each(queries.len(), replies.len())?;
+            replies.iter().zip(queries).map(|(reply, query)| logs(reply, query)).collect()
+        })
+    }
+
+    fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
+        let body = serde_json::json!({ "prompt": text, "add_special_tokens": false }).to_string();
+        self.client.try_post("/tokenize", &body, &|bytes| parse::<Tokens>(bytes).map(|reply| reply.tokens))
+    }
+}
+
+/// Returns the log-probabilities of the wanted tokens in a reply.
+fn logs(reply: &Reply, query: &Query) -> Result<Vec<f64>, RemoteError> {
+    read_all(query.prompt.len(), reply.meta_info.prompt_tokens)?;
+    let first = reply.meta_info.output_token_ids_logprobs.first().and_then(Option::as_ref);
+    let first = first.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
+    let of = |token: &Token| {
+        let named = first.iter().find(|(_, id, _)| *id == token.0);
+        let (log, ..) = named.ok_or_else(|| RemoteError::Reply(format!("no log-probability of token {}", token.0)))?;
+        Ok(log.unwrap_or(f64::NEG_INFINITY))
+    };
+    let logs = query.wanted.iter().map(of).collect::<Result<Vec<f64>, RemoteError>>()?;
+    checked(&logs, &query.wanted)?;
+    Ok(logs)
+}

@@ -1,0 +1,194 @@
+//! vLLM, at the level exact.
+//!
+//! `/v1/completions` takes several prompts as token ids, and gives the log-probabilities of named tokens
+//! (`logprob_token_ids`, vLLM pull requests 34539 and 43463). A server from before that gives the likeliest 20. A wanted
+//! token that is not among them is at most as likely as the last.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::Client;
+use super::error::RemoteError;
+use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_each};
+use super::ids::{self, Ids};
+use crate::tokenizer::Token;
+
+/// Most tokens whose log-probabilities one request may name: the server's `--max-logprobs` by default.
+const NAMED: usize = 20;
+
+/// Settings that leave the probabilities as the model has them. Else the model's `generation_config.json` decides.
+const PLAIN: &str = r#""top_p":1,"top_k":0,"min_p":0,"repetition_penalty":1,"add_special_tokens":false,"skip_special_tokens":false,"return_tokens_as_token_ids":true"#;
+
+pub(super) struct Vllm<'client> {
+    pub(super) client: &'client Client,
+    pub(super) model: String,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    model: Option<String>,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: usize,
+    #[serde(default)]
+    token_ids: Option<Vec<u32>>,
+    logprobs: Option<Logprobs>,
+}
+
+#[derive(Deserialize)]
+struct Logprobs {
+    /// Log-probabilities by `token_id:ID`, one object for each token that was written.
+    #[serde(default)]
+    top_logprobs: Vec<Option<HashMap<String, Option<f64>>>>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    prompt_tokens: usize,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<u32>,
+}
+
+impl Exact for Vllm<'_> {
+    fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
+        let banned: Vec<String> = writing.banned.iter().map(|token| format!("\"{}\":-100", token.0)).collect();
+        let seed = if writing.sampling.temperature > 0.0 {
+            format!(r#","seed":{}"#, writing.sampling.seed & 0x7FFF_FFFF)
+        } else {
+            String::new()
+        };
+        let body = format!(
+            r#"{{"model":{},"prompt":{},"max_tokens":{},"temperature":{},"stop_token_ids":{},"logit_bias":{{{}}},"return_token_ids":true,{PLAIN}{seed}}}"#,
+            json!(self.model),
+            prompt.json(),
+            writing.most,
+            writing.sampling.temperature,
+            ids::json(writing.stops),
+            banned.join(","),
+        );
+        self.client.post("/v1/completions", &body, &|bytes| {
+            let reply = self.parse(bytes, prompt.len())?;
+            let tokens = reply.choices.into_iter().next().and_then(|choice| choice.token_ids);
+            let tokens = tokens.ok_or_else(|| RemoteError::Reply("no token ids".to_owned()))?;
+            Ok(tokens.into_iter().map(Token).collect())
+        })
+    }
+
+    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError> {
+        let mut scores: Vec<Vec<f64>> = queries.iter().map(|query| vec![f64::NAN; query.wanted.len()]).collect();
+        for batch in batches(queries) {
+            let prompts: Vec<&Ids> = batch.queries.iter().map(|query| &queries[*query].prompt).collect();
+            for (query, logs) in batch.queries.iter().zip(self.named(&prompts, &batch.named, "")?) {
+                let wanted = queries[*query].wanted.iter();
+                for (place, token) in wanted.enumerate().filter(|(_, token)| batch.named.contains(token)) {
+                    scores[*query][place] = logs.of(*token);
+                }
+            }
+        }
+        queries.iter().zip(&scores).try_for_each(|(query, logs)| checked(logs, &query.wanted))?;
+        Ok(scores)
+    }
+
+    fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
+        let body = json!({ "model": self.model, "prompt": text, "add_special_tokens": false }).to_string();
+        self.client.try_post("/tokenize", &body, &|bytes| parse::<Tokens>(bytes).map(|reply| reply.tokens))
+    }
+
+    fn restricted(&self, query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
+        let only = format!(r#","allowed_token_ids":{}"#, ids::json(&query.wanted[..1]));
+        let logs = self.named(&[&query.prompt], &query.wanted, &only)?;
+        Ok(logs.first().map(|logs| query.wanted.iter().map(|token| logs.of(*token)).collect()))
+    }
+}
+
+impl Vllm<'_> {
+    /// Asks for the log-probabilities of these tokens behind each prompt.
+    fn named(&self, prompts: &[&Ids], named: &[Token], more: &str) -> Result<Vec<Named>, RemoteError> {
+        let sent: usize = prompts.iter().map(|prompt| prompt.len()).sum();
+        let texts: Vec<String> = prompts.iter().map(|prompt| prompt.json()).collect();
+        let body = format!(
+            r#"{{"model":{},"prompt":[{}],"max_tokens":1,"temperature":0,"logprobs":{},"logprob_token_ids":{},{PLAIN}{more}}}"#,
+            json!(self.model),
+            texts.join(","),
+            NAMED,
+            ids::json(named),
+        );
+        self.client.post("/v1/completions", &body, &|bytes| {
+            let mut reply = self.parse(bytes, sent)?;
+            reply.choices.sort_by_key(|choice| choice.index);
+            result_for_each(prompts.len(), reply.choices.len())?;
+            reply.choices.into_iter().map(Named::read).collect()
+        })
+    }
+
+    fn parse(&self, bytes: &[u8], sent: usize) -> Result<Reply, RemoteError> {
+        let reply: Reply = parse(bytes)?;
+        if reply.model.as_ref().is_some_and(|model| *model != self.model) {
+            return Err(RemoteError::Changed);
+        }
+        read_all(sent, reply.usage.as_ref().map(|usage| usage.prompt_tokens))?;
+        Ok(reply)
+    }
+}
+
+/// The log-probabilities behind one prompt.
+struct Named {
+    logs: HashMap<String, Option<f64>>,
+    /// That of the least likely token of those that the server listed.
+    least: f64,
+}
+
+impl Named {
+    fn read(choice: Choice) -> Result<Self, RemoteError> {
+        let first = choice.logprobs.and_then(|logprobs| logprobs.top_logprobs.into_iter().next().flatten());
+        let logs = first.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
+        let least = logs.values().flatten().copied().fold(0.0, f64::min);
+        Ok(Self { logs, least })
+    }
+
+    /// Returns the log-probability of a token. One that is not listed is at most as likely as the last that is.
+    fn of(&self, token: Token) -> f64 {
+        let listed = self.logs.get(&format!("token_id:{}", token.0));
+        listed.map_or(self.least, |log| log.unwrap_or(f64::NEG_INFINITY))
+    }
+}
+
+/// Queries that one request can answer, and the tokens that it names.
+struct Batch {
+    queries: Vec<usize>,
+    named: Vec<Token>,
+}
+
+/// Returns the requests for queries: as few as the limit of named tokens allows.
+fn batches(queries: &[Query]) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for (number, query) in queries.iter().enumerate() {
+        for wanted in query.wanted.chunks(NAMED) {
+            let fits = |batch: &Batch| {
+                let new = wanted.iter().filter(|token| !batch.named.contains(token)).count();
+                batch.named.len() + new <= NAMED && batch.queries.last() != Some(&number)
+            };
+            let batch = match batches.iter_mut().rposition(|batch| fits(batch)) {
+                Some(place) => &mut batches[place],
+                None => {
+                    batches.push(Batch { queries: Vec::new(), named: Vec::new() });
+                    let last = batches.len() - 1;
+                    &mut batches[last]
+                }
+            };
+            batch.queries.push(number);
+            batch.named.extend(wanted.iter().filter(|token| !batch.named.contains(token)).copied().collect::<Vec<_>>());
+        }
+    }
+    batches
+}
