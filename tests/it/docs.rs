@@ -382,6 +382,12 @@ mod run {
         works("docs/python.md");
     }
 
+    #[cfg(feature = "remote")]
+    #[test]
+    fn commands_of_the_page_on_remote_engines_work() {
+        works("docs/remote.md");
+    }
+
     #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
@@ -400,6 +406,7 @@ mod run {
             "policies",
             "python",
             "reference",
+            "remote",
             "serving-clients",
             "serving",
         ];
