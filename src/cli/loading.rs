@@ -9,10 +9,12 @@ use magistrate::files::{Files, Refused};
 use magistrate::gguf::{Demonstration, ModelFile, Opened};
 use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Judge;
+use magistrate::label::worker;
 use magistrate::machine::Machine;
 use magistrate::models::stores::parts;
 use magistrate::policy::{Policy, PolicyLibrary};
 use magistrate::prompt::Templates;
+use serde_json::Value;
 
 use super::terminal::{load_plan, output, progress};
 use super::{daily, devices, fitting, tuned};
@@ -31,6 +33,11 @@ impl Planned {
     /// Returns the terms of rows that this model makes.
     pub fn terms(&self, config: &RunConfig, policies: &[Policy]) -> Terms {
         config.terms(&self.model.file, &self.plan.config, policies)
+    }
+
+    /// Returns the first line of a worker with this model.
+    pub fn greeting(&self, config: &RunConfig, policies: &[Policy]) -> Value {
+        worker::greeting(&self.terms(config, policies), &self.plan)
     }
 
     /// Returns the conditions that a certificate for a policy is compared with.

@@ -383,6 +383,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_many_machines_work() {
+        works("docs/distributed.md");
+    }
+
+    #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
     }
@@ -390,6 +395,7 @@ mod run {
     #[test]
     fn every_page_is_run() {
         let run = [
+            "distributed",
             "evaluating",
             "installing",
             "internals",

@@ -34,7 +34,7 @@ const HUB: [Variable; 2] = [
 pub fn of(verb: &str) -> Vec<Variable> {
     match verb {
         "" => [&[SETTINGS, NO_CONFIG, CACHE, COLOR][..], &STORES, &HUB].concat(),
-        "check" | "label" | "verify" | "eval" | "calibrate" | "bench" | "dev" | "warm" => {
+        "check" | "label" | "verify" | "eval" | "calibrate" | "bench" | "dev" | "warm" | "worker" => {
             [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat()
         }
         #[cfg(feature = "serve")]
