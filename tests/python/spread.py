@@ -11,6 +11,9 @@ import support
 ROWS = int(os.environ.get("TEST_ROWS") or 2000)
 """Rows of a table. scripts/python-test --rows sets it."""
 
+SETTINGS = {"effort": "none", "fields": ["verdict", "probability", "error"]}
+"""Settings of all runs. A rationale would take most of the time."""
+
 PLANTED = str(support.ROOT / "tests" / "python" / "planted.py")
 
 
@@ -37,7 +40,8 @@ class SpreadCase(support.Case):
             parquet.write_table(cls.table.slice(start, stop - start), cls.posts / f"{part}.parquet")
         lines = [json.dumps({"id": id, "text": text}) + "\n" for id, text in zip(ids, body)]
         (cls.folder / "posts.jsonl").write_text("".join(lines), "ascii")
-        command = [os.environ["MAGISTRATE_PROGRAM"], "label", "-p", "spam", "--effort", "none", "--columns=", "-q"]
+        command = [os.environ["MAGISTRATE_PROGRAM"], "label", "-p", "spam", "--effort=none", "--columns=", "-q"]
+        command.append("--fields=id,verdict,probability,error")
         files = [str(cls.folder / "posts.jsonl"), "-o", str(cls.folder / "labeled.jsonl")]
         subprocess.run([*command, *files], check=False)
         with open(cls.folder / "labeled.jsonl", encoding="utf-8") as file:

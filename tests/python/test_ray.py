@@ -12,7 +12,7 @@ import ray
 import ray.data
 import ray.exceptions
 from ray.cluster_utils import Cluster
-from spread import PLANTED, ROWS, SpreadCase
+from spread import PLANTED, ROWS, SETTINGS, SpreadCase
 from support import ROOT
 
 MEMORY = 120 << 20
@@ -21,13 +21,14 @@ RUN = """
 import sys
 import ray, ray.data, magistrate.ray
 from ray.data.checkpoint import CheckpointConfig
+from spread import SETTINGS
 posts, address, output, kept = sys.argv[1:]
 context = ray.data.DataContext.get_current()
 context.enable_progress_bars = False
 context.checkpoint_config = CheckpointConfig("id", kept, delete_checkpoint_on_success=False)
 ray.init(address=address, logging_level="ERROR", log_to_driver=False)
 posts = ray.data.read_parquet(posts)
-judged = magistrate.ray.judge(posts, "spam", "body", effort="none", threads=1, block=ROWS)
+judged = magistrate.ray.judge(posts, "spam", "body", **SETTINGS, threads=1, block=ROWS)
 print("begun", flush=True)
 judged.write_parquet(output)
 print("done", flush=True)
@@ -40,6 +41,8 @@ class RayCase(SpreadCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        # Programs of a niceness would wait for everything else on this machine.
+        os.environ["RAY_worker_niceness"] = "0"
         head = {**cls.nodes[0], "object_store_memory": MEMORY, "include_dashboard": False}
         cls.cluster = Cluster(initialize_head=True, head_node_args=head)
         cls.addClassCleanup(cls.cluster.shutdown)
@@ -55,7 +58,7 @@ class RayCase(SpreadCase):
 
     def judged(self, **options):
         posts = ray.data.read_parquet(str(self.posts))
-        return magistrate.ray.judge(posts, "spam", "body", effort="none", **{"threads": 1, **options})
+        return magistrate.ray.judge(posts, "spam", "body", **SETTINGS, **{"threads": 1, **options})
 
     def arrow(self, dataset):
         import pyarrow
@@ -114,7 +117,7 @@ class Faults(RayCase):
         table = self.table.set_column(1, "body", [body])
         self.connect(MAGISTRATE_PROGRAM=PLANTED, PLANTED_PROGRAM=os.environ["MAGISTRATE_PROGRAM"])
         posts = ray.data.from_arrow(table)
-        found = self.arrow(magistrate.ray.judge(posts, "spam", "body", effort="none", threads=1, block=64))
+        found = self.arrow(magistrate.ray.judge(posts, "spam", "body", **SETTINGS, threads=1, block=64))
         with mock.patch.object(type(self), "table", table):
             self.check(found, words)
 

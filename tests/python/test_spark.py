@@ -11,7 +11,7 @@ from unittest import mock
 import magistrate
 import magistrate.spark
 from pyspark.sql import SparkSession
-from spread import PLANTED, ROWS, SpreadCase
+from spread import PLANTED, ROWS, SETTINGS, SpreadCase
 from support import ROOT
 
 RUN = """
@@ -21,7 +21,7 @@ posts, output = sys.argv[1:]
 session = test_spark.session()
 print("begun", flush=True)
 posts = session.read.parquet(posts)
-magistrate.spark.append(posts, output, "spam", "id", "body", tasks=40, effort="none")
+magistrate.spark.append(posts, output, "spam", "id", "body", tasks=40, **test_spark.SETTINGS)
 print("done", flush=True)
 session.stop()
 """
@@ -65,7 +65,7 @@ class SparkCase(SpreadCase):
         return self.session.read.parquet(str(self.posts))
 
     def judged(self, posts, **options):
-        return magistrate.spark.judge(posts, "spam", "body", effort="none", **options)
+        return magistrate.spark.judge(posts, "spam", "body", **SETTINGS, **options)
 
     def executors(self):
         """Returns the ids of the executors' processes."""
