@@ -143,7 +143,7 @@ def named(policies: Sequence[PolicyLike]) -> Iterator[List[str]]:
 
 
 def carried(policy: PolicyLike) -> PolicyLike:
-    """Returns a policy for another machine: a file as its text, and a name as it is."""
+    """Returns a policy for another machine: the text of a file, or the name."""
     if isinstance(policy, Policy):
         return policy.carried()
     return Policy.from_file(policy).carried() if os.path.isfile(policy) else os.fspath(policy)

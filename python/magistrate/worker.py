@@ -171,7 +171,7 @@ class _Running:
         self.lines.put(None)
 
     def line(self, seconds: float) -> Optional[Dict[str, Any]]:
-        """Returns the next line. `None` if there is none, and none will come."""
+        """Returns the next line. `None` at the end of the program, or if the time is over."""
         try:
             return self.lines.get(timeout=seconds)
         except queue.Empty:

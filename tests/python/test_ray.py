@@ -78,7 +78,7 @@ class Runs(RayCase):
 
         def kill():
             while not over.is_set() and len(self.programs()) < 3:
-                time.sleep(0.02)
+                time.sleep(0.3)
             if not over.wait(0.3):
                 self.cluster.remove_node(self.others.pop(), allow_graceful=False)
 
