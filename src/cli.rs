@@ -28,7 +28,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::args::global::GlobalArgs;
 use self::commands::{
     bench, cache, calibrate, check, completions, config, dev, doctor, eval, label, man, merge, model, policy, prompt,
-    review, verify, warm,
+    review, verify, warm, worker,
 };
 use self::settings::{Settings, defaults};
 use self::suggestions::suggested;
@@ -66,6 +66,8 @@ pub enum Verb {
     Calibrate(calibrate::Calibrate),
     /// Measure how fast this machine judges, and where the time goes
     Bench(bench::Bench),
+    /// Judge lines of JSON on stdin, for programs that send batches of texts
+    Worker(worker::Worker),
     /// Serve policies over HTTP, to programs that can be pointed at an address
     #[cfg(feature = "serve")]
     Serve(Box<commands::serve::Serve>),
@@ -110,6 +112,7 @@ impl Verb {
             | Self::Calibrate(_)
             | Self::Bench(_)
             | Self::Warm(_)
+            | Self::Worker(_)
             | Self::Doctor(_) => 200,
             #[cfg(unix)]
             Self::Daemon(_) => 200,

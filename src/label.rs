@@ -43,3 +43,4 @@ pub mod survey;
 pub mod unpack;
 #[doc(hidden)]
 pub mod verify;
+pub mod worker;

@@ -34,6 +34,7 @@ fn run() -> ExitCode {
         Verb::Serve(serve) => serve.run(),
         Verb::Review(review) => review.run(),
         Verb::Warm(warm) => warm.run(),
+        Verb::Worker(worker) => worker.run(),
         Verb::Prompt(prompt) => prompt.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Model(model) => model.run(),

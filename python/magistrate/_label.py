@@ -70,6 +70,11 @@ def columns(judged: Sequence[Judged], policies: Sequence[PolicyLike], is_list: b
     ids = list(dict.fromkeys(id for one in judged for id in one["verdicts"]))
     # No text has a row, so the names of the policies have to do.
     ids = ids or [policy.id if isinstance(policy, Policy) else Path(policy).stem for policy in policies]
+    return columns_of(judged, ids, is_list, fields)
+
+
+def columns_of(judged: Sequence[Judged], ids: Sequence[str], is_list: bool, fields: Sequence[str]) -> Columns:
+    """Returns the columns of the policies with these ids."""
     made: Columns = {"verdict": [overall(one) for one in judged]} if is_list else {}
     for id in ids:
         rows = [one["verdicts"].get(id, one) for one in judged]

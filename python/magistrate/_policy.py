@@ -26,8 +26,10 @@ class Policy:
         text: Optional[str] = None,
         id: Optional[str] = None,
         labels: Optional[Mapping[str, str]] = None,
+        suffix: str = "",
     ) -> None:
         self._path, self._text, self._id, self._labels = path, text, id, labels
+        self._suffix = path.suffix.lower() if path else suffix
 
     @classmethod
     def from_file(
@@ -81,8 +83,11 @@ class Policy:
 
     def is_yaml(self) -> bool:
         """Reports whether the policy is YAML, not prose."""
-        suffix = self._path.suffix.lower() if self._path else ""
-        return suffix in (".yaml", ".yml") or (suffix == "" and bool(_YAML.search(self.source)))
+        return self._suffix in (".yaml", ".yml") or (self._suffix == "" and bool(_YAML.search(self.source)))
+
+    def carried(self) -> Policy:
+        """Returns the policy as a text, for another machine."""
+        return Policy(text=self.source, id=self.given_id, labels=self._labels, suffix=self._suffix)
 
     @contextlib.contextmanager
     def file(self) -> Iterator[str]:
@@ -135,6 +140,13 @@ def named(policies: Sequence[PolicyLike]) -> Iterator[List[str]]:
                 # An absolute path is never read as ID=PATH.
                 flags.append(f"--policy={policy if isinstance(policy, str) else Path(policy).absolute()}")
         yield flags
+
+
+def carried(policy: PolicyLike) -> PolicyLike:
+    """Returns a policy for another machine: the text of a file, or the name."""
+    if isinstance(policy, Policy):
+        return policy.carried()
+    return Policy.from_file(policy).carried() if os.path.isfile(policy) else os.fspath(policy)
 
 
 def content(policy: PolicyLike) -> str:

@@ -89,6 +89,11 @@ class Settings(TypedDict, total=False):
     kernels: str
     repack: bool
     no_prefix_store: bool
+    remote: str
+    remote_model: str
+    remote_key: Union[str, "os.PathLike[str]"]
+    remote_level: str
+    remote_timeout: int
 
 
 Progress = Union[bool, None, Callable[[int, int], object]]

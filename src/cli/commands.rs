@@ -22,3 +22,4 @@ pub mod review;
 pub mod serve;
 pub mod verify;
 pub mod warm;
+pub mod worker;

@@ -17,10 +17,12 @@ use magistrate::files::{Files, Refused};
 use magistrate::gguf::{Demonstration, ModelFile, Opened};
 use magistrate::label::config::RunConfig;
 use magistrate::label::judge::Judge;
+use magistrate::label::worker;
 use magistrate::machine::Machine;
 use magistrate::models::stores::parts;
 use magistrate::policy::{Policy, PolicyLibrary};
 use magistrate::prompt::Templates;
+use serde_json::Value;
 
 use super::terminal::{load_plan, output, progress};
 use super::{daily, devices, fitting, tuned};
@@ -48,6 +50,16 @@ impl Planned {
     /// Returns the terms of rows that this model makes.
     pub fn terms(&self, config: &RunConfig, policies: &[Policy]) -> Terms {
         config.terms(&self.model.file, &self.engine, policies)
+    }
+
+    /// Returns the first line of a worker with this model. A server takes no memory here.
+    pub fn greeting(&self, config: &RunConfig, policies: &[Policy]) -> Value {
+        let memory = match &self.place {
+            Place::Here { plan, .. } => [plan.cpu.bytes(), plan.gpu.bytes()],
+            #[cfg(feature = "remote")]
+            Place::Remote(_) => [0, 0],
+        };
+        worker::greeting(&self.terms(config, policies), self.engine.window(), memory)
     }
 
     /// Returns the conditions that a certificate for a policy is compared with.

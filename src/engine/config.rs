@@ -165,6 +165,15 @@ impl EngineConfig {
     pub fn places(&self) -> usize {
         self.parallel.div_ceil(self.workers.max(1))
     }
+
+    /// Returns the number of contents that should be in flight at once.
+    ///
+    /// It is larger than [`Self::parallel`]: where results are taken in order, a long content must not leave the other
+    /// places idle.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        4 * self.parallel
+    }
 }
 
 /// Settings of a session.

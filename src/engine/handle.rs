@@ -195,13 +195,10 @@ impl Engine {
         &self.templates
     }
 
-    /// Returns the number of contents that should be in flight at once.
-    ///
-    /// It is larger than [`EngineConfig::parallel`]: where results are taken in order, a long content must not leave
-    /// the other places idle.
+    /// Returns the number of contents that should be in flight at once, which is [`EngineConfig::window`].
     #[must_use]
     pub fn window(&self) -> usize {
-        4 * self.config.parallel
+        self.config.window()
     }
 }
 

@@ -389,6 +389,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_many_machines_work() {
+        works("docs/distributed.md");
+    }
+
+    #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
     }
@@ -396,6 +401,7 @@ mod run {
     #[test]
     fn every_page_is_run() {
         let run = [
+            "distributed",
             "evaluating",
             "installing",
             "internals",

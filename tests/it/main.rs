@@ -35,6 +35,7 @@ mod inputs;
 mod journal;
 mod label;
 mod records;
+mod worker;
 
 // The engine on the real llama.cpp.
 mod engine;

@@ -13,10 +13,14 @@ use support::synth::Shape;
 
 /// Starts `label` over the lines that are written to its stdin.
 fn label(model: &Path, arguments: &[&str]) -> Child {
+    start("label", model, arguments)
+}
+
+fn start(verb: &str, model: &Path, arguments: &[&str]) -> Child {
     let rules = model.with_file_name("rules.txt");
     std::fs::write(&rules, "Judge it.").unwrap();
     Command::new(env!("CARGO_BIN_EXE_magistrate"))
-        .args(["label", "--min-mass", "0", "--effort", "none", "--labels", "0=safe,1=violation", "-p"])
+        .args([verb, "--min-mass", "0", "--effort", "none", "--labels", "0=safe,1=violation", "-p"])
         .arg(rules)
         .arg("-m")
         .arg(model)
@@ -210,4 +214,65 @@ fn a_check_is_ended_by_a_signal_as_any_program_is() {
     let (status, _, _) = end(child);
     drop(stdin);
     assert_eq!((status.code(), status.signal()), (None, Some(15)), "a shell says 143");
+}
+
+#[test]
+fn a_worker_answers_the_lines_that_it_has_read_before_a_signal_ends_it() {
+    let (_folder, model) = support::model(&Shape::tiny());
+    for signal in ["-TERM", "-INT"] {
+        let mut child = start("worker", &model, &[]);
+        let mut stdin = child.stdin.take().unwrap();
+        let feeding = std::thread::spawn(move || {
+            let line = |id: u32| format!("{{\"id\": {id}, \"text\": \"A text with the number {id}.\"}}\n");
+            (0..).find(|id| stdin.write_all(line(*id).as_bytes()).is_err());
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+        let greeting: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+        assert_eq!((&greeting["worker"], greeting["terms"]["model"].is_string()), (&1.into(), true), "{greeting}");
+        for (number, row) in lines.enumerate() {
+            let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+            assert_eq!((&row["id"], &row["status"]), (&number.into(), &"ok".into()));
+            if number == 20 {
+                send(signal, &child);
+            }
+        }
+        let (status, messages, _) = end(child);
+        assert_eq!(status.code(), Some(0), "{signal}: {messages}");
+        assert!(messages.contains("stopping"), "{messages}");
+        feeding.join().unwrap();
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_in_the_middle_of_a_text() {
+    let (_folder, model) = support::model(&Shape::exact());
+    let mut child = start("worker", &model, &["--context", "120000"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut String::new()).unwrap();
+    let before = std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
+    let before = before.map_or(0, |text| computed(&stat(&text)));
+    writeln!(stdin, "{{\"text\": \"{}\"}}", "word ".repeat(100_000)).unwrap();
+    wait_until(&child, "stat", |text| computed(&stat(text)) >= before + 100);
+    interrupt(&child);
+    wait_until(&child, "status", |text| text.contains("ShdPnd:\t0000000000000000"));
+    interrupt(&child);
+    let (status, messages, _) = end(child);
+    assert_eq!((status.code(), status.signal()), (None, Some(2)), "{messages}");
+}
+
+#[test]
+fn a_worker_ends_with_its_input_and_prints_its_terms_without_the_weights() {
+    let (_folder, model) = support::model(&Shape::tiny());
+    let mut child = start("worker", &model, &[]);
+    child.stdin.take().unwrap().write_all(b"{\"id\": \"a\", \"text\": \"A text.\"}").unwrap();
+    let mut lines = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut lines).unwrap();
+    let (status, messages, _) = end(child);
+    assert_eq!((status.code(), lines.lines().count()), (Some(0), 2), "{lines} {messages}");
+    let mut child = start("worker", &model, &["--terms"]);
+    let mut terms = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut terms).unwrap();
+    assert_eq!(end(child).0.code(), Some(0));
+    assert_eq!(terms.lines().next(), lines.lines().next());
 }

@@ -124,6 +124,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("daemon status", &[("List the daemons for a program", "magistrate daemon status --json")]),
     ("daemon stop", &[("Stop all daemons", "magistrate daemon stop")]),
+    (
+        "worker",
+        &[
+            ("Judge lines of JSON, and end with them", "magistrate worker -p spam < texts.jsonl"),
+            ("Print the terms that all hosts of a run must share", "magistrate worker -p spam -m 20b --terms"),
+        ],
+    ),
     ("warm", &[("Read a policy ahead for a large model", "magistrate warm -p rules.yaml -m 20b")]),
     (
         "prompt",

@@ -47,6 +47,7 @@ pub fn of(verb: &str) -> Vec<Code> {
         }
         "verify" => vec![("0", "all verdicts are unchanged"), ("1", "a verdict differs"), FAILED, STOPPED],
         "serve" => vec![("0", "ended by a signal, and all requests were answered"), FAILED],
+        "worker" => vec![("0", "stdin ended, or a signal came, and all texts that were read have rows"), FAILED],
         "policy diff" => vec![("0", "no difference"), ("1", "the policies differ"), FAILED],
         "policy lint" => vec![("0", "no error; with --strict: no warning either"), ("1", "a finding"), FAILED],
         "model fit" => vec![("0", "the model fits"), ("1", "it does not fit"), FAILED],

@@ -18,6 +18,7 @@ pub fn common(verb: &str) -> Option<Vec<&'static str>> {
         "serve" => {
             &["policy", "listen", "keys", "new-key", "hooks", "workspace", "review", "threshold", "effort", "model"]
         }
+        "worker" => &["policy", "terms", "fields", "threshold", "effort", "model", "parallel", "threads"],
         "warm" => &["policy", "effort", "model", "device"],
         "doctor" => &["no-canary", "record", "json", "model", "device"],
         "model fit" => &["for", "policy", "json", "memory", "parallel", "context", "device"],
@@ -43,7 +44,7 @@ pub fn heading(flag: &str) -> Option<&'static str> {
         "label-column" | "positive" | "negative" | "by" | "baseline" | "sample-seed" | "shard" | "data" | "from"
         | "partial" => "Input",
         "json" | "schema" | "columns" | "only" | "dry-run" | "unordered" | "summary" | "report" | "fields"
-        | "reasoning" | "restart" | "mix" | "split" | "tokens" | "record" | "rendered" => "Output",
+        | "reasoning" | "restart" | "mix" | "split" | "tokens" | "record" | "rendered" | "terms" => "Output",
         "cache" | "no-dedupe" | "fail-under" | "max-drop" | "method" | "alpha" | "delta" | "trials" | "no-canary" => {
             "Judging"
         }
@@ -63,6 +64,7 @@ pub fn usage(verb: &str) -> Option<&'static str> {
         "calibrate" => "calibrate [OPTIONS] -p <POLICY> [FILE]...",
         "serve" => "serve [OPTIONS] [-p <POLICY|FOLDER>]...",
         "prompt" => "prompt [OPTIONS] -p <POLICY> [TEXT]",
+        "worker" => "worker [OPTIONS] -p <POLICY>",
         "warm" => "warm [OPTIONS] -p <POLICY>",
         _ => return None,
     })

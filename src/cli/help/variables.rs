@@ -39,7 +39,7 @@ const HUB: [Variable; 2] = [
 pub fn of(verb: &str) -> Vec<Variable> {
     match verb {
         "" => [&[SETTINGS, NO_CONFIG, CACHE, COLOR][..], &STORES, &HUB].concat(),
-        "check" | "label" | "verify" | "eval" | "calibrate" | "dev" => {
+        "check" | "label" | "verify" | "eval" | "calibrate" | "dev" | "worker" => {
             [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, REMOTE, &[BACKENDS, SPINS, COLOR]].concat()
         }
         "bench" | "warm" => [&[SETTINGS, NO_CONFIG, CACHE][..], &STORES, &[BACKENDS, SPINS, COLOR]].concat(),

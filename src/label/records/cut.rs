@@ -55,6 +55,11 @@ impl<R: BufRead> Cutter<R> {
         Self { lines: Lines::new(stream), format, separated, joined: None, elements: Elements::default() }
     }
 
+    /// Counts lines that another stream had before this one.
+    pub fn count_before(&mut self, lines: u64) {
+        self.lines.count += lines;
+    }
+
     /// Returns the fields of the last record, in CSV and TSV.
     pub fn separated(&self) -> &Separated {
         &self.separated

@@ -84,6 +84,13 @@ impl<R: BufRead> Records<R> {
         Ok(Self { cutter, format, wanted, table, first, ended: false })
     }
 
+    /// Numbers the lines as if this many others came before.
+    #[must_use]
+    pub fn after(mut self, lines: u64) -> Self {
+        self.cutter.count_before(lines);
+        self
+    }
+
     /// Returns the names of the columns. `None` in formats whose records have their own.
     #[must_use]
     pub fn names(&self) -> Option<&[String]> {
