@@ -82,7 +82,8 @@ impl Worker<'_> {
         reader.map_err(RunError::Thread)?;
 
         let batches = Arc::new(Mutex::new(Batches::new(Rows { output, form })));
-        let source = Lines { lines, stop, batches: Arc::clone(&batches), input: "stdin".into(), line: 0, records: 0 };
+        let source =
+            Lines { received: lines, stop, batches: Arc::clone(&batches), input: "stdin".into(), line: 0, records: 0 };
         let earlier = EarlierVerdicts { past: Past::none(), memo: Memo::in_memory() };
         run(Run { engine, judges, settings, earlier }, source, &mut Replies(batches), &mut |_| ())
     }
@@ -92,9 +93,16 @@ impl Worker<'_> {
 fn read_all(mut input: impl BufRead, send: &SyncSender<io::Result<Vec<u8>>>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let mut line = Vec::new();
-        let read = input.by_ref().take(LARGEST as u64 + 1).read_until(b'\n', &mut line);
-        let is_last = !matches!(read, Ok(bytes) if bytes > 0);
-        if is_last && read.is_ok() || send.send(read.map(|_| line)).is_err() || is_last {
+        let sent = match input.by_ref().take(LARGEST as u64 + 1).read_until(b'\n', &mut line) {
+            Ok(0) => return,
+            Ok(_) => send.send(Ok(line)),
+            Err(error) => {
+                // It is the last message, and nobody may be left to read it.
+                let _ = send.send(Err(error));
+                return;
+            }
+        };
+        if sent.is_err() {
             return;
         }
     }
@@ -102,7 +110,7 @@ fn read_all(mut input: impl BufRead, send: &SyncSender<io::Result<Vec<u8>>>, sto
 
 /// The lines of a client as records.
 struct Lines<W> {
-    lines: Receiver<io::Result<Vec<u8>>>,
+    received: Receiver<io::Result<Vec<u8>>>,
     stop: Arc<AtomicBool>,
     batches: Arc<Mutex<Batches<W>>>,
     input: Arc<str>,
@@ -118,7 +126,7 @@ impl<W: Write> Lines<W> {
         loop {
             let is_stopped = self.stop.load(Ordering::Relaxed);
             let time = if is_stopped { Duration::ZERO } else { STOP_INTERVAL };
-            match self.lines.recv_timeout(time) {
+            match self.received.recv_timeout(time) {
                 Ok(line) => return Some(line),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) if is_stopped => return None,
