@@ -394,6 +394,11 @@ mod run {
     }
 
     #[test]
+    fn commands_of_the_page_on_scale_work() {
+        works("docs/scale.md");
+    }
+
+    #[test]
     fn commands_of_the_reference_work() {
         works("docs/reference.md");
     }
@@ -413,6 +418,7 @@ mod run {
             "python",
             "reference",
             "remote",
+            "scale",
             "serving-clients",
             "serving",
         ];

@@ -51,6 +51,7 @@ mod dev;
 mod exits;
 mod files;
 mod gate;
+mod integrations;
 mod kept;
 mod nano;
 mod python;
