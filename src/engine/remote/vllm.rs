@@ -15,7 +15,8 @@ use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_e
 use super::ids::{self, Ids};
 use crate::tokenizer::Token;
 
-/// Most tokens whose log-probabilities one request may name: the server's `--max-logprobs` by default.
+/// Most tokens whose log-probabilities one request names. A server from before `logprob_token_ids` lists as many of the
+/// likeliest.
 const NAMED: usize = 20;
 
 /// Settings that leave the probabilities as the model has them. Else the model's `generation_config.json` decides.
@@ -91,7 +92,7 @@ impl Exact for Vllm<'_> {
             for (query, logs) in batch.queries.iter().zip(self.named(&prompts, &batch.named, "")?) {
                 let wanted = queries[*query].wanted.iter();
                 for (place, token) in wanted.enumerate().filter(|(_, token)| batch.named.contains(token)) {
-                    scores[*query][place] = logs.of(*token);
+                    scores[*query][place] = logs.of(*token)?;
                 }
             }
         }
@@ -107,7 +108,7 @@ impl Exact for Vllm<'_> {
     fn restricted(&self, query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
         let only = format!(r#","allowed_token_ids":{}"#, ids::json(&query.wanted[..1]));
         let logs = self.named(&[&query.prompt], &query.wanted, &only)?;
-        Ok(logs.first().map(|logs| query.wanted.iter().map(|token| logs.of(*token)).collect()))
+        logs.first().map(|logs| query.wanted.iter().map(|token| logs.of(*token)).collect()).transpose()
     }
 }
 
@@ -156,10 +157,16 @@ impl Named {
         Ok(Self { logs, least })
     }
 
-    /// Returns the log-probability of a token. One that is not listed is at most as likely as the last that is.
-    fn of(&self, token: Token) -> f64 {
-        let listed = self.logs.get(&format!("token_id:{}", token.0));
-        listed.map_or(self.least, |log| log.unwrap_or(f64::NEG_INFINITY))
+    /// Returns the log-probability of a token. One that is not among the likeliest is at most as likely as the last of
+    /// them.
+    ///
+    /// vLLM 0.32.0 may list fewer, for requests that share a batch with others of another kind. Such a list bounds nothing.
+    fn of(&self, token: Token) -> Result<f64, RemoteError> {
+        match self.logs.get(&format!("token_id:{}", token.0)) {
+            Some(log) => Ok(log.unwrap_or(f64::NEG_INFINITY)),
+            None if self.logs.len() >= NAMED => Ok(self.least),
+            None => Err(RemoteError::Reply(format!("no log-probability of token {}", token.0))),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use magistrate::content::Content;
 use magistrate::engine::remote::{Connection, RemoteOptions};
-use magistrate::engine::{Engine, EngineConfig, SessionOptions};
+use magistrate::engine::{Engine, EngineConfig, Kernels, SessionOptions};
 use magistrate::policy::{Effort, Policy, PolicyLibrary};
 use magistrate::prompt::Templates;
 
@@ -79,7 +79,8 @@ fn compare(program: &Path, model: &Path, texts: usize) -> [f64; 2] {
     let there = Connection::open(&RemoteOptions::new(&*server.url), tokenizer(model), "the model").unwrap();
     assert_eq!(there.server().kind.to_string(), "llama-server");
     let there = Engine::remote(there, Templates::shipped()).unwrap();
-    let here = Engine::load(&EngineConfig::new(model)).unwrap();
+    // The kernels of this crate round activations in their own way, so both places compute with llama.cpp's.
+    let here = Engine::load(&EngineConfig::new(model).with_kernels(Kernels::Llama)).unwrap();
     let contents: Vec<Content> = (0..texts)
         .map(|number| match number % 3 {
             0 => Content::new(format!("WINNER number {number}!! Reply YES to claim your prize")),
@@ -109,7 +110,7 @@ fn the_real_llama_server_gives_the_numbers_of_this_machine() {
     let Some(program) = program() else { return };
     let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/magistrate-nano.gguf");
     let [p, mass] = compare(&program, &nano, 24);
-    // Weights of 4 bits are multiplied by activations that each program rounds in its own way.
+    // Batches of another size round activations to 8 bits in another way.
     assert!(p < 0.02 && mass < 0.02, "{p} {mass}");
     let (_folder, random) = support::model(&support::synth::Shape::exact());
     let [p, mass] = compare(&program, &random, 12);
