@@ -152,6 +152,7 @@ pub(super) fn edge_logs(plan: &DecodePlan, node: NodeId, log: impl Fn(Token) -> 
 }
 
 /// Returns the tokens whose probabilities the edges of a node need.
+#[cfg(feature = "remote")]
 pub(super) fn edge_tokens(plan: &DecodePlan, node: NodeId) -> Vec<Token> {
     let of_step = |step| match step {
         Step::Token(token) => vec![token],

@@ -41,7 +41,13 @@ impl WorkerHandle {
 pub(super) enum Request {
     /// Decodes a prefix. `least` is the number of cells that the shortest content takes beside it, and `effort` the one
     /// that the prefix names.
-    Open { prefix: Vec<Token>, least: usize, effort: Effort, reply: Sender<OpenEvent> },
+    Open {
+        prefix: Vec<Token>,
+        least: usize,
+        #[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "only a server is asked for it"))]
+        effort: Effort,
+        reply: Sender<OpenEvent>,
+    },
     /// Removes a prefix.
     Close(PrefixId),
     /// Judges a content, given as its suffix of the prompt.

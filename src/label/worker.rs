@@ -93,7 +93,7 @@ impl Worker<'_> {
 fn read_all(mut input: impl BufRead, send: &SyncSender<io::Result<Vec<u8>>>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let mut line = Vec::new();
-        let sent = match input.by_ref().take(LARGEST as u64 + 1).read_until(b'\n', &mut line) {
+        let passed_on = match input.by_ref().take(LARGEST as u64 + 1).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) => send.send(Ok(line)),
             Err(error) => {
@@ -102,7 +102,7 @@ fn read_all(mut input: impl BufRead, send: &SyncSender<io::Result<Vec<u8>>>, sto
                 return;
             }
         };
-        if sent.is_err() {
+        if passed_on.is_err() {
             return;
         }
     }
