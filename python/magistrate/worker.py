@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DEATHS = 3
 """Deaths of the program after which a batch is halved, or a text has an error."""
 
+START = 600.0
+"""Least time in seconds that a program has to load its model."""
+
 HOPELESS = 3
 """Texts in a row that each kill the program, after which the call fails. Then the fault is not in the texts."""
 
@@ -71,7 +74,7 @@ class Worker:
         for left in reversed(range(DEATHS)):
             with _policy.named(self._policies) as named:
                 running = _Running(["worker", *named, *self._flags])
-                code = running.greet(self._seconds)
+                code = running.greet(max(self._seconds, START))
             if code is None:
                 break
             # A program that lacks memory is killed. Every other end has a reason that stays.

@@ -40,10 +40,17 @@ pub struct Planned {
 /// The place where a model computes.
 enum Place {
     /// This machine.
-    Here { machine: Machine, workload: Workload, plan: MemoryPlan },
+    Here(Box<Here>),
     /// A server.
     #[cfg(feature = "remote")]
     Remote(Box<Connection>),
+}
+
+/// The plan for loading the weights on this machine.
+struct Here {
+    machine: Machine,
+    workload: Workload,
+    plan: MemoryPlan,
 }
 
 impl Planned {
@@ -55,7 +62,7 @@ impl Planned {
     /// Returns the first line of a worker with this model. A server takes no memory here.
     pub fn greeting(&self, config: &RunConfig, policies: &[Policy]) -> Value {
         let memory = match &self.place {
-            Place::Here { plan, .. } => [plan.cpu.bytes(), plan.gpu.bytes()],
+            Place::Here(here) => [here.plan.cpu.bytes(), here.plan.gpu.bytes()],
             #[cfg(feature = "remote")]
             Place::Remote(_) => [0, 0],
         };
@@ -114,7 +121,12 @@ fn plan_here(config: &RunConfig, policies: &[Policy], parallel: usize) -> Result
         plan.config.prefetch = config.prefix(&model, policy)?;
     }
     let note = untrained_note(&model.file, policies);
-    Ok(Planned { model, engine: plan.config.clone(), place: Place::Here { machine, workload, plan }, note })
+    Ok(Planned {
+        model,
+        engine: plan.config.clone(),
+        place: Place::Here(Box::new(Here { machine, workload, plan })),
+        note,
+    })
 }
 
 /// Plans how a model is loaded, with the tuned setting if many texts are judged.
@@ -134,8 +146,8 @@ pub fn plan_of(
 /// Loads a model by its plan, or smaller if that fails. A server needs no loading.
 pub fn load_planned(config: &RunConfig, planned: Planned) -> Result<Engine, anyhow::Error> {
     let Planned { model, place, note: untrained, .. } = planned;
-    let (machine, workload, plan) = match place {
-        Place::Here { machine, workload, plan } => (machine, workload, plan),
+    let Here { machine, workload, plan } = match place {
+        Place::Here(here) => *here,
         #[cfg(feature = "remote")]
         Place::Remote(connection) => return Ok(Engine::remote(*connection, config.templates.clone())?),
     };

@@ -130,7 +130,11 @@ impl Stage {
         let journal = self.output(number).with_extension("jsonl.journal");
         let begun = Instant::now();
         while fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 2 {
-            assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_mins(1), "{journal:?}");
+            assert!(
+                child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_mins(1),
+                "{}",
+                journal.display()
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
         child

@@ -41,11 +41,11 @@ fn noise(history: &[Token], logits: &mut [f32]) {
 }
 
 fn connect(stub: &Stub) -> Result<Connection, RemoteError> {
-    connect_with(RemoteOptions::new(&*stub.url))
+    connect_with(&RemoteOptions::new(&*stub.url))
 }
 
-fn connect_with(options: RemoteOptions) -> Result<Connection, RemoteError> {
-    Connection::open(&options, tokenizer(), "random.gguf")
+fn connect_with(options: &RemoteOptions) -> Result<Connection, RemoteError> {
+    Connection::open(options, tokenizer(), "random.gguf")
 }
 
 fn engine(stub: &Stub) -> Engine {

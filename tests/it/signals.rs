@@ -224,7 +224,7 @@ fn a_worker_answers_the_lines_that_it_has_read_before_a_signal_ends_it() {
         let mut stdin = child.stdin.take().unwrap();
         let feeding = std::thread::spawn(move || {
             let line = |id: u32| format!("{{\"id\": {id}, \"text\": \"A text with the number {id}.\"}}\n");
-            (0..).find(|id| stdin.write_all(line(*id).as_bytes()).is_err());
+            (0..u32::MAX).find(|id| stdin.write_all(line(*id).as_bytes()).is_err());
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
         let greeting: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();

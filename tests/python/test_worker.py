@@ -117,8 +117,8 @@ class Faults(WorkerCase):
 
     def test_a_program_that_hangs_or_babbles_counts_as_dead(self):
         self.planted()
-        for word, reason in [("HANG", "no row for 2 s"), ("BABBLE", "not the next row")]:
-            with Worker("spam", effort="none", seconds=2) as held:
+        for word, reason in [("HANG", "no row for 5 s"), ("BABBLE", "not the next row")]:
+            with Worker("spam", effort="none", seconds=5) as held:
                 rows = self.rows(held, ["first", f"a {word}", "last"])
             self.assertEqual([row["status"] for row in rows], ["ok", "error", "ok"])
             self.assertIn(reason, rows[1]["error"]["message"])

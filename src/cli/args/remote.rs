@@ -15,7 +15,7 @@ pub const KEY: &str = "MAGISTRATE_REMOTE_KEY";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote engine")]
 pub struct RemoteArgs {
-    /// Let the server at URL compute: vLLM, SGLang, llama-server, or another one with OpenAI's API. Texts are sent there
+    /// Let the server at URL compute: vLLM, `SGLang`, llama-server, or another one with OpenAI's API. Texts are sent there
     #[arg(long, visible_alias = "engine", value_name = "URL")]
     remote: Option<String>,
 
@@ -23,7 +23,7 @@ pub struct RemoteArgs {
     #[arg(long, value_name = "NAME")]
     remote_model: Option<String>,
 
-    /// File with the key for the server [default: the variable MAGISTRATE_REMOTE_KEY, which holds the key itself]
+    /// File with the key for the server [default: the variable `MAGISTRATE_REMOTE_KEY`, which holds the key itself]
     #[arg(long, value_name = "FILE")]
     remote_key: Option<PathBuf>,
 

@@ -122,12 +122,11 @@ impl Doctor {
         let here = RunConfig::new(load_options, magistrate::canary::options());
         let mut there = here.clone();
         there.remote = Some(options.clone());
-        let canary = match self.no_canary {
-            true => remote::Canary::Skip,
-            false => {
-                let here = Some(&here).filter(|_| self.model.is_named() && has_weights);
-                remote::Canary::Compare { record: self.record, here }
-            }
+        let canary = if self.no_canary {
+            remote::Canary::Skip
+        } else {
+            let here = Some(&here).filter(|_| self.model.is_named() && has_weights);
+            remote::Canary::Compare { record: self.record, here }
         };
         remote::look(&there, options, canary)
     }

@@ -118,7 +118,7 @@ fn a_server_that_refuses_a_field_is_asked_without_it() {
     assert_eq!(verdict(&judge(&strict, "Buy now!")).0, Verdict::Violation);
     assert_eq!(connect(&strict).unwrap().server().level, Level::Chat);
     let wanted = RemoteOptions { level: Some(Level::Logprobs), ..RemoteOptions::new(&*strict.url) };
-    assert!(matches!(connect_with(wanted).map(|_| ()).unwrap_err(), RemoteError::Level { .. }));
+    assert!(matches!(connect_with(&wanted).map(|_| ()).unwrap_err(), RemoteError::Level { .. }));
     let wanted = RemoteOptions { level: Some(Level::Exact), ..RemoteOptions::new(&*strict.url) };
-    assert!(matches!(connect_with(wanted).map(|_| ()).unwrap_err(), RemoteError::Level { .. }));
+    assert!(matches!(connect_with(&wanted).map(|_| ()).unwrap_err(), RemoteError::Level { .. }));
 }

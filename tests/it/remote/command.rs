@@ -44,8 +44,8 @@ fn stage(rows: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.md"), "# Rules\nNo shouting.\nReturn exactly one of 0 or 1.\n").unwrap();
     let row = |row: usize| {
-        let shout = if row % 3 == 0 { "!" } else { "" };
-        let poison = if row % 97 == 0 { " poison" } else { "" };
+        let shout = if row.is_multiple_of(3) { "!" } else { "" };
+        let poison = if row.is_multiple_of(97) { " poison" } else { "" };
         format!("{{\"id\":{row},\"text\":\"Text {row}{poison}{shout}\"}}\n")
     };
     fs::write(folder.path().join("texts.jsonl"), (0..rows).map(row).collect::<String>()).unwrap();

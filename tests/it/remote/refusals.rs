@@ -39,12 +39,12 @@ fn a_server_is_known_by_its_own_routes() {
 #[test]
 fn an_address_without_http_or_with_a_key_is_refused_unasked() {
     for url in ["localhost:8000", "", "http://", "ftp://host", "http://host/?key=1", "http://ho st"] {
-        assert!(matches!(error(connect_with(RemoteOptions::new(url))), RemoteError::Address { .. }), "{url}");
+        assert!(matches!(error(connect_with(&RemoteOptions::new(url))), RemoteError::Address { .. }), "{url}");
     }
-    let secret = error(connect_with(RemoteOptions::new("http://user:secret@host")));
+    let secret = error(connect_with(&RemoteOptions::new("http://user:secret@host")));
     assert_eq!(secret, RemoteError::KeyInAddress);
     assert!(!secret.to_string().contains("secret"));
-    let gone = error(connect_with(RemoteOptions::new("http://127.0.0.1:9")));
+    let gone = error(connect_with(&RemoteOptions::new("http://127.0.0.1:9")));
     assert!(matches!(gone, RemoteError::Unreachable { .. }), "{gone}");
 }
 
@@ -82,7 +82,9 @@ fn log_probabilities_that_are_not_raw_are_refused() {
         let mut reply: Value = serde_json::from_slice(&answer.body).unwrap();
         for reply in reply.as_array_mut().unwrap() {
             let named = reply["meta_info"]["output_token_ids_logprobs"][0].as_array_mut().unwrap();
-            named.iter_mut().for_each(|entry| entry[0] = json!(-0.1));
+            for entry in named.iter_mut() {
+                entry[0] = json!(-0.1);
+            }
         }
         Answer::json(&reply)
     });
@@ -100,8 +102,8 @@ fn of_several_models_one_must_be_named() {
     assert!(several.to_string().contains("2 models"), "{several}");
     assert!(several.hints()[0].to_string().contains("one, two"));
     let named = |name: &str| RemoteOptions { model: Some(name.to_owned()), ..RemoteOptions::new(&*stub.url) };
-    assert!(matches!(error(connect_with(named("three"))), RemoteError::NoModel { .. }));
-    assert_eq!(connect_with(named("two")).unwrap().server().model, "two");
+    assert!(matches!(error(connect_with(&named("three"))), RemoteError::NoModel { .. }));
+    assert_eq!(connect_with(&named("two")).unwrap().server().model, "two");
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn a_key_is_sent_and_never_shown() {
     let key = Some(RemoteKey::new(" hunter2secret\n"));
     let options = RemoteOptions { key, ..RemoteOptions::new(&*stub.url) };
     assert!(!format!("{options:?}").contains("hunter2"));
-    let error = error(connect_with(options));
+    let error = error(connect_with(&options));
     assert_eq!(error.to_string(), "the server refuses: 401 bad key [key]");
     assert!(error.hints()[0].to_string().contains("file with the key"));
     let asked = stub.asked.lock().unwrap();
@@ -146,7 +148,8 @@ fn a_model_that_is_swapped_behind_a_failure_judges_nothing() {
         // A failure alone is no reason for doubt once the canary is the same.
         fails.store(true, Ordering::Relaxed);
         session.classify(&Content::new("Two.")).unwrap();
-        (swapped.store(true, Ordering::Relaxed), fails.store(true, Ordering::Relaxed));
+        swapped.store(true, Ordering::Relaxed);
+        fails.store(true, Ordering::Relaxed);
         for text in ["Three.", "Four."] {
             let error = session.classify(&Content::new(text)).unwrap_err();
             assert!(matches!(error, EngineError::Remote(RemoteError::Changed)), "{program:?}: {error}");
@@ -180,7 +183,7 @@ fn a_silent_server_costs_a_content_its_patience_and_no_more() {
         Answer { wait, ..answer }
     });
     let options = RemoteOptions { patience: Duration::from_millis(200), ..RemoteOptions::new(&*stub.url) };
-    let remote = Engine::remote(connect_with(options).unwrap(), Templates::shipped()).unwrap();
+    let remote = Engine::remote(connect_with(&options).unwrap(), Templates::shipped()).unwrap();
     let policy = support::plain("digits", "Judge.", "0=safe,1=violation");
     let session = remote.session(&policy, support::noisy(Effort::None)).unwrap();
     silent.store(true, Ordering::Relaxed);

@@ -13,12 +13,13 @@ pub fn answer(shared: &Shared, path: &str, body: &Value) -> Option<Value> {
     match (shared.program, path) {
         (_, "/v1/models") => Some(json!({ "object": "list", "data": [{ "id": MODEL, "max_model_len": 8192 }] })),
         (Program::Vllm, "/version") => Some(json!({ "version": "0.33.0" })),
-        (Program::Vllm, "/tokenize") => Some(json!({ "tokens": shared.tokens(text(&body["prompt"])) })),
+        (Program::Vllm | Program::Sglang, "/tokenize") => {
+            Some(json!({ "tokens": shared.tokens(text(&body["prompt"])) }))
+        }
         (Program::Vllm, "/v1/completions") => Some(vllm(shared, body)),
         (Program::Sglang, "/server_info") => {
             Some(json!({ "model_path": MODEL, "version": "0.5.23", "context_length": 8192 }))
         }
-        (Program::Sglang, "/tokenize") => Some(json!({ "tokens": shared.tokens(text(&body["prompt"])) })),
         (Program::Sglang, "/generate") => Some(sglang(shared, body)),
         (Program::LlamaServer, "/props") => Some(json!({
             "total_slots": 4, "build_info": "b9000", "default_generation_settings": { "n_ctx": 8192 },
