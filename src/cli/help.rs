@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn every_verb_and_every_flag_has_a_line_of_help_in_a_group() {
-        const GROUPS: [&str; 8] = ["Input", "Output", "Policy", "Model", "Judging", "Server", "Engine", "Global"];
+        const GROUPS: [&str; 9] =
+            ["Input", "Output", "Policy", "Model", "Judging", "Server", "Engine", "Remote engine", "Global"];
         for (name, verb) in verbs() {
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
             assert!(!about.is_empty() && !about.contains('\n'), "`{name}` has no line of help");
@@ -180,7 +181,7 @@ mod tests {
     /// Returns the words of a command as a shell passes them, with the part of a pipe that is ours.
     fn shell_words(command: &str) -> Vec<String> {
         let ours = command.split(['|', '(']).map(str::trim).find(|part| part.starts_with("magistrate")).unwrap();
-        let ours = ours.split([')', '>']).next().unwrap().trim();
+        let ours = ours.split([')', '>', '<']).next().unwrap().trim();
         let (mut words, mut quoted) = (vec![String::new()], false);
         for letter in ours.chars() {
             match letter {

@@ -68,7 +68,7 @@ fn vocabulary(bytes: &[u8]) -> Result<Vocabulary, Problem> {
     let length = json.model.vocab.values().chain(json.added_tokens.iter().map(|added| &added.id)).max();
     let length = length.map_or(0, |last| last + 1);
     if length > 2 * (json.model.vocab.len() + json.added_tokens.len()) {
-        return Err(Problem::TokenizerJson(format!("its ids go up to {length}")));
+        return Err(Problem::TokenizerJson(format!("its ids go up to {}", length - 1)));
     }
     let (mut tokens, mut types) = (vec![String::new(); length], vec![UNUSED; length]);
     for (text, id) in json.model.vocab {
