@@ -116,6 +116,7 @@ impl EngineArgs {
     }
 
     /// Returns the number of texts at once, if it is given.
+    #[cfg(feature = "remote")]
     pub fn parallel(&self) -> Option<usize> {
         self.parallel
     }
