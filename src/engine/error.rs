@@ -101,6 +101,25 @@ pub enum EngineError {
     Stopped,
 }
 
+/// Length in tokens that a hint assumes for a content, as no content is known when a session opens.
+const TYPICAL_CONTENT: usize = 1024;
+
+impl EngineError {
+    /// Returns the refusal of a policy. `least` are the cells that the shortest content takes beside it, and `most` is the
+    /// largest context of the model.
+    pub(super) fn policy_too_long(tokens: usize, room: usize, least: usize, most: usize) -> Self {
+        // The hint includes room for a content. A context for the policy alone would lead to the next refusal.
+        let needed = least.saturating_add(tokens).saturating_add(TYPICAL_CONTENT).min(most.max(least + tokens));
+        Self::TooLong { what: "the policy", tokens, room, needed, most }
+    }
+
+    /// Returns the refusal of a content that needs more cells than there are. `most` is the largest context of the model.
+    pub(super) fn content_too_long(tokens: usize, needed: usize, cells: usize, most: usize) -> Self {
+        // Policy, reasoning and answers need their share of the room, too.
+        Self::TooLong { what: "the content", tokens, room: cells.saturating_sub(needed - tokens), needed, most }
+    }
+}
+
 impl Hints for EngineError {
     fn hints(&self) -> Vec<Hint> {
         match self {

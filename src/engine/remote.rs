@@ -14,8 +14,6 @@ mod chat;
 mod client;
 #[cfg(feature = "remote")]
 mod connect;
-#[cfg(feature = "remote")]
-mod course;
 mod error;
 #[cfg(feature = "remote")]
 mod exact;
@@ -23,17 +21,7 @@ mod exact;
 mod guard;
 #[cfg(feature = "remote")]
 mod host;
-#[cfg(feature = "remote")]
-mod ids;
-#[cfg(feature = "remote")]
-mod llama_server;
-#[cfg(feature = "remote")]
-mod score;
 mod server;
-#[cfg(feature = "remote")]
-mod sglang;
-#[cfg(feature = "remote")]
-mod vllm;
 
 #[cfg(feature = "remote")]
 pub use connect::Connection;

@@ -16,9 +16,6 @@ use super::queue::{Caller, OpenEvent, Request};
 use super::schedule::{JobId, JobResult, Schedule};
 use crate::tokenizer::Token;
 
-/// Length in tokens that a hint assumes for a content, as no content is known when a session opens.
-const TYPICAL_CONTENT: usize = 1024;
-
 /// Most waiting jobs that the schedule sees. With too few it could not group the jobs of one policy.
 const LOOKAHEAD: usize = 64;
 
@@ -85,9 +82,7 @@ impl<'backend> Worker<'backend> {
     fn open(&mut self, id: JobId, prefix: Vec<Token>, least: usize) -> Result<PrefixId, EngineError> {
         let (tokens, cells, most) = (prefix.len(), self.schedule.limits().cells, self.max_context);
         if tokens > cells {
-            // The hint includes room for a content. A context for the policy alone would lead to the next refusal.
-            let needed = least.saturating_add(tokens).saturating_add(TYPICAL_CONTENT).min(most.max(least + tokens));
-            return Err(EngineError::TooLong { what: "the policy", tokens, room: cells, needed, most });
+            return Err(EngineError::policy_too_long(tokens, cells, least, most));
         }
         let prefix = self.schedule.add_prefix(prefix);
         self.schedule.pin(id, prefix)?;
@@ -104,9 +99,7 @@ impl<'backend> Worker<'backend> {
         let (tokens, cells) = (suffix.len(), self.schedule.limits().cells);
         let needed = self.schedule.cells(prefix, &plan, tokens);
         if needed > cells {
-            // Policy, reasoning and answers need their share of the room, too.
-            let room = cells.saturating_sub(needed - tokens);
-            return Err(EngineError::TooLong { what: "the content", tokens, room, needed, most: self.max_context });
+            return Err(EngineError::content_too_long(tokens, needed, cells, self.max_context));
         }
         Ok(self.schedule.submit(id, prefix, plan, suffix)?)
     }

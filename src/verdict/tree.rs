@@ -108,6 +108,12 @@ impl AnswerTree {
         &self.nodes[node.0]
     }
 
+    /// Returns the number of places.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Returns every place with the tokens before it, the beginning first.
     #[must_use]
     pub fn places(&self) -> Vec<(NodeId, Vec<Token>)> {

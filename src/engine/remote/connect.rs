@@ -6,16 +6,16 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::chat;
+use super::chat::dialect::Dialect;
 use super::client::Client;
 use super::error::RemoteError;
+use super::exact::ids::Ids;
+use super::exact::llama_server::LlamaServer;
+use super::exact::sglang::Sglang;
+use super::exact::vllm::Vllm;
 use super::exact::{Exact, Query};
 use super::guard::{self, Guard};
-use super::ids::Ids;
-use super::llama_server::LlamaServer;
 use super::server::{Kind, Level, RemoteOptions, RemoteServer};
-use super::sglang::Sglang;
-use super::vllm::Vllm;
 use crate::engine::config::EngineConfig;
 use crate::gguf::{ModelFile, Opened};
 use crate::harmony::Control;
@@ -42,7 +42,7 @@ pub struct Connection {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) guard: Guard,
     /// The parts of a chat request that the server takes.
-    pub(super) chat: chat::Dialect,
+    pub(super) chat: Dialect,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ impl Connection {
             parallel: options.parallel.unwrap_or(program.parallel).max(1),
         };
         let guard = Guard::new(Vec::new(), 0);
-        let mut connection = Self { client, server, tokenizer, guard, chat: chat::Dialect::default() };
+        let mut connection = Self { client, server, tokenizer, guard, chat: Dialect::default() };
         match level {
             Level::Exact => connection.check_exact(vocabulary)?,
             Level::Logprobs | Level::Chat => connection.check_chat(options.level)?,
@@ -161,7 +161,7 @@ impl Connection {
 
     /// Checks that the chat template keeps the policy, and finds out whether log-probabilities are given.
     fn check_chat(&mut self, asked: Option<Level>) -> Result<(), RemoteError> {
-        self.chat = chat::Dialect::find(&self.client, &self.server.model, self.server.level)?;
+        self.chat = Dialect::find(&self.client, &self.server.model, self.server.level)?;
         if !self.chat.logprobs {
             if asked == Some(Level::Logprobs) {
                 return Err(RemoteError::Level { kind: self.server.kind, level: Level::Logprobs });

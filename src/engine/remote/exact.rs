@@ -1,9 +1,18 @@
 //! The level exact: a server that reads our tokens and gives the log-probabilities of named ones.
 
+pub(super) mod course;
+pub(super) mod ids;
+pub(super) mod llama_server;
+mod score;
+pub(super) mod sglang;
+pub(super) mod vllm;
+
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use self::ids::Ids;
+use super::client::Client;
 use super::error::RemoteError;
-use super::ids::Ids;
 use crate::engine::config::Sampling;
 use crate::tokenizer::Token;
 
@@ -88,4 +97,20 @@ pub(super) fn result_for_each(prompts: usize, results: usize) -> Result<(), Remo
 /// Reads a reply in JSON.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RemoteError> {
     serde_json::from_slice(bytes).map_err(|error| RemoteError::Reply(error.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<u32>,
+}
+
+/// Asks a server's own tokenizer. `None` if the server has no route for that.
+fn tokenized(client: &Client, body: &serde_json::Value) -> Result<Option<Vec<u32>>, RemoteError> {
+    client.try_post("/tokenize", &body.to_string(), &|bytes| parse::<Tokens>(bytes).map(|reply| reply.tokens))
+}
+
+/// Returns a bias against tokens, in the form of `OpenAI`.
+fn bias_against(banned: &[Token]) -> String {
+    let banned: Vec<String> = banned.iter().map(|token| format!("\"{}\":-100", token.0)).collect();
+    format!("{{{}}}", banned.join(","))
 }

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::RemoteError;
+use super::exact::ids::Ids;
 use super::exact::{Exact, Query};
-use super::ids::Ids;
 use super::server::ROUNDING;
 use crate::tokenizer::{Token, Tokenizer};
 

@@ -5,19 +5,17 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::chat;
 use super::connect::Connection;
 use super::error::RemoteError;
-use super::ids::Ids;
-use super::{chat, course};
+use super::exact::course;
+use super::exact::ids::Ids;
 use crate::engine::completion::Completion;
 use crate::engine::decode_plan::DecodePlan;
 use crate::engine::error::EngineError;
 use crate::engine::prefixes::PrefixId;
 use crate::engine::queue::{Caller, OpenEvent, Request};
 use crate::tokenizer::{Token, Tokenizer};
-
-/// Tokens of a content that a refused policy must leave room for.
-const TYPICAL_CONTENT: usize = 1024;
 
 /// The policy of a session.
 #[derive(Debug)]
@@ -58,10 +56,8 @@ fn dispatch(connection: &Connection, inbox: &Receiver<Request>, jobs: &SyncSende
         match request {
             Request::Open { prefix, least, effort, reply } => {
                 let (tokens, most) = (prefix.len(), connection.server.context);
-                let needed = least.saturating_add(tokens).saturating_add(TYPICAL_CONTENT);
                 let opened = if least.saturating_add(tokens) > most {
-                    let room = most.saturating_sub(least);
-                    Err(EngineError::TooLong { what: "the policy", tokens, room, needed, most })
+                    Err(EngineError::policy_too_long(tokens, most.saturating_sub(least), least, most))
                 } else {
                     let id = PrefixId(next);
                     next += 1;
@@ -78,9 +74,7 @@ fn dispatch(connection: &Connection, inbox: &Receiver<Request>, jobs: &SyncSende
                 let (policy, most) = (Arc::clone(policy), connection.server.context);
                 let needed = policy.ids.len() + plan.cells(suffix.len(), 0);
                 if needed > most {
-                    let (tokens, room) = (suffix.len(), most.saturating_sub(needed - suffix.len()));
-                    let error = EngineError::TooLong { what: "the content", tokens, room, needed, most };
-                    caller.reply.send(Err(error));
+                    caller.reply.send(Err(EngineError::content_too_long(suffix.len(), needed, most, most)));
                 } else if jobs.send(Job { policy, plan, suffix, caller }).is_err() {
                     // All threads have ended, so the caller learns that the engine has.
                     return;

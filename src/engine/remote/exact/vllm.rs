@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::Client;
-use super::error::RemoteError;
-use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_each};
 use super::ids::{self, Ids};
+use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
+use crate::engine::remote::client::Client;
+use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
 
 /// Most tokens whose log-probabilities one request names. A server from before `logprob_token_ids` lists as many of the
@@ -22,9 +22,9 @@ const NAMED: usize = 20;
 /// Settings that leave the probabilities as the model has them. Else the model's `generation_config.json` decides.
 const PLAIN: &str = r#""top_p":1,"top_k":0,"min_p":0,"repetition_penalty":1,"add_special_tokens":false,"skip_special_tokens":false,"return_tokens_as_token_ids":true"#;
 
-pub(super) struct Vllm<'client> {
-    pub(super) client: &'client Client,
-    pub(super) model: String,
+pub struct Vllm<'client> {
+    pub client: &'client Client,
+    pub model: String,
 }
 
 #[derive(Deserialize)]
@@ -55,27 +55,21 @@ struct Usage {
     prompt_tokens: usize,
 }
 
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<u32>,
-}
-
 impl Exact for Vllm<'_> {
     fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
-        let banned: Vec<String> = writing.banned.iter().map(|token| format!("\"{}\":-100", token.0)).collect();
         let seed = if writing.sampling.temperature > 0.0 {
             format!(r#","seed":{}"#, writing.sampling.seed & 0x7FFF_FFFF)
         } else {
             String::new()
         };
         let body = format!(
-            r#"{{"model":{},"prompt":{},"max_tokens":{},"temperature":{},"stop_token_ids":{},"logit_bias":{{{}}},"return_token_ids":true,{PLAIN}{seed}}}"#,
+            r#"{{"model":{},"prompt":{},"max_tokens":{},"temperature":{},"stop_token_ids":{},"logit_bias":{},"return_token_ids":true,{PLAIN}{seed}}}"#,
             json!(self.model),
             prompt.json(),
             writing.most,
             writing.sampling.temperature,
             ids::json(writing.stops),
-            banned.join(","),
+            bias_against(writing.banned),
         );
         self.client.post("/v1/completions", &body, &|bytes| {
             let reply = self.parse(bytes, prompt.len())?;
@@ -101,8 +95,7 @@ impl Exact for Vllm<'_> {
     }
 
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
-        let body = json!({ "model": self.model, "prompt": text, "add_special_tokens": false }).to_string();
-        self.client.try_post("/tokenize", &body, &|bytes| parse::<Tokens>(bytes).map(|reply| reply.tokens))
+        tokenized(self.client, &json!({ "model": self.model, "prompt": text, "add_special_tokens": false }))
     }
 
     fn restricted(&self, query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {

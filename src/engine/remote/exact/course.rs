@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::error::RemoteError;
-use super::exact::{Exact, Writing};
 use super::ids::Ids;
 use super::score::{Depth, score};
+use super::{Exact, Writing};
 use crate::engine::completion::{Cascade, Completion, ReasoningEnd};
 use crate::engine::config::{Mode, Sampling};
 use crate::engine::decode_plan::{DecodePlan, RATIONALE_BUDGET};
+use crate::engine::remote::error::RemoteError;
 use crate::engine::turn::Turn;
 use crate::harmony::{Control, completion};
 use crate::tokenizer::Token;
 use crate::verdict::ladder::{is_rung, is_sure};
 
 /// Judges a content. `None` if it was abandoned on the way.
-pub(super) fn judge(
+pub fn judge(
     server: &dyn Exact,
     plan: &Arc<DecodePlan>,
     prefix: &Ids,

@@ -6,10 +6,10 @@
 
 use serde::Deserialize;
 
-use super::client::Client;
-use super::error::RemoteError;
-use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_each};
 use super::ids::Ids;
+use super::{Exact, Query, Writing, checked, parse, read_all, result_for_each, tokenized};
+use crate::engine::remote::client::Client;
+use crate::engine::remote::error::RemoteError;
 use crate::harmony::Control;
 use crate::tokenizer::Token;
 
@@ -24,9 +24,9 @@ const NEGLIGIBLE: f64 = 1e-5;
 /// Without it the server may sample a part of a character, and then gives no log-probabilities.
 const CHOSEN: f64 = 1000.0;
 
-pub(super) struct LlamaServer<'client> {
-    pub(super) client: &'client Client,
-    pub(super) end: Token,
+pub struct LlamaServer<'client> {
+    pub client: &'client Client,
+    pub end: Token,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +60,6 @@ struct Likely {
     /// Absent where the probability is zero: JSON has no infinity.
     #[serde(default)]
     logprob: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<u32>,
 }
 
 impl Exact for LlamaServer<'_> {
@@ -112,9 +107,8 @@ impl Exact for LlamaServer<'_> {
     }
 
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
-        let body = serde_json::json!({ "content": text, "add_special": false, "parse_special": true }).to_string();
-        let read = |bytes: &[u8]| parse::<Tokens>(bytes).map(|reply| reply.tokens);
-        self.client.try_post("/tokenize", &body, &read)
+        let body = serde_json::json!({ "content": text, "add_special": false, "parse_special": true });
+        tokenized(self.client, &body)
     }
 }
 

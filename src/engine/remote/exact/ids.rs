@@ -8,21 +8,21 @@ use crate::tokenizer::Token;
 
 /// Token ids in the text of a request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ids {
+pub struct Ids {
     text: String,
     length: usize,
 }
 
 impl Ids {
     /// Returns these tokens.
-    pub(super) fn new(tokens: &[Token]) -> Self {
+    pub fn new(tokens: &[Token]) -> Self {
         let mut ids = Self::default();
         ids.extend(tokens);
         ids
     }
 
     /// Returns the same ids with more behind them.
-    pub(super) fn with(&self, tokens: &[Token]) -> Self {
+    pub fn with(&self, tokens: &[Token]) -> Self {
         let mut text = String::with_capacity(self.text.len() + 8 * tokens.len());
         text.push_str(&self.text);
         let mut ids = Self { text, length: self.length };
@@ -31,7 +31,7 @@ impl Ids {
     }
 
     /// Appends ids.
-    pub(super) fn extend(&mut self, tokens: &[Token]) {
+    pub fn extend(&mut self, tokens: &[Token]) {
         for token in tokens {
             let comma = if self.text.is_empty() { "" } else { "," };
             // Writing to a string cannot fail.
@@ -41,17 +41,17 @@ impl Ids {
     }
 
     /// Returns the number of ids.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.length
     }
 
     /// Returns a JSON array of these ids.
-    pub(super) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         format!("[{}]", self.text)
     }
 }
 
 /// Returns a JSON array of the ids of tokens.
-pub(super) fn json(tokens: &[Token]) -> String {
+pub fn json(tokens: &[Token]) -> String {
     Ids::new(tokens).json()
 }

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::error::RemoteError;
-use super::exact::{Exact, Query};
 use super::ids::Ids;
+use super::{Exact, Query};
 use crate::engine::branch::{Branch, Lead, edge_logs, edge_tokens};
 use crate::engine::decode_plan::DecodePlan;
+use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
 use crate::verdict::NodeId;
 
@@ -17,14 +17,14 @@ use crate::verdict::NodeId;
 const SMALL: usize = 8;
 
 /// The logarithm of each answer's probability, and the tokens that were scored for it.
-pub(super) struct Scored {
-    pub(super) logs: Vec<f64>,
-    pub(super) tokens: usize,
+pub struct Scored {
+    pub logs: Vec<f64>,
+    pub tokens: usize,
 }
 
 /// How far answers are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
+pub enum Depth {
     /// Until all verdicts are known. One answer of a branch stands for all of them.
     Verdicts,
     /// To the end of each answer.
@@ -32,15 +32,14 @@ pub(super) enum Depth {
 }
 
 /// Scores all answers behind a prompt that ends with the header of `final`.
-pub(super) fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) -> Result<Scored, RemoteError> {
+pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) -> Result<Scored, RemoteError> {
     let mut logs = vec![f64::NEG_INFINITY; plan.answers.len()];
     let mut known: HashMap<NodeId, Vec<f64>> = HashMap::new();
     let mut lead = Lead::default();
     let mut open = vec![Branch::trunk(plan)];
     let mut tokens = plan.trunk.len();
-    let places = plan.tree.places();
-    if places.len() <= SMALL {
-        ask(server, plan, prompt, places, &mut known)?;
+    if plan.tree.size() <= SMALL {
+        ask(server, plan, prompt, plan.tree.places(), &mut known)?;
     }
     while !open.is_empty() {
         if depth == Depth::Verdicts && open.iter().all(|branch| is_one_verdict(plan, branch)) {

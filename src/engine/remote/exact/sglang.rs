@@ -6,14 +6,14 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::client::Client;
-use super::error::RemoteError;
-use super::exact::{Exact, Query, Writing, checked, parse, read_all, result_for_each};
 use super::ids::{self, Ids};
+use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
+use crate::engine::remote::client::Client;
+use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
 
-pub(super) struct Sglang<'client> {
-    pub(super) client: &'client Client,
+pub struct Sglang<'client> {
+    pub client: &'client Client,
 }
 
 #[derive(Deserialize)]
@@ -34,22 +34,16 @@ struct Meta {
 /// A log-probability, its token and the token's text.
 type Named = (Option<f64>, u32, IgnoredAny);
 
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<u32>,
-}
-
 impl Exact for Sglang<'_> {
     fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
-        let banned: Vec<String> = writing.banned.iter().map(|token| format!("\"{}\":-100", token.0)).collect();
         let body = format!(
-            r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":{},"temperature":{},"sampling_seed":{},"top_p":1,"top_k":-1,"min_p":0,"stop_token_ids":{},"logit_bias":{{{}}},"skip_special_tokens":false,"no_stop_trim":true}}}}"#,
+            r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":{},"temperature":{},"sampling_seed":{},"top_p":1,"top_k":-1,"min_p":0,"stop_token_ids":{},"logit_bias":{},"skip_special_tokens":false,"no_stop_trim":true}}}}"#,
             prompt.json(),
             writing.most,
             writing.sampling.temperature,
             writing.sampling.seed & 0x7FFF_FFFF,
             ids::json(writing.stops),
-            banned.join(","),
+            bias_against(writing.banned),
         );
         self.client.post("/generate", &body, &|bytes| {
             let reply: Reply = parse(bytes)?;
@@ -76,8 +70,7 @@ impl Exact for Sglang<'_> {
     }
 
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
-        let body = serde_json::json!({ "prompt": text, "add_special_tokens": false }).to_string();
-        self.client.try_post("/tokenize", &body, &|bytes| parse::<Tokens>(bytes).map(|reply| reply.tokens))
+        tokenized(self.client, &serde_json::json!({ "prompt": text, "add_special_tokens": false }))
     }
 }
 
