@@ -156,6 +156,16 @@ def _read(file: BinaryIO) -> str:
     return file.read().decode("utf-8", "replace")
 
 
+def read_beside(file: BinaryIO) -> str:
+    """Returns what a running program has written so far.
+
+    The program writes at the same place of the file that this process would seek, so that place is left alone.
+    """
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode("utf-8", "replace")
+    return _read(file)
+
+
 def checked(result: Result, *fine: int) -> Result:
     """Returns a result with one of these exit codes, and raises an exception for others. Forwards warnings."""
     if result.code not in fine:

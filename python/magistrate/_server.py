@@ -70,8 +70,7 @@ def _ready(child: _program.Child, messages: BinaryIO) -> Any:
     """Waits for a server, and returns the lines that it printed."""
     while True:
         ended = child.process.poll()
-        messages.seek(0)
-        printed = messages.read().decode("utf-8", "replace")
+        printed = _program.read_beside(messages)
         if "\nready\n" in printed:
             return printed.splitlines()
         if ended is not None:
