@@ -27,6 +27,7 @@ pub mod memory_plan;
 pub mod observed;
 mod prefixes;
 mod queue;
+mod reading;
 pub mod remote;
 mod sample;
 #[doc(hidden)]

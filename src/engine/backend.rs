@@ -230,6 +230,11 @@ impl Batch {
         &self.entries
     }
 
+    /// Returns the row of each token, `None` for tokens without logits.
+    pub fn rows(&self) -> impl Iterator<Item = Option<LogitsRow>> {
+        self.entries.iter().enumerate().map(|(index, entry)| entry.logits.then_some(LogitsRow(index)))
+    }
+
     /// Empties the batch.
     pub fn clear(&mut self) {
         self.entries.clear();

@@ -16,6 +16,7 @@ use super::backend::{Backend, Batch, Fault, FreeSequences, SeqId, WINDOW};
 use super::completion::{Completion, ReasoningEnd};
 use super::config::Mode;
 use super::decode_plan::{DecodePlan, RATIONALE_BUDGET};
+use super::reading::Rows;
 use super::sample::Sampler;
 use super::scoring::Scoring;
 use super::sequence::Sequence;
@@ -39,6 +40,8 @@ pub struct Item {
     /// The next token of the reasoning, which waits for the answers at a rung.
     next: Option<Token>,
     sampler: Sampler,
+    /// The token that was read from the last batch and is not written yet.
+    sampled: Option<Result<Token, Fault>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,7 @@ impl Item {
             next: None,
             // Every item draws the same random numbers, so its tokens depend on no other item.
             sampler: Sampler::new(plan.sampling),
+            sampled: None,
             turn: Turn::new(plan, prefix, suffix.len()),
         };
         let last = |tokens: &[Token]| tokens.len().saturating_sub(1);
@@ -120,8 +124,27 @@ impl Item {
             || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
-    /// Advances with the logits of the batch that it filled. The item takes forks from `free`, and gives them back
-    /// there.
+    /// Reads the logits of the batch that it filled. It changes with [`Self::advance`] alone.
+    pub fn read(&mut self, rows: &Rows<'_>) {
+        let plan = &self.turn.plan;
+        match self.phase {
+            Phase::Reason | Phase::Free | Phase::Rationale => {
+                let allowed = if self.phase == Phase::Free { &plan.controls } else { &plan.stops };
+                // Without a row, the batch had no room for the last token.
+                if let Some((_, row)) = self.sequence.take_rows().pop() {
+                    self.sampled = Some(self.sampler.take(rows.row(row), &plan.ordinary(), allowed));
+                }
+            }
+            Phase::Probe | Phase::Rung | Phase::Answer => {
+                if let Some(scoring) = &mut self.scoring {
+                    scoring.read(plan, self.probe.as_mut().unwrap_or(&mut self.sequence), rows);
+                }
+            }
+            Phase::Read | Phase::Done => {}
+        }
+    }
+
+    /// Advances with what it read. The item takes forks from `free`, and gives them back there.
     ///
     /// # Errors
     ///
@@ -133,22 +156,19 @@ impl Item {
             Phase::Rung => self.score_rung(backend, free),
             Phase::Answer => self.score(backend, free),
             Phase::Done => Ok(()),
-            Phase::Reason | Phase::Free | Phase::Rationale => match self.sequence.take_rows().pop() {
-                Some((_, row)) => {
-                    self.write(backend.logits(row))?;
+            Phase::Reason | Phase::Free | Phase::Rationale => match self.sampled.take() {
+                Some(token) => {
+                    self.write(token?);
                     if self.phase == Phase::Rung { self.open_rung(backend, free) } else { Ok(()) }
                 }
-                // The batch had no room for the last token.
                 None => Ok(()),
             },
         }
     }
 
-    /// Samples one token of a body.
-    fn write(&mut self, logits: &[f32]) -> Result<(), Fault> {
+    /// Writes one token of a body.
+    fn write(&mut self, token: Token) {
         let plan = Arc::clone(&self.turn.plan);
-        let allowed = if self.phase == Phase::Free { &plan.controls } else { &plan.stops };
-        let token = self.sampler.take(logits, &plan.ordinary(), allowed)?;
         let stopped = plan.stops.contains(&token);
         match (self.phase, plan.mode) {
             (Phase::Free, Mode::Free { budget }) => {
@@ -163,7 +183,7 @@ impl Item {
                 }
                 if finished || self.turn.written.len() >= budget {
                     self.phase = Phase::Done;
-                    return Ok(());
+                    return;
                 }
             }
             (Phase::Rationale, _) => {
@@ -171,27 +191,22 @@ impl Item {
                 let closed = stopped || self.turn.rationale.push(plan.tokenizer.bytes(token));
                 if closed || self.turn.usage.rationale >= RATIONALE_BUDGET {
                     self.phase = Phase::Done;
-                    return Ok(());
+                    return;
                 }
             }
             _ if stopped => {
                 self.turn.end = ReasoningEnd::Itself;
                 // The sampled token is not decoded. The header of the answer begins with a token of its own.
-                self.open_answer();
-                return Ok(());
+                return self.open_answer();
             }
             _ if plan.ladder.is_some() && is_rung(self.turn.written.len()) => {
                 self.next = Some(token);
                 self.phase = Phase::Rung;
-                return Ok(());
+                return;
             }
-            _ => {
-                self.reason(token);
-                return Ok(());
-            }
+            _ => return self.reason(token),
         }
         self.sequence.feed(&[token], 0);
-        Ok(())
     }
 
     /// Continues the reasoning with a token.

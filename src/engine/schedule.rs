@@ -16,6 +16,7 @@ use super::decode_plan::DecodePlan;
 use super::item::Item;
 pub use super::prefixes::PrefixId;
 use super::prefixes::{Prefixes, Room, Store};
+use super::reading::{self, Rows};
 use crate::tokenizer::Token;
 
 /// Many items on one backend.
@@ -33,6 +34,8 @@ pub struct Schedule<'backend> {
     ended: Vec<(JobId, JobResult)>,
     /// Decodes items one by one, each from the same state.
     alone: bool,
+    /// Most threads that read logits.
+    cores: usize,
 }
 
 /// The number of a job. The caller chooses it, and no two jobs have the same at a time.
@@ -101,6 +104,7 @@ impl<'backend> Schedule<'backend> {
             active: Vec::new(),
             ended: Vec::new(),
             alone: false,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             backend,
         }
     }
@@ -346,6 +350,8 @@ impl<'backend> Schedule<'backend> {
 
     /// Advances prefixes and items with the logits of the batch.
     fn advance(&mut self) {
+        let rows = Rows::of(self.backend, &self.batch);
+        reading::each(self.active.iter_mut(), &rows, self.cores, |active, rows| active.item.read(rows));
         for (prefix, fault) in self.prefixes.finish_decoding(self.backend, &mut self.room) {
             self.fail(prefix, &fault);
         }

@@ -8,10 +8,10 @@
 use super::backend::{Backend, Fault, FreeSequences, SeqId};
 use super::branch::{self, Branch, Lead};
 use super::decode_plan::DecodePlan;
+use super::reading::Rows;
 use super::sample::log_sum_exp;
 use super::sequence::Sequence;
 use crate::tokenizer::Token;
-use crate::verdict::NodeId;
 
 /// The scores of one item's answers.
 #[derive(Debug)]
@@ -21,11 +21,25 @@ pub(super) struct Scoring {
     /// The number of tokens that were fed for scoring.
     pub(super) tokens: usize,
     trunk: Branch,
-    branches: Vec<(Sequence, Branch)>,
+    /// Edges of the trunk that were read.
+    edges: Edges,
+    forks: Vec<Fork>,
     /// Branches that wait for a free sequence.
     waiting: Vec<Branch>,
     lead: Lead,
 }
+
+/// A branch with a sequence of its own.
+#[derive(Debug)]
+struct Fork {
+    sequence: Sequence,
+    branch: Branch,
+    /// Edges that were read.
+    edges: Edges,
+}
+
+/// The logarithm of the probability of each edge of nodes of a branch, each node with its place there.
+type Edges = Vec<(usize, Result<Vec<f64>, Fault>)>;
 
 impl Scoring {
     /// Feeds the item's own sequence a header of `final` and the tokens that all answers begin with.
@@ -36,7 +50,8 @@ impl Scoring {
             logs: vec![f64::NEG_INFINITY; plan.answers.len()],
             tokens: plan.trunk.len(),
             trunk: Branch::trunk(plan),
-            branches: Vec::new(),
+            edges: Vec::new(),
+            forks: Vec::new(),
             waiting: Vec::new(),
             lead: Lead::default(),
         }
@@ -49,20 +64,28 @@ impl Scoring {
 
     /// Returns the sequences of the branches.
     pub(super) fn sequences(&mut self) -> impl Iterator<Item = &mut Sequence> {
-        self.branches.iter_mut().map(|(sequence, _)| sequence)
+        self.forks.iter_mut().map(|fork| &mut fork.sequence)
     }
 
     /// Returns the number of tokens that the branches still have to feed.
     pub(super) fn left(&self) -> usize {
-        self.branches.iter().map(|(sequence, _)| sequence.left()).sum()
+        self.forks.iter().map(|fork| fork.sequence.left()).sum()
     }
 
     /// Reports whether a sequence belongs to a branch.
     pub(super) fn holds(&self, seq: SeqId) -> bool {
-        self.branches.iter().any(|(sequence, _)| sequence.seq == seq)
+        self.forks.iter().any(|fork| fork.sequence.seq == seq)
     }
 
-    /// Reads the logits of the last batch and forks where paths part. Returns true once every answer is scored.
+    /// Reads the logits of the last batch for all branches. The trunk is in the item's own sequence.
+    pub(super) fn read(&mut self, plan: &DecodePlan, own: &mut Sequence, rows: &Rows<'_>) {
+        read_edges(plan, &self.trunk, own, rows, &mut self.edges);
+        for Fork { sequence, branch, edges } in &mut self.forks {
+            read_edges(plan, branch, sequence, rows, edges);
+        }
+    }
+
+    /// Scores with what was read, and forks where paths part. Returns true once every answer is scored.
     ///
     /// `long` is set if the item's own sequence is longer behind its prefix than the sliding window.
     pub(super) fn advance(
@@ -73,9 +96,9 @@ impl Scoring {
         backend: &mut dyn Backend,
         free: &mut FreeSequences,
     ) -> Result<bool, Fault> {
-        let children = score(plan, own, &mut self.trunk, &mut self.logs, backend)?;
+        let children = score(plan, &mut self.trunk, &mut self.edges, &mut self.logs)?;
         let mut children = self.lead.worth_following(plan, children);
-        if self.branches.is_empty() && self.waiting.is_empty() && children.len() == 1 {
+        if self.forks.is_empty() && self.waiting.is_empty() && children.len() == 1 {
             // A single way on needs no fork: the trunk grows.
             self.trunk = children.remove(0);
             let tokens = &self.trunk.path[self.trunk.scored..];
@@ -86,15 +109,15 @@ impl Scoring {
             // Cells that have left the window could still be reused. Forks would hold them.
             backend.compact(own.seq)?;
         }
-        // Forks that are made now take part from the next batch on, so they are not read below.
-        let here = self.branches.len();
+        // Forks that are made now take part from the next batch on, so they are not scored below.
+        let here = self.forks.len();
         for child in children {
             self.fork(own.seq, own.position, child, backend, free);
         }
         for index in 0..here {
-            let (sequence, branch) = &mut self.branches[index];
+            let Fork { sequence, branch, edges } = &mut self.forks[index];
             let (seq, position) = (sequence.seq, sequence.position);
-            let children = score(plan, sequence, branch, &mut self.logs, backend)?;
+            let children = score(plan, branch, edges, &mut self.logs)?;
             let mut children = self.lead.worth_following(plan, children).into_iter();
             // One child continues in its parent's sequence, after the others were forked from there.
             let stays = children.next();
@@ -102,11 +125,11 @@ impl Scoring {
                 self.fork(seq, position, child, backend, free);
             }
             if let Some(child) = stays {
-                self.branches[index] = self.grow(seq, position, child.scored, child);
+                self.forks[index] = self.grow(seq, position, child.scored, child);
             }
         }
         self.lend(own, backend, free);
-        let over = own.over() && self.branches.is_empty() && self.waiting.is_empty();
+        let over = own.over() && self.forks.is_empty() && self.waiting.is_empty();
         if over {
             self.lead.settle(&mut self.logs);
         }
@@ -120,7 +143,7 @@ impl Scoring {
     pub(super) fn ahead(&self, plan: &DecodePlan, own: &Sequence) -> Option<Vec<f64>> {
         let alike = |one: usize, other: usize| plan.answers[one].verdict == plan.answers[other].verdict;
         let mut logs = self.logs.clone();
-        let forked = self.branches.iter().filter(|(sequence, _)| !sequence.over()).map(|(_, branch)| branch);
+        let forked = self.forks.iter().filter(|fork| !fork.sequence.over()).map(|fork| &fork.branch);
         let grown = Some(&self.trunk).filter(|_| !own.over());
         for branch in forked.chain(&self.waiting).chain(grown) {
             let node = *branch.nodes.first()?;
@@ -135,7 +158,7 @@ impl Scoring {
 
     /// Empties the branches' sequences and gives them back.
     pub(super) fn release(&mut self, backend: &mut dyn Backend, free: &mut FreeSequences) {
-        for (sequence, _) in self.branches.drain(..) {
+        for Fork { sequence, .. } in self.forks.drain(..) {
             backend.clear(sequence.seq);
             free.give(sequence.seq);
         }
@@ -153,20 +176,20 @@ impl Scoring {
         let Some(seq) = free.take() else { return self.waiting.push(branch) };
         backend.fork(from, seq);
         let grown = self.grow(seq, position, branch.scored, branch);
-        self.branches.push(grown);
+        self.forks.push(grown);
     }
 
     /// Returns a branch with its sequence, which already holds `held` tokens of its path.
-    fn grow(&mut self, seq: SeqId, position: usize, held: usize, branch: Branch) -> (Sequence, Branch) {
+    fn grow(&mut self, seq: SeqId, position: usize, held: usize, branch: Branch) -> Fork {
         let mut sequence = Sequence::new(seq, position);
         sequence.feed(&branch.path[held..], branch.scored - held);
         self.tokens += branch.path.len() - held;
-        (sequence, branch)
+        Fork { sequence, branch, edges: Vec::new() }
     }
 
     /// Frees the sequences of branches that are done, and starts waiting branches in free ones.
     fn lend(&mut self, own: &Sequence, backend: &mut dyn Backend, free: &mut FreeSequences) {
-        for (sequence, _) in self.branches.extract_if(.., |(sequence, _)| sequence.over()) {
+        for Fork { sequence, .. } in self.forks.extract_if(.., |fork| fork.sequence.over()) {
             backend.clear(sequence.seq);
             free.give(sequence.seq);
         }
@@ -177,31 +200,29 @@ impl Scoring {
             // Its parent's sequence may already be cleared, so it starts from the trunk's end.
             backend.fork(own.seq, seq);
             let grown = self.grow(seq, own.position, self.trunk.path.len(), branch);
-            self.branches.push(grown);
+            self.forks.push(grown);
         }
     }
 }
 
-/// Reads the logits of the last batch for a branch. Returns the branches that continue from its end, once that is
-/// scored.
-fn score(
-    plan: &DecodePlan,
-    sequence: &mut Sequence,
-    branch: &mut Branch,
-    logs: &mut [f64],
-    backend: &dyn Backend,
-) -> Result<Vec<Branch>, Fault> {
-    for (place, row) in sequence.take_rows() {
-        let edges = edge_logs(plan, branch.nodes[place], backend.logits(row))?;
-        if let Some(children) = branch.score(plan, place, &edges, logs) {
+/// Scores a branch with edges that were read. Returns the branches that continue from its end, once that is scored.
+fn score(plan: &DecodePlan, branch: &mut Branch, edges: &mut Edges, logs: &mut [f64]) -> Result<Vec<Branch>, Fault> {
+    for (place, edges) in edges.drain(..) {
+        if let Some(children) = branch.score(plan, place, &edges?, logs) {
             return Ok(children);
         }
     }
     Ok(Vec::new())
 }
 
-/// Returns the logarithm of the probability of each edge of a node, among the whole vocabulary.
-fn edge_logs(plan: &DecodePlan, node: NodeId, logits: &[f32]) -> Result<Vec<f64>, Fault> {
-    let total = log_sum_exp(logits)?;
-    Ok(branch::edge_logs(plan, node, |token| f64::from(logits[token.0 as usize]) - total))
+/// Reads the edges of a branch from the rows of its sequence.
+fn read_edges(plan: &DecodePlan, branch: &Branch, sequence: &mut Sequence, rows: &Rows<'_>, edges: &mut Edges) {
+    let read = |(place, row)| {
+        let logits = rows.row(row);
+        let logs = log_sum_exp(logits).map(|total| {
+            branch::edge_logs(plan, branch.nodes[place], |token| f64::from(logits[token.0 as usize]) - total)
+        });
+        (place, logs)
+    };
+    edges.extend(sequence.take_rows().into_iter().map(read));
 }
