@@ -60,7 +60,7 @@ class Case(unittest.TestCase):
                 found.append(int(about.name))
         return found
 
-    def wait_until(self, holds, seconds=30):
+    def wait_until(self, holds, seconds=120):
         end = time.monotonic() + seconds
         while not holds():
             self.assertLess(time.monotonic(), end, "nothing happened")

@@ -103,22 +103,26 @@ fn labeled(folder: &Path, table: &[u8], ending: &str) -> Vec<u8> {
     std::fs::read(output).unwrap()
 }
 
-/// Asserts that two tables are equal. Texts that share a batch may differ in the seventh digit, and so in the last digit
-/// of a rounded probability.
+/// Asserts that two tables are equal. Texts that share a batch may differ in the seventh digit: in the last digit of a
+/// rounded probability, and in a rationale where two sentences are equally likely.
 #[track_caller]
 fn assert_alike(one: &[u8], other: &[u8]) {
     let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
     assert_eq!(one.lines().count(), other.lines().count());
+    let header = one.lines().next().unwrap();
+    let rationale = header.split(';').position(|name| name.ends_with("rationale")).expect("a column of rationales");
+    let mut ties = 0;
     for (one, other) in one.lines().zip(other.lines()) {
-        let pairs: Vec<(&str, &str)> = one.split(';').zip(other.split(';')).collect();
         assert_eq!(one.split(';').count(), other.split(';').count());
-        for (one, other) in pairs {
+        for (column, (one, other)) in one.split(';').zip(other.split(';')).enumerate() {
             let near = |one: f64, other: f64| (one - other).abs() < 1.5e-4;
             let is_alike =
                 one == other || matches!((one.parse(), other.parse()), (Ok(one), Ok(other)) if near(one, other));
-            assert!(is_alike, "{one} {other}");
+            ties += usize::from(!is_alike && column == rationale);
+            assert!(is_alike || column == rationale, "{one} {other}");
         }
     }
+    assert!(ties <= ROWS / 100, "{ties} rationales differ");
 }
 
 #[test]
