@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::ids::Ids;
+use super::ids::{Ids, Listed};
 use super::{Exact, Query, Writing, checked, parse, read_all, result_for_each, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
@@ -74,7 +74,7 @@ impl Exact for LlamaServer<'_> {
         let banned: Vec<String> = writing.banned.iter().map(|token| format!("[{},false]", token.0)).collect();
         let body = format!(
             r#"{{"prompt":{},"n_predict":{},"temperature":{},"seed":{},"top_k":0,"top_p":1,"min_p":0,"samplers":["temperature"],"logit_bias":[{}]{stop},"return_tokens":true,"cache_prompt":true,"response_fields":["tokens","tokens_evaluated","truncated"]}}"#,
-            prompt.json(),
+            prompt,
             writing.most,
             writing.sampling.temperature,
             writing.sampling.seed & 0x7FFF_FFFF,
@@ -116,12 +116,12 @@ impl LlamaServer<'_> {
     /// Asks for the likeliest tokens behind prompts. `None` for a query whose wanted tokens are not all among them,
     /// where that could matter. With `is_all` nothing is left to ask.
     fn likeliest(&self, queries: &[&Query], most: usize, is_all: bool) -> Result<Vec<Option<Vec<f64>>>, RemoteError> {
-        let prompts: Vec<String> = queries.iter().map(|query| query.prompt.json()).collect();
+        let prompts: Vec<&Ids> = queries.iter().map(|query| &query.prompt).collect();
         let chosen = queries.iter().find_map(|query| query.wanted.first());
         let chosen = chosen.map_or(String::new(), |token| format!("[{},{CHOSEN}]", token.0));
         let body = format!(
-            r#"{{"prompt":[{}],"n_predict":1,"n_probs":{most},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{chosen}],"cache_prompt":true,"response_fields":["index","tokens_evaluated","completion_probabilities"]}}"#,
-            prompts.join(",")
+            r#"{{"prompt":{},"n_predict":1,"n_probs":{most},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{chosen}],"cache_prompt":true,"response_fields":["index","tokens_evaluated","completion_probabilities"]}}"#,
+            Listed(&prompts)
         );
         self.client.post("/completion", &body, &|bytes| {
             let mut replies = match parse(bytes)? {

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::ids::{self, Ids};
+use super::ids::{Ids, Listed};
 use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
@@ -38,11 +38,11 @@ impl Exact for Sglang<'_> {
     fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
         let body = format!(
             r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":{},"temperature":{},"sampling_seed":{},"top_p":1,"top_k":-1,"min_p":0,"stop_token_ids":{},"logit_bias":{},"skip_special_tokens":false,"no_stop_trim":true}}}}"#,
-            prompt.json(),
+            prompt,
             writing.most,
             writing.sampling.temperature,
             writing.sampling.seed & 0x7FFF_FFFF,
-            ids::json(writing.stops),
+            Ids::new(writing.stops),
             bias_against(writing.banned),
         );
         self.client.post("/generate", &body, &|bytes| {
@@ -56,11 +56,11 @@ impl Exact for Sglang<'_> {
         let mut named: Vec<Token> = queries.iter().flat_map(|query| &query.wanted).copied().collect();
         named.sort_unstable_by_key(|token| token.0);
         named.dedup();
-        let prompts: Vec<String> = queries.iter().map(|query| query.prompt.json()).collect();
+        let prompts: Vec<&Ids> = queries.iter().map(|query| &query.prompt).collect();
         let body = format!(
-            r#"{{"input_ids":[{}],"sampling_params":{{"max_new_tokens":1,"temperature":0}},"return_logprob":true,"logprob_start_len":-1,"top_logprobs_num":0,"token_ids_logprob":{}}}"#,
-            prompts.join(","),
-            ids::json(&named),
+            r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":1,"temperature":0}},"return_logprob":true,"logprob_start_len":-1,"top_logprobs_num":0,"token_ids_logprob":{}}}"#,
+            Listed(&prompts),
+            Ids::new(&named),
         );
         self.client.post("/generate", &body, &|bytes| {
             let replies: Vec<Reply> = parse(bytes)?;

@@ -4,12 +4,12 @@
 //! (`logprob_token_ids`, vLLM pull requests 34539 and 43463). A server from before that gives the likeliest 20. A wanted
 //! token that is not among them is at most as likely as the last.
 
-use std::collections::HashMap;
+mod reply;
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::ids::{self, Ids};
+use self::reply::{Named, Reply};
+use super::ids::{Ids, Listed};
 use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
@@ -27,34 +27,6 @@ pub struct Vllm<'client> {
     pub model: String,
 }
 
-#[derive(Deserialize)]
-struct Reply {
-    model: Option<String>,
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: usize,
-    #[serde(default)]
-    token_ids: Option<Vec<u32>>,
-    logprobs: Option<Logprobs>,
-}
-
-#[derive(Deserialize)]
-struct Logprobs {
-    /// Log-probabilities by `token_id:ID`, one object for each token that was written.
-    #[serde(default)]
-    top_logprobs: Vec<Option<HashMap<String, Option<f64>>>>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: usize,
-}
-
 impl Exact for Vllm<'_> {
     fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError> {
         let seed = if writing.sampling.temperature > 0.0 {
@@ -65,10 +37,10 @@ impl Exact for Vllm<'_> {
         let body = format!(
             r#"{{"model":{},"prompt":{},"max_tokens":{},"temperature":{},"stop_token_ids":{},"logit_bias":{},"return_token_ids":true,{PLAIN}{seed}}}"#,
             json!(self.model),
-            prompt.json(),
+            prompt,
             writing.most,
             writing.sampling.temperature,
-            ids::json(writing.stops),
+            Ids::new(writing.stops),
             bias_against(writing.banned),
         );
         self.client.post("/v1/completions", &body, &|bytes| {
@@ -99,7 +71,7 @@ impl Exact for Vllm<'_> {
     }
 
     fn restricted(&self, query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
-        let only = format!(r#","allowed_token_ids":{}"#, ids::json(&query.wanted[..1]));
+        let only = format!(r#","allowed_token_ids":{}"#, Ids::new(&query.wanted[..1]));
         let logs = self.named(&[&query.prompt], &query.wanted, &only)?;
         logs.first().map(|logs| query.wanted.iter().map(|token| logs.of(*token)).collect()).transpose()
     }
@@ -109,13 +81,12 @@ impl Vllm<'_> {
     /// Asks for the log-probabilities of these tokens behind each prompt.
     fn named(&self, prompts: &[&Ids], named: &[Token], more: &str) -> Result<Vec<Named>, RemoteError> {
         let sent: usize = prompts.iter().map(|prompt| prompt.len()).sum();
-        let texts: Vec<String> = prompts.iter().map(|prompt| prompt.json()).collect();
         let body = format!(
-            r#"{{"model":{},"prompt":[{}],"max_tokens":1,"temperature":0,"logprobs":{},"logprob_token_ids":{},{PLAIN}{more}}}"#,
+            r#"{{"model":{},"prompt":{},"max_tokens":1,"temperature":0,"logprobs":{},"logprob_token_ids":{},{PLAIN}{more}}}"#,
             json!(self.model),
-            texts.join(","),
+            Listed(prompts),
             NAMED,
-            ids::json(named),
+            Ids::new(named),
         );
         self.client.post("/v1/completions", &body, &|bytes| {
             let mut reply = self.parse(bytes, sent)?;
@@ -132,34 +103,6 @@ impl Vllm<'_> {
         }
         read_all(sent, reply.usage.as_ref().map(|usage| usage.prompt_tokens))?;
         Ok(reply)
-    }
-}
-
-/// The log-probabilities behind one prompt.
-struct Named {
-    logs: HashMap<String, Option<f64>>,
-    /// That of the least likely token of those that the server listed.
-    least: f64,
-}
-
-impl Named {
-    fn read(choice: Choice) -> Result<Self, RemoteError> {
-        let first = choice.logprobs.and_then(|logprobs| logprobs.top_logprobs.into_iter().next().flatten());
-        let logs = first.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
-        let least = logs.values().flatten().copied().fold(0.0, f64::min);
-        Ok(Self { logs, least })
-    }
-
-    /// Returns the log-probability of a token. One that is not among the likeliest is at most as likely as the last of
-    /// them.
-    ///
-    /// vLLM 0.32.0 may list fewer, for requests that share a batch with others of another kind. Such a list bounds nothing.
-    fn of(&self, token: Token) -> Result<f64, RemoteError> {
-        match self.logs.get(&format!("token_id:{}", token.0)) {
-            Some(log) => Ok(log.unwrap_or(f64::NEG_INFINITY)),
-            None if self.logs.len() >= NAMED => Ok(self.least),
-            None => Err(RemoteError::Reply(format!("no log-probability of token {}", token.0))),
-        }
     }
 }
 
