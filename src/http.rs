@@ -1,10 +1,48 @@
-//! Parts of HTTP answers that all clients read: which failures pass, and how long a server asks to wait.
+//! The parts that all clients of HTTP share: certificates, failures that pass, and the time that a server asks to wait.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Body, Error, Timeout};
+
+/// The file of `SSL_CERT_FILE` is no list of certificates.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {why} (SSL_CERT_FILE names it)", path.display())]
+pub struct CertificatesError {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason.
+    pub why: String,
+}
+
+/// Returns the settings of TLS. A server's certificate is checked against those in the file that `SSL_CERT_FILE` names,
+/// as in curl and OpenSSL. Without it, against Mozilla's.
+pub(crate) fn tls() -> Result<TlsConfig, CertificatesError> {
+    tls_with(std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()))
+}
+
+fn tls_with(file: Option<OsString>) -> Result<TlsConfig, CertificatesError> {
+    let roots = match file.map(PathBuf::from) {
+        Some(path) => certificates(&path).map_err(|why| CertificatesError { path, why })?,
+        None => RootCerts::WebPki,
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
+fn certificates(path: &std::path::Path) -> Result<RootCerts, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err("it contains no certificate in PEM".to_owned()) } else { Ok(RootCerts::from(found)) }
+}
 
 /// Reports whether a later attempt may get another status.
 pub(crate) fn is_passing(status: StatusCode) -> bool {
@@ -44,5 +82,24 @@ pub(crate) fn unreachable(error: &Error) -> Option<String> {
             }
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused_by_name() {
+        assert!(tls_with(None).is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roots.pem");
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(tls_with(Some(path.clone().into())).is_ok());
+        std::fs::write(&path, "no certificate").unwrap();
+        let error = tls_with(Some(path.clone().into())).unwrap_err();
+        let expected = format!("{}: it contains no certificate in PEM (SSL_CERT_FILE names it)", path.display());
+        assert_eq!(error.to_string(), expected);
+        assert!(tls_with(Some(folder.path().join("none").into())).is_err());
     }
 }

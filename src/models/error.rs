@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::address::{host, public};
 use crate::cache;
 use crate::hint::{Hint, Hints, Setting};
+use crate::http::CertificatesError;
 
 /// A file that could not be fetched. The bytes that arrived are kept, unless they were wrong.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum FetchError {
         /// The HTTP status.
         status: u16,
     },
+    /// The certificates of certificate authorities cannot be read.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// No connection to the server can be made.
     #[error("no network: {} cannot be reached ({})", host(url), why.replace(url, &public(url)))]
     Unreachable {
@@ -84,6 +88,7 @@ impl Hints for FetchError {
                 429 | 500.. => "the server is busy: try again later; the download resumes where it broke off",
                 _ => "check the name",
             },
+            Self::Certificates(_) => "unset SSL_CERT_FILE to trust Mozilla's roots",
             Self::Unreachable { .. } => "run it again once there is a network: a download that began resumes",
             Self::Broken { .. } => "try again: the download resumes where it broke off",
             Self::Wrong { .. } => "fetch it again; if that does not help, the source or the connection is damaged",

@@ -6,6 +6,7 @@ mod exact;
 #[cfg(feature = "llama")]
 mod llama_server;
 mod refusals;
+mod tls;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use ureq::{Agent, Body};
 
 use super::error::RemoteError;
 use super::server::RemoteOptions;
-use crate::http::{is_passing, retry_after, unreachable};
+use crate::http::{is_passing, retry_after, tls, unreachable};
 use crate::random::Random;
 use crate::text::shown;
 
@@ -73,6 +73,7 @@ impl Client {
             .max_idle_connections(1024)
             .max_idle_connections_per_host(1024)
             .user_agent(concat!("magistrate/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls()?)
             .build();
         Ok(Self {
             agent: config.into(),

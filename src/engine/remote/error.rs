@@ -2,6 +2,7 @@
 
 use super::server::{Kind, Level};
 use crate::hint::{Hint, Hints, Setting};
+use crate::http::CertificatesError;
 
 /// The reason why a server cannot be used, or cannot judge a content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum RemoteError {
     /// The address contains a key.
     #[error("the address of the server contains a user or a key")]
     KeyInAddress,
+    /// The certificates of certificate authorities cannot be read.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// No connection is possible.
     #[error("{url} cannot be reached: {why}")]
     Unreachable {
@@ -103,6 +107,7 @@ impl Hints for RemoteError {
                     Hint::of(Setting::Model).text(" names the model's own tokenizer.json, or a GGUF file of it; ");
                 vec![hint.setting(Setting::RemoteLevel).text(" chat needs no vocabulary")]
             }
+            Self::Certificates(_) => vec![Hint::new("unset SSL_CERT_FILE to trust Mozilla's roots")],
             Self::NotRaw => vec![Hint::new("start vLLM with raw log-probabilities, its default")],
             Self::Template(_) => vec![Hint::new("give the server the chat template of gpt-oss")],
             Self::Changed => vec![Hint::new("give the server the old model again, or begin another run")],

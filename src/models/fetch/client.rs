@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::http::{is_passing, retry_after, unreachable};
+use crate::http::{is_passing, retry_after, tls, unreachable};
 use crate::models::error::FetchError;
 
 /// Most attempts in a row that bring no byte.
@@ -39,8 +39,11 @@ pub struct Remote {
 
 impl Client {
     /// Returns a client that waits at most `patience` for a stalled server.
-    #[must_use]
-    pub fn new(patience: Duration) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Certificates`].
+    pub fn new(patience: Duration) -> Result<Self, FetchError> {
         // A refusal is read as an answer, as its headers may state how long to wait. The whole of an answer has no time
         // limit: a model may take hours, and only a stall is a fault.
         let config = Agent::config_builder()
@@ -49,8 +52,9 @@ impl Client {
             .timeout_recv_response(Some(patience))
             .timeout_per_read(Some(patience))
             .user_agent(concat!("magistrate/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls()?)
             .build();
-        Self { agent: config.into(), patience }
+        Ok(Self { agent: config.into(), patience })
     }
 
     /// Requests JSON.

@@ -18,7 +18,7 @@ use crate::support;
 use crate::support::remote::{Answer, Program, Stub, moody, stub};
 
 /// A model that finds a violation in a text with an exclamation mark.
-fn finder() -> impl Fn(&[Token], &mut [f32]) + Send + Sync + 'static {
+pub(super) fn finder() -> impl Fn(&[Token], &mut [f32]) + Send + Sync + 'static {
     let token = |text: &str| tokenizer().encode(text)[0];
     let (bad, no, yes) = (token("!"), token("0"), token("1"));
     let end = tokenizer().control(magistrate::harmony::Control::Return);
@@ -35,12 +35,12 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Returns a folder with a policy and texts. Every 97th text is one that a faulty server never answers.
-fn stage(rows: usize) -> tempfile::TempDir {
+pub(super) fn stage(rows: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.md"), "# Rules\nNo shouting.\nReturn exactly one of 0 or 1.\n").unwrap();
     let row = |row: usize| {

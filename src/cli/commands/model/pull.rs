@@ -71,7 +71,7 @@ impl Pull {
         let hosts = hosts(&places, self.hf_endpoint.as_deref());
         let template = "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
         let bar = progress::styled(ProgressBar::no_length(), template);
-        let puller = Puller { client: Client::new(PATIENCE), hosts };
+        let puller = Puller { client: Client::new(PATIENCE)?, hosts };
         let path = puller.pull(&origin, self.sha256.as_deref(), &mut |what, done, all| {
             let what = output::harmless(what);
             // Each file of a model has its own rate.
