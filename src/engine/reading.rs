@@ -55,7 +55,8 @@ pub fn each<T: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(work);
+            // Without a further thread, this one reads more.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });

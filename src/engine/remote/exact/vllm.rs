@@ -8,16 +8,12 @@ mod reply;
 
 use serde_json::json;
 
-use self::reply::{Named, Reply};
+use self::reply::{NAMED, Named, Reply};
 use super::ids::{Ids, Listed};
 use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
-
-/// Most tokens whose log-probabilities one request names. A server from before `logprob_token_ids` lists as many of the
-/// likeliest.
-const NAMED: usize = 20;
 
 /// Settings that leave the probabilities as the model has them. Else the model's `generation_config.json` decides.
 const PLAIN: &str = r#""top_p":1,"top_k":0,"min_p":0,"repetition_penalty":1,"add_special_tokens":false,"skip_special_tokens":false,"return_tokens_as_token_ids":true"#;

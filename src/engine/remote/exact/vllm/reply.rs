@@ -5,9 +5,12 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::NAMED;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
+
+/// Most tokens whose log-probabilities one request names. A server from before `logprob_token_ids` lists as many of the
+/// likeliest.
+pub(super) const NAMED: usize = 20;
 
 #[derive(Deserialize)]
 pub(super) struct Reply {
