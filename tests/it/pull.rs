@@ -13,7 +13,7 @@ use magistrate::models::fetch::Client;
 
 /// Returns a client with little patience, so that tests are fast.
 fn client() -> Client {
-    Client::new(Duration::from_millis(600))
+    Client::new(Duration::from_millis(600)).unwrap()
 }
 
 fn bytes(count: usize) -> Vec<u8> {
