@@ -1,0 +1,86 @@
+"""Gathers all that training reads into one folder, which can be carried to a machine without a network: the texts for policies,
+the words of all texts, sentences in other languages, and the vocabulary. `teacher.py` adds the meaning of each text.
+
+  broad.py's file                                                    texts of people about anything
+  Django's translations (the wheel on PyPI), BSD-3-Clause            sentences in other languages
+"""
+
+import argparse
+import base64
+from dataclasses import astuple
+import gzip
+import json
+from pathlib import Path
+import random
+import re
+import zipfile
+
+import numpy as np
+
+import policies
+from sets import from_data
+from texts import MADE, Text, from_templates
+from vocabulary import Vocabulary
+
+ENGLISH = re.compile(r"\b(the|of|and|to|is|this|with|for|not)\b", re.I)
+
+
+def translations(wheel):
+    """Sentences in other languages than English, from a wheel's catalogues."""
+    found = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            language = re.search(r"/locale/([\w@]+)/LC_MESSAGES/\w+\.po$", name)
+            if not language or language[1].startswith("en"):
+                continue
+            for said in re.findall(r'^msgstr(?:\[0\])? ((?:".*"\n)+)', archive.read(name).decode(), re.M):
+                words = "".join(json.loads(part) for part in said.splitlines() if not re.search(r"\\[^n\"\\]", part))
+                if 24 <= len(words) <= 240 and "%" not in words and "{" not in words and "<" not in words and not ENGLISH.search(words):
+                    found[" ".join(words.split())] = None
+    return list(found)
+
+
+class Pack:
+    """What is in the folder. `words` are those of `texts`, then the broad ones, in the order of the teacher's table `meanings`."""
+
+    def __init__(self, folder):
+        with gzip.open(folder / "texts.json.gz", "rt") as file:
+            kept = json.load(file)
+        self.texts = []
+        for number, (*fields, unknown, template, _) in enumerate(kept["texts"]):
+            self.texts.append(Text(*fields, frozenset(unknown), template, number))
+        self.words, self.tongues = [*(text.text for text in self.texts), *kept["broad"]], kept["tongues"]
+        self.vocabulary = Vocabulary(folder / "ranks.tiktoken")
+        table = folder / "meanings.npy"
+        self.meanings = np.load(table, mmap_mode="r") if table.exists() else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see sets.py")
+    parser.add_argument("--broad", type=Path, required=True, help="what broad.py wrote")
+    parser.add_argument("--tongues", type=Path, required=True, help="Django's wheel")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--few", type=int, help="so many texts of a concept and so many of the broad ones times 100, for a dry run")
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    wording = policies.load_themes()
+    for theme, words in wording.items():
+        codes = {category["code"] for category in policies.shipped_rules(theme)["categories"]}
+        assert codes == set(words["concepts"]), f"{theme}: {codes ^ set(words['concepts'])} is in one of policy and wording"
+    chance = random.Random(arguments.seed)
+    texts = [*from_templates(wording, chance, arguments.few or MADE), *from_data(arguments.data)]
+    broad = arguments.broad.read_text().splitlines()
+    if arguments.few:
+        texts, broad = chance.sample(texts, min(len(texts), 600 * arguments.few)), broad[:: max(1, len(broad) // (100 * arguments.few))]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    kept = {"texts": [astuple(text) for text in texts], "broad": broad, "tongues": translations(arguments.tongues)}
+    with gzip.open(arguments.out / "texts.json.gz", "wt") as file:
+        json.dump(kept, file, default=sorted, ensure_ascii=False)
+    with open(arguments.out / "ranks.tiktoken", "wb") as file:
+        file.writelines(base64.b64encode(token) + f" {rank}\n".encode() for token, rank in Vocabulary().ranks)
+    print(f"{len(policies.THEMES)} themes, {len(texts):,} texts, {len(broad):,} broad ones, {len(kept['tongues']):,} sentences in other languages")
+
+
+if __name__ == "__main__":
+    main()
