@@ -22,16 +22,17 @@ from sets import from_data
 from texts import MADE, Text, from_templates
 from vocabulary import Vocabulary
 
+HELD_OUT = {"it", "cs", "sv", "id", "tr", "ko"}  # languages that only the evaluation sees
 ENGLISH = re.compile(r"\b(the|of|and|to|is|this|with|for|not)\b", re.I)
 
 
-def translations(wheel):
-    """Sentences in other languages than English, from a wheel's catalogues."""
+def translations(wheel, held_out=False):
+    """Sentences in other languages than English, from a wheel's catalogues: for training, or those for evaluation."""
     found = {}
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             language = re.search(r"/locale/([\w@]+)/LC_MESSAGES/\w+\.po$", name)
-            if not language or language[1].startswith("en"):
+            if not language or language[1].startswith("en") or (language[1] in HELD_OUT) != held_out:
                 continue
             for said in re.findall(r'^msgstr(?:\[0\])? ((?:".*"\n)+)', archive.read(name).decode(), re.M):
                 words = "".join(json.loads(part) for part in said.splitlines() if not re.search(r"\\[^n\"\\]", part))

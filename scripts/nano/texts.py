@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import re
 
 from filler import Filler
-from policies import FIRST, THEMES
+from policies import THEMES
 
 MADE = 300  # texts made for each concept
 
