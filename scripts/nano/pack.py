@@ -70,7 +70,9 @@ def main():
         codes = {category["code"] for category in policies.shipped_rules(theme)["categories"]}
         assert codes == set(words["concepts"]), f"{theme}: {codes ^ set(words['concepts'])} is in one of policy and wording"
     chance = random.Random(arguments.seed)
-    texts = [*from_templates(wording, chance, arguments.few or MADE), *from_data(arguments.data)]
+    texts = from_data(arguments.data)
+    for theme in policies.THEMES:  # each with draws of its own: a change of one leaves the texts of the others, and what the teacher said of them
+        texts += from_templates(wording, random.Random(f"{arguments.seed} {theme}"), arguments.few or MADE, themes=[theme])
     broad = arguments.broad.read_text().splitlines()
     if arguments.few:
         texts, broad = chance.sample(texts, min(len(texts), 600 * arguments.few)), broad[:: max(1, len(broad) // (100 * arguments.few))]

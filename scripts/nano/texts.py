@@ -79,10 +79,10 @@ def text(words, theme, concept, source="data", unknown=(), template=""):
 # Templates.
 
 
-def from_templates(wording, random, each, part="texts"):
+def from_templates(wording, random, each, part="texts", themes=THEMES):
     """`each` texts of every concept of every theme, three times as many of the safe ones, which are fewer and wider."""
     texts = []
-    for theme in THEMES:
+    for theme in themes:
         filler = Filler(random, wording[theme].get("slots", {}))
         for concept, words in wording[theme]["concepts"].items():
             templates = words[part]
