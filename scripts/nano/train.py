@@ -124,18 +124,17 @@ def phase(number, total):
 # Rows are woven by processes beside the one that trains.
 
 
-def start_weaving(folder, seed, total):
+def start_weaving(folder, seed):
     global woven_from
     pack = Pack(folder)
     matters, _ = policies.load_matters()
     entries = unknown.entries(pack.words[len(pack.texts):])
-    woven_from = pack.vocabulary, policies.load_themes(), matters, pack, pools(pack.texts), entries, seed, total
+    woven_from = pack.vocabulary, policies.load_themes(), matters, pack, pools(pack.texts), entries, seed
 
 
-def weave(number, rows, name=None):
-    *these, seed, total = woven_from
-    chance = random.Random(seed * 1_000_003 + number)
-    return Weaver(*these, chance, name or phase(number, total)).batch(rows)
+def weave(number, rows, name):
+    *these, seed = woven_from
+    return Weaver(*these, random.Random(seed * 1_000_003 + number), name).batch(rows)
 
 
 def measured(compiled, fresh, pool, rows):
@@ -184,15 +183,12 @@ def main():
         params = model.initial(shape, arguments.seed)
         return params, (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
 
-    def started(total):
-        return multiprocessing.get_context("spawn").Pool(weavers, start_weaving, (arguments.pack, arguments.seed, total))
-
+    pool = multiprocessing.get_context("spawn").Pool(weavers, start_weaving, (arguments.pack, arguments.seed))
     plan = arguments.out / "plan.json"
     if not plan.exists():
         chosen = {"steps": arguments.steps, "rows": arguments.rows}
         if arguments.seconds:
-            with started(arguments.steps) as pool:
-                by_phase = measured(compiled, fresh, pool, arguments.rows)
+            by_phase = measured(compiled, fresh, pool, arguments.rows)
             chosen |= {"steps": steps_in(arguments.seconds - (time.time() - called), by_phase), "seconds a step": by_phase}
         plan.write_text(json.dumps(chosen) + "\n")
     chosen = json.loads(plan.read_text())
@@ -215,27 +211,27 @@ def main():
     log = open(arguments.out / "log.jsonl", "a")
     last = min(total, arguments.stop or total)
     began, window, number = time.time(), [], first
-    with started(total) as pool:
-        ahead = 4 * weavers
-        coming = collections.deque(pool.apply_async(weave, (number, rows)) for number in range(first, min(last, first + ahead)))
-        for number in range(first, last):
-            if number + ahead < last:
-                coming.append(pool.apply_async(weave, (number + ahead, rows)))
-            params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number), jnp.float32(total))
-            window.append(told)
-            spent = arguments.call and time.time() - called > arguments.call
-            if (number + 1) % 100 == 0 or number + 1 == last or spent:
-                seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
-                seconds, window = (time.time() - began) / (number + 1 - first), []
-                print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
-                log.write(json.dumps({"step": number + 1, **seen}) + "\n")
-                log.flush()
-            if number + 1 > BLENDED * total and (number + 1) % max(1, total // BLENDS) == 0:
-                save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
-            if (number + 1) % CHECKPOINT == 0 or number + 1 == last or spent:
-                save(number + 1, kept, params, state, mean)
-            if spent:
-                break
+    ahead = 4 * weavers
+    coming = collections.deque(pool.apply_async(weave, (number, rows, phase(number, total))) for number in range(first, min(last, first + ahead)))
+    for number in range(first, last):
+        if number + ahead < last:
+            coming.append(pool.apply_async(weave, (number + ahead, rows, phase(number + ahead, total))))
+        params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number), jnp.float32(total))
+        window.append(told)
+        spent = arguments.call and time.time() - called > arguments.call
+        if (number + 1) % 100 == 0 or number + 1 == last or spent:
+            seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
+            seconds, window = (time.time() - began) / (number + 1 - first), []
+            print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
+            log.write(json.dumps({"step": number + 1, **seen}) + "\n")
+            log.flush()
+        if number + 1 > BLENDED * total and (number + 1) % max(1, total // BLENDS) == 0:
+            save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
+        if (number + 1) % CHECKPOINT == 0 or number + 1 == last or spent:
+            save(number + 1, kept, params, state, mean)
+        if spent:
+            break
+    pool.terminate()
     if total in (first, number + 1):
         means = [pickle.loads(path.read_bytes())[1] for path in sorted(arguments.out.glob("mean-*.pickle"))] or [mean]
         save(total, arguments.out / "final.pickle", jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *means))
