@@ -1,6 +1,6 @@
 """Takes a checkpoint's weights apart into files of at most 15 MiB, in F16, and puts them together again.
 
-For machines from which only small files come back. What F16 rounds off is below the rounding of Q8_0 and MXFP4.
+For machines from which only small files come back. F16 rounds less than Q8_0 and MXFP4 do.
 
     carry.py apart final.pickle FOLDER         writes FOLDER/weights-0, FOLDER/weights-1, ...
     carry.py together FOLDER final.pickle

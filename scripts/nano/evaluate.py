@@ -54,14 +54,14 @@ class Judge:
         return rows
 
     def forced(self, policy, texts):
-        """The same with a verdict whatever its mass, kept for the next section that asks for them."""
+        """The same with a verdict at any mass, kept for the next section that asks for them."""
         key = policy, tuple(texts)
         if key not in self.kept:
             self.kept[key] = self.rows(policy, texts, "--min-mass", "0")
         return self.kept[key]
 
     def verdicts(self, policy, texts, *flags, model=None):
-        """None where the model leaves a text open."""
+        """The verdict on each text, or nothing where the model leaves it open."""
         if flags or model:
             return [row["verdict"] for row in self.rows(policy, texts, *flags, model=model)]
         return [row["verdict"] if row["mass"] is not None and row["mass"] >= LEAST else None for row in self.forced(policy, texts)]
@@ -96,7 +96,7 @@ def golden(judge, sets):
 
 
 def typed(judge, sets):
-    """How good are they on what people type?"""
+    """How good are they on typed texts?"""
     found, all_pairs = {}, []
     for policy, pairs in sets.typed():
         if policy not in policies.THEMES:
@@ -110,7 +110,7 @@ def typed(judge, sets):
 
 
 def doubt(judge, sets):
-    """Does it know where it is wrong? The error at each share of the texts that are kept, the surest first."""
+    """Does it know its errors? The error at each share of the texts that are kept, the surest first."""
     found, together = {}, []
     for name, policy, pairs in sets.public():
         texts, truths = zip(*pairs)
@@ -123,7 +123,7 @@ def doubt(judge, sets):
 
 
 def limits(judge, sets, each=40):
-    """Does it leave open what it was not taught?"""
+    """Does it leave open the texts and policies that it was not taught?"""
     found = {}
     open_of = lambda policy, texts: sum(verdict is None for verdict in judge.verdicts(policy, texts))
     texts = [text for theme in policies.THEMES for text, _ in random.Random(9).sample(sets.made(theme), max(1, each // len(policies.THEMES)))]

@@ -58,7 +58,7 @@ def scored(truths, verdicts):
 
 
 def risks(judged):
-    """The error among the texts of which the model is surest, for each share of texts kept. `judged`: (sureness, is right).
+    """The error among the texts with the surest verdicts, for each share of texts kept. `judged`: (sureness, is right).
 
     Texts of equal sureness at the edge count in part.
     """

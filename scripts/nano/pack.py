@@ -1,4 +1,4 @@
-"""Gathers all that training reads into one folder, which can be carried to a machine without a network: the texts for policies,
+"""Gathers the input of the training in one folder, which can be carried to a machine without a network: the texts for policies,
 the words of all texts, sentences in other languages, and the vocabulary. `teacher.py` adds the meaning of each text.
 
   broad.py's file                                                    texts of people about anything
@@ -42,7 +42,7 @@ def translations(wheel, held_out=False):
 
 
 class Pack:
-    """What is in the folder. `words` are those of `texts`, then the broad ones, in the order of the teacher's table `meanings`."""
+    """The contents of the folder. `words` are those of `texts`, then the broad ones, in the order of the teacher's table `meanings`."""
 
     def __init__(self, folder):
         with gzip.open(folder / "texts.json.gz", "rt") as file:
@@ -59,7 +59,7 @@ class Pack:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see sets.py")
-    parser.add_argument("--broad", type=Path, required=True, help="what broad.py wrote")
+    parser.add_argument("--broad", type=Path, required=True, help="the output of broad.py")
     parser.add_argument("--tongues", type=Path, required=True, help="Django's wheel")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--few", type=int, help="so many texts of a concept and so many of the broad ones times 100, for a dry run")
@@ -71,7 +71,7 @@ def main():
         assert codes == set(words["concepts"]), f"{theme}: {codes ^ set(words['concepts'])} is in one of policy and wording"
     chance = random.Random(arguments.seed)
     texts = from_data(arguments.data)
-    for theme in policies.THEMES:  # each with draws of its own: a change of one leaves the texts of the others, and what the teacher said of them
+    for theme in policies.THEMES:  # with draws of its own, so that a change of one theme leaves the others' texts and embeddings
         texts += from_templates(wording, random.Random(f"{arguments.seed} {theme}"), arguments.few or MADE, themes=[theme])
     broad = arguments.broad.read_text().splitlines()
     if arguments.few:

@@ -4,7 +4,7 @@ tokens in the loss.
 The analysis first describes the text, in the same words under every policy, and only then looks for that in the policy. So
 knowledge about a text does not depend on the policy, and a policy is read with one of some two hundred sentences at hand.
 Sentences for texts that break no rule of any policy begin with "This", all others with "It": the first word weighs all rules
-together. What the model was not taught is left open: "I" begins the sentence on the text or on the policy.
+together. Texts and policies that the model was not taught stay open: "I" begins the sentence on them.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NOT_HERE = "Nothing in it falls under this policy."
 @dataclass
 class Reply:
     analysis: list  # (text, weight)
-    final: list  # the same; of an open reply nothing, as it has no answer that the contract allows
+    final: list  # the same; empty for an open reply, which has no answer that the contract allows
 
 
 def seen_of(item, wording):

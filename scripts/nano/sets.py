@@ -59,7 +59,7 @@ HARMLESS = {"safe_contexts": "VT0.a", "definitions": "VT0.b", "historical_events
 
 
 def with_turn(row):
-    """What somebody said to a chatbot, behind the bot's own turn."""
+    """A turn to a chatbot, behind the bot's own turn."""
     return f"Bot: {row['before']}\nUser: {row['text']}"
 
 

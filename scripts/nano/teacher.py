@@ -76,7 +76,7 @@ class Encoder:
 
 
 def known(texts, encoder, folder, at_a_time=20_000):
-    """The embeddings of texts, of which those in a folder are taken from there. New ones are added to it, some at a time."""
+    """The embeddings of texts. A folder keeps them, so that a text is computed once."""
     found = {}
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

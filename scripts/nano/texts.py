@@ -1,7 +1,7 @@
 """Texts with their known answers: made from the templates in themes/, or by other people (`sets.py`).
 
-A text knows its theme and concept (a code of the shipped policy), and under which themes it is a violation, is safe, or is
-unknown.
+A text knows its theme and concept (a code of the shipped policy), and whether it violates the policy of each theme, as
+far as that is known.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Text:
     number: int = -1  # its row in the teacher's table
 
     def verdict(self, theme):
-        """Returns True if it violates a policy on a theme, None if that is unknown."""
+        """Returns True if the text violates a policy on a theme, None if the answer is unknown."""
         if theme in self.unknown:
             return None
         return self.violates and theme == self.theme
@@ -62,7 +62,7 @@ TALK = "SP0.a"  # ordinary talk, which breaks no rule of any theme
 
 
 def near(theme):
-    """The themes that touch a theme, among those of the second course, or all if it is one of them itself."""
+    """The themes that touch a theme, among those of the second course, or all if the theme is of the second course itself."""
     return NEAR.get(theme, set()) | {other for other, themes in NEAR.items() if theme in themes}
 
 

@@ -163,7 +163,7 @@ def steps_in(seconds, by_phase):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pack", type=Path, required=True, help="what pack.py and teacher.py wrote")
+    parser.add_argument("--pack", type=Path, required=True, help="the folder of pack.py and teacher.py")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seconds", type=int, help="train for about this time instead, in however many calls")

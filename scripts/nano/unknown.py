@@ -1,6 +1,6 @@
-"""What the model was not taught: policies on other matters than the themes, and texts that it cannot read.
+"""Policies on other matters than the themes, and texts that the model cannot read.
 
-It is to leave them open. At the place of the label it then writes `?`, which no contract allows, so that the mass of the
+The model leaves both open. At the place of the label it then writes `?`, which no contract allows, so that the mass of the
 allowed answers is low and the verdict `unresolved`. Policies come from themes/other-matters.yaml, and endless ones from the
 dictionary's words. Unreadable texts are sentences in other languages, and letters at random.
 """
@@ -14,7 +14,7 @@ MARK = "?"  # in place of a label
 NO_POLICY = "do not know this policy."  # behind "I"
 NO_TEXT = "I cannot read this text."
 
-# A word of the dictionary is no other matter if its meaning touches a theme.
+# A word of the dictionary whose meaning touches a theme makes no other matter.
 TOUCHES = re.compile(
     r"spam|advert|fraud|swindl|cheat|deceiv|steal|theft|counterfeit|forge|hate|hatred|racis|insult|abus|harass|threat|violen|kill|murder|wound|injur|"
     r"blood|tortur|weapon|\bgun|firearm|rifle|pistol|\bbomb|explos|ammunition|drug|narcotic|alcohol|tobacco|liquor|gambl|suicid|starv|sex|genital|porn|erotic|"
@@ -53,7 +53,7 @@ def odd_matter(entries, random):
 
 
 def policy(matters, entries, random, is_short=False):
-    """A policy on no theme, whose `theme` is None."""
+    """A policy on no theme."""
     matter = random.choice(matters) if random.random() < 0.5 else odd_matter(entries, random)
     if is_short:
         return policies.short(None, matter, random)

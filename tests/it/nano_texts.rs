@@ -8,7 +8,7 @@ use magistrate::policy::PolicyLibrary;
 
 /// Words that follow each other in two texts make them alike.
 const RUN: usize = 5;
-/// A text that has one in so many of a golden text's runs of words repeats it.
+/// A text repeats a golden text if it has this part of its runs of words, as a divisor.
 const ONE_IN: usize = 3;
 /// A word in place of a slot, which no text has.
 const SLOT: &str = "\0";
@@ -117,7 +117,7 @@ impl GoldenTexts {
         this
     }
 
-    /// Returns the policy and the number of a golden text that a text repeats. It is not quoted, as nobody should read it.
+    /// Returns the policy and the number of a golden text that a text repeats. Nobody should read it, so it has no quotation.
     fn repeated_by(&self, text: &str) -> Option<String> {
         let words = words(text);
         let mut shared: HashMap<usize, usize> = HashMap::new();
