@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--broad", type=Path, required=True, help="the output of broad.py")
     parser.add_argument("--tongues", type=Path, required=True, help="Django's wheel")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--few", type=int, help="so many texts of a concept and so many of the broad ones times 100, for a dry run")
+    parser.add_argument("--few", type=int, help="for a dry run: of each concept this number of texts, of data sets 300 times that, of broad texts 100 times")
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
     wording = policies.load_themes()
@@ -70,12 +70,11 @@ def main():
         codes = {category["code"] for category in policies.shipped_rules(theme)["categories"]}
         assert codes == set(words["concepts"]), f"{theme}: {codes ^ set(words['concepts'])} is in one of policy and wording"
     chance = random.Random(arguments.seed)
-    texts = from_data(arguments.data)
+    texts, broad = from_data(arguments.data), arguments.broad.read_text().splitlines()
+    if arguments.few:
+        texts, broad = chance.sample(texts, 300 * arguments.few), broad[:: max(1, len(broad) // (100 * arguments.few))]
     for theme in policies.THEMES:  # with draws of its own, so that a change of one theme leaves the others' texts and embeddings
         texts += from_templates(wording, random.Random(f"{arguments.seed} {theme}"), arguments.few or MADE, themes=[theme])
-    broad = arguments.broad.read_text().splitlines()
-    if arguments.few:
-        texts, broad = chance.sample(texts, min(len(texts), 600 * arguments.few)), broad[:: max(1, len(broad) // (100 * arguments.few))]
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept = {"texts": [astuple(text) for text in texts], "broad": broad, "tongues": translations(arguments.tongues)}
     with gzip.open(arguments.out / "texts.json.gz", "wt") as file:
