@@ -18,11 +18,11 @@ import numpy as np
 class Shape:
     vocabulary: int
     width: int = 192
-    layers: int = 10
+    layers: int = 8
     heads: int = 6
     kv_heads: int = 2
     head: int = 64
-    experts: int = 8
+    experts: int = 12
     used: int = 2
     hidden: int = 192
     window: int = 128
