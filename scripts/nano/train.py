@@ -43,6 +43,7 @@ KEEP = 0.998  # of the running mean, in a step
 BLENDED = PHASES[-2][1]  # from this share of the steps on, running means go into the one that ships
 BLENDS = 8  # of these in a whole course, were they taken from its begin on
 CHECKPOINT = 500  # steps, between checkpoints
+SHOWN = 100  # steps, between lines of the log
 TRIED = 12  # steps of each phase, to measure them
 
 
@@ -124,6 +125,10 @@ def phase(number, total):
 # Rows are woven by processes beside the one that trains.
 
 
+def weavers():
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
 def start_weaving(folder, seed):
     global woven_from
     pack = Pack(folder)
@@ -161,29 +166,14 @@ def steps_in(seconds, by_phase):
     return max(100, int(seconds / mean) // 100 * 100)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pack", type=Path, required=True, help="the folder of pack.py and teacher.py")
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--seconds", type=int, help="train for about this time instead, in however many calls")
-    parser.add_argument("--call", type=int, help="end this call after so many seconds, with a checkpoint")
-    parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
-    parser.add_argument("--rows", type=int, default=ROWS, help="rows in a step")
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    called = time.time()
-    jax.config.update("jax_compilation_cache_dir", str((arguments.out / "compiled").resolve()))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    shape = model.Shape(Vocabulary(arguments.pack / "ranks.tiktoken").size)
-    compiled = jax.jit(partial(step, shape=shape), donate_argnums=(0, 1, 2))
-    weavers = max(1, (os.cpu_count() or 2) - 1)
+def save(number, where, *what):
+    with open(where.with_suffix(".new"), "wb") as file:
+        pickle.dump((number, *(jax.device_get(one) for one in what)), file)
+    os.replace(where.with_suffix(".new"), where)
 
-    def fresh():
-        params = model.initial(shape, arguments.seed)
-        return params, (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
 
-    pool = multiprocessing.get_context("spawn").Pool(weavers, start_weaving, (arguments.pack, arguments.seed))
+def planned(arguments, compiled, fresh, pool, called):
+    """The number of steps and of rows in each, which are kept beside the checkpoint."""
     plan = arguments.out / "plan.json"
     if not plan.exists():
         chosen = {"steps": arguments.steps, "rows": arguments.rows}
@@ -192,8 +182,11 @@ def main():
             chosen |= {"steps": steps_in(arguments.seconds - (time.time() - called), by_phase), "seconds a step": by_phase}
         plan.write_text(json.dumps(chosen) + "\n")
     chosen = json.loads(plan.read_text())
-    total, rows = chosen["steps"], chosen["rows"]
+    return chosen["steps"], chosen["rows"]
 
+
+def course(arguments, compiled, fresh, pool, called):
+    total, rows = planned(arguments, compiled, fresh, pool, called)
     first, kept = 0, arguments.out / "checkpoint.pickle"
     if kept.exists():
         with open(kept, "rb") as file:
@@ -202,24 +195,21 @@ def main():
     else:
         params, state, mean = fresh()
     print(f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} weights, {total} steps, on {jax.devices()[0].device_kind}", flush=True)
+    last, ahead = min(total, arguments.stop or total), 4 * weavers()
 
-    def save(number, where, *what):
-        with open(where.with_suffix(".new"), "wb") as file:
-            pickle.dump((number, *(jax.device_get(one) for one in what)), file)
-        os.replace(where.with_suffix(".new"), where)
+    def ask(number):
+        return pool.apply_async(weave, (number, rows, phase(number, total)))
 
-    log = open(arguments.out / "log.jsonl", "a")
-    last = min(total, arguments.stop or total)
+    coming = collections.deque(ask(number) for number in range(first, min(last, first + ahead)))
     began, window, number = time.time(), [], first
-    ahead = 4 * weavers
-    coming = collections.deque(pool.apply_async(weave, (number, rows, phase(number, total))) for number in range(first, min(last, first + ahead)))
+    log = open(arguments.out / "log.jsonl", "a")
     for number in range(first, last):
         if number + ahead < last:
-            coming.append(pool.apply_async(weave, (number + ahead, rows, phase(number + ahead, total))))
+            coming.append(ask(number + ahead))
         params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number), jnp.float32(total))
         window.append(told)
         spent = arguments.call and time.time() - called > arguments.call
-        if (number + 1) % 100 == 0 or number + 1 == last or spent:
+        if (number + 1) % SHOWN == 0 or number + 1 == last or spent:
             seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
             seconds, window = (time.time() - began) / (number + 1 - first), []
             print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
@@ -231,11 +221,35 @@ def main():
             save(number + 1, kept, params, state, mean)
         if spent:
             break
-    pool.terminate()
     if total in (first, number + 1):
         means = [pickle.loads(path.read_bytes())[1] for path in sorted(arguments.out.glob("mean-*.pickle"))] or [mean]
         save(total, arguments.out / "final.pickle", jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *means))
         print("finished", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, required=True, help="the folder of pack.py and teacher.py")
+    parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--seconds", type=int, help="train for about this time instead, in any number of calls")
+    parser.add_argument("--call", type=int, help="end this call after this number of seconds, with a checkpoint")
+    parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows in a step")
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    called = time.time()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str((arguments.out / "compiled").resolve()))
+    shape = model.Shape(Vocabulary(arguments.pack / "ranks.tiktoken").size)
+    compiled = jax.jit(partial(step, shape=shape), donate_argnums=(0, 1, 2))
+
+    def fresh():
+        params = model.initial(shape, arguments.seed)
+        return params, (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
+
+    with multiprocessing.get_context("spawn").Pool(weavers(), start_weaving, (arguments.pack, arguments.seed)) as pool:
+        course(arguments, compiled, fresh, pool, called)
 
 
 if __name__ == "__main__":
