@@ -51,7 +51,7 @@ MISTAKEN = 0.15  # of whole analyses, those of a text with the other verdict
 UNREASONED = {"texts": 0.1, "policies": 0.2, "polish": 0.3}
 ELSEWHERE = {"texts": 0.6, "policies": 0.2, "polish": 0.38}
 
-# Of each theme: how often a policy is on it (else 1), and the share of texts from templates (else all). Those of the first
+# Of each theme: how often a policy is on it (else 1), and the share of texts from templates (else all). The themes of the first
 # course have half of the policies, so that they do not fall behind it.
 WEIGHTS = {"spam": 2.2, "fraud-and-scams": 1.2, "hate": 2.2, "harassment": 1.5, "personal-data": 2.4, "prompt-injection": 2.0}
 MADE = {"spam": 0.45, "hate": 0.45, "harassment": 0.4, "personal-data": 0.55, "prompt-injection": 0.8, "violence-and-threats": 0.9}
