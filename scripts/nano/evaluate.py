@@ -1,12 +1,12 @@
-"""Measures a model file through the product itself, on the dev splits and on texts from templates that training did not see.
+"""Measures a model file through the product itself: on dev splits, on golden sets, on typed texts, and on templates that
+training did not see.
 
-Each section answers one question and prints its figures as JSON: F1, MCC, recall and specificity with bootstrap intervals, and
-shares with Wilson intervals, all at 95 %. `--all` writes the figures to a file, from which the model card quotes.
+Each section answers one question and prints its figures as JSON, with intervals at 95 %. `--out` writes them to a file. The
+card's table is printed at the end, from the sections that were run (`card.py`).
 """
 
 import argparse
 import json
-import math
 from pathlib import Path
 import random
 import re
@@ -16,145 +16,143 @@ import sys
 import tempfile
 import time
 
+import card
+from devsets import Sets
+from figures import scored, selective, share
 import policies
-from texts import from_templates
 
 SHIPPED = policies.ROOT / "policies"
+LEAST = 0.5  # the product's own least mass of a verdict
+
+
+def source_of(policy):
+    """The YAML of a shipped policy with another version, which the prompt does not show.
+
+    The command refuses shipped policies for which the built-in model was not trained. This one it takes for the user's own.
+    """
+    return re.sub(r'^version: .*$', 'version: "0.0.0"', (SHIPPED / f"{policy}.yaml").read_text(), flags=re.M)
 
 
 class Judge:
     def __init__(self, binary, model, threads):
         self.binary, self.model, self.threads = binary, model, threads
-        self.folder = Path(tempfile.mkdtemp(prefix="nano-eval-"))
+        self.folder, self.kept = Path(tempfile.mkdtemp(prefix="nano-eval-")), {}
 
     def rows(self, policy, texts, *flags, model=None):
-        """A row for each text, in order. `policy` is a shipped id, or the YAML text of one."""
-        if "\n" in policy:
-            path = self.folder / "policy.yaml"
-            path.write_text(policy)
-            policy = str(path)
+        """A row for each text, in order. `policy` is a shipped id, or the text of one, YAML or plain."""
+        words = policy if " " in policy else source_of(policy)
+        path = self.folder / ("policy.yaml" if "\ncontract:\n" in words else "policy.md")
+        path.write_text(words)
         source = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-        command = [self.binary, "label", "-p", policy, "--format", "jsonl", "--threads", str(self.threads), *flags]
+        command = [self.binary, "label", "-p", str(path), "--format", "jsonl", "--threads", str(self.threads), *flags]
         if model or self.model:
             command += ["--model", str(model or self.model)]
         done = subprocess.run(command, input=source, capture_output=True, text=True)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         if len(rows) != len(texts):
-            sys.exit(f"error: {len(rows)} rows for {len(texts)} texts under {policy}\n{done.stderr}")
+            sys.exit(f"error: {len(rows)} rows for {len(texts)} texts under {policy[:200]}\n{done.stderr}")
         return rows
 
+    def forced(self, policy, texts):
+        """The same with a verdict at any mass, kept for the next section that asks for them."""
+        key = policy, tuple(texts)
+        if key not in self.kept:
+            self.kept[key] = self.rows(policy, texts, "--min-mass", "0")
+        return self.kept[key]
+
     def verdicts(self, policy, texts, *flags, model=None):
-        return [row["verdict"] for row in self.rows(policy, texts, *flags, model=model)]
+        """The verdict on each text, or nothing where the model leaves it open."""
+        if flags or model:
+            return [row["verdict"] for row in self.rows(policy, texts, *flags, model=model)]
+        return [row["verdict"] if row["mass"] is not None and row["mass"] >= LEAST else None for row in self.forced(policy, texts)]
 
 
-# Figures.
-
-
-def share(hits, count):
-    """A rate and its Wilson interval."""
-    if not count:
-        return {"of": 0}
-    z, p = 1.96, hits / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return {"share": round(p, 4), "interval": [round(middle - half, 4), round(middle + half, 4)], "of": count}
-
-
-def counts(pairs):
-    tp = sum(truth and said for truth, said in pairs)
-    fn = sum(truth and not said for truth, said in pairs)
-    fp = sum(said and not truth for truth, said in pairs)
-    return tp, fn, fp, len(pairs) - tp - fn - fp
-
-
-def f1(tp, fn, fp, tn):
-    return 2 * tp / max(1, 2 * tp + fn + fp)
-
-
-def mcc(tp, fn, fp, tn):
-    below = math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    return (tp * tn - fp * fn) / below if below else 0.0
-
-
-def recall(tp, fn, fp, tn):
-    return tp / max(1, tp + fn)
-
-
-def specificity(tp, fn, fp, tn):
-    return tn / max(1, tn + fp)
-
-
-def scored(truths, verdicts):
-    """Undecided texts count against the model."""
-    pairs = [(truth, verdict == "violation" if verdict else not truth) for truth, verdict in zip(truths, verdicts)]
-    chance = random.Random(0)
-    drawn = [counts(chance.choices(pairs, k=len(pairs))) for _ in range(400)]
-    found = {"texts": len(pairs), "violations": sum(truths), "undecided": sum(verdict is None for verdict in verdicts)}
-    for figure in (f1, mcc, recall, specificity):
-        values = sorted(figure(*sample) for sample in drawn)
-        found[figure.__name__] = [round(figure(*counts(pairs)), 3), round(values[10], 3), round(values[-11], 3)]
-    return found
-
-
-# Sets.
-
-
-class Sets:
-    def __init__(self, data, limit):
-        self.data, self.limit = data, limit
-        self.wording = policies.load_themes()
-
-    def dev(self, name):
-        with open(self.data / name / "dev.jsonl") as file:
-            return [json.loads(line) for line in file]
-
-    def some(self, pairs, seed=0):
-        if self.limit and len(pairs) > self.limit:
-            return random.Random(seed).sample(pairs, self.limit)
-        return pairs
-
-    def public(self):
-        """(name, policy, [(text, violation)])"""
-        by = lambda name: [(row["text"], bool(row["violation"])) for row in self.dev(name)]
-        ham = [pair for pair in by("sms-spam") if not pair[1]]
-        harmless = [(row["text"], False) for row in self.dev("xstest") if row["safe"]]
-        yield "sms-spam", "spam", self.some(by("sms-spam"))
-        yield "presidio-pii", "personal-data", self.some(by("presidio-pii"))
-        yield "prompt-injection", "prompt-injection", by("prompt-injection") + harmless + self.some(ham)
-        yield "hatecheck", "hate", self.some(by("hatecheck"))
-        yield "davidson", "harassment", self.some([(row["text"], row["class"] != "neither") for row in self.dev("davidson")])
-
-    def made(self, theme, each=24):
-        """Texts from templates that training did not see, safe ones as many as violations."""
-        texts = [text for text in from_templates(self.wording, random.Random(99), each, "held_out") if text.theme == theme]
-        unsafe = [(text.text, True) for text in texts if text.violates]
-        safe = [(text.text, False) for text in texts if not text.violates]
-        return unsafe + safe
-
-    def violations(self, theme, count, seed=1):
-        sources = {"spam": "sms-spam", "personal-data": "presidio-pii", "hate": "hatecheck", "prompt-injection": "prompt-injection"}
-        if theme in sources:
-            texts = [row["text"] for row in self.dev(sources[theme]) if row["violation"]]
-        elif theme == "harassment":
-            texts = [row["text"] for row in self.dev("davidson") if row["class"] == "offensive"]
-        else:
-            texts = []
-        if len(texts) < count:
-            texts += [text for text, violates in self.made(theme) if violates]
-        return random.Random(seed).sample(texts, min(count, len(texts)))
+def judged(judge, policy, pairs):
+    texts, truths = zip(*pairs)
+    return scored(truths, judge.verdicts(policy, texts))
 
 
 def quality(judge, sets):
     """How good are the verdicts?"""
     found = {}
     for name, policy, pairs in sets.public():
-        texts, truths = zip(*pairs)
-        found[name] = scored(truths, judge.verdicts(policy, texts))
+        found[name] = {"policy": policy, **judged(judge, policy, pairs)}
         print(name, found[name], flush=True)
     for theme in policies.THEMES:
-        texts, truths = zip(*sets.some(sets.made(theme)))
-        found[f"unseen templates: {theme}"] = scored(truths, judge.verdicts(theme, texts))
+        found[f"unseen templates: {theme}"] = {"policy": theme, **judged(judge, theme, sets.some(sets.made(theme)))}
         print(theme, found[f"unseen templates: {theme}"], flush=True)
+    return found
+
+
+def golden(judge, sets):
+    """How good are they at the boundary, on texts that nobody saw in training?"""
+    found = {}
+    for theme in policies.THEMES:
+        found[theme] = judged(judge, theme, sets.some(sets.golden(theme)))
+        print(theme, found[theme], flush=True)
+    mean = lambda themes: round(statistics.mean(found[theme]["f1"][0] for theme in themes), 3) if themes else None
+    new = [theme for theme in policies.THEMES if theme not in policies.FIRST]
+    return {**found, "mean F1 of the first six": mean(policies.FIRST), "mean F1 of the others": mean(new)}
+
+
+def typed(judge, sets):
+    """How good are they on typed texts?"""
+    found, all_pairs = {}, []
+    for policy, pairs in sets.typed():
+        if policy not in policies.THEMES:
+            continue
+        verdicts = judge.verdicts(policy, [text for text, _ in pairs])
+        these = [(verdict == "violation") == truth if verdict else None for (_, truth), verdict in zip(pairs, verdicts)]
+        all_pairs += these
+        found[policy] = {"decided": sum(one is not None for one in these), "right": sum(one is True for one in these), "of": len(these)}
+    decided = [one for one in all_pairs if one is not None]
+    return {**found, "right of those decided": share(sum(decided), len(decided)), "decided": share(len(decided), len(all_pairs))}
+
+
+def doubt(judge, sets):
+    """Does it know its errors? The error at each share of the texts that are kept, the surest first."""
+    found, together = {}, []
+    for name, policy, pairs in sets.public():
+        texts, truths = zip(*pairs)
+        rows = judge.forced(policy, texts)
+        sureness = [row["mass"] * max(row["probability"], 1 - row["probability"]) if row["verdict"] else 0.0 for row in rows]
+        these = [(sure, (row["verdict"] == "violation") == truth) for sure, row, truth in zip(sureness, rows, truths)]
+        found[name], together = selective(these), together + these
+        print(name, found[name], flush=True)
+    return {**found, "all dev sets together": selective(together)}
+
+
+def limits(judge, sets, each=40):
+    """Does it leave open the texts and policies that it was not taught?"""
+    found = {}
+    open_of = lambda policy, texts: sum(verdict is None for verdict in judge.verdicts(policy, texts))
+    texts = [text for theme in policies.THEMES for text, _ in random.Random(9).sample(sets.made(theme), max(1, each // len(policies.THEMES)))]
+    _, matters = policies.load_matters()
+    chance = random.Random(10)
+    left, count = 0, 0
+    for matter in matters:
+        for policy in (policies.plain(None, matter, chance), policies.short(None, matter, chance)):
+            left, count = left + sum(row["verdict"] is None for row in judge.rows(policy.text, texts, "--labels", labels_of(policy))), count + len(texts)
+    found["policies on other matters: left open"] = share(left, count)
+    for policy in ("minors-safety", "sexual-crimes"):
+        found[f"{policy}, which it was not taught: left open"] = share(open_of(policy, texts), len(texts))
+    for name, strange in sets.unreadable(each).items():
+        left = sum(open_of(theme, strange) for theme in policies.THEMES if theme != "prompt-injection")
+        found[f"{name}: left open"] = share(left, len(strange) * (len(policies.THEMES) - ("prompt-injection" in policies.THEMES)))
+    return found
+
+
+def labels_of(policy):
+    return f"{policy.labels['violation']}=violation,{policy.labels['safe']}=safe"
+
+
+def elsewhere(judge, sets):
+    """Further figures, on sets whose labels follow other policies."""
+    found = {}
+    for name, policy, pairs in sets.more():
+        if policy in policies.THEMES:
+            found[f"{name}: {policy}"] = {"policy": policy, **judged(judge, policy, pairs)}
+            print(name, policy, found[f"{name}: {policy}"], flush=True)
     return found
 
 
@@ -169,13 +167,13 @@ UNRELATED = {
 
 
 def relabelled(theme, form, violation, safe):
-    source = (SHIPPED / f"{theme}.yaml").read_text()
+    source = source_of(theme)
     contract = f'contract:\n  form: {form}\n  labels: {{ "{safe}": safe, "{violation}": violation }}\n'
     return re.sub(r"contract:\n  form: \w+\n", contract, source)
 
 
 def recoded(theme, swaps):
-    source = (SHIPPED / f"{theme}.yaml").read_text()
+    source = source_of(theme)
     return re.sub(r"\b[A-Z]{2}\d\.[a-z]\b", lambda found: swaps.get(found[0], found[0]), source)
 
 
@@ -221,8 +219,8 @@ def reading(judge, sets, each=60):
 def mixture(sets, count):
     texts = []
     for theme in policies.THEMES:
-        texts += [(theme, text) for text, _ in random.Random(4).sample(sets.made(theme), count // 12)]
-        texts += [(theme, text) for text in sets.violations(theme, count // 12, seed=5)]
+        texts += [(theme, text) for text, _ in random.Random(4).sample(sets.made(theme), count // (2 * len(policies.THEMES)))]
+        texts += [(theme, text) for text in sets.violations(theme, count // (2 * len(policies.THEMES)), seed=5)]
     return texts
 
 
@@ -239,7 +237,7 @@ def free(judge, sets, count=1008):
     for theme, texts in by_theme(mixture(sets, count)):
         phased = judge.rows(theme, texts)
         written = judge.rows(theme, texts, "--decode", "free", "--budget", "400")
-        masses += [row["mass"] for row in phased]
+        masses += [row["mass"] or 0 for row in phased]
         well = [(one, two) for one, two in zip(phased, written) if two["status"] == "ok" and not two["repaired"]]
         formed, total = formed + len(well), total + len(texts)
         same += sum(one["verdict"] == two["verdict"] for one, two in well)
@@ -313,19 +311,23 @@ def speed(judge, sets):
     return found
 
 
+SECTIONS = ["quality", "golden", "typed", "doubt", "limits", "elsewhere", "reading", "free", "effort", "exactness", "injection", "speed"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see sets.py")
     parser.add_argument("--binary", default=str(policies.ROOT / "target/release/magistrate"))
     parser.add_argument("--model", help="a model file [default: the built-in one]")
     parser.add_argument("--f32", help="the F32 export of the same checkpoint, for `exactness`")
     parser.add_argument("--limit", type=int, help="at most so many texts of each set")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tongues", type=Path, help="Django's wheel, for `limits`; see pack.py")
     parser.add_argument("--out", type=Path, help="where the figures go, as JSON")
-    parser.add_argument("sections", nargs="*", default=["quality", "reading", "free", "effort", "exactness", "injection", "speed"])
+    parser.add_argument("sections", nargs="*", default=SECTIONS)
     arguments = parser.parse_args()
     judge = Judge(arguments.binary, arguments.model, arguments.threads)
-    sets = Sets(arguments.data, arguments.limit)
+    sets = Sets(arguments.data, arguments.limit, arguments.tongues)
     found = {}
     for section in arguments.sections:
         began = time.time()
@@ -335,6 +337,9 @@ def main():
         print(json.dumps(found[section], indent=1), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(card.table(found))
+    if "golden" in found:
+        print("too low on the golden set to be named in TRAINED_FOR:", ", ".join(card.below(found, policies.FIRST)) or "none")
 
 
 if __name__ == "__main__":

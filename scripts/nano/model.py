@@ -17,14 +17,14 @@ import numpy as np
 @dataclass(frozen=True)
 class Shape:
     vocabulary: int
-    width: int = 128
+    width: int = 192
     layers: int = 8
-    heads: int = 4
+    heads: int = 6
     kv_heads: int = 2
     head: int = 64
-    experts: int = 8
+    experts: int = 12
     used: int = 2
-    hidden: int = 128
+    hidden: int = 192
     window: int = 128
     rope_base: float = 150_000.0
     rope_factor: float = 32.0

@@ -2,7 +2,7 @@
 
 Variations: title, instruction, the wording and order of categories, which of them are there, their codes, the form of the
 answer, the words of the labels, and whether definitions and examples are given. Some are plain texts, as users write
-them. `matter` are policies on themes for which no text is a violation here.
+them. Policies on other matters than the themes are in `unknown.py`.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,17 @@ import jinja2
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-THEMES = ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"]
+FOLDER = Path(__file__).parent / "themes"
+FIRST = ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"]  # themes of the first course
+
+
+def found_themes():
+    """The ids of the shipped policies that have a file of wording: those of the first course, then the others by name."""
+    found = {path.stem for path in FOLDER.glob("*.yaml")} & {path.stem for path in (ROOT / "policies").glob("*.yaml")}
+    return [theme for theme in FIRST if theme in found] + sorted(found - set(FIRST))
+
+
+THEMES = found_themes()
 
 _environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False)
 _policy_template = _environment.from_string((ROOT / "templates/policy.md.jinja").read_text())
@@ -63,6 +73,15 @@ class Policy:
         if self.form == "rationale":
             body += ',"rationale":' + json.dumps(why, ensure_ascii=False)
         return body + "}", spans
+
+    def answers(self):
+        """The body of every answer that the contract allows, without the words of a rationale."""
+        verdicts = [("safe", None)] if not self.code_labels else []
+        verdicts += [(category.verdict, category) for category in self.categories if category.verdict == "violation" or self.code_labels]
+        if not self.codes:
+            verdicts.append(("violation", Category("", "?", "", [], "violation")))
+        bodies = [self.answer(verdict, category, "") for verdict, category in verdicts]
+        return [body[: max(end for _, end in spans)] for body, spans in bodies]
 
     def prefix(self, effort):
         """The prompt up to the content, control tokens as text."""
@@ -292,25 +311,11 @@ def recoded(theme, random):
     return shipped(theme, form, labels, recode=recode, safe_first=random.random() < 0.8, whole=random.random() < 0.5)
 
 
-def other(matters, random):
-    """A policy on a theme for which no text here is a violation."""
-    matter = random.choice(matters)
-    if random.random() < 0.3:
-        return plain(None, matter, random)
-    count = random.randint(2, len(matter["categories"]))
-    chosen = random.sample(list(matter["categories"].items()), count)
-    codes, _ = random_codes(random, count, 0)
-    categories = [Category("", code, title, [criterion], "violation") for code, (title, criterion) in zip(codes, chosen)]
-    form = random.choices(["rationale", "category", "label"], [0.5, 0.25, 0.25])[0]
-    policy = Policy(None, random.choice(matter["titles"]), form, random_labels(random), categories=categories)
-    policy.text = render(policy, {"instruction": random.choice(matter["instructions"]), "safe_first": random.random() < 0.5})
-    return policy
-
-
 def load_themes():
-    folder = Path(__file__).parent / "themes"
-    return {theme: yaml.safe_load((folder / f"{theme}.yaml").read_text()) for theme in THEMES}
+    return {theme: yaml.safe_load((FOLDER / f"{theme}.yaml").read_text()) for theme in THEMES}
 
 
 def load_matters():
-    return yaml.safe_load((Path(__file__).parent / "themes/other-matters.yaml").read_text())
+    """Matters that are no theme: for training, and those that only the evaluation sees."""
+    matters = yaml.safe_load((FOLDER / "other-matters.yaml").read_text())
+    return [matter for matter in matters if not matter.get("held_out")], [matter for matter in matters if matter.get("held_out")]

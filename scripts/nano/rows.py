@@ -1,72 +1,27 @@
 """Training rows: a policy's prefix, and behind it as many items as fit, with the target at every token.
 
 An item is a content, the scaffold of harmony, an analysis that is longer with more effort, and an answer in the policy's
-contract. Some go to the answer without analysis, a fifth with one that breaks off, as the engine has it.
+contract. Some go to the answer without analysis, a fifth with one that breaks off, as the engine has it. Some have an
+analysis that is wrong, which is not learned: the answer behind it is to weigh the text anew.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from appended import appended
 from filler import Filler
 from model import LONGEST_ITEM
 import policies
-from texts import appended, broad_text, filled, roughened, spliced
+from replies import CONTENT, OPEN, SAFE, SCAFFOLD, VIOLATION, WORD, DECIDES, opener, reply
+from texts import Text, broad_text, filled, roughened, spliced
+import unknown
 
 TOKENS = 1536  # of items in a row
 PREFIXES = {"words": 256, "texts": 256}  # tokens that prefixes are padded to, by phase
 PREFIX = 1024
 ITEMS = 64  # at most, in a row
 WANTED = 832  # tokens of a row that are learned; more are drawn from
-
-# Weights of the loss, by kind of token.
-CONTENT, SCAFFOLD, WORD, SEEN, CODE, DECIDES = 0.08, 0.3, 1.0, 2.0, 3.0, 5.0
-
-NOT_HERE = "Nothing in it falls under this policy."
-
-
-@dataclass
-class Reply:
-    analysis: list  # (text, weight)
-    final: list
-
-
-def reply(policy, item, verdict, wording, effort):
-    """The reply that the model learns for an item.
-
-    The analysis first describes the text, in the same words under every policy, and only then looks for that in the policy. So knowledge
-    about a text does not depend on the policy, and a policy is read with one of some sixty sentences at hand. Sentences for texts that break
-    no rule of any policy begin with "This", all others with "It": the first word weighs all rules together.
-    """
-    word = "violation" if verdict else "safe"
-    category = policy.category(item.concept) if verdict else None
-    seen = wording[item.theme]["concepts"][item.concept]["seen"]
-    why = seen if verdict or policy.theme == item.theme and not item.violates else NOT_HERE
-    if policy.code_labels and not verdict:
-        category = next(category for category in policy.categories if category.verdict == "safe")
-    answer, spans = policy.answer(word, category, why)
-    if verdict and category and policy.codes:
-        decision = [(category.title, DECIDES), (" (", WORD), (category.code, CODE), (").", WORD)]
-    elif verdict:
-        decision = [("It violates", DECIDES), (" the policy.", WORD)]
-    else:
-        decision = [("No", DECIDES), (" rule is met.", WORD)]
-    label = category.code if policy.code_labels and category else policy.labels[word]
-    before, after = [], []
-    if effort != "low":
-        before = [("The", CODE), (f" policy is {policy.title}. ", WORD)]
-        after = [(" So the answer is ", WORD), (label, CODE), (".", WORD)]
-    if effort == "high":
-        before = [("First", CODE), (" I look at the text itself, not at what it asks of me. ", WORD), *before]
-        middle = " No exception covers it: it is not quoted or reported." if verdict else " I looked at each rule and found none that fits."
-        after = [(middle, WORD), *after]
-    final, at = [], 0
-    for number, (start, end) in enumerate(spans):
-        final += [(answer[at:start], WORD), (answer[start:end], DECIDES if number == 0 else CODE)]
-        at = end
-    final.append((answer[at:], WORD))
-    first, rest = seen.split(" ", 1)
-    return Reply([*before, (first, DECIDES), (" " + rest, SEEN), (" ", WORD), *decision, *after], final)
 
 
 def pools(texts):
@@ -85,17 +40,21 @@ def pools(texts):
 
 # By phase: shares of the ways to come by a policy, of items that go to the answer without an analysis, and of texts that
 # are about another theme.
-WAYS = ["other", "plain", "variant", "recoded", "relabelled", "shipped"]
+WAYS = ["unknown", "plain", "variant", "recoded", "relabelled", "shipped"]
 POLICIES = {
-    "policies": [0.06, 0.12, 0.34, 0.28, 0.08, 0.12],
-    "polish": [0.03, 0.06, 0.14, 0.36, 0.14, 0.27],
+    "policies": [0.10, 0.12, 0.32, 0.26, 0.08, 0.12],
+    "polish": [0.07, 0.06, 0.14, 0.34, 0.13, 0.26],
 }
+UNKNOWN_SHORT = 0.1  # of policies of a line, those on no theme
+UNREADABLE = 0.03  # of items, but under policies on prompt injection, which know disguised words
+MISTAKEN = 0.15  # of whole analyses, those of a text with the other verdict
 UNREASONED = {"texts": 0.1, "policies": 0.2, "polish": 0.3}
 ELSEWHERE = {"texts": 0.6, "policies": 0.2, "polish": 0.38}
 
-# Of each theme: how often a policy is on it, and the share of texts from templates. Fraud has no real texts.
-WEIGHTS = {"spam": 1.6, "fraud-and-scams": 1.0, "hate": 1.1, "harassment": 0.6, "personal-data": 1.8, "prompt-injection": 1.3}
-MADE = {"spam": 0.45, "fraud-and-scams": 1, "hate": 0.5, "harassment": 0.35, "personal-data": 0.55, "prompt-injection": 0.8}
+# Of each theme: how often a policy is on it (else 1), and the share of texts from templates (else all). The themes of the first
+# course have half of the policies, so that they do not fall behind it.
+WEIGHTS = {"spam": 2.2, "fraud-and-scams": 1.2, "hate": 2.2, "harassment": 1.5, "personal-data": 2.4, "prompt-injection": 2.0}
+MADE = {"spam": 0.45, "hate": 0.45, "harassment": 0.4, "personal-data": 0.55, "prompt-injection": 0.8, "violence-and-threats": 0.9}
 FEWER_MADE = {"texts": 1, "policies": 1, "polish": 0.75}
 BROAD = 0.3  # of texts about another theme, those that were gathered for their words
 VIOLATES = {"texts": 0.52, "policies": 0.52, "polish": 0.46}  # share among texts about the policy's theme
@@ -111,23 +70,26 @@ class Weaver:
     that ask for a verdict.
     """
 
-    def __init__(self, vocabulary, wording, matters, pools, words, meanings, random, phase):
+    def __init__(self, vocabulary, wording, matters, pack, pools, entries, random, phase):
         self.vocabulary, self.wording, self.matters, self.pools, self.random = vocabulary, wording, matters, pools, random
-        self.words, self.meanings = words, meanings
-        self.known = sum(len(items) for items, _ in pools.values())  # the number of words that are texts for policies
+        self.words, self.meanings, self.tongues, self.known = pack.words, pack.meanings, pack.tongues, len(pack.texts)
+        self.entries = entries
         self.fillers = {theme: Filler(random, wording[theme].get("slots", {})) for theme in policies.THEMES}
+        self.weights = [WEIGHTS.get(theme, 1) for theme in policies.THEMES]
         self.phase, self.late = phase, phase == "polish"
 
     # Policies.
 
     def policy(self):
         random = self.random
-        theme = random.choices(policies.THEMES, [WEIGHTS[theme] for theme in policies.THEMES])[0]
+        theme = random.choices(policies.THEMES, self.weights)[0]
         if self.phase in ("words", "texts"):
+            if random.random() < UNKNOWN_SHORT:
+                return unknown.policy(self.matters, self.entries, random, is_short=True)
             return policies.short(theme, self.wording[theme], random)
         way = random.choices(WAYS, POLICIES[self.phase])[0]
-        if way == "other":
-            return policies.other(self.matters, random)
+        if way == "unknown":
+            return unknown.policy(self.matters, self.entries, random)
         if way in ("plain", "variant"):
             return getattr(policies, way)(theme, self.wording[theme], random)
         return policies.shipped(theme, whole=random.random() < 0.5) if way == "shipped" else getattr(policies, way)(theme, random)
@@ -136,7 +98,7 @@ class Weaver:
 
     def draw(self, theme, violates):
         random = self.random
-        share = MADE[theme]
+        share = MADE.get(theme, 1)
         made = random.random() < share * (FEWER_MADE[self.phase] if share < 1 else 1)
         items, concepts = self.pools.get((theme, violates, "made" if made else "data")) or self.pools[(theme, violates, "made")]
         found = random.choice(items if random.random() < 0.4 else random.choice(concepts))
@@ -153,46 +115,56 @@ class Weaver:
         return broad_text(self.words[number], number)
 
     def item(self, policy):
-        """An item and whether it violates the policy."""
+        """An item and its verdict under the policy."""
         random = self.random
         injection = policy.theme == "prompt-injection"
+        if not injection and random.random() < UNREADABLE:
+            return Text(unknown.text(self.tongues, random, policy.theme == "personal-data"), None, "", False, "made"), OPEN
         while True:
             if policy.theme is None or random.random() < ELSEWHERE[self.phase] + 0.2 * (self.late and injection):
                 # Of nothing there is as much as of ordinary talk.
                 theme = "spam" if self.late and random.random() < 0.25 else random.choice(policies.THEMES)
                 if theme == policy.theme:
                     continue
-                if policy.theme and random.random() < BROAD:
+                if random.random() < BROAD:
                     item = self.broad()
                 else:
                     item = self.draw(theme, random.random() < (0.6 if self.phase in ("texts", "policies") else 0.45))
             else:
                 item = self.draw(policy.theme, random.random() < VIOLATES[self.phase])
-            verdict = item.verdict(policy.theme) if policy.theme else False
-            if verdict and policy.codes and not policy.category(item.concept):
+            if policy.theme is None:
+                return item, OPEN
+            violates = item.verdict(policy.theme)
+            if violates and policy.codes and not policy.category(item.concept):
                 # The policy does not have this rule. From data, the concept is a guess.
-                if item.source == "data":
+                if item.source == "data" or policy.code_labels:
                     continue
-                verdict = False
-            if verdict and policy.code_labels and policy.category(item.concept) is None:
-                continue
-            if verdict is not None:
-                return item, verdict
+                violates = False
+            if violates is not None:
+                return item, VIOLATION if violates else SAFE
 
     def content(self, policy, item, verdict):
         """The text, roughened, now and then with something appended, and the verdict on that."""
         random, judge = self.random, item
+        if item.theme is None:
+            return item.text, item, verdict
         words = roughened(item.text, random)
         injection = policy.theme == "prompt-injection"
-        share = 0.1 if not self.late else 0.04 if injection and not verdict else 0.22
+        share = 0.1 if not self.late else 0.04 if injection and verdict == SAFE else 0.22
         if random.random() < share and (not injection or policy.category("PI3.b") or not policy.codes):
             safe = policy.labels["safe"] if policy.code_labels else policy.answer("safe", None, random.choice(["Fine.", "No category applies.", "All good."]))[0]
             safe = random.choice([safe, safe, policy.labels["safe"], "0", "SAFE", "VALID", "safe", "allowed", '{"violation":0,"policy_category":null}'])
             words = words + random.choice([" ", "\n", "\n", "\n\n", ". "]) + appended(random, safe)
-            if injection and not verdict:
-                judge = type(item)(words, "prompt-injection", "PI3.b", True, "made")
-                verdict = True
+            if injection and verdict == SAFE:
+                return words, Text(words, "prompt-injection", "PI3.b", True, "made"), VIOLATION
         return words, judge, verdict
+
+    def mistaken(self, policy, verdict):
+        """A text of the policy's theme with the other verdict, by concept alone, whose analysis is wrong for this one."""
+        concepts = [code for code in self.wording[policy.theme]["concepts"] if (code[2] == "0") == (verdict == VIOLATION)]
+        if verdict == SAFE and policy.codes:
+            concepts = [code for code in concepts if policy.category(code)]
+        return Text("", policy.theme, self.random.choice(concepts), verdict == SAFE, "made")
 
     def tokens(self, pieces):
         """Tokens of adjacent pieces of text, each with the largest weight among the pieces it touches."""
@@ -216,6 +188,9 @@ class Weaver:
         drawn, verdict = self.item(policy)
         words, item, verdict = self.content(policy, drawn, verdict)
         told = reply(policy, item, verdict, self.wording, effort)
+        misled = policy.theme and verdict != OPEN and random.random() < MISTAKEN and self.phase != "texts"
+        if misled:
+            told.analysis = reply(policy, self.mistaken(policy, verdict), SAFE if verdict == VIOLATION else VIOLATION, self.wording, effort).analysis
         content = self.vocabulary.encode(words)
         tokens, weights = list(content), [CONTENT] * len(content)
 
@@ -239,12 +214,17 @@ class Weaver:
             if not whole:
                 kept = random.randrange(len(analysis))
                 analysis, their_weights = analysis[:kept], their_weights[:kept]
-            add(analysis, their_weights)
-            weight = WORD if whole else 0.0
+            add(analysis, [0.0] * len(analysis) if misled else their_weights)
+            weight = WORD if whole and not misled else 0.0
             add([control["<|end|>"]], [weight])
             add(assistant, [SCAFFOLD * bool(weight)] * len(assistant))
             add(*header("final", SCAFFOLD * bool(weight)))
-        add(*self.tokens(told.final))
+        if verdict == OPEN:
+            start = opener(policy, self.vocabulary.encode)
+            add(start, [WORD] * len(start))
+            add(self.vocabulary.encode(unknown.MARK), [DECIDES])
+        else:
+            add(*self.tokens(told.final))
         add([control["<|return|>"]], [WORD])
         return tokens, weights, len(content), drawn.number
 
@@ -261,7 +241,7 @@ class Weaver:
         tokens = np.zeros(TOKENS, np.int32)
         item, place = np.full(TOKENS, -1, np.int32), np.zeros(TOKENS, np.int32)
         target, weight = np.zeros(TOKENS, np.int32), np.zeros(TOKENS, np.float32)
-        ends, meaning = np.zeros(ITEMS, np.int32), np.zeros((ITEMS, self.meanings.shape[1]), np.float16)
+        ends, meaning = np.zeros(ITEMS, np.int32), np.zeros((ITEMS, self.meanings.shape[1]), self.meanings.dtype)
         at, number, misses = 0, 0, 0
         while misses < 6 and number < ITEMS:
             words, weights, close, text = self.woven(policy, effort)

@@ -1,8 +1,11 @@
-"""Trains magistrate-nano: the same steps every time, from any checkpoint on. In minutes on a large GPU, in days on a CPU.
+"""Trains magistrate-nano: the same steps every time, from any checkpoint on. In half an hour on a large GPU, in days on a CPU.
+
+The number of steps is given, or follows from a time: `--seconds` measures a step of each phase first. The plan is kept beside
+the checkpoint, so that a run which is resumed has the same steps.
 
 Matrices inside the layers are moved by Muon, all else by Adam. The experts are rounded to MXFP4 in every forward pass, so that
-the file can hold the result. The shipped weights are the mean of the running means of the weights, taken every
-thousand steps of the last part.
+the file can hold the result. The shipped weights are the mean of the running means of the weights, taken every eighth of the
+steps in the last part.
 """
 
 import argparse
@@ -23,8 +26,10 @@ import numpy as np
 
 import model
 import policies
-from rows import CODE, DECIDES, SEEN, Weaver, pools
-from texts import all_texts
+from pack import Pack
+from replies import CODE, DECIDES, SEEN
+from rows import Weaver, pools
+import unknown
 from vocabulary import Vocabulary
 
 RATE = 4e-3
@@ -36,8 +41,10 @@ ROWS = 16  # in a step
 PHASES = (("words", 0.12), ("texts", 0.22), ("policies", 0.6), ("polish", 1.0))  # each up to this share of the steps
 KEEP = 0.998  # of the running mean, in a step
 BLENDED = PHASES[-2][1]  # from this share of the steps on, running means go into the one that ships
-EVERY = 1000  # steps, between these
+BLENDS = 8  # of these in a whole course, were they taken from its begin on
 CHECKPOINT = 500  # steps, between checkpoints
+SHOWN = 100  # steps, between lines of the log
+TRIED = 12  # steps of each phase, to measure them
 
 
 def loss(params, shape, batch, key):
@@ -118,70 +125,131 @@ def phase(number, total):
 # Rows are woven by processes beside the one that trains.
 
 
-def start_weaving(data, broad, meanings, seed, total):
+def weavers():
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+def start_weaving(folder, seed):
     global woven_from
-    texts, words = all_texts(data, broad, seed)
-    woven_from = Vocabulary(), policies.load_themes(), policies.load_matters(), pools(texts), words, np.load(meanings), seed, total
+    pack = Pack(folder)
+    matters, _ = policies.load_matters()
+    entries = unknown.entries(pack.words[len(pack.texts):])
+    woven_from = pack.vocabulary, policies.load_themes(), matters, pack, pools(pack.texts), entries, seed
 
 
-def weave(number):
-    *these, seed, total = woven_from
-    chance = random.Random(seed * 1_000_003 + number)
-    return Weaver(*these, chance, phase(number, total)).batch(ROWS)
+def weave(number, rows, name):
+    *these, seed = woven_from
+    return Weaver(*these, random.Random(seed * 1_000_003 + number), name).batch(rows)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets; see texts.py")
-    parser.add_argument("--broad", type=Path, required=True, help="a text file, a text a line, of what people write about anything")
-    parser.add_argument("--meanings", type=Path, required=True, help="what teacher.py wrote about all these texts")
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    shape = model.Shape(Vocabulary().size)
-    params = model.initial(shape, arguments.seed)
-    state, mean = (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
+def measured(compiled, fresh, pool, rows):
+    """Seconds of a step in each phase, on rows of their own. The weights that it moves are thrown away."""
+    found = {}
+    for name, _ in PHASES:
+        began = time.time()
+        batches = [pool.apply_async(weave, (place, rows, name)) for place in range(TRIED)]
+        state = compiled(*fresh(), batches[0].get(), jnp.float32(0), jnp.float32(1))
+        jax.block_until_ready(state)
+        compile_time, began = time.time() - began, time.time()
+        for batch in batches[1:]:
+            *state, _ = compiled(*state[:3], batch.get(), jnp.float32(0), jnp.float32(1))
+        jax.block_until_ready(state)
+        found[name] = (time.time() - began) / (TRIED - 1)
+        print(f"{name}: {found[name]:.3f} s/step, after {compile_time:.0f} s for the first", flush=True)
+    return found
+
+
+def steps_in(seconds, by_phase):
+    """The steps that fit into a time, as the phases share them."""
+    starts = [0, *(last for _, last in PHASES)]
+    mean = sum((last - start) * by_phase[name] for (name, last), start in zip(PHASES, starts))
+    return max(100, int(seconds / mean) // 100 * 100)
+
+
+def save(number, where, *what):
+    with open(where.with_suffix(".new"), "wb") as file:
+        pickle.dump((number, *(jax.device_get(one) for one in what)), file)
+    os.replace(where.with_suffix(".new"), where)
+
+
+def planned(arguments, compiled, fresh, pool, called):
+    """The number of steps and of rows in each, which are kept beside the checkpoint."""
+    plan = arguments.out / "plan.json"
+    if not plan.exists():
+        chosen = {"steps": arguments.steps, "rows": arguments.rows}
+        if arguments.seconds:
+            by_phase = measured(compiled, fresh, pool, arguments.rows)
+            chosen |= {"steps": steps_in(arguments.seconds - (time.time() - called), by_phase), "seconds a step": by_phase}
+        plan.write_text(json.dumps(chosen) + "\n")
+    chosen = json.loads(plan.read_text())
+    return chosen["steps"], chosen["rows"]
+
+
+def course(arguments, compiled, fresh, pool, called):
+    total, rows = planned(arguments, compiled, fresh, pool, called)
     first, kept = 0, arguments.out / "checkpoint.pickle"
     if kept.exists():
         with open(kept, "rb") as file:
             first, params, state, mean = pickle.load(file)
         print(f"resumed at step {first}", flush=True)
-    print(f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} weights, on {jax.devices()[0].device_kind}", flush=True)
+    else:
+        params, state, mean = fresh()
+    print(f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} weights, {total} steps, on {jax.devices()[0].device_kind}", flush=True)
+    last, ahead = min(total, arguments.stop or total), 4 * weavers()
 
-    def save(number, where, *what):
-        with open(where.with_suffix(".new"), "wb") as file:
-            pickle.dump((number, *(jax.device_get(one) for one in what)), file)
-        os.replace(where.with_suffix(".new"), where)
+    def ask(number):
+        return pool.apply_async(weave, (number, rows, phase(number, total)))
 
-    compiled = jax.jit(partial(step, shape=shape, total=arguments.steps), donate_argnums=(0, 1, 2))
+    coming = collections.deque(ask(number) for number in range(first, min(last, first + ahead)))
+    began, window, number = time.time(), [], first
     log = open(arguments.out / "log.jsonl", "a")
-    last = arguments.stop or arguments.steps
-    given = (arguments.data, arguments.broad, arguments.meanings, arguments.seed, arguments.steps)
-    weavers = max(1, (os.cpu_count() or 2) - 1)
-    began, window = time.time(), []
-    with multiprocessing.get_context("spawn").Pool(weavers, start_weaving, given) as pool:
-        coming = collections.deque(pool.apply_async(weave, (number,)) for number in range(first, min(last, first + 4 * weavers)))
-        for number in range(first, last):
-            if number + 4 * weavers < last:
-                coming.append(pool.apply_async(weave, (number + 4 * weavers,)))
-            params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number))
-            window.append(told)
-            if (number + 1) % 100 == 0 or number + 1 == last:
-                seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
-                seconds, window = (time.time() - began) / (number + 1 - first), []
-                print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
-                log.write(json.dumps({"step": number + 1, **seen}) + "\n")
-                log.flush()
-            if (number + 1) % CHECKPOINT == 0 or number + 1 == last:
-                save(number + 1, kept, params, state, mean)
-            if number + 1 > BLENDED * arguments.steps and (number + 1) % EVERY == 0:
-                save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
-    if last == arguments.steps:
+    for number in range(first, last):
+        if number + ahead < last:
+            coming.append(ask(number + ahead))
+        params, state, mean, told = compiled(params, state, mean, coming.popleft().get(), jnp.float32(number), jnp.float32(total))
+        window.append(told)
+        spent = arguments.call and time.time() - called > arguments.call
+        if (number + 1) % SHOWN == 0 or number + 1 == last or spent:
+            seen = {key: float(np.mean([float(told[key]) for told in window])) for key in told}
+            seconds, window = (time.time() - began) / (number + 1 - first), []
+            print(f"{number + 1:5} " + " ".join(f"{key} {value:.3f}" for key, value in seen.items()) + f"  {seconds:.3f} s/step", flush=True)
+            log.write(json.dumps({"step": number + 1, **seen}) + "\n")
+            log.flush()
+        if number + 1 > BLENDED * total and (number + 1) % max(1, total // BLENDS) == 0:
+            save(number + 1, arguments.out / f"mean-{number + 1:05}.pickle", mean)
+        if (number + 1) % CHECKPOINT == 0 or number + 1 == last or spent:
+            save(number + 1, kept, params, state, mean)
+        if spent:
+            break
+    if total in (first, number + 1):
         means = [pickle.loads(path.read_bytes())[1] for path in sorted(arguments.out.glob("mean-*.pickle"))] or [mean]
-        save(last, arguments.out / "final.pickle", jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *means))
+        save(total, arguments.out / "final.pickle", jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *means))
+        print("finished", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, required=True, help="the folder of pack.py and teacher.py")
+    parser.add_argument("--out", type=Path, required=True, help="where checkpoints go")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--seconds", type=int, help="train for about this time instead, in any number of calls")
+    parser.add_argument("--call", type=int, help="end this call after this number of seconds, with a checkpoint")
+    parser.add_argument("--stop", type=int, help="stop after this step, to be resumed")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows in a step")
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    called = time.time()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str((arguments.out / "compiled").resolve()))
+    shape = model.Shape(Vocabulary(arguments.pack / "ranks.tiktoken").size)
+    compiled = jax.jit(partial(step, shape=shape), donate_argnums=(0, 1, 2))
+
+    def fresh():
+        params = model.initial(shape, arguments.seed)
+        return params, (jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params)), jax.tree.map(jnp.array, params)
+
+    with multiprocessing.get_context("spawn").Pool(weavers(), start_weaving, (arguments.pack, arguments.seed)) as pool:
+        course(arguments, compiled, fresh, pool, called)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 
 import tiktoken
 
-RANKS = 12_000
+RANKS = 16_000
 CONTROLS = [
     "<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>",
     "<|start|>", "<|end|>", "<|message|>", "<|call|>", "<|endofprompt|>",
@@ -24,20 +24,27 @@ PATTERN = "|".join([
 ])
 
 
-def ranks():
-    """(bytes, rank), from the file that the crate tiktoken-rs carries: `cargo fetch` brings it."""
+def ranks(packed=None):
+    """(bytes, rank), from a pack, or from the file that the crate tiktoken-rs carries: `cargo fetch` brings it."""
+    if packed:
+        return read(packed)
     home = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))
     found = sorted(glob.glob(f"{home}/registry/src/*/tiktoken-rs-*/assets/o200k_base.tiktoken"))
     if not found:
         sys.exit(f"error: no o200k_base.tiktoken below {home}\nhint: run `cargo fetch --locked` in the repository")
-    with open(found[-1], "rb") as file:
+    return read(found[-1])
+
+
+def read(path):
+    with open(path, "rb") as file:
         lines = [line.split() for line in file if line.strip()]
     return [(base64.b64decode(token), int(rank)) for token, rank in lines][:RANKS]
 
 
 class Vocabulary:
-    def __init__(self):
-        self.ranks = ranks()
+    def __init__(self, packed=None):
+        """`packed`: a file of ranks, if there is no crate."""
+        self.ranks = ranks(packed)
         self.control = {name: RANKS + place for place, name in enumerate(CONTROLS)}
         self.size = -(-(RANKS + len(CONTROLS)) // 32) * 32
         self.encoding = tiktoken.Encoding("o200k_prefix", pat_str=PATTERN, mergeable_ranks=dict(self.ranks), special_tokens={})

@@ -4,7 +4,7 @@
 
 use super::model::{Demonstration, ModelFile};
 
-/// The ids of the shipped policies that magistrate-nano was trained for, as in `scripts/nano/policies.py`.
+/// The ids of the shipped policies that magistrate-nano was trained for.
 pub const TRAINED_FOR: [&str; 6] =
     ["spam", "fraud-and-scams", "hate", "harassment", "personal-data", "prompt-injection"];
 
@@ -20,9 +20,10 @@ impl ModelFile {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_list_is_the_trainer_s() {
-        let trainer = include_str!("../../scripts/nano/policies.py");
-        let themes = trainer.lines().find_map(|line| line.strip_prefix("THEMES = ")).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<&str>>(themes).unwrap(), super::TRAINED_FOR);
+    fn the_trainer_has_the_wording_of_each() {
+        let wording = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/nano/themes");
+        for id in super::TRAINED_FOR {
+            assert!(wording.join(id).with_extension("yaml").exists(), "{id}");
+        }
     }
 }

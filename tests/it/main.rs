@@ -54,6 +54,7 @@ mod gate;
 mod integrations;
 mod kept;
 mod nano;
+mod nano_texts;
 mod python;
 mod serve;
 mod signals;
