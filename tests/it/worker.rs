@@ -30,9 +30,11 @@ impl Write for Output {
 }
 
 impl Output {
+    /// Returns the lines that are whole. A line may be written in parts.
     fn lines(&self) -> Vec<Value> {
         let bytes = self.0.lock().unwrap();
-        bytes.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 }
 
