@@ -9,15 +9,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Body, Error, Timeout};
 
-/// The file of `SSL_CERT_FILE` is no list of certificates.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {why} (SSL_CERT_FILE names it)", path.display())]
-pub struct CertificatesError {
-    /// The file.
-    pub path: PathBuf,
-    /// The reason.
-    pub why: String,
-}
+use crate::certificates::CertificatesError;
 
 /// Returns the settings of TLS. A server's certificate is checked against those in the file that `SSL_CERT_FILE` names,
 /// as in curl and OpenSSL. Without it, against Mozilla's.

@@ -97,6 +97,8 @@ pub mod cache;
 #[doc(hidden)]
 pub mod canary;
 #[doc(hidden)]
+pub mod certificates;
+#[doc(hidden)]
 pub mod content;
 #[doc(hidden)]
 pub mod digest;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::address::{host, public};
 use crate::cache;
+use crate::certificates::CertificatesError;
 use crate::hint::{Hint, Hints, Setting};
-use crate::http::CertificatesError;
 
 /// A file that could not be fetched. The bytes that arrived are kept, unless they were wrong.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Errors of remote engines, with the remedies that they propose.
 
 use super::server::{Kind, Level};
+use crate::certificates::CertificatesError;
 use crate::hint::{Hint, Hints, Setting};
-use crate::http::CertificatesError;
 
 /// The reason why a server cannot be used, or cannot judge a content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
