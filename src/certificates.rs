@@ -11,3 +11,8 @@ pub struct CertificatesError {
     /// The reason.
     pub why: String,
 }
+
+impl CertificatesError {
+    /// The remedy.
+    pub const REMEDY: &str = "unset SSL_CERT_FILE to trust Mozilla's roots";
+}

@@ -124,7 +124,8 @@ impl Item {
             || self.scoring.iter().any(|scoring| scoring.holds(seq))
     }
 
-    /// Reads the logits of the batch that it filled. It changes with [`Self::advance`] alone.
+    /// Reads the logits of the batch that it filled: the next token, or the probabilities of answers.
+    /// [`Self::advance`] uses them.
     pub fn read(&mut self, rows: &Rows<'_>) {
         let plan = &self.turn.plan;
         match self.phase {

@@ -1,16 +1,16 @@
 //! Reading: the logits of a batch, which several threads turn into tokens and probabilities.
 //!
-//! A row has an entry for each token of the vocabulary. For 32 texts on a GPU these are 26 MB a step, which one thread
-//! reads in more than half a millisecond while the GPU waits.
+//! A row has an entry for each token of the vocabulary. For 32 texts of the 20b these are 26 MB a step, and a GPU waits
+//! until they are read.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::backend::{Backend, Batch, LogitsRow};
 
-/// Logits that are worth another thread: one reads them in about 0.1 ms, and starting a thread takes a tenth of that.
+/// Logits that are worth another thread. Reading these 4 MB takes longer than its start.
 const WORTH_A_THREAD: usize = 1 << 20;
 
-/// Most threads. More wait for the same memory.
+/// Most threads. A few are as fast as the memory.
 const MOST_THREADS: usize = 8;
 
 /// The rows of logits of a batch.

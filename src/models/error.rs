@@ -88,7 +88,7 @@ impl Hints for FetchError {
                 429 | 500.. => "the server is busy: try again later; the download resumes where it broke off",
                 _ => "check the name",
             },
-            Self::Certificates(_) => "unset SSL_CERT_FILE to trust Mozilla's roots",
+            Self::Certificates(_) => CertificatesError::REMEDY,
             Self::Unreachable { .. } => "run it again once there is a network: a download that began resumes",
             Self::Broken { .. } => "try again: the download resumes where it broke off",
             Self::Wrong { .. } => "fetch it again; if that does not help, the source or the connection is damaged",

@@ -107,7 +107,7 @@ impl Hints for RemoteError {
                     Hint::of(Setting::Model).text(" names the model's own tokenizer.json, or a GGUF file of it; ");
                 vec![hint.setting(Setting::RemoteLevel).text(" chat needs no vocabulary")]
             }
-            Self::Certificates(_) => vec![Hint::new("unset SSL_CERT_FILE to trust Mozilla's roots")],
+            Self::Certificates(_) => vec![Hint::new(CertificatesError::REMEDY)],
             Self::NotRaw => vec![Hint::new("start vLLM with raw log-probabilities, its default")],
             Self::Template(_) => vec![Hint::new("give the server the chat template of gpt-oss")],
             Self::Changed => vec![Hint::new("give the server the old model again, or begin another run")],
