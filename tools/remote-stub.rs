@@ -1,29 +1,94 @@
 //! A stub of vLLM that answers at once: prints its address, and runs until it is killed. `scripts/bench-remote` uses it.
+//!
+//! Its model writes one of the named texts, and takes each nine times as often as the next. It takes as little time as
+//! can be, because the program that is measured may share a core with it.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 
 use magistrate::harmony::Control;
-use magistrate::tokenizer::Token;
-use support::remote::{Program, moody};
+use magistrate::tokenizer::Tokenizer;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use support::remote::{Answer, listen};
+
+/// The logit of the next token of the first text. Tokens of no text have 0.
+const FIRST: f64 = 20.0;
+
+/// A request for log-probabilities. What else it asks for does not change them.
+#[derive(Deserialize)]
+struct Asked<'body> {
+    model: &'body str,
+    prompt: Vec<Vec<u32>>,
+    logprob_token_ids: Vec<u32>,
+}
+
+struct Model {
+    tokenizer: Tokenizer,
+    texts: Vec<Vec<u32>>,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let model = std::env::args().nth(1).ok_or("usage: remote-stub MODEL.gguf")?;
-    let tokenizer = Arc::new(magistrate::gguf::tokenizer(Path::new(&model))?);
-    let [no, yes] = ["0", "1"].map(|label| tokenizer.encode(label)[0]);
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: remote-stub MODEL.gguf TEXT...")?;
+    let tokenizer = magistrate::gguf::tokenizer(Path::new(&path))?;
     let end = tokenizer.control(Control::Return);
-    // No more than the answers of a policy with the labels 0 and 1.
-    let answer = move |history: &[Token], logits: &mut [f32]| {
-        let answered = history.last().is_some_and(|last| *last == no || *last == yes);
-        logits[if answered { end } else { no }.0 as usize] = 20.0;
-    };
-    let stub = moody(Program::Vllm, &tokenizer, false, answer, |_, _, _, answer| answer);
-    println!("{}", stub.url);
+    let encode = |text: String| tokenizer.encode(&text).into_iter().chain([end]).map(|token| token.0).collect();
+    let texts = arguments.map(encode).collect();
+    let model = Model { tokenizer, texts };
+    let url = listen(move |path, _, body| model.answer(path, body));
+    println!("{url}");
     loop {
         std::thread::park();
+    }
+}
+
+impl Model {
+    fn answer(&self, path: &str, body: &[u8]) -> Answer {
+        match path {
+            "/version" => Answer::json(&json!({ "version": "0.33.0" })),
+            "/v1/models" => Answer::json(&json!({ "data": [{ "id": "stub", "max_model_len": 8192 }] })),
+            "/v1/completions" => match serde_json::from_slice::<Asked>(body) {
+                Ok(asked) => Answer::json(&self.complete(&asked)),
+                Err(error) => Answer::status(400, &json!({ "error": { "message": error.to_string() } }).to_string()),
+            },
+            _ => Answer::status(404, "{}"),
+        }
+    }
+
+    fn complete(&self, asked: &Asked<'_>) -> Value {
+        let choice = |(index, prompt): (usize, &Vec<u32>)| {
+            let next = self.next(prompt);
+            let likely: f64 = next.iter().map(|(_, logit)| logit.exp()).sum();
+            #[allow(clippy::cast_precision_loss, reason = "a vocabulary has few tokens")]
+            let total = (likely + (self.tokenizer.len() - next.len()) as f64).ln();
+            let logit = |id: u32| next.iter().find(|(token, _)| *token == id).map_or(0.0, |(_, logit)| *logit);
+            let log = |id: &u32| logit(*id) - total;
+            let named = asked.logprob_token_ids.iter();
+            let logs: Map<String, Value> = named.map(|id| (format!("token_id:{id}"), json!(log(id)))).collect();
+            json!({ "index": index, "logprobs": { "top_logprobs": [logs] }, "finish_reason": "length" })
+        };
+        let choices: Vec<Value> = asked.prompt.iter().enumerate().map(choice).collect();
+        let sent: usize = asked.prompt.iter().map(Vec::len).sum();
+        json!({ "model": asked.model, "choices": choices, "usage": { "prompt_tokens": sent } })
+    }
+
+    /// Returns the next tokens of the texts, behind as much of one as a prompt ends with, and their logits.
+    fn next(&self, prompt: &[u32]) -> Vec<(u32, f64)> {
+        let begun = |text: &Vec<u32>| (0..text.len()).rev().find(|length| prompt.ends_with(&text[..*length]));
+        let begun: Vec<usize> = self.texts.iter().map(|text| begun(text).unwrap_or_default()).collect();
+        let most = begun.iter().copied().max().unwrap_or_default();
+        let mut next: Vec<(u32, f64)> = Vec::new();
+        let mut logit = FIRST;
+        for text in self.texts.iter().zip(&begun).filter(|(_, begun)| **begun == most).map(|(text, _)| text) {
+            if next.iter().all(|(token, _)| *token != text[most]) {
+                next.push((text[most], logit));
+                logit -= 9_f64.ln();
+            }
+        }
+        next
     }
 }

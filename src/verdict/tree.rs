@@ -108,28 +108,6 @@ impl AnswerTree {
         &self.nodes[node.0]
     }
 
-    /// Returns the number of places.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// Returns every place with the tokens before it, the beginning first.
-    #[must_use]
-    pub fn places(&self) -> Vec<(NodeId, Vec<Token>)> {
-        let mut places = vec![(Self::ROOT, Vec::new())];
-        let mut next = 0;
-        while let Some((node, path)) = places.get(next).cloned() {
-            for edge in self.edges(node) {
-                if let (Step::Token(token), Target::Node(below)) = (edge.step, edge.to) {
-                    places.push((below, [path.as_slice(), &[token]].concat()));
-                }
-            }
-            next += 1;
-        }
-        places
-    }
-
     /// Returns one of the answers below a node.
     #[must_use]
     pub fn leaf(&self, mut node: NodeId) -> Option<usize> {

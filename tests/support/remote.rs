@@ -67,10 +67,8 @@ pub fn moody(
     model: impl Fn(&[Token], &mut [f32]) + Send + Sync + 'static,
     mood: impl Fn(&str, u64, &Value, Answer) -> Answer + Send + Sync + 'static,
 ) -> Stub {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<(String, String, Value)>>> = Arc::default();
-    let shared = Arc::new(Shared {
+    let shared = Shared {
         program,
         tokenizer: Arc::clone(tokenizer),
         model: Box::new(model),
@@ -78,14 +76,23 @@ pub fn moody(
         keeps,
         count: AtomicU64::new(0),
         asked: Arc::clone(&asked),
-    });
+    };
+    let url = listen(move |path, headers, body| shared.answer(path, headers, body));
+    Stub { url, asked }
+}
+
+/// Starts a server that answers each request by its path, headers and body. Returns its address.
+pub fn listen(answer: impl Fn(&str, &str, &[u8]) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || http::serve(stream, |path, headers, body| shared.answer(path, headers, body)));
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || http::serve(stream, |path, headers, body| answer(path, headers, body)));
         }
     });
-    Stub { url, asked }
+    url
 }
 
 impl Shared {

@@ -112,6 +112,20 @@ fn a_text_that_spells_control_tokens_is_sent_as_ordinary_ids() {
 }
 
 #[test]
+fn answers_with_few_places_take_one_request() {
+    for program in EXACT {
+        let stub = stub(program, &tokenizer(), noise);
+        let remote = engine(&stub);
+        for policy in &policies()[..2] {
+            let session = remote.session(policy, support::noisy(Effort::None)).unwrap();
+            let before = stub.asked.lock().unwrap().len();
+            session.classify(&Content::new(TEXTS[0])).unwrap();
+            assert_eq!(stub.asked.lock().unwrap().len() - before, 1, "{program:?} {}", policy.id);
+        }
+    }
+}
+
+#[test]
 fn contents_that_nobody_waits_for_are_not_sent_and_the_engine_ends_while_a_server_is_silent() {
     let stub = stub(Program::Vllm, &tokenizer(), noise);
     let remote = engine(&stub);

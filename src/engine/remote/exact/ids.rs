@@ -43,6 +43,11 @@ impl Ids {
         }
     }
 
+    /// Returns the bytes of its text.
+    pub fn bytes(&self) -> usize {
+        self.shared.len() + self.own.len() + 2
+    }
+
     /// Returns the number of ids.
     pub fn len(&self) -> usize {
         self.length

@@ -1,7 +1,7 @@
 //! The probability of every answer, asked from a server.
 //!
-//! It is the same walk down the tree of answers as on this machine. A request asks for all places that are open. If the
-//! tree is small, one request asks for the whole of it.
+//! It is the same walk down the tree of answers as on this machine. A request asks for all places that are open. If they
+//! are few, it asks for those below them, too, which saves a request where a branch is followed.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,8 @@ use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
 use crate::verdict::NodeId;
 
-/// Most places of a tree that is asked for at once. Each repeats the prompt in the request.
-const SMALL: usize = 8;
+/// Most places in a request that looks ahead. Each repeats the prompt, and some may not be needed.
+const FEW: usize = 8;
 
 /// The logarithm of each answer's probability, and the tokens that were scored for it.
 pub struct Scored {
@@ -38,9 +38,6 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
     let mut lead = Lead::default();
     let mut open = vec![Branch::trunk(plan)];
     let mut tokens = plan.trunk.len();
-    if plan.tree.size() <= SMALL {
-        ask(server, plan, prompt, plan.tree.places(), &mut known)?;
-    }
     while !open.is_empty() {
         if depth == Depth::Verdicts && open.iter().all(|branch| is_one_verdict(plan, branch)) {
             for branch in &open {
@@ -51,9 +48,10 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
             lead.settle_ahead(&mut logs);
             return Ok(Scored { logs, tokens });
         }
-        let places = open.iter().flat_map(|branch| places_of(plan, branch));
-        let unknown = places.filter(|(node, _)| !known.contains_key(node)).collect();
-        ask(server, plan, prompt, unknown, &mut known)?;
+        if open.iter().flat_map(|branch| &branch.nodes).any(|node| !known.contains_key(node)) {
+            let places = places(plan, &open, depth).into_iter().filter(|(node, _)| !known.contains_key(node)).collect();
+            ask(server, plan, prompt, places, &mut known)?;
+        }
         for mut branch in std::mem::take(&mut open) {
             for place in 0..branch.nodes.len() {
                 let edges = known.get(&branch.nodes[place]).map_or(&[][..], Vec::as_slice);
@@ -66,6 +64,22 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
     }
     lead.settle(&mut logs);
     Ok(Scored { logs, tokens })
+}
+
+/// Returns the places of branches, and those below them as long as they are few.
+fn places(plan: &DecodePlan, open: &[Branch], depth: Depth) -> Vec<(NodeId, Vec<Token>)> {
+    let mut places: Vec<(NodeId, Vec<Token>)> = open.iter().flat_map(|branch| places_of(plan, branch)).collect();
+    let is_followed = |branch: &Branch| depth == Depth::Answers || !is_one_verdict(plan, branch);
+    let below = |branches: &[Branch]| -> Vec<Branch> {
+        branches.iter().flat_map(|branch| branch.below(plan)).filter(is_followed).collect()
+    };
+    let mut branches = below(open);
+    while !branches.is_empty() && places.len() + branches.iter().map(|branch| branch.nodes.len()).sum::<usize>() <= FEW
+    {
+        places.extend(branches.iter().flat_map(|branch| places_of(plan, branch)));
+        branches = below(&branches);
+    }
+    places
 }
 
 /// Reports whether all answers below a branch have the same verdict.
@@ -82,9 +96,6 @@ fn ask(
     places: Vec<(NodeId, Vec<Token>)>,
     known: &mut HashMap<NodeId, Vec<f64>>,
 ) -> Result<(), RemoteError> {
-    if places.is_empty() {
-        return Ok(());
-    }
     let query =
         |(node, path): &(NodeId, Vec<Token>)| Query { prompt: prompt.with(path), wanted: edge_tokens(plan, *node) };
     let queries: Vec<Query> = places.iter().map(query).collect();

@@ -6,6 +6,8 @@
 
 mod reply;
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use self::reply::{NAMED, Named, Reply};
@@ -77,7 +79,11 @@ impl Vllm<'_> {
     /// Asks for the log-probabilities of these tokens behind each prompt.
     fn named(&self, prompts: &[&Ids], named: &[Token], more: &str) -> Result<Vec<Named>, RemoteError> {
         let sent: usize = prompts.iter().map(|prompt| prompt.len()).sum();
-        let body = format!(
+        // Prompts are long, and a text that grows is copied again and again.
+        let mut body = String::with_capacity(1024 + prompts.iter().map(|prompt| prompt.bytes() + 1).sum::<usize>());
+        // Writing to a string cannot fail.
+        let _ = write!(
+            body,
             r#"{{"model":{},"prompt":{},"max_tokens":1,"temperature":0,"logprobs":{},"logprob_token_ids":{},{PLAIN}{more}}}"#,
             json!(self.model),
             Listed(prompts),
