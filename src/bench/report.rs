@@ -19,8 +19,10 @@ pub struct Report {
     pub prompt_tokens_per_s: f64,
     /// Tokens sampled or appended per second.
     pub output_tokens_per_s: f64,
-    /// Share of the time that was spent inside llama.cpp, from 0 to 1.
+    /// Share of the time that was spent inside llama.cpp, from 0 to 1. The waiting is part of it.
     pub inside: f64,
+    /// Share of the time in which the results of llama.cpp were waited for. A GPU computes on after a call has returned.
+    pub waiting: f64,
     /// Number of decoded batches.
     pub batches: usize,
     /// Mean number of tokens in a batch.
@@ -50,13 +52,16 @@ impl Report {
         let seconds = time(|share| share.seconds).fold(0.0, f64::max);
         #[allow(clippy::cast_precision_loss, reason = "rates for people")]
         let rate = |count: usize| count as f64 / seconds.max(1e-9);
+        let all = time(|share| share.seconds).sum::<f64>().max(1e-9);
+        let share_of = |of: fn(&Share) -> f64| time(of).sum::<f64>() / all;
         Self {
             items,
             seconds,
             items_per_s: rate(items),
             prompt_tokens_per_s: rate(prompt),
             output_tokens_per_s: rate(decoded.saturating_sub(prompt)),
-            inside: time(|share| share.inside).sum::<f64>() / time(|share| share.seconds).sum::<f64>().max(1e-9),
+            inside: share_of(|share| share.inside + share.waiting),
+            waiting: share_of(|share| share.waiting),
             batches,
             batch_fill: rate(decoded) / rate(batches.max(1)),
             decoded_tokens: decoded,

@@ -23,8 +23,10 @@ pub struct Share {
     pub(super) decoded: usize,
     pub(super) batches: usize,
     pub(super) seconds: f64,
-    /// Seconds inside llama.cpp.
+    /// Seconds inside llama.cpp's calls.
     pub(super) inside: f64,
+    /// Seconds of waiting for results of calls that had returned.
+    pub(super) waiting: f64,
     pub(super) policy_seconds: f64,
 }
 
@@ -88,6 +90,7 @@ impl<'work> Shared<'work> {
             batches: meter.batches.get(),
             seconds: begun.elapsed().as_secs_f64(),
             inside: meter.spent.get().as_secs_f64(),
+            waiting: meter.waited.get().as_secs_f64(),
             policy_seconds,
         })
     }
@@ -127,6 +130,7 @@ fn step(schedule: &mut Schedule<'_>) -> Result<(), Fault> {
 #[derive(Default)]
 struct Meter {
     spent: Cell<Duration>,
+    waited: Cell<Duration>,
     batches: Cell<usize>,
     tokens: Cell<usize>,
 }
@@ -134,6 +138,7 @@ struct Meter {
 impl Meter {
     fn reset(&self) {
         self.spent.take();
+        self.waited.take();
         self.batches.take();
         self.tokens.take();
     }
@@ -147,9 +152,18 @@ impl Observer for &Meter {
     }
 
     fn run<T>(&mut self, call: impl FnOnce() -> T) -> T {
-        let begun = Instant::now();
-        let done = call();
-        self.spent.set(self.spent.get() + begun.elapsed());
-        done
+        timed(&self.spent, call)
     }
+
+    fn wait<T>(&self, call: impl FnOnce() -> T) -> T {
+        timed(&self.waited, call)
+    }
+}
+
+/// Runs a call, and adds its time.
+fn timed<T>(time: &Cell<Duration>, call: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let done = call();
+    time.set(time.get() + begun.elapsed());
+    done
 }

@@ -26,6 +26,11 @@ pub trait Observer {
     fn run<T>(&mut self, call: impl FnOnce() -> T) -> T {
         call()
     }
+
+    /// Runs a call that reads a result, and waits for it if the device is not done.
+    fn wait<T>(&self, call: impl FnOnce() -> T) -> T {
+        call()
+    }
 }
 
 /// A backend with an observer.
@@ -53,7 +58,7 @@ impl<O: Observer> Backend for Observed<'_, O> {
     }
 
     fn logits(&self, row: LogitsRow) -> &[f32] {
-        let logits = self.backend.logits(row);
+        let logits = self.observer.wait(|| self.backend.logits(row));
         self.observer.logits(row, logits);
         logits
     }

@@ -90,13 +90,14 @@ fn table(flags: &BenchFlags, report: &Report) -> String {
          items      {}/s, {seconds:.2} s in all\n\
          tokens     {:.0}/s of contents, {:.0}/s written\n\
          batches    {batches}, of {:.1} tokens\n\
-         llama.cpp  {:.1} % of the time\n\
+         llama.cpp  {:.1} % of the time, {:.1} % of it in waiting for results\n\
          policy     decoded in {:.3} s, {} tokens reused\n{memory}",
         per_second(report.items_per_s),
         report.prompt_tokens_per_s,
         report.output_tokens_per_s,
         report.batch_fill,
         report.inside * 100.0,
+        report.waiting / report.inside.max(1e-9) * 100.0,
         report.policy_seconds,
         report.reused_tokens,
     )
