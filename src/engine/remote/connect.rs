@@ -9,18 +9,17 @@ use sha2::{Digest, Sha256};
 use super::chat::dialect::Dialect;
 use super::client::Client;
 use super::error::RemoteError;
-use super::exact::ids::Ids;
+use super::exact::Exact;
 use super::exact::llama_server::LlamaServer;
 use super::exact::sglang::Sglang;
 use super::exact::vllm::Vllm;
-use super::exact::{Exact, Query};
 use super::guard::{self, Guard};
 use super::server::{Kind, Level, RemoteOptions, RemoteServer};
 use crate::engine::config::EngineConfig;
 use crate::gguf::{ModelFile, Opened};
 use crate::harmony::Control;
 use crate::text::hex;
-use crate::tokenizer::{Token, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 /// The context of gpt-oss in tokens, for a server that does not report its own.
 const CONTEXT: usize = 131_072;
@@ -151,7 +150,7 @@ impl Connection {
                 return Err(other());
             }
             let canary = guard::canary(&*server, &self.tokenizer)?;
-            check_raw(&*server, &self.tokenizer)?;
+            server.check(&self.tokenizer)?;
             canary
         };
         self.guard = Guard::new(canary.clone(), self.client.failures());
@@ -169,27 +168,6 @@ impl Connection {
             self.server.level = Level::Chat;
         }
         Ok(())
-    }
-}
-
-/// Checks that other settings of a request do not change log-probabilities.
-fn check_raw(server: &dyn Exact, tokenizer: &Tokenizer) -> Result<(), RemoteError> {
-    const ROUNDING: f64 = 0.1;
-    let first = |text: &str| tokenizer.encode(text).first().copied().unwrap_or(Token(0));
-    let query = Query {
-        prompt: Ids::new(&tokenizer.encode("The answer is")),
-        wanted: [" no", " yes", " a"].map(first).to_vec(),
-    };
-    let Some(restricted) = server.restricted(&query)? else { return Ok(()) };
-    let free = server.score(std::slice::from_ref(&query))?;
-    let free = free.first().map_or(&[][..], Vec::as_slice);
-    // A probability of zero has no logarithm.
-    let bounded = |log: f64| log.max(-50.0);
-    let same = |(one, other): (&f64, &f64)| (bounded(*one) - bounded(*other)).abs() <= ROUNDING;
-    if restricted.len() == free.len() && restricted.iter().zip(free).all(same) {
-        Ok(())
-    } else {
-        Err(RemoteError::NotRaw)
     }
 }
 

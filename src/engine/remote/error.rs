@@ -73,6 +73,9 @@ pub enum RemoteError {
     /// The log-probabilities are not those of the whole vocabulary.
     #[error("the log-probabilities of the server are not raw: other settings of a request change them")]
     NotRaw,
+    /// A prompt that the server restores from its cache has other probabilities.
+    #[error("the server computes other probabilities for a prompt that it restores from its cache")]
+    Restores,
     /// The chat template of the server leaves the policy out, or puts it behind the content.
     #[error("the chat template of the server {0}")]
     Template(&'static str),
@@ -109,6 +112,7 @@ impl Hints for RemoteError {
             }
             Self::Certificates(_) => vec![Hint::new(CertificatesError::REMEDY)],
             Self::NotRaw => vec![Hint::new("start vLLM with raw log-probabilities, its default")],
+            Self::Restores => vec![Hint::new("start llama-server with --cache-ram 0, or without --swa-full")],
             Self::Template(_) => vec![Hint::new("give the server the chat template of gpt-oss")],
             Self::Changed => vec![Hint::new("give the server the old model again, or begin another run")],
             _ => Vec::new(),

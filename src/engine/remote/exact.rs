@@ -14,7 +14,7 @@ use self::ids::Ids;
 use super::client::Client;
 use super::error::RemoteError;
 use crate::engine::config::Sampling;
-use crate::tokenizer::Token;
+use crate::tokenizer::{Token, Tokenizer};
 
 /// A server at the level exact.
 pub(super) trait Exact: Send + Sync {
@@ -29,10 +29,15 @@ pub(super) trait Exact: Send + Sync {
     /// for that.
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError>;
 
-    /// Returns the log-probabilities of a query while the choice of the next token is restricted. `None` if the server
-    /// cannot restrict it.
-    fn restricted(&self, _query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
-        Ok(None)
+    /// Returns the number of places up to which a request also asks for those that may not be needed. It spares a request
+    /// where a server reads several prompts side by side.
+    fn ahead(&self) -> usize {
+        8
+    }
+
+    /// Checks the settings of the server that would change probabilities unseen.
+    fn check(&self, _tokenizer: &Tokenizer) -> Result<(), RemoteError> {
+        Ok(())
     }
 }
 

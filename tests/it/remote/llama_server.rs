@@ -48,7 +48,7 @@ fn start(program: &Path, model: &Path) -> Server {
     command.arg("-m").arg(model).args(["--host", "127.0.0.1", "--port", &port.to_string(), "--parallel", "4"]);
     // Its flash attention on a CPU adds in 16 bits, and rearranged weights are added in another order.
     command
-        .args(["-c", "16384", "-t", "2", "--swa-full", "-fa", "off", "--no-repack"])
+        .args(["-c", "16384", "-t", "2", "--swa-full", "--cache-ram", "0", "-fa", "off", "--no-repack"])
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let server = Server { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}") };

@@ -93,6 +93,22 @@ fn log_probabilities_that_are_not_raw_are_refused() {
 }
 
 #[test]
+fn a_server_that_restores_prompts_wrongly_is_refused() {
+    let stub = moody(Program::LlamaServer, &tokenizer(), true, noise, |_, _, body, answer| {
+        if body["id_slot"].is_null() || body["cache_prompt"] == false {
+            return answer;
+        }
+        let mut reply: Value = serde_json::from_slice(&answer.body).unwrap();
+        let top = reply["completion_probabilities"][0]["top_logprobs"].as_array_mut().unwrap();
+        top.iter_mut().for_each(|likely| likely["logprob"] = json!(likely["logprob"].as_f64().unwrap() - 0.4));
+        Answer::json(&reply)
+    });
+    let error = error(connect(&stub));
+    assert_eq!(error, RemoteError::Restores);
+    assert!(error.hints()[0].to_string().contains("--cache-ram 0"));
+}
+
+#[test]
 fn of_several_models_one_must_be_named() {
     let stub = moody(Program::Vllm, &tokenizer(), true, noise, |path, _, _, answer| match path {
         "/v1/models" => Answer::json(&json!({ "data": [{ "id": "one" }, { "id": "two" }] })),

@@ -13,9 +13,6 @@ use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
 use crate::verdict::NodeId;
 
-/// Most places in a request that looks ahead. Each repeats the prompt, and some may not be needed.
-const FEW: usize = 8;
-
 /// The logarithm of each answer's probability, and the tokens that were scored for it.
 pub struct Scored {
     pub logs: Vec<f64>,
@@ -49,7 +46,10 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
             return Ok(Scored { logs, tokens });
         }
         if open.iter().flat_map(|branch| &branch.nodes).any(|node| !known.contains_key(node)) {
-            let places = places(plan, &open, depth).into_iter().filter(|(node, _)| !known.contains_key(node)).collect();
+            let places = places(plan, &open, depth, server.ahead())
+                .into_iter()
+                .filter(|(node, _)| !known.contains_key(node))
+                .collect();
             ask(server, plan, prompt, places, &mut known)?;
         }
         for mut branch in std::mem::take(&mut open) {
@@ -66,20 +66,23 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
     Ok(Scored { logs, tokens })
 }
 
-/// Returns the places of branches, and those below them as long as they are few.
-fn places(plan: &DecodePlan, open: &[Branch], depth: Depth) -> Vec<(NodeId, Vec<Token>)> {
-    let mut places: Vec<(NodeId, Vec<Token>)> = open.iter().flat_map(|branch| places_of(plan, branch)).collect();
+/// Returns the places of branches, and those below them as long as they are at most `ahead` together.
+fn places(plan: &DecodePlan, open: &[Branch], depth: Depth, ahead: usize) -> Vec<(NodeId, Vec<Token>)> {
+    let all = |branches: &[Branch]| branches.iter().flat_map(|branch| places_of(plan, branch)).collect::<Vec<_>>();
     let is_followed = |branch: &Branch| depth == Depth::Answers || !is_one_verdict(plan, branch);
     let below = |branches: &[Branch]| -> Vec<Branch> {
         branches.iter().flat_map(|branch| branch.below(plan)).filter(is_followed).collect()
     };
+    let mut places = all(open);
     let mut branches = below(open);
-    while !branches.is_empty() && places.len() + branches.iter().map(|branch| branch.nodes.len()).sum::<usize>() <= FEW
-    {
-        places.extend(branches.iter().flat_map(|branch| places_of(plan, branch)));
+    loop {
+        let more = all(&branches);
+        if more.is_empty() || places.len() + more.len() > ahead {
+            return places;
+        }
+        places.extend(more);
         branches = below(&branches);
     }
-    places
 }
 
 /// Reports whether all answers below a branch have the same verdict.

@@ -15,7 +15,7 @@ use super::ids::{Ids, Listed};
 use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
-use crate::tokenizer::Token;
+use crate::tokenizer::{Token, Tokenizer};
 
 /// Settings that leave the probabilities as the model has them. Else the model's `generation_config.json` decides.
 const PLAIN: &str = r#""top_p":1,"top_k":0,"min_p":0,"repetition_penalty":1,"add_special_tokens":false,"skip_special_tokens":false,"return_tokens_as_token_ids":true"#;
@@ -68,10 +68,21 @@ impl Exact for Vllm<'_> {
         tokenized(self.client, &json!({ "model": self.model, "prompt": text, "add_special_tokens": false }))
     }
 
-    fn restricted(&self, query: &Query) -> Result<Option<Vec<f64>>, RemoteError> {
-        let only = format!(r#","allowed_token_ids":{}"#, Ids::new(&query.wanted[..1]));
-        let logs = self.named(&[&query.prompt], &query.wanted, &only)?;
-        logs.first().map(|logs| query.wanted.iter().map(|token| logs.of(*token)).collect()).transpose()
+    /// Checks that log-probabilities are those of the whole vocabulary, also where a request restricts the next token.
+    fn check(&self, tokenizer: &Tokenizer) -> Result<(), RemoteError> {
+        const ROUNDING: f64 = 0.1;
+        let first = |text: &str| tokenizer.encode(text).first().copied().unwrap_or(Token(0));
+        let prompt = Ids::new(&tokenizer.encode("The answer is"));
+        let wanted = [" no", " yes", " a"].map(first);
+        let logs = |more: &str| -> Result<Vec<f64>, RemoteError> {
+            let logs = self.named(&[&prompt], &wanted, more)?;
+            // A probability of zero has no logarithm.
+            let log = |token: &Token| logs.first().map_or(Ok(0.0), |logs| logs.of(*token).map(|log| log.max(-50.0)));
+            wanted.iter().map(log).collect()
+        };
+        let restricted = logs(&format!(r#","allowed_token_ids":{}"#, Ids::new(&wanted[..1])))?;
+        let same = |(one, other): (&f64, &f64)| (one - other).abs() <= ROUNDING;
+        if restricted.iter().zip(&logs("")?).all(same) { Ok(()) } else { Err(RemoteError::NotRaw) }
     }
 }
 
