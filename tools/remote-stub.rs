@@ -22,13 +22,15 @@ const FIRST: f64 = 20.0;
 #[derive(Deserialize)]
 struct Asked<'body> {
     model: &'body str,
-    prompt: Vec<Vec<u32>>,
+    prompt: Vec<u32>,
+    max_tokens: usize,
     logprob_token_ids: Vec<u32>,
 }
 
 struct Model {
     tokenizer: Tokenizer,
     texts: Vec<Vec<u32>>,
+    end: u32,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let end = tokenizer.control(Control::Return);
     let encode = |text: String| tokenizer.encode(&text).into_iter().chain([end]).map(|token| token.0).collect();
     let texts = arguments.map(encode).collect();
-    let model = Model { tokenizer, texts };
+    let model = Model { tokenizer, texts, end: end.0 };
     let url = listen(move |path, _, body| model.answer(path, body));
     println!("{url}");
     loop {
@@ -60,20 +62,26 @@ impl Model {
     }
 
     fn complete(&self, asked: &Asked<'_>) -> Value {
-        let choice = |(index, prompt): (usize, &Vec<u32>)| {
-            let next = self.next(prompt);
+        let mut all = asked.prompt.clone();
+        let (mut written, mut places) = (Vec::new(), Vec::new());
+        for _ in 0..asked.max_tokens {
+            let next = self.next(&all);
             let likely: f64 = next.iter().map(|(_, logit)| logit.exp()).sum();
             #[allow(clippy::cast_precision_loss, reason = "a vocabulary has few tokens")]
             let total = (likely + (self.tokenizer.len() - next.len()) as f64).ln();
             let logit = |id: u32| next.iter().find(|(token, _)| *token == id).map_or(0.0, |(_, logit)| *logit);
-            let log = |id: &u32| logit(*id) - total;
-            let named = asked.logprob_token_ids.iter();
-            let logs: Map<String, Value> = named.map(|id| (format!("token_id:{id}"), json!(log(id)))).collect();
-            json!({ "index": index, "logprobs": { "top_logprobs": [logs] }, "finish_reason": "length" })
-        };
-        let choices: Vec<Value> = asked.prompt.iter().enumerate().map(choice).collect();
-        let sent: usize = asked.prompt.iter().map(Vec::len).sum();
-        json!({ "model": asked.model, "choices": choices, "usage": { "prompt_tokens": sent } })
+            let log = |id: &u32| (format!("token_id:{id}"), json!(logit(*id) - total));
+            places.push(Value::Object(asked.logprob_token_ids.iter().map(log).collect::<Map<String, Value>>()));
+            written.push(next[0].0);
+            all.push(next[0].0);
+            if next[0].0 == self.end {
+                break;
+            }
+        }
+        let choice = json!({
+            "index": 0, "token_ids": written, "logprobs": { "top_logprobs": places }, "finish_reason": "length",
+        });
+        json!({ "model": asked.model, "choices": [choice], "usage": { "prompt_tokens": asked.prompt.len() } })
     }
 
     /// Returns the next tokens of the texts, behind as much of one as a prompt ends with, and their logits.

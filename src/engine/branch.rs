@@ -5,8 +5,6 @@
 use super::decode_plan::{DecodePlan, forced};
 use crate::harmony::Control;
 use crate::tokenizer::Token;
-#[cfg(feature = "remote")]
-use crate::verdict::Edge;
 use crate::verdict::{NodeId, Step, Target};
 
 /// The share of the likeliest branch below which a branch is not followed, if the likeliest has at least [`CLEAR`].
@@ -76,17 +74,6 @@ impl Branch {
         // Inside a forced stretch the single way on is the next token, which is already fed.
         self.log = ways.first().map_or(self.log, |(_, _, log)| *log);
         None
-    }
-
-    /// Returns the branches that continue from its end, before anything is known about them.
-    #[cfg(feature = "remote")]
-    pub(super) fn below(&self, plan: &DecodePlan) -> Vec<Self> {
-        let edges = self.nodes.last().map_or(&[][..], |end| plan.tree.edges(*end));
-        let way = |edge: &Edge| match (edge.step, edge.to) {
-            (Step::Token(token), Target::Node(next)) => Some(self.child(plan, token, next, f64::NEG_INFINITY)),
-            _ => None,
-        };
-        edges.iter().filter_map(way).collect()
     }
 
     /// Returns the branch that continues from its end with a token, up to the next choice.

@@ -95,6 +95,19 @@ pub fn listen(answer: impl Fn(&str, &str, &[u8]) -> Answer + Send + Sync + 'stat
     url
 }
 
+/// The tokens between which the model chooses.
+struct Choice {
+    banned: Vec<u32>,
+    /// All others are left out, if there is one.
+    only: Vec<u32>,
+}
+
+impl Choice {
+    fn has(&self, id: u32) -> bool {
+        !self.banned.contains(&id) && (self.only.is_empty() || self.only.contains(&id))
+    }
+}
+
 impl Shared {
     fn answer(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -117,12 +130,12 @@ impl Shared {
     }
 
     /// Writes greedily until a stop or the limit. The last token is the stop.
-    fn write(&self, prompt: &[Token], most: usize, stops: &[u32], banned: &[u32]) -> Vec<u32> {
+    fn write(&self, prompt: &[Token], most: usize, stops: &[u32], choice: &Choice) -> Vec<u32> {
         let mut all = prompt.to_vec();
         let mut written = Vec::new();
         while written.len() < most {
             let logs = self.logs(&all);
-            let best = (0..).zip(&logs).filter(|(id, _)| !banned.contains(id));
+            let best = (0..).zip(&logs).filter(|(id, _)| choice.has(*id));
             // The first of equals, as the engine takes it.
             let (best, _) = best.fold(
                 (0, f64::NEG_INFINITY),

@@ -149,9 +149,8 @@ impl Connection {
             if theirs.is_some_and(|theirs| !ours.map(|token| token.0).eq(theirs)) {
                 return Err(other());
             }
-            let canary = guard::canary(&*server, &self.tokenizer)?;
             server.check(&self.tokenizer)?;
-            canary
+            guard::canary(&*server, &self.tokenizer)?
         };
         self.guard = Guard::new(canary.clone(), self.client.failures());
         self.server.canary = canary;

@@ -22,18 +22,18 @@ pub(super) trait Exact: Send + Sync {
     /// [`Writing::most`] without a stop only if the server ended it.
     fn write(&self, prompt: &Ids, writing: &Writing<'_>) -> Result<Vec<Token>, RemoteError>;
 
-    /// Returns, for each query, the log-probability of each wanted token among the whole vocabulary.
-    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError>;
+    /// Lets the model go on behind a prompt, likeliest token by likeliest token. `levels` are the tokens that are wanted
+    /// at each place, and some servers choose among them only. Returns the places in order, at least the first.
+    fn walk(&self, prompt: &Ids, levels: &[Vec<Token>]) -> Result<Vec<Place>, RemoteError>;
+
+    /// Returns the number of different tokens that a walk can want.
+    fn names(&self) -> usize {
+        usize::MAX
+    }
 
     /// Returns the tokens of a text by the server's own tokenizer, control tokens included. `None` if it has no route
     /// for that.
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError>;
-
-    /// Returns the number of places up to which a request also asks for those that may not be needed. It spares a request
-    /// where a server reads several prompts side by side.
-    fn ahead(&self) -> usize {
-        8
-    }
 
     /// Checks the settings of the server that would change probabilities unseen.
     fn check(&self, _tokenizer: &Tokenizer) -> Result<(), RemoteError> {
@@ -41,11 +41,13 @@ pub(super) trait Exact: Send + Sync {
     }
 }
 
-/// A prompt, and the tokens whose probabilities behind it are wanted.
+/// A place behind a prompt.
 #[derive(Clone, Debug)]
-pub(super) struct Query {
-    pub(super) prompt: Ids,
-    pub(super) wanted: Vec<Token>,
+pub(super) struct Place {
+    /// The log-probability of each wanted token among the whole vocabulary.
+    pub(super) logs: Vec<f64>,
+    /// The token with which the model went on.
+    pub(super) token: Option<Token>,
 }
 
 /// The settings of a text that the model writes.
@@ -91,12 +93,28 @@ pub(super) fn read_all(sent: usize, read: Option<usize>) -> Result<(), RemoteErr
     }
 }
 
-/// Checks that a server gave a result for each prompt.
-pub(super) fn result_for_each(prompts: usize, results: usize) -> Result<(), RemoteError> {
-    if results == prompts {
-        return Ok(());
+/// Returns the places of a walk, without those that cannot be read. The first one must be there.
+pub(super) fn readable(places: Vec<Result<Place, RemoteError>>) -> Result<Vec<Place>, RemoteError> {
+    let mut readable = Vec::with_capacity(places.len());
+    for place in places {
+        match place {
+            Ok(place) => readable.push(place),
+            Err(error) if readable.is_empty() => return Err(error),
+            Err(_) => return Ok(readable),
+        }
     }
-    Err(RemoteError::Reply(format!("{results} results for {prompts} prompts")))
+    if readable.is_empty() {
+        return Err(RemoteError::Reply("no log-probabilities".to_owned()));
+    }
+    Ok(readable)
+}
+
+/// Returns all different tokens of levels.
+pub(super) fn together(levels: &[Vec<Token>]) -> Vec<Token> {
+    let mut all: Vec<Token> = levels.concat();
+    all.sort_unstable_by_key(|token| token.0);
+    all.dedup();
+    all
 }
 
 /// Reads a reply in JSON.

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::RemoteError;
+use super::exact::Exact;
 use super::exact::ids::Ids;
-use super::exact::{Exact, Query};
 use super::server::ROUNDING;
 use crate::tokenizer::{Token, Tokenizer};
 
@@ -31,12 +31,11 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// Asks for the canary of a server.
 pub(super) fn canary(server: &dyn Exact, tokenizer: &Tokenizer) -> Result<Vec<i64>, RemoteError> {
     let first = |text: &str| tokenizer.encode(text).first().copied().unwrap_or(Token(0));
-    let query = |(text, ways): &(&str, [&str; 2])| Query {
-        prompt: Ids::new(&tokenizer.encode(text)),
-        wanted: ways.map(first).to_vec(),
+    let logs = |(text, ways): &(&str, [&str; 2])| -> Result<Vec<f64>, RemoteError> {
+        let places = server.walk(&Ids::new(&tokenizer.encode(text)), &[ways.map(first).to_vec()])?;
+        Ok(places.into_iter().next().map_or_else(Vec::new, |place| place.logs))
     };
-    let queries: Vec<Query> = CANARY.iter().map(query).collect();
-    let logs = server.score(&queries)?;
+    let logs = CANARY.iter().map(logs).collect::<Result<Vec<_>, _>>()?;
     let preference = |logs: &Vec<f64>| match logs[..] {
         #[allow(clippy::cast_possible_truncation, reason = "log-probabilities of 32 bits are small")]
         [one, other] if one.is_finite() && other.is_finite() => ((one - other) * 1e3).round() as i64,

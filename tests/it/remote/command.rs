@@ -95,9 +95,8 @@ fn spoiled(faulty: &AtomicBool, path: &str, number: u64, body: &Value, answer: A
     }
     let poison = tokenizer().encode(" poison");
     let poison: Vec<Value> = poison.iter().map(|token| token.0.into()).collect();
-    let has =
-        |prompt: &Value| prompt.as_array().is_some_and(|ids| ids.windows(poison.len()).any(|window| window == poison));
-    if body["prompt"].as_array().is_some_and(|prompts| prompts.iter().any(has)) {
+    let prompt = body["prompt"].as_array().map_or(&[][..], Vec::as_slice);
+    if prompt.windows(poison.len()).any(|window| window == poison) {
         return Answer::status(200, "<html>no JSON</html>");
     }
     match number % 300 {

@@ -10,6 +10,7 @@ use magistrate::policy::{Effort, Policy, PolicyLibrary};
 use magistrate::prompt::{Prompt, Templates};
 use serde_json::Value;
 
+use super::command::finder;
 use super::{EXACT, engine, fixed, noise, numbers, tokenizer};
 use crate::support;
 use crate::support::remote::{Program, stub};
@@ -99,7 +100,6 @@ fn a_text_that_spells_control_tokens_is_sent_as_ordinary_ids() {
         let fields = asked.iter().filter(|(path, ..)| !path.contains("tokenize"));
         let prompts: Vec<&Value> = fields
             .flat_map(|(_, _, body)| [&body["prompt"], &body["input_ids"]])
-            .flat_map(|prompt| if is_list(prompt) { prompt.as_array().unwrap().iter().collect() } else { vec![prompt] })
             .filter(|prompt| {
                 prompt.as_array().is_some_and(|ids| ids.starts_with(&ours[..2]) && ids.len() >= ours.len())
             })
@@ -112,27 +112,15 @@ fn a_text_that_spells_control_tokens_is_sent_as_ordinary_ids() {
 }
 
 #[test]
-fn a_small_tree_of_answers_takes_one_request_where_prompts_are_read_side_by_side() {
+fn a_sure_answer_takes_one_request() {
     for program in EXACT {
-        let stub = stub(program, &tokenizer(), noise);
+        let stub = stub(program, &tokenizer(), finder());
         let remote = engine(&stub);
         let session = remote.session(&policies()[0], support::noisy(Effort::None)).unwrap();
         let before = stub.asked.lock().unwrap().len();
         session.classify(&Content::new(TEXTS[0])).unwrap();
-        let asked = stub.asked.lock().unwrap()[before..].to_vec();
-        if program == Program::LlamaServer {
-            // Each slot would read the content.
-            assert!(asked.iter().all(|(_, _, body)| !is_list(&body["prompt"])), "{asked:?}");
-            assert!(asked.len() > 1);
-        } else {
-            assert_eq!(asked.len(), 1, "{program:?}");
-        }
+        assert_eq!(stub.asked.lock().unwrap().len() - before, 1, "{program:?}");
     }
-}
-
-/// Reports whether a value is a list of prompts.
-fn is_list(prompt: &Value) -> bool {
-    prompt[0].is_array()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use magistrate::tokenizer::Token;
 use serde_json::{Map, Value, json};
 
-use super::{Program, Shared};
+use super::{Choice, Program, Shared};
 
 /// The name of the model.
 const MODEL: &str = "gpt-oss-safeguard-20b";
@@ -43,14 +43,6 @@ fn tokens(value: &Value) -> Vec<Token> {
     ids(value).into_iter().map(Token).collect()
 }
 
-/// Returns one prompt or several.
-fn prompts(value: &Value) -> Vec<Vec<Token>> {
-    match value.as_array().and_then(|values| values.first()) {
-        Some(Value::Array(_)) => value.as_array().unwrap().iter().map(tokens).collect(),
-        _ => vec![tokens(value)],
-    }
-}
-
 fn number(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap_or_default()).unwrap()
 }
@@ -67,70 +59,72 @@ fn log(log: f64) -> Value {
 
 fn vllm(shared: &Shared, body: &Value) -> Value {
     let stops = [ids(&body["stop_token_ids"])].concat();
-    let prompts = prompts(&body["prompt"]);
-    let choice = |(index, prompt): (usize, &Vec<Token>)| {
-        let written = shared.write(prompt, number(&body["max_tokens"]), &stops, &banned(&body["logit_bias"]));
-        let logprobs = body["logprobs"].is_number().then(|| {
-            let logs = shared.logs(prompt);
-            let named = ids(&body["logprob_token_ids"]).into_iter().chain([written[0]]);
+    let prompt = tokens(&body["prompt"]);
+    let choice = Choice { banned: banned(&body["logit_bias"]), only: ids(&body["allowed_token_ids"]) };
+    let written = shared.write(&prompt, number(&body["max_tokens"]), &stops, &choice);
+    let logprobs = body["logprobs"].is_number().then(|| {
+        let place = |(length, id): (usize, &u32)| {
+            let logs = shared.logs(&before(&prompt, &written[..length]));
+            let named = ids(&body["logprob_token_ids"]).into_iter().chain([*id]);
             let top: Map<String, Value> = named.map(|id| (format!("token_id:{id}"), log(logs[id as usize]))).collect();
-            json!({ "top_logprobs": [top] })
-        });
-        json!({ "index": index, "token_ids": written, "logprobs": logprobs, "finish_reason": "stop" })
-    };
-    let choices: Vec<Value> = prompts.iter().enumerate().map(choice).collect();
-    let sent: usize = prompts.iter().map(Vec::len).sum();
-    json!({ "model": body["model"], "choices": choices, "usage": { "prompt_tokens": sent } })
+            json!(top)
+        };
+        json!({ "top_logprobs": written.iter().enumerate().map(place).collect::<Vec<_>>() })
+    });
+    let choice = json!({ "index": 0, "token_ids": written, "logprobs": logprobs, "finish_reason": "stop" });
+    json!({ "model": body["model"], "choices": [choice], "usage": { "prompt_tokens": prompt.len() } })
+}
+
+/// Returns a prompt with tokens that were written behind it.
+fn before(prompt: &[Token], written: &[u32]) -> Vec<Token> {
+    prompt.iter().copied().chain(written.iter().copied().map(Token)).collect()
 }
 
 fn sglang(shared: &Shared, body: &Value) -> Value {
     let sampling = &body["sampling_params"];
-    let reply = |prompt: &Vec<Token>| {
-        let stops = ids(&sampling["stop_token_ids"]);
-        let most = number(&sampling["max_new_tokens"]);
-        let written = shared.write(prompt, most, &stops, &banned(&sampling["logit_bias"]));
-        let mut meta = json!({ "prompt_tokens": prompt.len(), "finish_reason": { "type": "stop" } });
-        if body["return_logprob"] == true {
-            let logs = shared.logs(prompt);
+    let prompt = tokens(&body["input_ids"]);
+    let stops = ids(&sampling["stop_token_ids"]);
+    let choice = Choice { banned: banned(&sampling["logit_bias"]), only: Vec::new() };
+    let written = shared.write(&prompt, number(&sampling["max_new_tokens"]), &stops, &choice);
+    let mut meta = json!({ "prompt_tokens": prompt.len(), "finish_reason": { "type": "stop" } });
+    if body["return_logprob"] == true {
+        let place = |length| {
+            let logs = shared.logs(&before(&prompt, &written[..length]));
             let named = ids(&body["token_ids_logprob"]).into_iter();
-            let named: Vec<Value> = named.map(|id| json!([log(logs[id as usize]), id, null])).collect();
-            meta["output_token_ids_logprobs"] = json!([named]);
-        }
-        json!({ "text": "", "output_ids": written, "meta_info": meta })
-    };
-    let prompts = prompts(&body["input_ids"]);
-    let replies: Vec<Value> = prompts.iter().map(reply).collect();
-    let several = body["input_ids"][0].is_array();
-    if several { json!(replies) } else { replies[0].clone() }
+            named.map(|id| json!([log(logs[id as usize]), id, null])).collect::<Vec<Value>>()
+        };
+        meta["output_token_ids_logprobs"] = (0..written.len()).map(place).collect();
+    }
+    json!({ "text": "", "output_ids": written, "meta_info": meta })
 }
 
 fn llama_server(shared: &Shared, body: &Value) -> Value {
-    let prompts = prompts(&body["prompt"]);
-    let most = number(&body["n_predict"]);
+    let prompt = tokens(&body["prompt"]);
     let biases = body["logit_bias"].as_array().cloned().unwrap_or_default();
-    let banned: Vec<u32> =
-        biases.iter().filter(|bias| bias[1] == false).map(|bias| u32::try_from(number(&bias[0])).unwrap()).collect();
+    let biased = |is_one: fn(&Value) -> bool| -> Vec<u32> {
+        let ids = biases.iter().filter(|bias| is_one(&bias[1]));
+        ids.map(|bias| u32::try_from(number(&bias[0])).unwrap()).collect()
+    };
+    let choice = Choice { banned: biased(|bias| *bias == false), only: biased(Value::is_number) };
     // Its own ends of a turn, and the end of a message where that is asked for as a text.
     let mut stops = shared.tokens("<|return|><|call|><|endoftext|>");
     if !body["stop"].is_null() {
         stops.extend(shared.tokens("<|end|>"));
     }
-    let reply = |(index, prompt): (usize, &Vec<Token>)| {
-        let written = shared.write(prompt, most, &stops, &banned);
-        let mut reply =
-            json!({ "index": index, "tokens": written, "tokens_evaluated": prompt.len(), "truncated": false });
-        let likely = number(&body["n_probs"]);
-        if likely > 0 {
-            let mut logs: Vec<(usize, f64)> = shared.logs(prompt).into_iter().enumerate().collect();
+    let written = shared.write(&prompt, number(&body["n_predict"]), &stops, &choice);
+    let mut reply = json!({ "tokens": written, "tokens_evaluated": prompt.len(), "truncated": false });
+    let likely = number(&body["n_probs"]);
+    if likely > 0 {
+        let place = |(length, id): (usize, &u32)| {
+            let mut logs: Vec<(usize, f64)> =
+                shared.logs(&before(&prompt, &written[..length])).into_iter().enumerate().collect();
             logs.sort_by(|one, two| two.1.total_cmp(&one.1));
-            let top: Vec<Value> =
-                logs.iter().take(likely).map(|(id, value)| json!({ "id": id, "logprob": log(*value) })).collect();
-            reply["completion_probabilities"] = json!([{ "top_logprobs": top }]);
-        }
-        reply
-    };
-    let replies: Vec<Value> = prompts.iter().enumerate().map(reply).collect();
-    if replies.len() == 1 { replies[0].clone() } else { json!(replies) }
+            let top = logs.iter().take(likely).map(|(id, value)| json!({ "id": id, "logprob": log(*value) }));
+            json!({ "id": id, "top_logprobs": top.collect::<Vec<Value>>() })
+        };
+        reply["completion_probabilities"] = written.iter().enumerate().map(place).collect();
+    }
+    reply
 }
 
 /// A chat that finds a violation in a text with an exclamation mark, and is 80 % sure of it.

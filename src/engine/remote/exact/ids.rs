@@ -43,11 +43,6 @@ impl Ids {
         }
     }
 
-    /// Returns the bytes of its text.
-    pub fn bytes(&self) -> usize {
-        self.shared.len() + self.own.len() + 2
-    }
-
     /// Returns the number of ids.
     pub fn len(&self) -> usize {
         self.length
@@ -57,22 +52,6 @@ impl Ids {
 impl fmt::Display for Ids {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}{}]", self.shared, self.own)
-    }
-}
-
-/// Values between commas, as in a JSON array.
-pub struct Listed<'values, T>(pub &'values [T]);
-
-impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('[')?;
-        for (place, value) in self.0.iter().enumerate() {
-            if place > 0 {
-                f.write_char(',')?;
-            }
-            value.fmt(f)?;
-        }
-        f.write_char(']')
     }
 }
 
@@ -91,6 +70,5 @@ mod tests {
         more.extend(&tokens(&[4]));
         assert_eq!((more.to_string(), more.len()), ("[1,2,3,4]".to_owned(), 4));
         assert_eq!((some.with(&[]).to_string(), some.to_string()), ("[1,2]".to_owned(), "[1,2]".to_owned()));
-        assert_eq!(Listed(&[&some, &more, &none]).to_string(), "[[1,2],[1,2,3,4],[]]");
     }
 }

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::ids::Ids;
-use super::{Exact, Query, Writing, checked, parse, read_all, tokenized};
+use super::{Exact, Place, Writing, checked, parse, read_all, together, tokenized};
 use crate::engine::backend::WINDOW;
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
@@ -20,7 +20,7 @@ const LIKELIEST: [usize; 3] = [64, 1024, 1 << 18];
 /// The share of all that was found, below which a token that was not found does not matter.
 const NEGLIGIBLE: f64 = 1e-5;
 
-/// Logit added to a wanted token, so that it is sampled. Log-probabilities are of the logits before it.
+/// Logit added to the wanted tokens, so that one of them is sampled. Log-probabilities are of the logits before it.
 ///
 /// Without it the server may sample a part of a character, and then gives no log-probabilities.
 const CHOSEN: f64 = 1000.0;
@@ -52,6 +52,8 @@ struct Reply {
 
 #[derive(Deserialize)]
 struct Position {
+    /// The token that was sampled.
+    id: Option<u32>,
     top_logprobs: Vec<Likely>,
 }
 
@@ -91,14 +93,16 @@ impl Exact for LlamaServer<'_> {
         })
     }
 
-    /// Asks for one place after the other. A slot then continues from the place before, where several prompts of one
-    /// request would each be read by a slot of their own, content included.
-    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError> {
-        queries.iter().map(|query| self.score_one(query)).collect()
-    }
-
-    fn ahead(&self) -> usize {
-        0
+    fn walk(&self, prompt: &Ids, levels: &[Vec<Token>]) -> Result<Vec<Place>, RemoteError> {
+        for likeliest in LIKELIEST {
+            // More of the likeliest are asked for at the first place only, as lists are long then.
+            let levels = if likeliest == LIKELIEST[0] { levels } else { &levels[..1] };
+            let places = self.likeliest(prompt, levels, likeliest)?;
+            if !places.is_empty() {
+                return Ok(places);
+            }
+        }
+        Err(RemoteError::Reply("no log-probabilities".to_owned()))
     }
 
     /// Checks that a prompt which the server restores has the probabilities of one that it reads.
@@ -151,39 +155,35 @@ impl LlamaServer<'_> {
         })
     }
 
-    /// Asks for more and more of the likeliest tokens, until all that matter are among them.
-    fn score_one(&self, query: &Query) -> Result<Vec<f64>, RemoteError> {
-        let [few @ .., all] = LIKELIEST;
-        for likeliest in few {
-            if let Some(logs) = self.likeliest(query, likeliest, false)? {
-                return Ok(logs);
-            }
-        }
-        Ok(self.likeliest(query, all, true)?.unwrap_or_default())
-    }
-
-    /// Asks for the likeliest tokens behind a prompt. `None` if a wanted token that could matter is not among them. With
-    /// `is_all` nothing is left to ask.
-    fn likeliest(&self, query: &Query, most: usize, is_all: bool) -> Result<Option<Vec<f64>>, RemoteError> {
-        let chosen = query.wanted.first().map_or(String::new(), |token| format!("[{},{CHOSEN}]", token.0));
+    /// Asks for the likeliest tokens at each place. The places end before one at which a wanted token that could matter is
+    /// not among them.
+    fn likeliest(&self, prompt: &Ids, levels: &[Vec<Token>], most: usize) -> Result<Vec<Place>, RemoteError> {
+        let chosen: Vec<String> = together(levels).iter().map(|token| format!("[{},{CHOSEN}]", token.0)).collect();
         let body = format!(
-            r#"{{"prompt":{},"n_predict":1,"n_probs":{most},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{chosen}],"cache_prompt":true,"response_fields":["tokens_evaluated","completion_probabilities"]}}"#,
-            query.prompt,
+            r#"{{"prompt":{prompt},"n_predict":{},"n_probs":{most},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{}],"cache_prompt":true,"response_fields":["tokens_evaluated","completion_probabilities"]}}"#,
+            levels.len(),
+            chosen.join(","),
         );
-        self.client.post("/completion", &body, &|bytes| found(&parse(bytes)?, query, is_all))
+        let is_all = most == LIKELIEST[LIKELIEST.len() - 1];
+        self.client.post("/completion", &body, &|bytes| {
+            let reply: Reply = parse(bytes)?;
+            read_all(prompt.len(), reply.tokens_evaluated)?;
+            let mut places = Vec::with_capacity(levels.len());
+            for (position, wanted) in reply.completion_probabilities.iter().zip(levels) {
+                let Some(logs) = found(position, wanted, is_all)? else { break };
+                places.push(Place { logs, token: position.id.map(Token) });
+            }
+            Ok(places)
+        })
     }
 }
 
 /// Returns the log-probabilities of the wanted tokens, if those that are missing do not matter.
-fn found(reply: &Reply, query: &Query, is_all: bool) -> Result<Option<Vec<f64>>, RemoteError> {
-    read_all(query.prompt.len(), reply.tokens_evaluated)?;
-    let [position] = &reply.completion_probabilities[..] else {
-        return Err(RemoteError::Reply("no log-probabilities".to_owned()));
-    };
+fn found(position: &Position, wanted: &[Token], is_all: bool) -> Result<Option<Vec<f64>>, RemoteError> {
     let log = |likely: &Likely| likely.logprob.unwrap_or(f64::NEG_INFINITY);
     let least = position.top_logprobs.iter().map(log).fold(0.0, f64::min);
     let of = |token: &Token| position.top_logprobs.iter().find(|likely| likely.id == token.0).map(log);
-    let found: Vec<Option<f64>> = query.wanted.iter().map(of).collect();
+    let found: Vec<Option<f64>> = wanted.iter().map(of).collect();
     let sum: f64 = found.iter().flatten().map(|log| log.exp()).sum();
     let whole = found.iter().all(Option::is_some);
     if !whole && !is_all && least.exp() > NEGLIGIBLE * sum {
@@ -191,6 +191,6 @@ fn found(reply: &Reply, query: &Query, is_all: bool) -> Result<Option<Vec<f64>>,
     }
     // A token that is missing has at most the probability of the last one.
     let logs: Vec<f64> = found.into_iter().map(|log| log.unwrap_or(least)).collect();
-    checked(&logs, &query.wanted)?;
+    checked(&logs, wanted)?;
     Ok(Some(logs))
 }

@@ -1,17 +1,17 @@
 //! The probability of every answer, asked from a server.
 //!
-//! It is the same walk down the tree of answers as on this machine. A request asks for all places that are open. If they
-//! are few, it asks for those below them, too, which saves a request where a branch is followed.
+//! It is the same way down the tree of answers as on this machine. The server follows the likeliest answer by itself, so
+//! one request gives all places on its way. Each other branch that can matter takes a request of its own.
 
 use std::collections::HashMap;
 
 use super::ids::Ids;
-use super::{Exact, Query};
+use super::{Exact, checked, together};
 use crate::engine::branch::{Branch, Lead, edge_logs, edge_tokens};
 use crate::engine::decode_plan::DecodePlan;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
-use crate::verdict::NodeId;
+use crate::verdict::{NodeId, Step, Target};
 
 /// The logarithm of each answer's probability, and the tokens that were scored for it.
 pub struct Scored {
@@ -36,7 +36,9 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
     let mut open = vec![Branch::trunk(plan)];
     let mut tokens = plan.trunk.len();
     while !open.is_empty() {
-        if depth == Depth::Verdicts && open.iter().all(|branch| is_one_verdict(plan, branch)) {
+        if depth == Depth::Verdicts
+            && open.iter().all(|branch| branch.nodes.first().is_some_and(|node| is_one_verdict(plan, *node)))
+        {
             for branch in &open {
                 if let Some(leaf) = branch.nodes.first().and_then(|node| plan.tree.leaf(*node)) {
                     logs[leaf] = branch.log;
@@ -45,12 +47,10 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
             lead.settle_ahead(&mut logs);
             return Ok(Scored { logs, tokens });
         }
-        if open.iter().flat_map(|branch| &branch.nodes).any(|node| !known.contains_key(node)) {
-            let places = places(plan, &open, depth, server.ahead())
-                .into_iter()
-                .filter(|(node, _)| !known.contains_key(node))
-                .collect();
-            ask(server, plan, prompt, places, &mut known)?;
+        for (node, path) in open.iter().flat_map(|branch| places_of(plan, branch)) {
+            if !known.contains_key(&node) {
+                follow(server, plan, &prompt.with(&path), node, depth, &mut known)?;
+            }
         }
         for mut branch in std::mem::take(&mut open) {
             for place in 0..branch.nodes.len() {
@@ -66,51 +66,66 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
     Ok(Scored { logs, tokens })
 }
 
-/// Returns the places of branches, and those below them as long as they are at most `ahead` together.
-fn places(plan: &DecodePlan, open: &[Branch], depth: Depth, ahead: usize) -> Vec<(NodeId, Vec<Token>)> {
-    let all = |branches: &[Branch]| branches.iter().flat_map(|branch| places_of(plan, branch)).collect::<Vec<_>>();
-    let is_followed = |branch: &Branch| depth == Depth::Answers || !is_one_verdict(plan, branch);
-    let below = |branches: &[Branch]| -> Vec<Branch> {
-        branches.iter().flat_map(|branch| branch.below(plan)).filter(is_followed).collect()
-    };
-    let mut places = all(open);
-    let mut branches = below(open);
-    loop {
-        let more = all(&branches);
-        if more.is_empty() || places.len() + more.len() > ahead {
-            return places;
-        }
-        places.extend(more);
-        branches = below(&branches);
-    }
-}
-
-/// Reports whether all answers below a branch have the same verdict.
-fn is_one_verdict(plan: &DecodePlan, branch: &Branch) -> bool {
+/// Reports whether all answers below a node have the same verdict.
+fn is_one_verdict(plan: &DecodePlan, node: NodeId) -> bool {
     let alike = |one: usize, other: usize| plan.answers[one].verdict == plan.answers[other].verdict;
-    branch.nodes.first().is_some_and(|node| plan.tree.are_alike(*node, &alike))
+    plan.tree.are_alike(node, &alike)
 }
 
-/// Asks for the probabilities at places of the tree.
-fn ask(
+/// Asks for the probabilities at a node, and at those that the server comes to behind it.
+fn follow(
     server: &dyn Exact,
     plan: &DecodePlan,
     prompt: &Ids,
-    places: Vec<(NodeId, Vec<Token>)>,
+    mut node: NodeId,
+    depth: Depth,
     known: &mut HashMap<NodeId, Vec<f64>>,
 ) -> Result<(), RemoteError> {
-    let query =
-        |(node, path): &(NodeId, Vec<Token>)| Query { prompt: prompt.with(path), wanted: edge_tokens(plan, *node) };
-    let queries: Vec<Query> = places.iter().map(query).collect();
-    let answers = server.score(&queries)?;
-    for (((node, _), query), logs) in places.into_iter().zip(&queries).zip(answers) {
-        let log = |token: Token| {
-            let place = query.wanted.iter().position(|wanted| *wanted == token);
-            place.and_then(|place| logs.get(place)).map_or(f64::NEG_INFINITY, |log| log.min(0.0))
-        };
-        known.insert(node, edge_logs(plan, node, log));
+    let wanted = edge_tokens(plan, node);
+    if wanted.len() > server.names() {
+        let part = |part: &[Token]| Ok(server.walk(prompt, &[part.to_vec()])?.swap_remove(0).logs);
+        let logs = wanted.chunks(server.names()).map(part).collect::<Result<Vec<_>, RemoteError>>()?.concat();
+        checked(&logs, &wanted)?;
+        known.insert(node, edges(plan, node, &wanted, &logs));
+        return Ok(());
+    }
+    let levels = levels(plan, node, depth, server.names());
+    for (place, wanted) in server.walk(prompt, &levels)?.into_iter().zip(&levels) {
+        known.insert(node, edges(plan, node, wanted, &place.logs));
+        let step = place.token.map(Step::Token);
+        match plan.tree.edges(node).iter().find(|edge| Some(edge.step) == step).map(|edge| edge.to) {
+            Some(Target::Node(next)) => node = next,
+            _ => break,
+        }
     }
     Ok(())
+}
+
+/// Returns the tokens of the edges at a node and at each depth below it, as long as they are at most `most` together.
+fn levels(plan: &DecodePlan, node: NodeId, depth: Depth, most: usize) -> Vec<Vec<Token>> {
+    let mut levels = vec![edge_tokens(plan, node)];
+    let mut nodes = vec![node];
+    loop {
+        let below = nodes.iter().flat_map(|node| plan.tree.edges(*node)).filter_map(|edge| match edge.to {
+            Target::Node(next) if depth == Depth::Answers || !is_one_verdict(plan, next) => Some(next),
+            _ => None,
+        });
+        nodes = below.collect();
+        levels.push(together(&nodes.iter().map(|node| edge_tokens(plan, *node)).collect::<Vec<_>>()));
+        if nodes.is_empty() || together(&levels).len() > most {
+            levels.pop();
+            return levels;
+        }
+    }
+}
+
+/// Returns the logarithm of the probability of each edge of a node, from those of the wanted tokens.
+fn edges(plan: &DecodePlan, node: NodeId, wanted: &[Token], logs: &[f64]) -> Vec<f64> {
+    let log = |token: Token| {
+        let place = wanted.iter().position(|wanted| *wanted == token);
+        place.and_then(|place| logs.get(place)).map_or(f64::NEG_INFINITY, |log| log.min(0.0))
+    };
+    edge_logs(plan, node, log)
 }
 
 /// Returns the places of a branch that are not scored, each with the tokens before it.

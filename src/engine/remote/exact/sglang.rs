@@ -1,13 +1,13 @@
 //! `SGLang`, at the level exact.
 //!
-//! `/generate` takes several prompts as token ids, and gives the log-probabilities of named tokens
+//! `/generate` takes a prompt as token ids, and gives the log-probabilities of named tokens
 //! (`token_ids_logprob`). They are raw where the next token is chosen greedily, as it is here.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::ids::{Ids, Listed};
-use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
+use super::ids::Ids;
+use super::{Exact, Place, Writing, bias_against, checked, parse, read_all, readable, together, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::Token;
@@ -52,20 +52,20 @@ impl Exact for Sglang<'_> {
         })
     }
 
-    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError> {
-        let mut named: Vec<Token> = queries.iter().flat_map(|query| &query.wanted).copied().collect();
-        named.sort_unstable_by_key(|token| token.0);
-        named.dedup();
-        let prompts: Vec<&Ids> = queries.iter().map(|query| &query.prompt).collect();
+    fn walk(&self, prompt: &Ids, levels: &[Vec<Token>]) -> Result<Vec<Place>, RemoteError> {
         let body = format!(
-            r#"{{"input_ids":{},"sampling_params":{{"max_new_tokens":1,"temperature":0}},"return_logprob":true,"logprob_start_len":-1,"top_logprobs_num":0,"token_ids_logprob":{}}}"#,
-            Listed(&prompts),
-            Ids::new(&named),
+            r#"{{"input_ids":{prompt},"sampling_params":{{"max_new_tokens":{},"temperature":0,"skip_special_tokens":false,"no_stop_trim":true}},"return_logprob":true,"logprob_start_len":-1,"top_logprobs_num":0,"token_ids_logprob":{}}}"#,
+            levels.len(),
+            Ids::new(&together(levels)),
         );
         self.client.post("/generate", &body, &|bytes| {
-            let replies: Vec<Reply> = parse(bytes)?;
-            result_for_each(queries.len(), replies.len())?;
-            replies.iter().zip(queries).map(|(reply, query)| logs(reply, query)).collect()
+            let reply: Reply = parse(bytes)?;
+            read_all(prompt.len(), reply.meta_info.prompt_tokens)?;
+            let place = |(number, (named, wanted)): (usize, (&Option<Vec<Named>>, &Vec<Token>))| {
+                let logs = logs(named.as_deref().unwrap_or_default(), wanted)?;
+                Ok(Place { logs, token: reply.output_ids.get(number).copied().map(Token) })
+            };
+            readable(reply.meta_info.output_token_ids_logprobs.iter().zip(levels).enumerate().map(place).collect())
         })
     }
 
@@ -74,17 +74,14 @@ impl Exact for Sglang<'_> {
     }
 }
 
-/// Returns the log-probabilities of the wanted tokens in a reply.
-fn logs(reply: &Reply, query: &Query) -> Result<Vec<f64>, RemoteError> {
-    read_all(query.prompt.len(), reply.meta_info.prompt_tokens)?;
-    let first = reply.meta_info.output_token_ids_logprobs.first().and_then(Option::as_ref);
-    let first = first.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
+/// Returns the log-probabilities of the wanted tokens at a place.
+fn logs(named: &[Named], wanted: &[Token]) -> Result<Vec<f64>, RemoteError> {
     let of = |token: &Token| {
-        let named = first.iter().find(|(_, id, _)| *id == token.0);
+        let named = named.iter().find(|(_, id, _)| *id == token.0);
         let (log, ..) = named.ok_or_else(|| RemoteError::Reply(format!("no log-probability of token {}", token.0)))?;
         Ok(log.unwrap_or(f64::NEG_INFINITY))
     };
-    let logs = query.wanted.iter().map(of).collect::<Result<Vec<f64>, RemoteError>>()?;
-    checked(&logs, &query.wanted)?;
+    let logs = wanted.iter().map(of).collect::<Result<Vec<f64>, RemoteError>>()?;
+    checked(&logs, wanted)?;
     Ok(logs)
 }

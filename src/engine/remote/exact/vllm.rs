@@ -1,18 +1,16 @@
 //! vLLM, at the level exact.
 //!
-//! `/v1/completions` takes several prompts as token ids, and gives the log-probabilities of named tokens
+//! `/v1/completions` takes a prompt as token ids, and gives the log-probabilities of named tokens
 //! (`logprob_token_ids`, vLLM pull requests 34539 and 43463). A server from before that gives the likeliest 20. A wanted
 //! token that is not among them is at most as likely as the last.
 
 mod reply;
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 
-use self::reply::{NAMED, Named, Reply};
-use super::ids::{Ids, Listed};
-use super::{Exact, Query, Writing, bias_against, checked, parse, read_all, result_for_each, tokenized};
+use self::reply::{Logprobs, NAMED, Named, Reply, Written};
+use super::ids::Ids;
+use super::{Exact, Place, Writing, bias_against, checked, parse, read_all, readable, together, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::{Token, Tokenizer};
@@ -49,19 +47,20 @@ impl Exact for Vllm<'_> {
         })
     }
 
-    fn score(&self, queries: &[Query]) -> Result<Vec<Vec<f64>>, RemoteError> {
-        let mut scores: Vec<Vec<f64>> = queries.iter().map(|query| vec![f64::NAN; query.wanted.len()]).collect();
-        for batch in batches(queries) {
-            let prompts: Vec<&Ids> = batch.queries.iter().map(|query| &queries[*query].prompt).collect();
-            for (query, logs) in batch.queries.iter().zip(self.named(&prompts, &batch.named, "")?) {
-                let wanted = queries[*query].wanted.iter();
-                for (place, token) in wanted.enumerate().filter(|(_, token)| batch.named.contains(token)) {
-                    scores[*query][place] = logs.of(*token)?;
-                }
-            }
-        }
-        queries.iter().zip(&scores).try_for_each(|(query, logs)| checked(logs, &query.wanted))?;
-        Ok(scores)
+    fn walk(&self, prompt: &Ids, levels: &[Vec<Token>]) -> Result<Vec<Place>, RemoteError> {
+        let named = together(levels);
+        let only = format!(r#","allowed_token_ids":{}"#, Ids::new(&named));
+        let Written { tokens, places } = self.write_named(prompt, &named, levels.len(), &only)?;
+        let read = |(number, (place, wanted)): (usize, (Option<Named>, &Vec<Token>))| {
+            let logs = logs(place.as_ref(), wanted)?;
+            checked(&logs, wanted)?;
+            Ok(Place { logs, token: tokens.get(number).copied().map(Token) })
+        };
+        readable(places.into_iter().zip(levels).enumerate().map(read).collect())
+    }
+
+    fn names(&self) -> usize {
+        NAMED
     }
 
     fn tokenize(&self, text: &str) -> Result<Option<Vec<u32>>, RemoteError> {
@@ -75,10 +74,10 @@ impl Exact for Vllm<'_> {
         let prompt = Ids::new(&tokenizer.encode("The answer is"));
         let wanted = [" no", " yes", " a"].map(first);
         let logs = |more: &str| -> Result<Vec<f64>, RemoteError> {
-            let logs = self.named(&[&prompt], &wanted, more)?;
+            let logs =
+                logs(self.write_named(&prompt, &wanted, 1, more)?.places.first().and_then(Option::as_ref), &wanted)?;
             // A probability of zero has no logarithm.
-            let log = |token: &Token| logs.first().map_or(Ok(0.0), |logs| logs.of(*token).map(|log| log.max(-50.0)));
-            wanted.iter().map(log).collect()
+            Ok(logs.into_iter().map(|log| log.max(-50.0)).collect())
         };
         let restricted = logs(&format!(r#","allowed_token_ids":{}"#, Ids::new(&wanted[..1])))?;
         let same = |(one, other): (&f64, &f64)| (one - other).abs() <= ROUNDING;
@@ -87,25 +86,19 @@ impl Exact for Vllm<'_> {
 }
 
 impl Vllm<'_> {
-    /// Asks for the log-probabilities of these tokens behind each prompt.
-    fn named(&self, prompts: &[&Ids], named: &[Token], more: &str) -> Result<Vec<Named>, RemoteError> {
-        let sent: usize = prompts.iter().map(|prompt| prompt.len()).sum();
-        // Prompts are long, and a text that grows is copied again and again.
-        let mut body = String::with_capacity(1024 + prompts.iter().map(|prompt| prompt.bytes() + 1).sum::<usize>());
-        // Writing to a string cannot fail.
-        let _ = write!(
-            body,
-            r#"{{"model":{},"prompt":{},"max_tokens":1,"temperature":0,"logprobs":{},"logprob_token_ids":{},{PLAIN}{more}}}"#,
+    /// Lets the model write at most `most` tokens, with the log-probabilities of named ones at each place.
+    fn write_named(&self, prompt: &Ids, named: &[Token], most: usize, more: &str) -> Result<Written, RemoteError> {
+        let body = format!(
+            r#"{{"model":{},"prompt":{prompt},"max_tokens":{most},"temperature":0,"logprobs":{NAMED},"logprob_token_ids":{},"return_token_ids":true,{PLAIN}{more}}}"#,
             json!(self.model),
-            Listed(prompts),
-            NAMED,
             Ids::new(named),
         );
         self.client.post("/v1/completions", &body, &|bytes| {
-            let mut reply = self.parse(bytes, sent)?;
-            reply.choices.sort_by_key(|choice| choice.index);
-            result_for_each(prompts.len(), reply.choices.len())?;
-            reply.choices.into_iter().map(Named::read).collect()
+            let reply = self.parse(bytes, prompt.len())?;
+            let choice = reply.choices.into_iter().next();
+            let choice = choice.ok_or_else(|| RemoteError::Reply("no choice".to_owned()))?;
+            let places = choice.logprobs.map_or_else(Vec::new, Logprobs::places);
+            Ok(Written { tokens: choice.token_ids.unwrap_or_default(), places })
         })
     }
 
@@ -119,32 +112,8 @@ impl Vllm<'_> {
     }
 }
 
-/// Queries that one request can answer, and the tokens that it names.
-struct Batch {
-    queries: Vec<usize>,
-    named: Vec<Token>,
-}
-
-/// Returns the requests for queries: as few as the limit of named tokens allows.
-fn batches(queries: &[Query]) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    for (number, query) in queries.iter().enumerate() {
-        for wanted in query.wanted.chunks(NAMED) {
-            let fits = |batch: &Batch| {
-                let new = wanted.iter().filter(|token| !batch.named.contains(token)).count();
-                batch.named.len() + new <= NAMED && batch.queries.last() != Some(&number)
-            };
-            let batch = match batches.iter_mut().rposition(|batch| fits(batch)) {
-                Some(place) => &mut batches[place],
-                None => {
-                    batches.push(Batch { queries: Vec::new(), named: Vec::new() });
-                    let last = batches.len() - 1;
-                    &mut batches[last]
-                }
-            };
-            batch.queries.push(number);
-            batch.named.extend(wanted.iter().filter(|token| !batch.named.contains(token)).copied().collect::<Vec<_>>());
-        }
-    }
-    batches
+/// Returns the log-probabilities of the wanted tokens at a place.
+fn logs(place: Option<&Named>, wanted: &[Token]) -> Result<Vec<f64>, RemoteError> {
+    let place = place.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
+    wanted.iter().map(|token| place.of(*token)).collect()
 }

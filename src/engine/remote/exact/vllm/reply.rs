@@ -22,8 +22,6 @@ pub(super) struct Reply {
 #[derive(Deserialize)]
 pub(super) struct Choice {
     #[serde(default)]
-    pub(super) index: usize,
-    #[serde(default)]
     pub(super) token_ids: Option<Vec<u32>>,
     pub(super) logprobs: Option<Logprobs>,
 }
@@ -86,22 +84,29 @@ pub(super) struct Usage {
     pub(super) prompt_tokens: usize,
 }
 
-/// The log-probabilities behind one prompt.
+/// Tokens that the server wrote, and the log-probabilities at the place of each.
+pub(super) struct Written {
+    pub(super) tokens: Vec<u32>,
+    pub(super) places: Vec<Option<Named>>,
+}
+
+/// The log-probabilities at one place.
 pub(super) struct Named {
     logs: Vec<(Token, Option<f64>)>,
     /// That of the least likely token of those that the server listed.
     least: f64,
 }
 
-impl Named {
-    /// Reads the log-probabilities of a prompt's next token.
-    pub(super) fn read(choice: Choice) -> Result<Self, RemoteError> {
-        let first = choice.logprobs.and_then(|logprobs| logprobs.top_logprobs.into_iter().next().flatten());
-        let Logs(logs) = first.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
-        let least = logs.iter().filter_map(|(_, log)| *log).fold(0.0, f64::min);
-        Ok(Self { logs, least })
+impl Logprobs {
+    /// Returns the log-probabilities at each place. `None` where there are none.
+    pub(super) fn places(self) -> Vec<Option<Named>> {
+        let least = |logs: &[(Token, Option<f64>)]| logs.iter().filter_map(|(_, log)| *log).fold(0.0, f64::min);
+        let read = |Logs(logs)| Named { least: least(&logs), logs };
+        self.top_logprobs.into_iter().map(|logs| logs.map(read)).collect()
     }
+}
 
+impl Named {
     /// Returns the log-probability of a token. One that is not among the likeliest is at most as likely as the last of
     /// them.
     ///
