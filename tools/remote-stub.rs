@@ -18,7 +18,7 @@ use support::remote::{Answer, listen};
 /// The logit of the next token of the first text. Tokens of no text have 0.
 const FIRST: f64 = 20.0;
 
-/// A request for log-probabilities. What else it asks for does not change them.
+/// A request for log-probabilities. The other settings in it do not change them.
 #[derive(Deserialize)]
 struct Asked<'body> {
     model: &'body str,

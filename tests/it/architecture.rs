@@ -413,8 +413,9 @@ fn flags_and_rendered_hints_are_in_the_command_alone() {
         {
             continue;
         }
-        // A flag of another program.
-        let code = code(&source).replace("zstd -dc --long", "zstd -dc");
+        // Flags of zstd and of llama-server.
+        let others = ["--long", "--cache-ram", "--swa-full"];
+        let code = others.iter().fold(code(&source), |code, flag| code.replace(flag, ""));
         assert!(!code.contains("\\nhint: "), "{name} renders a hint: return it from `hints()`");
         for (at, _) in code.match_indices("--") {
             let before = code[..at].chars().next_back();
