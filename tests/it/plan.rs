@@ -1,5 +1,7 @@
 //! The plan for loading a model: its settings, and the memory that they take.
 
+use std::sync::LazyLock;
+
 use crate::support;
 
 use magistrate::engine::memory_plan::{LoadOptions, MemoryPlan, Workload};
@@ -11,9 +13,10 @@ use support::synth::{self, Shape, TensorType};
 
 const GB: u64 = 1_000_000_000;
 
-/// Returns a model of the 20b's shape with a small vocabulary.
+/// Returns a model of the 20b's shape with a small vocabulary. Its digest takes seconds, so all tests share it.
 fn large() -> ModelFile {
-    with(&Shape { ranks: Some(2_000), ..Shape::safeguard_20b() })
+    static LARGE: LazyLock<ModelFile> = LazyLock::new(|| with(&Shape { ranks: Some(2_000), ..Shape::safeguard_20b() }));
+    LARGE.clone()
 }
 
 fn with(shape: &Shape) -> ModelFile {

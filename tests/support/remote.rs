@@ -129,8 +129,8 @@ impl Shared {
         logits.into_iter().map(|logit| f64::from(logit) - total).collect()
     }
 
-    /// Writes greedily until a stop or the limit. The last token is the stop.
-    fn write(&self, prompt: &[Token], most: usize, stops: &[u32], choice: &Choice) -> Vec<u32> {
+    /// Writes greedily until a stop or the limit, with the log-probabilities at each place. The last token is the stop.
+    fn write(&self, prompt: &[Token], most: usize, stops: &[u32], choice: &Choice) -> Vec<(u32, Vec<f64>)> {
         let mut all = prompt.to_vec();
         let mut written = Vec::new();
         while written.len() < most {
@@ -143,7 +143,7 @@ impl Shared {
                     if *log > best.1 { (id, *log) } else { best }
                 },
             );
-            written.push(best);
+            written.push((best, logs));
             all.push(Token(best));
             if stops.contains(&best) {
                 break;

@@ -80,12 +80,8 @@ fn log_probabilities_that_are_not_raw_are_refused() {
             return answer;
         }
         let mut reply: Value = serde_json::from_slice(&answer.body).unwrap();
-        for reply in reply.as_array_mut().unwrap() {
-            let named = reply["meta_info"]["output_token_ids_logprobs"][0].as_array_mut().unwrap();
-            for entry in named.iter_mut() {
-                entry[0] = json!(-0.1);
-            }
-        }
+        let named = reply["meta_info"]["output_token_ids_logprobs"][0].as_array_mut().unwrap();
+        named.iter_mut().for_each(|entry| entry[0] = json!(-0.1));
         Answer::json(&reply)
     });
     let error = error(connect(&stub));

@@ -63,21 +63,19 @@ fn vllm(shared: &Shared, body: &Value) -> Value {
     let choice = Choice { banned: banned(&body["logit_bias"]), only: ids(&body["allowed_token_ids"]) };
     let written = shared.write(&prompt, number(&body["max_tokens"]), &stops, &choice);
     let logprobs = body["logprobs"].is_number().then(|| {
-        let place = |(length, id): (usize, &u32)| {
-            let logs = shared.logs(&before(&prompt, &written[..length]));
+        let place = |(id, logs): &(u32, Vec<f64>)| {
             let named = ids(&body["logprob_token_ids"]).into_iter().chain([*id]);
             let top: Map<String, Value> = named.map(|id| (format!("token_id:{id}"), log(logs[id as usize]))).collect();
             json!(top)
         };
-        json!({ "top_logprobs": written.iter().enumerate().map(place).collect::<Vec<_>>() })
+        json!({ "top_logprobs": written.iter().map(place).collect::<Vec<_>>() })
     });
-    let choice = json!({ "index": 0, "token_ids": written, "logprobs": logprobs, "finish_reason": "stop" });
+    let choice = json!({ "index": 0, "token_ids": tokens_of(&written), "logprobs": logprobs, "finish_reason": "stop" });
     json!({ "model": body["model"], "choices": [choice], "usage": { "prompt_tokens": prompt.len() } })
 }
 
-/// Returns a prompt with tokens that were written behind it.
-fn before(prompt: &[Token], written: &[u32]) -> Vec<Token> {
-    prompt.iter().copied().chain(written.iter().copied().map(Token)).collect()
+fn tokens_of(written: &[(u32, Vec<f64>)]) -> Vec<u32> {
+    written.iter().map(|(id, _)| *id).collect()
 }
 
 fn sglang(shared: &Shared, body: &Value) -> Value {
@@ -88,14 +86,13 @@ fn sglang(shared: &Shared, body: &Value) -> Value {
     let written = shared.write(&prompt, number(&sampling["max_new_tokens"]), &stops, &choice);
     let mut meta = json!({ "prompt_tokens": prompt.len(), "finish_reason": { "type": "stop" } });
     if body["return_logprob"] == true {
-        let place = |length| {
-            let logs = shared.logs(&before(&prompt, &written[..length]));
+        let place = |(_, logs): &(u32, Vec<f64>)| {
             let named = ids(&body["token_ids_logprob"]).into_iter();
             named.map(|id| json!([log(logs[id as usize]), id, null])).collect::<Vec<Value>>()
         };
-        meta["output_token_ids_logprobs"] = (0..written.len()).map(place).collect();
+        meta["output_token_ids_logprobs"] = written.iter().map(place).collect();
     }
-    json!({ "text": "", "output_ids": written, "meta_info": meta })
+    json!({ "text": "", "output_ids": tokens_of(&written), "meta_info": meta })
 }
 
 fn llama_server(shared: &Shared, body: &Value) -> Value {
@@ -112,17 +109,16 @@ fn llama_server(shared: &Shared, body: &Value) -> Value {
         stops.extend(shared.tokens("<|end|>"));
     }
     let written = shared.write(&prompt, number(&body["n_predict"]), &stops, &choice);
-    let mut reply = json!({ "tokens": written, "tokens_evaluated": prompt.len(), "truncated": false });
+    let mut reply = json!({ "tokens": tokens_of(&written), "tokens_evaluated": prompt.len(), "truncated": false });
     let likely = number(&body["n_probs"]);
     if likely > 0 {
-        let place = |(length, id): (usize, &u32)| {
-            let mut logs: Vec<(usize, f64)> =
-                shared.logs(&before(&prompt, &written[..length])).into_iter().enumerate().collect();
+        let place = |(id, logs): &(u32, Vec<f64>)| {
+            let mut logs: Vec<(usize, f64)> = logs.iter().copied().enumerate().collect();
             logs.sort_by(|one, two| two.1.total_cmp(&one.1));
             let top = logs.iter().take(likely).map(|(id, value)| json!({ "id": id, "logprob": log(*value) }));
             json!({ "id": id, "top_logprobs": top.collect::<Vec<Value>>() })
         };
-        reply["completion_probabilities"] = written.iter().enumerate().map(place).collect();
+        reply["completion_probabilities"] = written.iter().map(place).collect();
     }
     reply
 }
