@@ -40,6 +40,11 @@ pub(super) fn digest(parts: &mut [Part]) -> Result<String, ModelError> {
 
 fn add(part: &mut Part, digest: &mut Sha256) -> io::Result<()> {
     let Part { file, size, header, .. } = part;
+    #[cfg(target_os = "linux")]
+    if *size / PAGES > FAR * header.tensors.len() as u64 {
+        // Advice that is not taken costs time only.
+        let _ = rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::Random);
+    }
     let mut buffer = vec![0; 1 << 16];
     let mut take = |start: u64, length: u64, digest: &mut Sha256| -> io::Result<()> {
         file.seek(SeekFrom::Start(start))?;
@@ -72,6 +77,10 @@ fn pages(size: u64, experts: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..count - 1).map(move |page| page * step).chain([last]).map(move |from| (from, length))
 }
 
+/// Bytes between two pages, on average, from which on reading ahead is a waste. It would fetch 6.6 GB of the 20b instead of
+/// 0.15, and take twice as long.
+#[cfg(target_os = "linux")]
+const FAR: u64 = 128 << 10;
 /// Bytes in a page.
 const PAGE: u64 = 4096;
 /// Pages of a tensor that are read, at least.
