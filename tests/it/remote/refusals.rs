@@ -81,7 +81,9 @@ fn log_probabilities_that_are_not_raw_are_refused() {
         }
         let mut reply: Value = serde_json::from_slice(&answer.body).unwrap();
         let named = reply["meta_info"]["output_token_ids_logprobs"][0].as_array_mut().unwrap();
-        named.iter_mut().for_each(|entry| entry[0] = json!(-0.1));
+        for entry in named.iter_mut() {
+            entry[0] = json!(-0.1);
+        }
         Answer::json(&reply)
     });
     let error = error(connect(&stub));
@@ -96,7 +98,9 @@ fn a_server_that_restores_prompts_wrongly_is_refused() {
         }
         let mut reply: Value = serde_json::from_slice(&answer.body).unwrap();
         let top = reply["completion_probabilities"][0]["top_logprobs"].as_array_mut().unwrap();
-        top.iter_mut().for_each(|likely| likely["logprob"] = json!(likely["logprob"].as_f64().unwrap() - 0.4));
+        for likely in top.iter_mut() {
+            likely["logprob"] = json!(likely["logprob"].as_f64().unwrap() - 0.4);
+        }
         Answer::json(&reply)
     });
     let error = error(connect(&stub));

@@ -98,11 +98,11 @@ fn sglang(shared: &Shared, body: &Value) -> Value {
 fn llama_server(shared: &Shared, body: &Value) -> Value {
     let prompt = tokens(&body["prompt"]);
     let biases = body["logit_bias"].as_array().cloned().unwrap_or_default();
-    let biased = |is_one: fn(&Value) -> bool| -> Vec<u32> {
+    let chosen = |is_one: fn(&Value) -> bool| -> Vec<u32> {
         let ids = biases.iter().filter(|bias| is_one(&bias[1]));
         ids.map(|bias| u32::try_from(number(&bias[0])).unwrap()).collect()
     };
-    let choice = Choice { banned: biased(|bias| *bias == false), only: biased(Value::is_number) };
+    let choice = Choice { banned: chosen(|bias| *bias == false), only: chosen(Value::is_number) };
     // Its own ends of a turn, and the end of a message where that is asked for as a text.
     let mut stops = shared.tokens("<|return|><|call|><|endoftext|>");
     if !body["stop"].is_null() {
