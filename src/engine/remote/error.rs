@@ -75,7 +75,7 @@ pub enum RemoteError {
     NotRaw,
     /// A prompt that the server restores from its cache has other probabilities.
     #[error("the server computes other probabilities for a prompt that it restores from its cache")]
-    Restores,
+    WrongRestore,
     /// The chat template of the server leaves the policy out, or puts it behind the content.
     #[error("the chat template of the server {0}")]
     Template(&'static str),
@@ -112,7 +112,7 @@ impl Hints for RemoteError {
             }
             Self::Certificates(_) => vec![Hint::new(CertificatesError::REMEDY)],
             Self::NotRaw => vec![Hint::new("start vLLM with raw log-probabilities, its default")],
-            Self::Restores => vec![Hint::new("start llama-server with --cache-ram 0, or without --swa-full")],
+            Self::WrongRestore => vec![Hint::new("start llama-server with --cache-ram 0, or without --swa-full")],
             Self::Template(_) => vec![Hint::new("give the server the chat template of gpt-oss")],
             Self::Changed => vec![Hint::new("give the server the old model again, or begin another run")],
             _ => Vec::new(),

@@ -27,7 +27,7 @@ pub(super) trait Exact: Send + Sync {
     fn walk(&self, prompt: &Ids, levels: &[Vec<Token>]) -> Result<Vec<Place>, RemoteError>;
 
     /// Returns the number of different tokens that a walk can want.
-    fn names(&self) -> usize {
+    fn most_wanted(&self) -> usize {
         usize::MAX
     }
 
@@ -104,9 +104,14 @@ pub(super) fn readable(places: Vec<Result<Place, RemoteError>>) -> Result<Vec<Pl
         }
     }
     if readable.is_empty() {
-        return Err(RemoteError::Reply("no log-probabilities".to_owned()));
+        return Err(missing());
     }
     Ok(readable)
+}
+
+/// Returns the error of a reply without log-probabilities.
+pub(super) fn missing() -> RemoteError {
+    RemoteError::Reply("no log-probabilities".to_owned())
 }
 
 /// Returns all different tokens of levels.

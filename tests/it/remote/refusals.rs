@@ -104,7 +104,7 @@ fn a_server_that_restores_prompts_wrongly_is_refused() {
         Answer::json(&reply)
     });
     let error = error(connect(&stub));
-    assert_eq!(error, RemoteError::Restores);
+    assert_eq!(error, RemoteError::WrongRestore);
     assert!(error.hints()[0].to_string().contains("--cache-ram 0"));
 }
 

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::ids::Ids;
-use super::{Exact, Place, Writing, checked, parse, read_all, together, tokenized};
+use super::{Exact, Place, Writing, checked, missing, parse, read_all, together, tokenized};
 use crate::engine::backend::WINDOW;
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
@@ -102,7 +102,7 @@ impl Exact for LlamaServer<'_> {
                 return Ok(places);
             }
         }
-        Err(RemoteError::Reply("no log-probabilities".to_owned()))
+        Err(missing())
     }
 
     /// Checks that a prompt which the server restores has the probabilities of one that it reads.
@@ -120,16 +120,23 @@ impl Exact for LlamaServer<'_> {
         let first = words(CHECKED[0], WINDOW + 32);
         let saved = Ids::new(&[first.clone(), words(CHECKED[1], WINDOW - 32)].concat());
         let asked = CHECKED_ENDS.map(|end| Ids::new(&[first.clone(), tokenizer.encode(end)].concat()));
-        self.likely(&saved, true, tokenizer)?;
-        self.likely(&Ids::new(&words(CHECKED[1], 1)), true, tokenizer)?;
-        let restored = asked.each_ref().map(|prompt| self.likely(prompt, true, tokenizer));
+        let chosen = words(" a", 1);
+        let likely = |prompt: &Ids, cached: bool| -> Result<Vec<(u32, f64)>, RemoteError> {
+            // All in one slot, so that each takes the place of the one before.
+            let reply = self.ask(prompt, 1, 8, &chosen, &format!(r#","id_slot":0,"cache_prompt":{cached}"#))?;
+            let likely = reply.completion_probabilities.iter().flat_map(|position| &position.top_logprobs);
+            Ok(likely.filter_map(|likely| Some((likely.id, likely.logprob?))).collect())
+        };
+        likely(&saved, true)?;
+        likely(&Ids::new(&words(CHECKED[1], 1)), true)?;
+        // Before any is read, as that fills the slot anew.
+        let restored = asked.each_ref().map(|prompt| likely(prompt, true));
         for (prompt, restored) in asked.iter().zip(restored) {
             let restored = restored?;
             let least = restored.iter().map(|(_, log)| *log).fold(0.0, f64::min);
             let other = |token| restored.iter().find(|(id, _)| *id == token).map_or(least, |(_, log)| *log);
-            let read = self.likely(prompt, false, tokenizer)?;
-            if read.iter().any(|(token, log)| (log - other(*token)).abs() > ROUNDING) {
-                return Err(RemoteError::Restores);
+            if likely(prompt, false)?.iter().any(|(token, log)| (log - other(*token)).abs() > ROUNDING) {
+                return Err(RemoteError::WrongRestore);
             }
         }
         Ok(())
@@ -142,39 +149,38 @@ impl Exact for LlamaServer<'_> {
 }
 
 impl LlamaServer<'_> {
-    /// Returns the likeliest tokens behind a prompt that the first slot reads, `cached` as far as it has read it before.
-    fn likely(&self, prompt: &Ids, cached: bool, tokenizer: &Tokenizer) -> Result<Vec<(u32, f64)>, RemoteError> {
-        let chosen = tokenizer.encode(" a").first().map_or(0, |token| token.0);
+    /// Lets the model write `length` tokens among the chosen ones, with the likeliest tokens at each place.
+    fn ask(
+        &self,
+        prompt: &Ids,
+        length: usize,
+        likeliest: usize,
+        chosen: &[Token],
+        more: &str,
+    ) -> Result<Reply, RemoteError> {
+        let chosen: Vec<String> = chosen.iter().map(|token| format!("[{},{CHOSEN}]", token.0)).collect();
         let body = format!(
-            r#"{{"prompt":{prompt},"id_slot":0,"n_predict":1,"n_probs":8,"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[[{chosen},{CHOSEN}]],"cache_prompt":{cached},"response_fields":["completion_probabilities"]}}"#,
+            r#"{{"prompt":{prompt},"n_predict":{length},"n_probs":{likeliest},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{}],"response_fields":["tokens_evaluated","completion_probabilities"]{more}}}"#,
+            chosen.join(","),
         );
         self.client.post("/completion", &body, &|bytes| {
             let reply: Reply = parse(bytes)?;
-            let likely = reply.completion_probabilities.iter().flat_map(|position| &position.top_logprobs);
-            Ok(likely.filter_map(|likely| Some((likely.id, likely.logprob?))).collect())
+            read_all(prompt.len(), reply.tokens_evaluated)?;
+            Ok(reply)
         })
     }
 
     /// Asks for the likeliest tokens at each place. The places end before one at which a wanted token that could matter is
     /// not among them.
     fn likeliest(&self, prompt: &Ids, levels: &[Vec<Token>], most: usize) -> Result<Vec<Place>, RemoteError> {
-        let chosen: Vec<String> = together(levels).iter().map(|token| format!("[{},{CHOSEN}]", token.0)).collect();
-        let body = format!(
-            r#"{{"prompt":{prompt},"n_predict":{},"n_probs":{most},"post_sampling_probs":false,"temperature":-1,"samplers":[],"logit_bias":[{}],"cache_prompt":true,"response_fields":["tokens_evaluated","completion_probabilities"]}}"#,
-            levels.len(),
-            chosen.join(","),
-        );
+        let reply = self.ask(prompt, levels.len(), most, &together(levels), r#","cache_prompt":true"#)?;
         let is_all = most == LIKELIEST[LIKELIEST.len() - 1];
-        self.client.post("/completion", &body, &|bytes| {
-            let reply: Reply = parse(bytes)?;
-            read_all(prompt.len(), reply.tokens_evaluated)?;
-            let mut places = Vec::with_capacity(levels.len());
-            for (position, wanted) in reply.completion_probabilities.iter().zip(levels) {
-                let Some(logs) = found(position, wanted, is_all)? else { break };
-                places.push(Place { logs, token: position.id.map(Token) });
-            }
-            Ok(places)
-        })
+        let mut places = Vec::with_capacity(levels.len());
+        for (position, wanted) in reply.completion_probabilities.iter().zip(levels) {
+            let Some(logs) = found(position, wanted, is_all)? else { break };
+            places.push(Place { logs, token: position.id.map(Token) });
+        }
+        Ok(places)
     }
 }
 

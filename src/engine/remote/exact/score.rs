@@ -47,9 +47,11 @@ pub fn score(server: &dyn Exact, plan: &DecodePlan, prompt: &Ids, depth: Depth) 
             lead.settle_ahead(&mut logs);
             return Ok(Scored { logs, tokens });
         }
-        for (node, path) in open.iter().flat_map(|branch| places_of(plan, branch)) {
-            if !known.contains_key(&node) {
-                follow(server, plan, &prompt.with(&path), node, depth, &mut known)?;
+        for branch in &open {
+            for (place, node) in branch.nodes.iter().enumerate() {
+                if !known.contains_key(node) {
+                    follow(server, plan, &prompt.with(&path_to(plan, branch, place)), *node, depth, &mut known)?;
+                }
             }
         }
         for mut branch in std::mem::take(&mut open) {
@@ -82,14 +84,14 @@ fn follow(
     known: &mut HashMap<NodeId, Vec<f64>>,
 ) -> Result<(), RemoteError> {
     let wanted = edge_tokens(plan, node);
-    if wanted.len() > server.names() {
+    if wanted.len() > server.most_wanted() {
         let part = |part: &[Token]| Ok(server.walk(prompt, &[part.to_vec()])?.swap_remove(0).logs);
-        let logs = wanted.chunks(server.names()).map(part).collect::<Result<Vec<_>, RemoteError>>()?.concat();
+        let logs = wanted.chunks(server.most_wanted()).map(part).collect::<Result<Vec<_>, RemoteError>>()?.concat();
         checked(&logs, &wanted)?;
         known.insert(node, edges(plan, node, &wanted, &logs));
         return Ok(());
     }
-    let levels = levels(plan, node, depth, server.names());
+    let levels = levels(plan, node, depth, server.most_wanted());
     for (place, wanted) in server.walk(prompt, &levels)?.into_iter().zip(&levels) {
         known.insert(node, edges(plan, node, wanted, &place.logs));
         let step = place.token.map(Step::Token);
@@ -128,11 +130,11 @@ fn edges(plan: &DecodePlan, node: NodeId, wanted: &[Token], logs: &[f64]) -> Vec
     edge_logs(plan, node, log)
 }
 
-/// Returns the places of a branch that are not scored, each with the tokens before it.
-fn places_of(plan: &DecodePlan, branch: &Branch) -> Vec<(NodeId, Vec<Token>)> {
-    let is_trunk = branch.path.is_empty();
-    let whole = if is_trunk { plan.trunk.clone() } else { [plan.trunk.as_slice(), &branch.path].concat() };
+/// Returns the tokens before a place of a branch.
+fn path_to(plan: &DecodePlan, branch: &Branch, place: usize) -> Vec<Token> {
     // The trunk's first place is the root, before any token. A branch's first place is behind its first open token.
-    let first = if is_trunk { 0 } else { plan.trunk.len() + branch.scored + 1 };
-    branch.nodes.iter().enumerate().map(|(place, node)| (*node, whole[..first + place].to_vec())).collect()
+    if branch.path.is_empty() {
+        return plan.trunk[..place].to_vec();
+    }
+    [plan.trunk.as_slice(), &branch.path[..branch.scored + 1 + place]].concat()
 }

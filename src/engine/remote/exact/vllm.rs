@@ -10,7 +10,7 @@ use serde_json::json;
 
 use self::reply::{Logprobs, NAMED, Named, Reply, Written};
 use super::ids::Ids;
-use super::{Exact, Place, Writing, bias_against, checked, parse, read_all, readable, together, tokenized};
+use super::{Exact, Place, Writing, bias_against, checked, missing, parse, read_all, readable, together, tokenized};
 use crate::engine::remote::client::Client;
 use crate::engine::remote::error::RemoteError;
 use crate::tokenizer::{Token, Tokenizer};
@@ -59,7 +59,7 @@ impl Exact for Vllm<'_> {
         readable(places.into_iter().zip(levels).enumerate().map(read).collect())
     }
 
-    fn names(&self) -> usize {
+    fn most_wanted(&self) -> usize {
         NAMED
     }
 
@@ -73,15 +73,15 @@ impl Exact for Vllm<'_> {
         let first = |text: &str| tokenizer.encode(text).first().copied().unwrap_or(Token(0));
         let prompt = Ids::new(&tokenizer.encode("The answer is"));
         let wanted = [" no", " yes", " a"].map(first);
-        let logs = |more: &str| -> Result<Vec<f64>, RemoteError> {
-            let logs =
-                logs(self.write_named(&prompt, &wanted, 1, more)?.places.first().and_then(Option::as_ref), &wanted)?;
+        let probed = |more: &str| -> Result<Vec<f64>, RemoteError> {
+            let written = self.write_named(&prompt, &wanted, 1, more)?;
             // A probability of zero has no logarithm.
-            Ok(logs.into_iter().map(|log| log.max(-50.0)).collect())
+            let bounded = |log: f64| log.max(-50.0);
+            Ok(logs(written.places.first().and_then(Option::as_ref), &wanted)?.into_iter().map(bounded).collect())
         };
-        let restricted = logs(&format!(r#","allowed_token_ids":{}"#, Ids::new(&wanted[..1])))?;
+        let restricted = probed(&format!(r#","allowed_token_ids":{}"#, Ids::new(&wanted[..1])))?;
         let same = |(one, other): (&f64, &f64)| (one - other).abs() <= ROUNDING;
-        if restricted.iter().zip(&logs("")?).all(same) { Ok(()) } else { Err(RemoteError::NotRaw) }
+        if restricted.iter().zip(&probed("")?).all(same) { Ok(()) } else { Err(RemoteError::NotRaw) }
     }
 }
 
@@ -114,6 +114,6 @@ impl Vllm<'_> {
 
 /// Returns the log-probabilities of the wanted tokens at a place.
 fn logs(place: Option<&Named>, wanted: &[Token]) -> Result<Vec<f64>, RemoteError> {
-    let place = place.ok_or_else(|| RemoteError::Reply("no log-probabilities".to_owned()))?;
+    let place = place.ok_or_else(missing)?;
     wanted.iter().map(|token| place.of(*token)).collect()
 }
